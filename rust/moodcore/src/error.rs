@@ -1,0 +1,47 @@
+//! The one error type of the crate.
+
+/// What can go wrong. Every message says what was wrong, the value found, and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A hyperparameter is outside its range.
+    #[error("{name} must be {allowed}, got {value}")]
+    Parameter {
+        /// The parameter's name, as the user writes it.
+        name: &'static str,
+        /// What is allowed, in words.
+        allowed: &'static str,
+        /// The value found.
+        value: String,
+    },
+    /// The hyperparameters could not be read at all: an unknown name or a value of the wrong type.
+    #[error("{0}")]
+    Configuration(String),
+    /// The training or prediction data do not fit together.
+    #[error("{0}")]
+    Data(String),
+    /// The worker threads could not be started.
+    #[error("cannot start {threads} worker threads: {reason}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The caller's monitor asked to stop; the payload is the caller's own reason.
+    #[error("stopped by the caller")]
+    Stopped(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The crate's result type.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A parameter error from any displayable value.
+    pub(crate) fn parameter(
+        name: &'static str,
+        allowed: &'static str,
+        value: impl std::fmt::Display,
+    ) -> Self {
+        Error::Parameter { name, allowed, value: value.to_string() }
+    }
+}

@@ -1,0 +1,151 @@
+//! Sixteen lanes in one 512-bit register.
+
+use super::simd::{LANES, Simd};
+use std::arch::x86_64::*;
+
+/// Sixteen lanes in one AVX-512 register.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(super) struct Avx512(__m512);
+
+/// Wraps intrinsics that are unsafe only for the instructions they need.
+macro_rules! avx512 {
+    ($body:expr) => {
+        // SAFETY: values of this type exist only inside `Isa::run`, which has checked that the
+        // processor has AVX-512 F and DQ.
+        unsafe { $body }
+    };
+}
+
+impl Simd for Avx512 {
+    const NARROW_ROWS: usize = 8;
+    const WIDE_VECTORS: usize = 4;
+    const WIDE_ROWS: usize = 6;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Avx512(avx512!(_mm512_set1_ps(value)))
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for sixteen readable values.
+        Avx512(unsafe { _mm512_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller vouches for sixteen writable places.
+        unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        let mask = ((1_u32 << count) - 1) as __mmask16;
+        // SAFETY: lanes outside the mask are not read.
+        Avx512(unsafe { _mm512_maskz_loadu_ps(mask, from) })
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Avx512(avx512!(_mm512_add_ps(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Avx512(avx512!(_mm512_sub_ps(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Avx512(avx512!(_mm512_mul_ps(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        Avx512(avx512!(_mm512_div_ps(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        Avx512(avx512!(_mm512_fmadd_ps(self.0, factor.0, addend.0)))
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Avx512(avx512!(_mm512_max_ps(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
+        Avx512(avx512!({
+            let greater = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, other.0);
+            _mm512_mask_blend_ps(greater, otherwise.0, if_greater.0)
+        }))
+    }
+
+    #[inline(always)]
+    fn scale_by_power_of_two(self, n: Self) -> Self {
+        Avx512(avx512!({
+            let exponent = _mm512_slli_epi32::<23>(_mm512_cvttps_epi32(n.0));
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(self.0), exponent))
+        }))
+    }
+
+    #[inline(always)]
+    fn split_exponent(self) -> (Self, Self) {
+        avx512!({
+            let bits = _mm512_castps_si512(self.0);
+            let mantissa = _mm512_or_si512(
+                _mm512_and_si512(bits, _mm512_set1_epi32(0x007f_ffff)),
+                _mm512_set1_epi32(0x3f80_0000),
+            );
+            let exponent =
+                _mm512_sub_epi32(_mm512_srli_epi32::<23>(bits), _mm512_set1_epi32(127));
+            (Avx512(_mm512_castsi512_ps(mantissa)), Avx512(_mm512_cvtepi32_ps(exponent)))
+        })
+    }
+
+    /// Pairs of lanes, then pairs of pairs inside each quarter, then the quarters.
+    #[inline(always)]
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        avx512!({
+            let r = rows.map(|row| row.0);
+            let mut pairs = [_mm512_setzero_ps(); LANES];
+            for i in 0..8 {
+                pairs[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+                pairs[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+            }
+            // fours[4 g + c]: rows 4g..4g+4 of columns c, 4 + c, 8 + c, 12 + c.
+            let mut fours = [_mm512_setzero_ps(); LANES];
+            for g in 0..4 {
+                let (p, q) = (4 * g, 4 * g + 2);
+                fours[p] = _mm512_shuffle_ps::<0x44>(pairs[p], pairs[q]);
+                fours[p + 1] = _mm512_shuffle_ps::<0xee>(pairs[p], pairs[q]);
+                fours[p + 2] = _mm512_shuffle_ps::<0x44>(pairs[p + 1], pairs[q + 1]);
+                fours[p + 3] = _mm512_shuffle_ps::<0xee>(pairs[p + 1], pairs[q + 1]);
+            }
+            let mut columns = [_mm512_setzero_ps(); LANES];
+            for c in 0..4 {
+                let (a, b, d, e) = (fours[c], fours[4 + c], fours[8 + c], fours[12 + c]);
+                let ab_even = _mm512_shuffle_f32x4::<0x88>(a, b);
+                let ab_odd = _mm512_shuffle_f32x4::<0xdd>(a, b);
+                let de_even = _mm512_shuffle_f32x4::<0x88>(d, e);
+                let de_odd = _mm512_shuffle_f32x4::<0xdd>(d, e);
+                columns[c] = _mm512_shuffle_f32x4::<0x88>(ab_even, de_even);
+                columns[8 + c] = _mm512_shuffle_f32x4::<0xdd>(ab_even, de_even);
+                columns[4 + c] = _mm512_shuffle_f32x4::<0x88>(ab_odd, de_odd);
+                columns[12 + c] = _mm512_shuffle_f32x4::<0xdd>(ab_odd, de_odd);
+            }
+            columns.map(Avx512)
+        })
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f32; LANES] {
+        let mut lanes = [0.0; LANES];
+        // SAFETY: the array has sixteen places.
+        unsafe { self.store(lanes.as_mut_ptr()) };
+        lanes
+    }
+}

@@ -1,0 +1,119 @@
+//! Vector kernels, and the only unsafe code of the crate.
+//!
+//! Each algorithm is written once, generic over [`Simd`]; one file per instruction set says how
+//! its registers do the few operations. [`Isa::run`] compiles a whole training loop for each set
+//! and picks one at run time: once per loop, not once per call. Because every operation rounds
+//! the same way everywhere and every sum has one order, the choice changes speed and nothing
+//! else.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod math;
+mod matmul;
+mod portable;
+mod simd;
+mod softmax;
+mod vectors;
+
+pub use matmul::{Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, column_sums, matmul};
+pub use portable::Portable;
+pub use simd::{LANES, Simd};
+pub use softmax::{BatchLoss, Targets, class_scores, softmax_loss, ScoreKind};
+pub use vectors::{Momentum, add_penalty_gradient, copy_row, row_sums, transpose_rows};
+
+/// An instruction set to run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// AVX-512 F and DQ (x86-64).
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// AVX2 and FMA (x86-64).
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// Plain code, vectorised by the compiler (NEON on AArch64).
+    Portable,
+}
+
+/// Work written once for all instruction sets.
+pub trait Task {
+    /// What the work gives.
+    type Output;
+    /// Does the work with vectors of type `S`; implementations are `#[inline(always)]`, so that
+    /// all of it is compiled with the instructions of `S`.
+    fn run<S: Simd>(self) -> Self::Output;
+}
+
+impl Isa {
+    /// All sets that this processor can run, the fastest first.
+    pub fn available() -> Vec<Isa> {
+        let mut found = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+                found.push(Isa::Avx512);
+            }
+            if avx2 {
+                found.push(Isa::Avx2);
+            }
+        }
+        found.push(Isa::Portable);
+        found
+    }
+
+    /// The fastest set that this processor can run.
+    pub fn detect() -> Isa {
+        Self::available()[0]
+    }
+
+    /// The set's name: `avx512`, `avx2` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => "avx2",
+            Isa::Portable => "portable",
+        }
+    }
+
+    /// Runs the task with this set's instructions.
+    ///
+    /// # Panics
+    /// When the processor lacks them: an `Isa` comes from [`Isa::available`].
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                assert!(is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq"));
+                // SAFETY: the processor has the features; checked above (a cached load).
+                unsafe { run_avx512(task) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => {
+                assert!(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"));
+                // SAFETY: the processor has the features; checked above (a cached load).
+                unsafe { run_avx2(task) }
+            }
+            Isa::Portable => task.run::<Portable>(),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
+fn run_avx512<T: Task>(task: T) -> T::Output {
+    task.run::<avx512::Avx512>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2<T: Task>(task: T) -> T::Output {
+    task.run::<avx2::Avx2>()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Sixteen lanes in an array: NEON on AArch64, whatever there is elsewhere; the compiler
+//! vectorises it. Where the processor has no fused multiply-add, the correctly rounded
+//! library function stands in: slow, and the same bits.
+
+use super::simd::{LANES, Simd};
+
+/// Sixteen lanes in plain code.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Portable([f32; LANES]);
+
+impl Portable {
+    #[inline(always)]
+    fn zip(self, other: Self, op: impl Fn(f32, f32) -> f32) -> Self {
+        Portable(std::array::from_fn(|lane| op(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Simd for Portable {
+    const NARROW_ROWS: usize = 4;
+    const WIDE_VECTORS: usize = 1;
+    const WIDE_ROWS: usize = 4;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Portable([value; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for sixteen readable values; arrays of f32 need no more
+        // than f32's alignment.
+        Portable(unsafe { from.cast::<[f32; LANES]>().read() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller vouches for sixteen writable places.
+        unsafe { to.cast::<[f32; LANES]>().write(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        // SAFETY: the caller vouches for `count` readable values.
+        let first = unsafe { std::slice::from_raw_parts(from, count) };
+        Portable(std::array::from_fn(|lane| if lane < count { first[lane] } else { 0.0 }))
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        Portable(std::array::from_fn(|lane| {
+            self.0[lane].mul_add(factor.0[lane], addend.0[lane])
+        }))
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
+    fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
+        Portable(std::array::from_fn(|lane| {
+            if self.0[lane] > other.0[lane] { if_greater.0[lane] } else { otherwise.0[lane] }
+        }))
+    }
+
+    #[inline(always)]
+    fn scale_by_power_of_two(self, n: Self) -> Self {
+        self.zip(n, |x, n| f32::from_bits(x.to_bits().wrapping_add(((n as i32) << 23) as u32)))
+    }
+
+    #[inline(always)]
+    fn split_exponent(self) -> (Self, Self) {
+        let mantissa = self.0.map(|x| f32::from_bits((x.to_bits() & 0x007f_ffff) | 0x3f80_0000));
+        let exponent = self.0.map(|x| ((x.to_bits() >> 23) as i32 - 127) as f32);
+        (Portable(mantissa), Portable(exponent))
+    }
+
+    #[inline(always)]
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        std::array::from_fn(|column| Portable(std::array::from_fn(|row| rows[row].0[column])))
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f32; LANES] {
+        self.0
+    }
+}

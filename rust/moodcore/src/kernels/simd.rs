@@ -1,0 +1,76 @@
+//! Sixteen `f32` lanes: the one vector type in which all kernels are written.
+//!
+//! Every operation is exact or rounds once per lane as IEEE 754 says, so that all
+//! implementations agree to the bit; an operation whose result the standard leaves open
+//! (approximate reciprocals, library exponentials) has no place here.
+
+/// Lanes of a vector, whatever the width of the machine's registers.
+pub const LANES: usize = 16;
+
+/// A vector of sixteen `f32`, in registers of one instruction set.
+///
+/// Values exist only inside [`super::Isa::run`], which has checked that the instructions are
+/// there; that is what makes the methods safe to call.
+pub trait Simd: Copy {
+    /// Rows of a register tile one vector wide: as many accumulators as hide the latency of
+    /// multiply-add and still fit the registers. At most eight.
+    const NARROW_ROWS: usize;
+    /// Vectors and rows of a register tile of a wide matrix.
+    const WIDE_VECTORS: usize;
+    /// See [`Simd::WIDE_VECTORS`]. At most eight.
+    const WIDE_ROWS: usize;
+
+    /// The same value in all lanes.
+    fn splat(value: f32) -> Self;
+    /// Sixteen consecutive values.
+    ///
+    /// # Safety
+    /// `from` must be readable for sixteen `f32`.
+    unsafe fn load(from: *const f32) -> Self;
+    /// Writes the lanes to sixteen consecutive places.
+    ///
+    /// # Safety
+    /// `to` must be writable for sixteen `f32`.
+    unsafe fn store(self, to: *mut f32);
+    /// The first `count` lanes from memory, the rest zero.
+    ///
+    /// # Safety
+    /// `from` must be readable for `count` (at most sixteen) `f32`.
+    unsafe fn load_first(from: *const f32, count: usize) -> Self;
+    /// `self + other`
+    fn add(self, other: Self) -> Self;
+    /// `self - other`
+    fn sub(self, other: Self) -> Self;
+    /// `self * other`
+    fn mul(self, other: Self) -> Self;
+    /// `self / other`
+    fn div(self, other: Self) -> Self;
+    /// `self * factor + addend`, rounded once.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `self` where it is greater than `other`, else `other`; so `NaN.max(x) = x`.
+    fn max(self, other: Self) -> Self;
+    /// `if_greater` in the lanes where `self > other`, `otherwise` in the rest.
+    fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self;
+    /// `self * 2^n` for whole-numbered `n` where neither is out of the normal range.
+    fn scale_by_power_of_two(self, n: Self) -> Self;
+    /// Mantissa in [1, 2) and exponent of positive normal values.
+    fn split_exponent(self) -> (Self, Self);
+    /// Turns sixteen rows of sixteen lanes into columns.
+    fn transpose(rows: [Self; LANES]) -> [Self; LANES];
+    /// The lanes as an array.
+    fn to_array(self) -> [f32; LANES];
+
+    /// The sum of the lanes: halves are added until one is left, lane 0 with 8, then 4, 2, 1.
+    #[inline(always)]
+    fn sum_lanes(self) -> f32 {
+        let mut lanes = self.to_array();
+        let mut width = LANES / 2;
+        while width > 0 {
+            for lane in 0..width {
+                lanes[lane] += lanes[lane + width];
+            }
+            width /= 2;
+        }
+        lanes[0]
+    }
+}

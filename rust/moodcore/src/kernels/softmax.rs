@@ -1,0 +1,163 @@
+//! Softmax, cross-entropy and its gradient, with one sample in each lane.
+
+use super::math::{exp_negative, ln};
+use super::simd::{LANES, Simd};
+
+/// What a batch should have been: one lane a sample.
+#[derive(Clone, Copy)]
+pub struct Targets<'a> {
+    /// Class codes, as numbers (exact: there are fewer than 2^24 classes).
+    pub label: &'a [f32],
+    /// Weights; zero in the lanes that fill up the last vector.
+    pub weight: &'a [f32],
+}
+
+/// Sums over a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BatchLoss {
+    /// Sum of weight times cross-entropy.
+    pub loss: f64,
+    /// Sum of the weights of the samples whose largest score is the right class's.
+    pub correct: f64,
+}
+
+/// Largest score of the classes and which class has it (the first of equals).
+///
+/// # Safety
+/// `scores` must be readable for vectors at `class * row` for all classes.
+#[inline(always)]
+unsafe fn largest<S: Simd>(scores: *const f32, row: usize, n_classes: usize) -> (S, S) {
+    // SAFETY: vouched for by the caller.
+    unsafe {
+        let mut best = S::load(scores);
+        let mut class = S::splat(0.0);
+        for c in 1..n_classes {
+            let score = S::load(scores.add(c * row));
+            class = score.select_greater(best, S::splat(c as f32), class);
+            best = score.max(best);
+        }
+        (best, class)
+    }
+}
+
+/// Replaces each score by `exp(score - best)` and gives their sum over the classes.
+///
+/// # Safety
+/// As for [`largest`], and writable.
+#[inline(always)]
+unsafe fn exponentials<S: Simd>(scores: *mut f32, row: usize, n_classes: usize, best: S) -> S {
+    // SAFETY: vouched for by the caller.
+    unsafe {
+        let mut sum = S::splat(0.0);
+        for c in 0..n_classes {
+            let at = scores.add(c * row);
+            let e = exp_negative(S::load(at).sub(best));
+            e.store(at);
+            sum = sum.add(e);
+        }
+        sum
+    }
+}
+
+/// Cross-entropy of a batch, and its gradient by the scores in their place:
+/// `d loss / d z_c = weight (softmax_c - [c = label])` (Bishop 2006, equation 4.109).
+///
+/// `scores` holds one row of `row` lanes a class; `vectors * 16` lanes of each are samples. A
+/// score that is not finite makes the loss NaN or infinite.
+///
+/// # Panics
+/// When a slice is shorter than that.
+#[inline(always)]
+pub fn softmax_loss<S: Simd>(
+    (n_classes, vectors): (usize, usize),
+    (scores, row): (&mut [f32], usize),
+    targets: Targets<'_>,
+) -> BatchLoss {
+    let lanes = vectors * LANES;
+    assert!((n_classes - 1) * row + lanes <= scores.len());
+    assert!(targets.label.len() >= lanes && targets.weight.len() >= lanes);
+    let (mut loss, mut correct) = (S::splat(0.0), S::splat(0.0));
+    let zero = S::splat(0.0);
+    for at in (0..lanes).step_by(LANES) {
+        // SAFETY: the assertions cover the vector at `at` of every class and target.
+        unsafe {
+            let label = S::load(targets.label.as_ptr().add(at));
+            let weight = S::load(targets.weight.as_ptr().add(at));
+            let z = scores.as_mut_ptr().add(at);
+            let (best, class) = largest::<S>(z, row, n_classes);
+            let equal = |a: S, b: S, yes: S| {
+                let not_less = a.select_greater(b, zero, yes);
+                b.select_greater(a, zero, not_less)
+            };
+            let mut own = zero;
+            for c in 0..n_classes {
+                own = own.add(equal(label, S::splat(c as f32), S::load(z.add(c * row))));
+            }
+            let sum = exponentials(z, row, n_classes, best);
+            // best - own and ln sum are both at least zero: no cancellation.
+            let entropy = best.sub(own).add(ln(sum));
+            loss = weight.mul_add(entropy, loss);
+            correct = correct.add(equal(label, class, weight));
+            let scale = weight.div(sum);
+            for c in 0..n_classes {
+                let at = z.add(c * row);
+                let target = equal(label, S::splat(c as f32), weight);
+                S::load(at).mul(scale).sub(target).store(at);
+            }
+        }
+    }
+    BatchLoss { loss: f64::from(loss.sum_lanes()), correct: f64::from(correct.sum_lanes()) }
+}
+
+/// What a prediction should give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScoreKind {
+    /// The scores before the softmax.
+    Logit,
+    /// Logarithms of the probabilities.
+    LogProbability,
+    /// Probabilities.
+    Probability,
+}
+
+/// Turns the scores of a batch into what `kind` says, in their place; laid out as in
+/// [`softmax_loss`].
+///
+/// # Panics
+/// When `scores` is too short.
+#[inline(always)]
+pub fn class_scores<S: Simd>(
+    (n_classes, vectors): (usize, usize),
+    (scores, row): (&mut [f32], usize),
+    kind: ScoreKind,
+) {
+    let lanes = vectors * LANES;
+    assert!((n_classes - 1) * row + lanes <= scores.len());
+    if kind == ScoreKind::Logit {
+        return;
+    }
+    for at in (0..lanes).step_by(LANES) {
+        // SAFETY: the assertion covers the vector at `at` of every class.
+        unsafe {
+            let z = scores.as_mut_ptr().add(at);
+            let (best, _) = largest::<S>(z, row, n_classes);
+            if kind == ScoreKind::Probability {
+                let sum = exponentials(z, row, n_classes, best);
+                for c in 0..n_classes {
+                    let at = z.add(c * row);
+                    S::load(at).div(sum).store(at);
+                }
+                continue;
+            }
+            let mut sum = S::splat(0.0);
+            for c in 0..n_classes {
+                sum = sum.add(exp_negative(S::load(z.add(c * row)).sub(best)));
+            }
+            let shift = best.add(ln(sum));
+            for c in 0..n_classes {
+                let at = z.add(c * row);
+                S::load(at).sub(shift).store(at);
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Classifiers for tables, trained by deterministic loops.
+//!
+//! The same seed gives the same model, bit for bit, for any number of threads and any
+//! instruction set: every reduction has one fixed order, written once in [`kernels`] over
+//! sixteen lanes and compiled for AVX-512, AVX2 with FMA, and portable code.
+//!
+//! ```
+//! use moodcore::{Samples, kernels::Isa, mlp, monitor::Silent, parallel::Team};
+//!
+//! let x = [0.0, 0.1, 0.2, 0.9, 1.0, 1.1_f32];
+//! let y = [0, 0, 0, 1, 1, 1_u32];
+//! let samples = Samples::new(&x, 1, &y, 2, None)?;
+//! let config = mlp::Config { epochs: 200, learning_rate: 0.1, ..Default::default() };
+//! let compute = mlp::Compute { isa: Isa::detect(), team: &Team::new(1)? };
+//! let state = mlp::State::initial(&config, 1, 2, 7)?;
+//! let fit = mlp::fit(&config, samples, None, state, 7, compute, &mut Silent)?;
+//! assert!(fit.history.accuracy.last() == Some(&1.0));
+//! # Ok::<(), moodcore::Error>(())
+//! ```
+
+mod data;
+mod error;
+pub mod kernels;
+pub mod mlp;
+pub mod monitor;
+pub mod parallel;
+pub mod rng;
+pub mod shuffle;
+
+pub use data::Samples;
+pub use error::{Error, Result};

@@ -1,0 +1,326 @@
+//! One pass over the data: draw the order, cut it into batches and blocks, update.
+
+use super::config::Config;
+use super::network::{Network, State};
+use super::step::{BLOCK, Workspace, backward, forward, loss};
+use super::train::Compute;
+use crate::kernels::{
+    BatchLoss, Momentum, Simd, Task, add_penalty_gradient, transpose_rows,
+};
+use crate::monitor::{Monitor, Pace};
+use crate::shuffle::Shuffle;
+use crate::{Result, Samples};
+
+/// What one pass gave.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pass {
+    /// Sums over all samples.
+    pub(super) sums: BatchLoss,
+    /// Sum of all weights.
+    pub(super) weight: f64,
+    /// The update, counted from zero, whose loss was not finite; the pass ended before it.
+    pub(super) diverged: Option<usize>,
+}
+
+/// The buffers of training, allocated once.
+pub(super) struct Trainer<'a> {
+    pub(super) config: &'a Config,
+    pub(super) samples: Samples<'a>,
+    pub(super) seed: u64,
+    pub(super) compute: Compute<'a>,
+    /// One for each thread.
+    pub(super) workspaces: Vec<Workspace>,
+    /// W^T of all hidden layers but the first.
+    transposed: Vec<Vec<f32>>,
+    /// The batch's gradient where it has more than one block.
+    total: Vec<f64>,
+    pace: Pace,
+}
+
+impl<'a> Trainer<'a> {
+    pub(super) fn new(
+        config: &'a Config,
+        samples: Samples<'a>,
+        network: &Network,
+        seed: u64,
+        compute: Compute<'a>,
+    ) -> Self {
+        let pairs = network.hidden.windows(2);
+        Trainer {
+            config,
+            samples,
+            seed,
+            compute,
+            workspaces: vec![Workspace::new(network); compute.team.threads()],
+            transposed: pairs.map(|pair| vec![0.0; pair[0].row() * pair[1].row()]).collect(),
+            total: vec![0.0; network.len],
+            pace: Pace::new(),
+        }
+    }
+
+    /// Updates in one pass.
+    pub(super) fn n_updates(&self) -> usize {
+        self.samples.n_rows().div_ceil(self.batch())
+    }
+
+    fn batch(&self) -> usize {
+        self.config.batch_size.resolve(self.samples.n_rows())
+    }
+
+    /// Runs the next epoch of `state`, or its first `limit` updates; `update_loss` receives the
+    /// mean loss of every batch.
+    pub(super) fn pass(
+        &mut self,
+        state: &mut State,
+        limit: usize,
+        update_loss: Option<&mut Vec<f32>>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Pass> {
+        let isa = self.compute.isa;
+        let pass = isa.run(EpochTask { trainer: self, state, limit, update_loss, monitor })?;
+        state.epoch += 1;
+        Ok(pass)
+    }
+}
+
+/// [`Trainer::pass`], compiled for each instruction set.
+struct EpochTask<'t, 'a> {
+    trainer: &'t mut Trainer<'a>,
+    state: &'t mut State,
+    limit: usize,
+    update_loss: Option<&'t mut Vec<f32>>,
+    monitor: &'t mut dyn Monitor,
+}
+
+impl Task for EpochTask<'_, '_> {
+    type Output = Result<Pass>;
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self) -> Result<Pass> {
+        let (config, samples) = (self.trainer.config, self.trainer.samples);
+        let epoch = self.state.epoch;
+        let rate = config.learning_rate * config.learning_rate_schedule.scale(epoch, config.epochs);
+        let batch = self.trainer.batch();
+        // A single batch has no order worth drawing.
+        let shuffled = batch < samples.n_rows();
+        let mut order = Order { next: 0, shuffle: Shuffle::new(samples.n_rows(), self.trainer.seed, epoch as u64), shuffled };
+        let mut pass = Pass::default();
+        let mut left = samples.n_rows();
+        for update in 0..self.trainer.n_updates().min(self.limit) {
+            let count = batch.min(left);
+            left -= count;
+            let (sums, weight) =
+                self.trainer.gradient::<S>(&self.state.network, &self.state.weights, &mut order, count, self.monitor)?;
+            if !sums.loss.is_finite() {
+                pass.diverged = Some(update);
+                break;
+            }
+            if let Some(losses) = &mut self.update_loss {
+                losses.push((sums.loss / weight) as f32);
+            }
+            pass.sums.loss += sums.loss;
+            pass.sums.correct += sums.correct;
+            pass.weight += weight;
+            self.trainer.update::<S>(self.state, rate, weight);
+        }
+        Ok(pass)
+    }
+}
+
+/// The order of one epoch.
+struct Order {
+    next: u32,
+    shuffle: Shuffle,
+    shuffled: bool,
+}
+
+impl Order {
+    #[inline(always)]
+    fn fill(&mut self, rows: &mut [u32]) {
+        if self.shuffled {
+            return self.shuffle.fill(rows);
+        }
+        for row in rows {
+            *row = self.next;
+            self.next += 1;
+        }
+    }
+}
+
+impl Trainer<'_> {
+    /// Leaves the gradient of the next `count` samples' summed loss in the first workspace.
+    #[inline(always)]
+    fn gradient<S: Simd>(
+        &mut self,
+        network: &Network,
+        weights: &[f32],
+        order: &mut Order,
+        count: usize,
+        monitor: &mut dyn Monitor,
+    ) -> Result<(BatchLoss, f64)> {
+        for (pair, to) in network.hidden.windows(2).zip(&mut self.transposed) {
+            let from = &weights[pair[1].weights..pair[1].biases];
+            let blocks = (pair[0].vectors, pair[1].vectors);
+            transpose_rows::<S>(blocks, (from, pair[1].row()), (to, pair[0].row()));
+        }
+        if count <= BLOCK {
+            let ws = &mut self.workspaces[0];
+            order.fill(&mut ws.rows[..count]);
+            block::<S>(&self.samples, network, weights, &self.transposed, ws, count);
+            self.pace.advance(count * network.work(), monitor)?;
+            return Ok((ws.loss, ws.total_weight(count)));
+        }
+        self.gradient_of_blocks(network, weights, order, count, monitor)
+    }
+
+    /// [`Trainer::gradient`] of a batch of several blocks, which threads share.
+    fn gradient_of_blocks(
+        &mut self,
+        network: &Network,
+        weights: &[f32],
+        order: &mut Order,
+        count: usize,
+        monitor: &mut dyn Monitor,
+    ) -> Result<(BatchLoss, f64)> {
+        let Compute { isa, team } = self.compute;
+        let (mut sums, mut weight) = (BatchLoss::default(), 0.0);
+        self.total.fill(0.0);
+        let mut left = count;
+        while left > 0 {
+            let mut counts = Vec::with_capacity(self.workspaces.len());
+            for ws in &mut self.workspaces {
+                let count = BLOCK.min(left);
+                if count > 0 {
+                    order.fill(&mut ws.rows[..count]);
+                    counts.push(count);
+                    left -= count;
+                }
+            }
+            let wave = &mut self.workspaces[..counts.len()];
+            let (samples, transposed) = (&self.samples, &self.transposed);
+            team.for_each(wave, |at, ws| {
+                isa.run(BlockTask { samples, network, weights, transposed, ws, count: counts[at] });
+            });
+            for (ws, &count) in wave.iter().zip(&counts) {
+                sums.loss += ws.loss.loss;
+                sums.correct += ws.loss.correct;
+                weight += ws.total_weight(count);
+                for (total, &part) in self.total.iter_mut().zip(&ws.gradient) {
+                    *total += f64::from(part);
+                }
+            }
+            self.pace.advance(counts.iter().sum::<usize>() * network.work(), monitor)?;
+        }
+        for (gradient, &total) in self.workspaces[0].gradient.iter_mut().zip(&self.total) {
+            *gradient = total as f32;
+        }
+        Ok((sums, weight))
+    }
+
+    /// Steps along the gradient in the first workspace, the sum over a batch of this `weight`.
+    #[inline(always)]
+    fn update<S: Simd>(&mut self, state: &mut State, rate: f64, weight: f64) {
+        let config = self.config;
+        let gradient = &mut self.workspaces[0].gradient;
+        if config.l1 > 0.0 || config.l2 > 0.0 {
+            let (l1, l2) = ((config.l1 * weight) as f32, (config.l2 * weight) as f32);
+            for range in state.network.weight_ranges() {
+                let weights = &state.weights[range.clone()];
+                add_penalty_gradient::<S>(l1, l2, weights, &mut gradient[range]);
+            }
+        }
+        let momentum = Momentum {
+            rate: (rate / weight) as f32,
+            momentum: config.momentum as f32,
+            nesterov: config.nesterov,
+        };
+        momentum.step::<S>(&mut state.weights, &mut state.velocity, gradient);
+    }
+}
+
+/// Loss and gradient of one block, left in its workspace.
+#[inline(always)]
+fn block<S: Simd>(
+    samples: &Samples<'_>,
+    network: &Network,
+    weights: &[f32],
+    transposed: &[Vec<f32>],
+    ws: &mut Workspace,
+    count: usize,
+) {
+    ws.load_features::<S>(network, count, |row| samples.row(row));
+    ws.load_targets(samples, count);
+    forward::<S>(network, weights, ws, count);
+    ws.loss = loss::<S>(network, ws, count);
+    backward::<S>(network, weights, transposed, ws, count);
+}
+
+/// [`block`], to be compiled for each instruction set on its own.
+struct BlockTask<'t> {
+    samples: &'t Samples<'t>,
+    network: &'t Network,
+    weights: &'t [f32],
+    transposed: &'t [Vec<f32>],
+    ws: &'t mut Workspace,
+    count: usize,
+}
+
+impl Task for BlockTask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        block::<S>(self.samples, self.network, self.weights, self.transposed, self.ws, self.count);
+    }
+}
+
+/// Loss and accuracy of all samples under fixed weights: sums, and the sum of the weights.
+pub(super) fn evaluate(
+    network: &Network,
+    weights: &[f32],
+    samples: &Samples<'_>,
+    compute: Compute<'_>,
+    workspaces: &mut [Workspace],
+) -> (BatchLoss, f64) {
+    let blocks = samples.n_rows().div_ceil(BLOCK);
+    let mut results = vec![(BatchLoss::default(), 0.0); blocks];
+    let share = blocks.div_ceil(workspaces.len());
+    let mut parts: Vec<_> = results.chunks_mut(share).zip(workspaces).collect();
+    compute.team.for_each(&mut parts, |at, (results, ws)| {
+        compute.isa.run(EvaluateTask { network, weights, samples, first: at * share, results, ws });
+    });
+    results.iter().fold((BatchLoss::default(), 0.0), |(sums, weight), (part, part_weight)| {
+        let loss = sums.loss + part.loss;
+        (BatchLoss { loss, correct: sums.correct + part.correct }, weight + part_weight)
+    })
+}
+
+/// One thread's share of [`evaluate`]: consecutive blocks from block `first`.
+struct EvaluateTask<'t> {
+    network: &'t Network,
+    weights: &'t [f32],
+    samples: &'t Samples<'t>,
+    first: usize,
+    results: &'t mut [(BatchLoss, f64)],
+    ws: &'t mut Workspace,
+}
+
+impl Task for EvaluateTask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let ws = self.ws;
+        for (at, result) in self.results.iter_mut().enumerate() {
+            let start = (self.first + at) * BLOCK;
+            let count = BLOCK.min(self.samples.n_rows() - start);
+            for (offset, row) in ws.rows[..count].iter_mut().enumerate() {
+                *row = (start + offset) as u32;
+            }
+            ws.load_features::<S>(self.network, count, |row| self.samples.row(row));
+            ws.load_targets(self.samples, count);
+            forward::<S>(self.network, self.weights, ws, count);
+            *result = (loss::<S>(self.network, ws, count), ws.total_weight(count));
+        }
+    }
+}

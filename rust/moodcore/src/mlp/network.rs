@@ -1,0 +1,211 @@
+//! Where each weight lies: one flat vector for the whole network, in whole vectors of lanes.
+//!
+//! A hidden layer of `width` neurons stores `W[input][neuron]`, one row an input and neurons in
+//! the lanes, then its biases. The output layer stores `W[class][neuron]`, neurons in the lanes,
+//! then its biases: few classes would waste lanes, so there the samples lie in the lanes.
+//! Widths are filled up to multiples of sixteen; the filling is zero and stays zero, because its
+//! activations are zero, and so are its gradients.
+
+use super::config::{Config, Init};
+use crate::kernels::LANES;
+use crate::rng::{Purpose, Stream};
+use crate::{Error, Result};
+
+/// One layer's weights as the outside sees them: `weights[input * outputs + output]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Weights, row-major, one row an input.
+    pub weights: Vec<f32>,
+    /// One bias an output.
+    pub biases: Vec<f32>,
+}
+
+/// A hidden layer's place in the flat vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hidden {
+    /// Neurons of the layer before, or features.
+    pub(super) inputs: usize,
+    pub(super) width: usize,
+    /// `width` in vectors.
+    pub(super) vectors: usize,
+    /// Where the weights start.
+    pub(super) weights: usize,
+    /// Where the weights end and the biases start.
+    pub(super) biases: usize,
+}
+
+impl Hidden {
+    /// The distance between rows: `width` filled up.
+    #[inline(always)]
+    pub(super) fn row(&self) -> usize {
+        self.vectors * LANES
+    }
+}
+
+/// The output layer's place in the flat vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) inputs: usize,
+    /// `inputs` in vectors.
+    pub(super) vectors: usize,
+    pub(super) n_classes: usize,
+    pub(super) weights: usize,
+    pub(super) biases: usize,
+}
+
+impl Head {
+    /// The distance between rows: `inputs` filled up.
+    #[inline(always)]
+    pub(super) fn row(&self) -> usize {
+        self.vectors * LANES
+    }
+}
+
+/// The shape of a network and the layout of its flat vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub(super) n_features: usize,
+    pub(super) hidden: Vec<Hidden>,
+    pub(super) head: Head,
+    pub(super) len: usize,
+}
+
+impl Network {
+    /// Lays out a network; `n_classes` is at least 1.
+    pub fn new(n_features: usize, hidden_sizes: &[usize], n_classes: usize) -> Self {
+        let mut at = 0;
+        let mut inputs = n_features;
+        let mut hidden = Vec::with_capacity(hidden_sizes.len());
+        for (index, &width) in hidden_sizes.iter().enumerate() {
+            let vectors = width.div_ceil(LANES);
+            // Rows past the first layer are filled up as well: they are transposed in blocks.
+            let rows = if index == 0 { inputs } else { inputs.next_multiple_of(LANES) };
+            let biases = at + rows * vectors * LANES;
+            hidden.push(Hidden { inputs, width, vectors, weights: at, biases });
+            at = biases + vectors * LANES;
+            inputs = width;
+        }
+        let vectors = inputs.div_ceil(LANES);
+        let biases = at + n_classes * vectors * LANES;
+        let head = Head { inputs, vectors, n_classes, weights: at, biases };
+        let len = biases + n_classes.next_multiple_of(LANES);
+        Network { n_features, hidden, head, len }
+    }
+
+    /// Multiply-adds of one sample's training step, about: forward, backward and gradient.
+    pub(super) fn work(&self) -> usize {
+        3 * self.len
+    }
+
+    /// The number of classes.
+    pub fn n_classes(&self) -> usize {
+        self.head.n_classes
+    }
+
+    /// The number of features.
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// The ranges of the flat vector that hold weights, not biases.
+    pub(super) fn weight_ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        let head = self.head.weights..self.head.biases;
+        self.hidden.iter().map(|layer| layer.weights..layer.biases).chain([head])
+    }
+
+    /// Inputs, outputs, first bias, and the place of weight (input, output), of every layer.
+    fn layers(&self) -> Vec<(usize, usize, usize, Box<dyn Fn(usize, usize) -> usize + '_>)> {
+        let mut layers: Vec<(usize, usize, usize, Box<dyn Fn(usize, usize) -> usize>)> = Vec::new();
+        for layer in &self.hidden {
+            let place = move |i: usize, o: usize| layer.weights + i * layer.row() + o;
+            layers.push((layer.inputs, layer.width, layer.biases, Box::new(place)));
+        }
+        let head = &self.head;
+        let place = move |i: usize, o: usize| head.weights + o * head.row() + i;
+        layers.push((head.inputs, head.n_classes, head.biases, Box::new(place)));
+        layers
+    }
+
+    /// The flat vector as layers.
+    pub fn unpack(&self, flat: &[f32]) -> Vec<Layer> {
+        let layer = |(inputs, outputs, biases, place): &(usize, usize, usize, Box<dyn Fn(_, _) -> _>)| Layer {
+            weights: (0..inputs * outputs).map(|at| flat[place(at / outputs, at % outputs)]).collect(),
+            biases: flat[*biases..biases + outputs].to_vec(),
+        };
+        self.layers().iter().map(layer).collect()
+    }
+
+    /// Layers as a flat vector.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when a layer's size is not this network's or a value is not finite.
+    pub fn pack(&self, layers: &[Layer]) -> Result<Vec<f32>> {
+        let places = self.layers();
+        if layers.len() != places.len() {
+            return Err(Error::Data(format!(
+                "the network has {} layers of weights, got {}",
+                places.len(),
+                layers.len()
+            )));
+        }
+        let mut flat = vec![0.0; self.len];
+        for (index, (layer, (inputs, outputs, biases, place))) in layers.iter().zip(&places).enumerate() {
+            if layer.weights.len() != inputs * outputs || layer.biases.len() != *outputs {
+                return Err(Error::Data(format!(
+                    "layer {index} must have {inputs} x {outputs} weights and {outputs} biases, \
+                     got {} and {}",
+                    layer.weights.len(),
+                    layer.biases.len()
+                )));
+            }
+            if let Some(value) = layer.weights.iter().chain(&layer.biases).find(|v| !v.is_finite()) {
+                return Err(Error::Data(format!("layer {index} must hold finite weights, got {value}")));
+            }
+            for (at, &weight) in layer.weights.iter().enumerate() {
+                flat[place(at / outputs, at % outputs)] = weight;
+            }
+            flat[*biases..biases + outputs].copy_from_slice(&layer.biases);
+        }
+        Ok(flat)
+    }
+}
+
+/// What training changes: weights, their last steps, and how many epochs there were.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The shape.
+    pub network: Network,
+    /// The flat vector of weights and biases.
+    pub weights: Vec<f32>,
+    /// The last step of each.
+    pub velocity: Vec<f32>,
+    /// Epochs behind this state: schedules and shuffles go on from here.
+    pub epoch: usize,
+}
+
+impl State {
+    /// First weights, drawn layer by layer from the seed's own streams.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] when the configuration is out of range.
+    pub fn initial(config: &Config, n_features: usize, n_classes: usize, seed: u64) -> Result<Self> {
+        config.check()?;
+        let network = Network::new(n_features, &config.hidden_sizes, n_classes);
+        let mut layers = Vec::new();
+        for (index, (inputs, outputs, ..)) in network.layers().iter().enumerate() {
+            let std = match config.init {
+                Init::He => libm::sqrt(2.0 / *inputs as f64),
+                Init::Normal => config.init_std,
+            };
+            let mut stream = Stream::new(seed, Purpose::Weights, index as u64);
+            let pairs = (0..(inputs * outputs).div_ceil(2)).map(|_| stream.next_normal_pair());
+            let mut weights: Vec<f32> =
+                pairs.flat_map(|(a, b)| [(a * std) as f32, (b * std) as f32]).collect();
+            weights.truncate(inputs * outputs);
+            layers.push(Layer { weights, biases: vec![0.0; *outputs] });
+        }
+        let weights = network.pack(&layers)?;
+        let velocity = vec![0.0; network.len];
+        Ok(State { network, weights, velocity, epoch: 0 })
+    }
+}

@@ -1,0 +1,47 @@
+//! The worker pool. Work is split by its size alone, never by the number of threads, so that
+//! results do not depend on it.
+
+use crate::{Error, Result};
+use rayon::prelude::*;
+
+/// A fixed number of worker threads, or none: one thread means the caller's own.
+#[derive(Debug)]
+pub struct Team {
+    pool: Option<rayon::ThreadPool>,
+}
+
+impl Team {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for zero threads, [`Error::Threads`] when the system refuses them.
+    pub fn new(threads: usize) -> Result<Self> {
+        if threads == 0 {
+            return Err(Error::parameter("threads", "at least 1", threads));
+        }
+        if threads == 1 {
+            return Ok(Team { pool: None });
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("moodcore-{index}"))
+            .build()
+            .map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
+        Ok(Team { pool: Some(pool) })
+    }
+
+    /// How many threads share the work.
+    pub fn threads(&self) -> usize {
+        self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+    }
+
+    /// Calls `task` once for each item, on any thread, in no particular order.
+    pub(crate) fn for_each<T: Send>(&self, items: &mut [T], task: impl Fn(usize, &mut T) + Sync) {
+        match &self.pool {
+            Some(pool) if items.len() > 1 => pool.install(|| {
+                items.par_iter_mut().enumerate().for_each(|(index, item)| task(index, item));
+            }),
+            _ => items.iter_mut().enumerate().for_each(|(index, item)| task(index, item)),
+        }
+    }
+}
