@@ -1,0 +1,21 @@
+//! One match from the crate's errors to Python's exceptions.
+
+use moodcore::Error;
+use pyo3::PyErr;
+use pyo3::exceptions::{PyOSError, PyValueError};
+
+/// The Python exception of an error, with the same message; a monitor's exception comes back as
+/// itself.
+pub(crate) fn to_python(error: Error) -> PyErr {
+    let message = error.to_string();
+    match error {
+        Error::Parameter { .. } | Error::Configuration(_) | Error::Data(_) => {
+            PyValueError::new_err(message)
+        }
+        Error::Threads { .. } => PyOSError::new_err(message),
+        Error::Stopped(reason) => match reason.downcast::<PyErr>() {
+            Ok(exception) => *exception,
+            Err(_) => PyValueError::new_err(message),
+        },
+    }
+}

@@ -1,0 +1,37 @@
+//! Progress to a Python callable, Ctrl-C from the interpreter.
+
+use moodcore::monitor::{EpochRecord, Monitor};
+use moodcore::{Error, Result};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Calls `on_epoch` with a dict after every epoch, and looks for signals at every poll.
+pub(crate) struct PythonMonitor {
+    pub(crate) on_epoch: Option<Py<PyAny>>,
+}
+
+fn stopped(exception: PyErr) -> Error {
+    Error::Stopped(Box::new(exception))
+}
+
+impl Monitor for PythonMonitor {
+    fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
+        let Some(on_epoch) = &self.on_epoch else { return Ok(()) };
+        Python::attach(|py| {
+            let message = PyDict::new(py);
+            message.set_item("epoch", record.epoch)?;
+            message.set_item("loss", record.loss)?;
+            message.set_item("accuracy", record.accuracy)?;
+            if let Some((loss, accuracy)) = record.eval {
+                message.set_item("eval_loss", loss)?;
+                message.set_item("eval_accuracy", accuracy)?;
+            }
+            on_epoch.call1(py, (message,)).map(drop)
+        })
+        .map_err(stopped)
+    }
+
+    fn poll(&mut self) -> Result<()> {
+        Python::attach(|py| py.check_signals()).map_err(stopped)
+    }
+}
