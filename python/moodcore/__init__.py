@@ -1,0 +1,45 @@
+"""Classifiers for tables, trained in Rust, and the emotion of songs.
+
+Examples
+--------
+>>> from moodcore import MLP
+>>> import numpy as np
+>>> rng = np.random.default_rng(0)
+>>> X = rng.normal(size=(200, 2))
+>>> y = np.where(X[:, 0] * X[:, 1] > 0, "alike", "apart")
+>>> model = MLP(hidden_sizes=(16,), epochs=200, random_state=0).fit(X, y)
+>>> model.score(X, y) > 0.9
+True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moodcore import songs
+    from moodcore.mlp import MLP
+    from moodcore.model_file import load
+    from moodcore.platform import show_versions
+
+__all__ = ["MLP", "__version__", "load", "show_versions", "songs"]
+
+# Importing scikit-learn and pandas takes a second; `import moodcore` should not.
+_HOMES = {
+    "MLP": "moodcore.mlp",
+    "load": "moodcore.model_file",
+    "show_versions": "moodcore.platform",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("moodcore._core").__version__
+    if name == "songs":
+        return import_module("moodcore.songs")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'moodcore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

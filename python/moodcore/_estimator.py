@@ -1,0 +1,127 @@
+"""What all classifiers of the package share: validation, classes, weights, parameters, saving."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from moodcore._rows import TrainingRows, as_float32
+
+
+class CoreClassifier(ClassifierMixin, BaseEstimator):
+    """A scikit-learn classifier whose training loop is in the core."""
+
+    classes_: NDArray[Any]
+    n_features_in_: int
+
+    def save(
+        self, path: str | os.PathLike[str], *, provenance: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the fitted model to one safetensors file, atomically.
+
+        Parameters
+        ----------
+        path : path
+            The file; :func:`moodcore.load` reads it back.
+        provenance : mapping, optional
+            Where the model comes from (data, seed, metrics): anything that JSON can hold.
+
+        Raises
+        ------
+        NotFittedError
+            When the model is not fitted.
+        OSError
+            When the file cannot be written.
+        """
+        from moodcore.model_file import save
+
+        save(self, path, provenance=provenance)
+
+    def _core_parameters(self, names: frozenset[str]) -> str:
+        """Give the named parameters as the one JSON object that crosses into the core."""
+        values = {name: _plain(name, getattr(self, name)) for name in sorted(names)}
+        return json.dumps(values)
+
+    def _training_rows(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Any
+    ) -> TrainingRows:
+        """Check the training data and learn ``classes_`` and ``n_features_in_``."""
+        features, labels, weight = self._weighty_rows(X, y, sample_weight, reset=True)
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if class_weight is not None:
+            factors = compute_class_weight(
+                class_weight, classes=self.classes_, y=labels, sample_weight=weight
+            )
+            weight = factors[codes] if weight is None else weight * factors[codes]
+        return TrainingRows.of(features, codes, weight)
+
+    def _known_rows(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> TrainingRows:
+        """Check more data of the classes and features already learnt."""
+        features, labels, weight = self._weighty_rows(X, y, sample_weight, reset=False)
+        codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
+        unknown = np.flatnonzero(self.classes_[codes] != labels)
+        if unknown.size:
+            raise ValueError(
+                f"y must hold only classes seen in training ({self.classes_.tolist()}), "
+                f"got {labels[unknown[0]]!r} in row {unknown[0]}"
+            )
+        return TrainingRows.of(features, codes, weight)
+
+    def _features(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Check the rows of a prediction."""
+        features: NDArray[Any] = validate_data(
+            self, X, dtype=[np.float32, np.float64], order="C", reset=False
+        )
+        return as_float32(features)
+
+    def _weighty_rows(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
+        """Check features, labels and weights, and leave out rows that weigh nothing."""
+        features, labels = validate_data(
+            self, X, y, dtype=[np.float32, np.float64], order="C", reset=reset
+        )
+        if sample_weight is None:
+            return features, labels, None
+        weight = _check_sample_weight(
+            sample_weight, features, dtype=np.float64, ensure_non_negative=True
+        )
+        kept = weight > 0
+        if not kept.any():
+            raise ValueError("sample_weight must be above zero in at least one row, got none")
+        return features[kept], labels[kept], weight[kept]
+
+    @staticmethod
+    def _seed(random_state: Any) -> int:
+        """Draw the core's 64-bit seed."""
+        high, low = check_random_state(random_state).randint(0, 2**32, size=2, dtype=np.uint64)
+        return (int(high) << 32) | int(low)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Turn a parameter into what JSON holds; numbers of NumPy become Python's."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+    if isinstance(value, tuple | list | np.ndarray):
+        return [_plain(name, entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(f"{name}.{key}", entry) for key, entry in value.items()}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        f"{name} must be a number, a string, true or false, or a list or table of these, "
+        f"got {type(value).__name__}"
+    )

@@ -1,0 +1,76 @@
+"""Training rows in the form in which the core takes them."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+
+def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
+    """Convert features; what overflows float32 is named by row and column."""
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(X, dtype=np.float32)
+    if X.dtype != np.float32 and not np.isfinite(converted).all():
+        row, column = np.argwhere(~np.isfinite(converted))[0]
+        raise ValueError(
+            f"X must fit float32 (at most 3.4e38 in size), got {X[row, column]!r} in row {row}, "
+            f"column {column}; scale the features first"
+        )
+    return converted
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Features, class codes and weights; rows of weight zero are already left out.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n_rows, n_features), C-contiguous
+    y : ndarray of uint32, shape (n_rows,)
+        Positions in ``classes_``.
+    weight : ndarray of float32, shape (n_rows,), or None
+        None where all rows weigh the same.
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[np.uint32]
+    weight: NDArray[np.float32] | None
+
+    @classmethod
+    def of(cls, X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any] | None) -> Self:
+        """Convert to the types of the core."""
+        weight = None if weight is None else np.ascontiguousarray(weight, dtype=np.float32)
+        return cls(as_float32(X), np.ascontiguousarray(codes, dtype=np.uint32), weight)
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]:
+        """Give the three arrays in the order in which the core takes them."""
+        return self.X, self.y, self.weight
+
+    def weighted(self, factors: NDArray[np.float64]) -> Self:
+        """Multiply the weights."""
+        weight = factors if self.weight is None else factors * self.weight
+        return replace(self, weight=np.ascontiguousarray(weight, dtype=np.float32))
+
+    def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
+        """Split off a stratified share of the rows."""
+        kept, held = train_test_split(
+            np.arange(len(self.y)), test_size=fraction, stratify=self.y, random_state=seed
+        )
+        return self._part(np.sort(kept)), self._part(np.sort(held))
+
+    def merged(self) -> Self:
+        """Merge equal rows of equal class, adding their weights, and sort them.
+
+        The gradient of all rows at once depends neither on their order nor on whether a row
+        comes twice or weighs double; after this, its rounding does not either.
+        """
+        keys = np.column_stack([self.X, self.y.astype(np.float32)])
+        _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        weight = np.bincount(group.reshape(-1), weights=self.weight)
+        return replace(self._part(first), weight=weight.astype(np.float32))
+
+    def _part(self, at: NDArray[np.intp]) -> Self:
+        weight = None if self.weight is None else self.weight[at]
+        return replace(self, X=self.X[at], y=self.y[at], weight=weight)

@@ -1,0 +1,97 @@
+"""What the package runs on: versions, threads, instruction set."""
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from moodcore import _core
+
+__all__ = ["instruction_set", "show_versions", "thread_count", "versions"]
+
+_LIBRARIES = ("numpy", "pandas", "scikit-learn", "optuna", "pyarrow", "matplotlib", "safetensors")
+
+
+def instruction_set() -> str:
+    """Name the instruction set that training and prediction use.
+
+    The fastest that the processor has, unless the environment variable ``MOODCORE_ISA`` names
+    another: ``avx512``, ``avx2`` or ``portable``. The choice changes the speed, not the results.
+
+    Raises
+    ------
+    ValueError
+        When ``MOODCORE_ISA`` names a set that this processor does not have.
+
+    Examples
+    --------
+    >>> instruction_set() in {"avx512", "avx2", "portable"}
+    True
+    """
+    available = _core.instruction_sets()
+    wanted = os.environ.get("MOODCORE_ISA")
+    if wanted is None:
+        return available[0]
+    if wanted not in available:
+        allowed = ", ".join(available)
+        raise ValueError(f"MOODCORE_ISA must be one of {allowed} on this processor, got {wanted!r}")
+    return wanted
+
+
+def thread_count(n_jobs: int | None) -> int:
+    """Translate ``n_jobs`` into a number of threads, as scikit-learn and joblib do.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        None means 1 unless a ``joblib.parallel_config`` says otherwise; -1 means all
+        processors, -2 all but one, and so on.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        For ``n_jobs=0``.
+    """
+    from joblib import effective_n_jobs
+
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be None, a positive number of threads or negative, got 0")
+    return int(effective_n_jobs(n_jobs))
+
+
+def versions() -> dict[str, str]:
+    """Collect versions, processor and threads.
+
+    Examples
+    --------
+    >>> versions()["moodcore"]
+    '0.1.0'
+    """
+    found = {"moodcore": _core.__version__, "python": sys.version.split()[0]}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    found["platform"] = f"{platform.system()} {platform.machine()}"
+    found["processors"] = str(os.cpu_count())
+    found["instruction sets"] = ", ".join(_core.instruction_sets())
+    found["instruction set used"] = instruction_set()
+    return found
+
+
+def show_versions() -> None:
+    """Print what :func:`versions` collects: what a bug report should hold.
+
+    Examples
+    --------
+    >>> show_versions()  # doctest: +ELLIPSIS
+    moodcore: ...
+    """
+    for name, value in versions().items():
+        print(f"{name}: {value}")

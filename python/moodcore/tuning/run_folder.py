@@ -1,0 +1,173 @@
+"""The folder of a run: what lies where, and how it is read and written."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moodcore._atomic import write_bytes, write_text
+from moodcore.tuning.settings import ConfigError, Settings, from_mapping, read_toml, write_toml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of everything that a run leaves.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The settings, as `moodcore tune --config` reads them."""
+        return self.path / "config.toml"
+
+    @property
+    def study(self) -> Path:
+        """Optuna's storage."""
+        return self.path / "study.db"
+
+    @property
+    def metrics(self) -> Path:
+        """Every number of the run but its times; written last, so that it means finished."""
+        return self.path / "metrics.json"
+
+    @property
+    def trials(self) -> Path:
+        """One row per candidate."""
+        return self.path / "trials.csv"
+
+    @property
+    def curves(self) -> Path:
+        """One row per candidate and epoch."""
+        return self.path / "curves.parquet"
+
+    @property
+    def optimizers(self) -> Path:
+        """One row per optimizer, its losses as lists."""
+        return self.path / "optimizers.parquet"
+
+    @property
+    def timing(self) -> Path:
+        """When, how long, by which command and versions."""
+        return self.path / "timing.json"
+
+    @property
+    def model(self) -> Path:
+        """The refitted winner."""
+        return self.path / "model.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """The pictures, one file each."""
+        return self.path / "figures"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.metrics.exists()
+
+    def settings(self) -> Settings:
+        """Read `config.toml`."""
+        return from_mapping(read_toml(self.config), where=str(self.config))
+
+    def write_settings(self, settings: Settings) -> None:
+        """Write `config.toml`."""
+        write_text(self.config, write_toml(settings))
+
+
+def create(out: Path | None, settings: Settings, now: datetime) -> RunFolder:
+    """Make a new folder with the settings in it; never touches an old one.
+
+    Parameters
+    ----------
+    out : Path or None
+        The folder; None means `runs/<time>-seed<seed>`.
+    settings : Settings
+        Written to `config.toml`.
+    now : datetime
+        For the name.
+
+    Raises
+    ------
+    ConfigError
+        If `out` exists and is not empty.
+    """
+    if out is None:
+        name = f"{now:%Y%m%d-%H%M%S}-seed{settings.seed}"
+        out = Path("runs") / name
+        count = 1
+        while out.exists():
+            count += 1
+            out = Path("runs") / f"{name}-{count}"
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out {out}: exists and is not an empty folder; choose another name")
+    out.mkdir(parents=True, exist_ok=True)
+    folder = RunFolder(out)
+    folder.write_settings(settings)
+    return folder
+
+
+def existing(path: Path) -> RunFolder:
+    """Return the folder of an earlier run.
+
+    Raises
+    ------
+    ConfigError
+        If it is not one.
+    """
+    folder = RunFolder(path)
+    if not folder.config.is_file():
+        raise ConfigError(f"--resume {path}: no run there (config.toml is missing)")
+    return folder
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write JSON that any reader takes: NaN and infinity become null."""
+    write_text(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote."""
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, floats with every digit they have."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as Parquet."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, compression="zstd")
+    write_bytes(path, buffer.getvalue())

@@ -1,0 +1,179 @@
+"""What a run of the experiment is asked to do, and the file that says it again."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+STUDIES = ("grid", "optimizers")
+SAMPLERS = ("grid", "random", "tpe")
+PRUNERS = ("none", "median", "halving")
+DEFAULT_TRIALS = 24
+
+DEFAULT_GRID: Mapping[str, Any] = {
+    "hidden_sizes": [[8], [8, 8], [16], [16, 16]],
+    "learning_rate": [0.005, 0.01, 0.06],
+    "momentum": 0.9,
+    "batch_size": [32, 64],
+}
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used: what, where, the value and what is allowed."""
+
+
+def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> ConfigError:
+    """Return the error for a name that is not one of `allowed`, with the nearest that is."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(names)}"
+    return ConfigError(f"{kind} {name!r} does not exist; {hint}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What decides the results of a run; how many jobs work on it does not.
+
+    Attributes
+    ----------
+    data : str or None, default=None
+        File of songs (CSV or Parquet); None means the embedded synthetic songs.
+    on_bad_rows : {"strict", "drop"}, default="strict"
+        What `moodcore.songs.read` does with unusable rows.
+    duplicates : {"keep", "drop"}, default="keep"
+        What `moodcore.songs.read` does with repeated rows.
+    songs : int or None, default=None
+        How many songs to use; None means all.
+    features : str or tuple of str, default="published"
+        `"published"`, `"all"`, or names of features.
+    study : {"grid", "optimizers"}, default="grid"
+        The whole experiment, or only the comparison of the optimizers.
+    folds : int, default=5
+        Parts of the cross-validation, at least 2.
+    epochs : int, default=300
+        Passes over the training rows for every candidate, at least 1.
+    sampler : {"grid", "random", "tpe"}, default="grid"
+        How Optuna picks candidates.
+    trials : int or None, default=None
+        Candidates to try; None means the whole grid, or 24 when they are drawn.
+    pruner : {"none", "median", "halving"}, default="none"
+        How Optuna ends hopeless candidates early.
+    seed : int, default=0
+        What every random choice derives from, at least 0.
+    grid : mapping of str to Any
+        Hyperparameters of `MLP`: a value, a list of choices, or a range
+        (`{low, high, log, step}`).
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> Settings(folds=3).folds
+    3
+    >>> Settings(sampler="gird")
+    Traceback (most recent call last):
+        ...
+    moodcore.tuning.settings.ConfigError: sampler 'gird' does not exist; did you mean 'grid'?
+    """
+
+    data: str | None = None
+    on_bad_rows: str = "strict"
+    duplicates: str = "keep"
+    songs: int | None = None
+    features: str | tuple[str, ...] = "published"
+    study: str = "grid"
+    folds: int = 5
+    epochs: int = 300
+    sampler: str = "grid"
+    trials: int | None = None
+    pruner: str = "none"
+    seed: int = 0
+    grid: Mapping[str, Any] = field(default_factory=lambda: dict(DEFAULT_GRID))
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        choices = {
+            "on_bad_rows": ("strict", "drop"),
+            "duplicates": ("keep", "drop"),
+            "study": STUDIES,
+            "sampler": SAMPLERS,
+            "pruner": PRUNERS,
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise unknown_name(name, str(getattr(self, name)), allowed)
+        for name, least in {"songs": 1, "folds": 2, "epochs": 1, "trials": 1, "seed": 0}.items():
+            value = getattr(self, name)
+            if value is None and name in ("songs", "trials"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name} must be a whole number of at least {least}, got {value}")
+        if not isinstance(self.grid, Mapping):
+            raise ConfigError(f"grid must be a table of hyperparameters, got {self.grid!r}")
+        if isinstance(self.features, list):
+            object.__setattr__(self, "features", tuple(self.features))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON and TOML can hold them, without those that are None."""
+        plain = {name: value for name, value in asdict(self).items() if value is not None}
+        if isinstance(self.features, tuple):
+            plain["features"] = list(self.features)
+        plain["grid"] = dict(self.grid)
+        return plain
+
+
+def from_mapping(values: Mapping[str, Any], *, where: str = "settings") -> Settings:
+    """Return the settings that `values` holds; what is missing has its default.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is no setting, or a value out of range.
+
+    Examples
+    --------
+    >>> from_mapping({"epochs": 3}).epochs
+    3
+    """
+    names = [one.name for one in fields(Settings)]
+    for name in values:
+        if name not in names:
+            raise unknown_name(f"{where}: setting", name, names)
+    try:
+        return Settings(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing or not TOML; the message has the file and the line.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def write_toml(settings: Settings) -> str:
+    """Return the text of a `config.toml` that gives these settings again."""
+    import tomli_w
+
+    return (
+        "# The settings of this run. The same again: moodcore tune --config config.toml\n"
+        + tomli_w.dumps(settings.to_dict())
+    )

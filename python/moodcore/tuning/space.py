@@ -1,0 +1,264 @@
+"""The hyperparameters to search: read, checked against `MLP`, and drawn by Optuna."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from moodcore.tuning.settings import DEFAULT_TRIALS, ConfigError, Settings, unknown_name
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+# What the run itself decides, and where.
+_RESERVED = {
+    "random_state": "--seed",
+    "n_jobs": "--jobs",
+    "record": "--study optimizers",
+    "verbose": "the terminal",
+    "warm_start": "--resume",
+}
+_RANGE_KEYS = ("low", "high", "log", "step")
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Hyperparameters of `MLP`, in the order of its signature.
+
+    Attributes
+    ----------
+    fixed : dict
+        One value for every candidate.
+    choices : dict of str to list
+        Values to choose from, encoded (see `encode`).
+    ranges : dict of str to dict
+        `low`, `high`, and perhaps `log` or `step`.
+    """
+
+    fixed: Params
+    choices: dict[str, list[Any]]
+    ranges: dict[str, dict[str, Any]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hyperparameters that differ between candidates."""
+        return tuple(self.choices) + tuple(self.ranges)
+
+    @property
+    def grid_size(self) -> int:
+        """The number of combinations of the choices."""
+        return math.prod(len(values) for values in self.choices.values())
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Return the space as Optuna knows it."""
+        from optuna.distributions import (
+            CategoricalDistribution,
+            FloatDistribution,
+            IntDistribution,
+        )
+
+        found: dict[str, BaseDistribution] = {
+            name: CategoricalDistribution(values) for name, values in self.choices.items()
+        }
+        for name, limits in self.ranges.items():
+            whole = isinstance(limits["low"], int) and isinstance(limits["high"], int)
+            found[name] = (IntDistribution if whole else FloatDistribution)(**limits)
+        return found
+
+    def decode(self, params: Mapping[str, Any]) -> Params:
+        """Return the keyword arguments of `MLP` for drawn values."""
+        return self.fixed | {name: decode(name, value) for name, value in params.items()}
+
+
+def encode(name: str, value: Any) -> Any:
+    """Return a value as one cell of a table: layers as `"16-16"`, tables as JSON.
+
+    Examples
+    --------
+    >>> encode("hidden_sizes", [16, 8]), encode("hidden_sizes", []), encode("momentum", 0.9)
+    ('16-8', 'none', 0.9)
+    """
+    if name == "hidden_sizes":
+        return "-".join(str(size) for size in value) or "none"
+    if isinstance(value, Mapping):
+        return json.dumps(value, sort_keys=True)
+    return value
+
+
+def decode(name: str, value: Any) -> Any:
+    """Return what `encode` was given.
+
+    Examples
+    --------
+    >>> decode("hidden_sizes", "16-8"), decode("hidden_sizes", "none")
+    ((16, 8), ())
+    """
+    if name == "hidden_sizes":
+        return tuple(int(size) for size in value.split("-")) if value != "none" else ()
+    if isinstance(value, str) and value.startswith("{"):
+        return json.loads(value)
+    return value
+
+
+def parse(grid: Mapping[str, Any], *, sampler: str = "grid") -> Space:
+    """Check a grid and sort it into fixed values, choices and ranges.
+
+    Parameters
+    ----------
+    grid : mapping of str to Any
+        For each hyperparameter a value, a list of choices, or `{low, high}` with perhaps
+        `log = true` or `step`.
+    sampler : str, default="grid"
+        The grid sampler takes no ranges.
+
+    Raises
+    ------
+    ConfigError
+        For names that are not in the signature of `MLP`, names that the run itself decides,
+        empty lists, and ranges that Optuna or the sampler cannot use.
+
+    Examples
+    --------
+    >>> space = parse({"batch_size": [32, 64], "hidden_sizes": [[8], [8, 8]], "momentum": 0.9})
+    >>> space.choices, space.fixed, space.grid_size
+    ({'hidden_sizes': ['8', '8-8'], 'batch_size': [32, 64]}, {'momentum': 0.9}, 4)
+    """
+    names = _mlp_parameters()
+    for name in grid:
+        if name in _RESERVED:
+            raise ConfigError(f"grid: {name} is set by {_RESERVED[name]}; leave it out")
+        if name not in names:
+            raise unknown_name("grid: hyperparameter", name, set(names) - set(_RESERVED))
+    space = Space({}, {}, {})
+    for name in (name for name in names if name in grid):
+        value = grid[name]
+        if isinstance(value, Mapping) and {"low", "high"} & set(value):
+            space.ranges[name] = _range(name, value, sampler)
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            space.choices[name] = _choices(name, value)
+        else:
+            _scalar_layers(name, value)
+            space.fixed[name] = value
+    if space.ranges:
+        _checked_by_optuna(space)
+    return space
+
+
+def _mlp_parameters() -> list[str]:
+    from moodcore import MLP
+
+    return [name for name in inspect.signature(MLP).parameters if name != "self"]
+
+
+def _scalar_layers(name: str, value: Any) -> None:
+    if name == "hidden_sizes":
+        raise ConfigError(
+            f"grid: hidden_sizes must be a list of layer lists such as [[16], [16, 16]], "
+            f"got {value!r}"
+        )
+
+
+def _choices(name: str, values: Sequence[Any]) -> list[Any]:
+    if not values:
+        raise ConfigError(f"grid: {name} is an empty list; give at least one value")
+    if name == "hidden_sizes":
+        for layers in values:
+            if isinstance(layers, str) or not isinstance(layers, Sequence):
+                _scalar_layers(name, values)
+            if any(isinstance(size, bool) or not isinstance(size, int) for size in layers):
+                raise ConfigError(f"grid: hidden_sizes: {layers!r} must hold whole numbers")
+    encoded = [encode(name, value) for value in values]
+    if any(isinstance(value, list) for value in encoded):
+        raise ConfigError(f"grid: {name}: a choice is one value, got the list {values!r}")
+    if len(set(map(repr, encoded))) < len(encoded):
+        raise ConfigError(f"grid: {name} has a value twice: {list(values)}")
+    return encoded
+
+
+def _range(name: str, limits: Mapping[str, Any], sampler: str) -> dict[str, Any]:
+    if sampler == "grid":
+        raise ConfigError(
+            f"grid: {name} is a range, which the grid sampler cannot use; "
+            "give a list of values, or choose --sampler random or tpe"
+        )
+    for key in limits:
+        if key not in _RANGE_KEYS:
+            raise unknown_name(f"grid: {name}: key", key, _RANGE_KEYS)
+    for key in ("low", "high"):
+        if isinstance(limits.get(key), bool) or not isinstance(limits.get(key), int | float):
+            raise ConfigError(f"grid: {name}: {key} must be a number, got {limits.get(key)!r}")
+    return dict(limits)
+
+
+def _checked_by_optuna(space: Space) -> None:
+    for name, limits in space.ranges.items():
+        try:
+            Space({}, {}, {name: limits}).distributions()
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"grid: {name} = {limits}: {error}") from None
+
+
+def draw(space: Space, settings: Settings, seed: int) -> list[Params]:
+    """Return the candidates of the grid or random sampler, encoded, in their fixed order.
+
+    Optuna's samplers draw in a study in memory before any training, so that the order of
+    candidates is a matter of the seed alone. A whole grid is put in the order of its lists;
+    `settings.trials` fewer are a random part of it.
+
+    Parameters
+    ----------
+    space : Space
+        What to draw from.
+    settings : Settings
+        Of which `sampler` and `trials` count.
+    seed : int
+        Seed of the sampler.
+    """
+    import optuna
+
+    n_trials = settings.trials or (space.grid_size if settings.sampler == "grid" else DEFAULT_TRIALS)
+    if settings.sampler == "grid":
+        n_trials = min(n_trials, space.grid_size)
+        sampler: Any = optuna.samplers.GridSampler(space.choices, seed=seed)
+    else:
+        sampler = optuna.samplers.RandomSampler(seed=seed)
+    study = optuna.create_study(sampler=sampler)
+    distributions = space.distributions()
+    drawn = [study.ask(distributions).params for _ in range(n_trials)]
+    ordered = [{name: params[name] for name in distributions} for params in drawn]
+    if settings.sampler == "grid":
+        ordered.sort(key=lambda params: [space.choices[n].index(params[n]) for n in space.choices])
+    return ordered
+
+
+def check_values(space: Space, candidates: Sequence[Params], n_classes: int = 2) -> None:
+    """Let `MLP` check the candidates' values on a handful of rows before the data is read.
+
+    Raises
+    ------
+    ConfigError
+        With the message of `MLP` for the first candidate that it refuses.
+    """
+    import warnings
+
+    import numpy as np
+
+    from moodcore import MLP
+
+    X = np.linspace(-1.0, 1.0, 4 * n_classes, dtype=np.float32).reshape(-1, 1)
+    y = np.arange(len(X)) % n_classes
+    for params in candidates:
+        arguments = space.decode(params) | {"epochs": 1, "random_state": 0}
+        arguments = {k: v for k, v in arguments.items() if k not in ("early_stopping", "class_weight")}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                MLP(**arguments).fit(X, y)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"grid: {error}") from None
