@@ -1,0 +1,7 @@
+"""`python -m moodcore.cli`."""
+
+import sys
+
+from moodcore.cli.app import main
+
+sys.exit(main())

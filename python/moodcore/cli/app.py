@@ -1,0 +1,95 @@
+"""The group of commands, and the way errors leave it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from moodcore.cli.exit_codes import ExitCode
+
+_COMMANDS = {
+    "tune": "Search the best network, test it, and leave a report.",
+    "data": "Make or check tables of songs.",
+    "train": "Train one network and save it.",
+    "evaluate": "Test a saved model on labelled songs.",
+    "predict": "Add labels and probabilities to songs.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when used, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        from importlib import import_module
+
+        found = getattr(import_module(f"moodcore.cli.{cmd_name}"), "command")
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 run failed, 2 bad request, 130 interrupted.",
+)
+@click.version_option(package_name="moodcore", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Tell the emotion of songs: tune, train, test and use classifiers."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, default=None
+        What follows the command's name; None means `sys.argv`.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        code = cli.main(words, prog_name="moodcore", standalone_mode=False)
+        return int(code) if isinstance(code, int) else ExitCode.DONE
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.BAD_REQUEST
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("moodcore: interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; there is nobody to tell.
+        sys.stdout = None  # type: ignore[assignment]
+        return ExitCode.DONE
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _explain(error, debug=debug)
+
+
+def _explain(error: Exception, *, debug: bool) -> ExitCode:
+    expected = isinstance(error, ValueError | OSError)
+    text = str(error) if expected else f"{type(error).__name__}: {error}"
+    from moodcore.tuning.experiment import RunFailed
+
+    click.echo(f"moodcore: error: {text or type(error).__name__}", err=True)
+    known = expected or isinstance(error, RunFailed)
+    if not known and not debug:
+        click.echo("This is a bug; --debug shows where.", err=True)
+    missing = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
+    if isinstance(error, ValueError) or missing:
+        return ExitCode.BAD_REQUEST
+    return ExitCode.RUN_FAILED

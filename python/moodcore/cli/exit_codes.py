@@ -1,0 +1,12 @@
+"""What the exit code of a command means."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes; 130 is what a shell gives a command ended by Ctrl-C."""
+
+    DONE = 0
+    RUN_FAILED = 1
+    BAD_REQUEST = 2
+    INTERRUPTED = 130

@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+INPUT_FILE = click.Path(path_type=Path)
+debug = click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
+)
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else."
+)
+data = click.option(
+    "--data",
+    metavar="PATH",
+    help="Songs as CSV or Parquet.  [default: embedded synthetic songs]",
+)
+features = click.option(
+    "--features",
+    metavar="WHICH",
+    help="published, all, or names separated by commas.  [default: published]",
+)
+songs = click.option("--songs", type=int, metavar="N", help="Use so many songs.  [default: all]")
+bad_rows = click.option(
+    "--bad-rows",
+    "on_bad_rows",
+    type=click.Choice(["strict", "drop"]),
+    help="Refuse unusable rows, or drop them and say so.  [default: strict]",
+)
+duplicates = click.option(
+    "--duplicates",
+    type=click.Choice(["keep", "drop"]),
+    help="What to do with repeated rows.  [default: keep]",
+)
+
+
+def split_features(text: str | None) -> str | list[str] | None:
+    """Return `--features` as the settings know it: a keyword, or a list of names."""
+    if text is None or text in ("published", "all"):
+        return text
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,112 @@
+"""How far a run is: a bar on a terminal, plain lines elsewhere; always on stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from moodcore.tuning.candidate import CandidateResult
+
+
+def _described(result: CandidateResult) -> str:
+    params = ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in result.params.items()
+    )
+    return params or "the only candidate"
+
+
+class PlainProgress:
+    """One line per stage and candidate."""
+
+    def stage(self, text: str) -> None:
+        """Print the stage."""
+        print(text, file=sys.stderr, flush=True)
+
+    def search_started(self, candidates: int, done: int, folds: int) -> None:
+        """Print what is to be done."""
+        kept = f", {done} already done" if done else ""
+        self.stage(f"search: {candidates} candidates x {folds} folds{kept}")
+
+    def fold_finished(self) -> None:
+        """Do nothing: a line per candidate is enough."""
+
+    def candidate_finished(
+        self, result: CandidateResult, best: CandidateResult, done: int, candidates: int
+    ) -> None:
+        """Print the candidate beside the best."""
+        found = "pruned" if result.state == "pruned" else f"accuracy {result.accuracy:.4f}"
+        top = f" (best {best.accuracy:.4f}, number {best.number})"
+        self.stage(f"[{done}/{candidates}] {_described(result)}: {found}{top}")
+
+    def search_finished(self) -> None:
+        """Do nothing: the last candidate's line says it."""
+
+
+class BarProgress:
+    """A bar with the best so far and the time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Any = None
+        self._task: Any = None
+
+    def stage(self, text: str) -> None:
+        """Print the stage above the bar."""
+        self._console.print(text, markup=False)
+
+    def search_started(self, candidates: int, done: int, folds: int) -> None:
+        """Show the bar."""
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("{task.fields[done]} candidates"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("folds"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[best]}"),
+            console=self._console,
+        )
+        self._task = self._bar.add_task(
+            "search",
+            total=candidates * folds,
+            completed=done * folds,
+            done=f"{done}/{candidates}",
+            best="",
+        )
+        self._folds = folds
+        self._bar.start()
+
+    def fold_finished(self) -> None:
+        """Move the bar."""
+        self._bar.advance(self._task)
+
+    def candidate_finished(
+        self, result: CandidateResult, best: CandidateResult, done: int, candidates: int
+    ) -> None:
+        """Show the best so far."""
+        self._bar.update(
+            self._task,
+            done=f"{done}/{candidates}",
+            best=f"best {best.accuracy:.4f}: {_described(best)}",
+        )
+
+    def search_finished(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def make_progress() -> PlainProgress | BarProgress:
+    """Return a bar if a person watches stderr, plain lines otherwise."""
+    return BarProgress() if sys.stderr.isatty() else PlainProgress()

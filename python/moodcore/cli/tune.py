@@ -1,0 +1,158 @@
+"""`moodcore tune`: the whole experiment."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from moodcore.cli import options
+from moodcore.cli.exit_codes import ExitCode
+from moodcore.tuning.settings import PRUNERS, SAMPLERS, STUDIES, Settings, from_mapping, read_toml
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.command("tune", short_help="Search the best network, test it, and leave a report.")
+@options.data
+@options.features
+@options.songs
+@options.bad_rows
+@options.duplicates
+@click.option("--folds", type=int, metavar="N", help="Folds of the cross-validation.  [default: 5]")
+@click.option("--epochs", type=int, metavar="N", help="Epochs of each training.  [default: 300]")
+@click.option(
+    "--grid",
+    "grid_file",
+    type=options.INPUT_FILE,
+    metavar="FILE.toml",
+    help="Hyperparameters of MLP to change in the default grid: a value, a list of choices, or "
+    "for random and tpe a range such as {low = 0.001, high = 0.1, log = true}.",
+)
+@click.option("--sampler", type=click.Choice(SAMPLERS), help="[default: grid]")
+@click.option(
+    "--trials", type=int, metavar="N", help="Candidates to try.  [default: whole grid, or 24]"
+)
+@click.option(
+    "--pruner", type=click.Choice(PRUNERS), help="End hopeless candidates early.  [default: none]"
+)
+@click.option(
+    "--study",
+    type=click.Choice(STUDIES),
+    help="The whole experiment, or only the optimizers compared.  [default: grid]",
+)
+@click.option("--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]")
+@click.option(
+    "--config",
+    "config_file",
+    type=options.INPUT_FILE,
+    metavar="FILE.toml",
+    help="Settings of an earlier run (its config.toml); other options go before it.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads; the results do not depend on it.  [default: all processors]",
+)
+@click.option(
+    "--out", type=_FOLDER, metavar="FOLDER", help="New folder for the run.  [default: runs/<time>]"
+)
+@click.option("--resume", type=_FOLDER, metavar="RUN", help="Go on with an interrupted run.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and the time it would take.")
+@options.as_json
+@options.debug
+def command(
+    jobs: int | None,
+    out: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    config_file: Path | None,
+    grid_file: Path | None,
+    **given: Any,
+) -> int:
+    """Search the best network by cross-validation, refit and test it, and write a report.
+
+    Without options the whole experiment runs on embedded synthetic songs.
+    """
+    from moodcore.cli.progress import make_progress
+    from moodcore.tuning import run_folder
+    from moodcore.tuning.experiment import Experiment
+    from moodcore.tuning.processors import available
+
+    if resume and (out or config_file or dry_run):
+        raise click.UsageError("--resume goes without --out, --config and --dry-run")
+    given["features"] = options.split_features(given["features"])
+    base = run_folder.existing(resume).config if resume else config_file
+    settings = _settings(base, grid_file, given)
+    progress = make_progress()
+    experiment = Experiment(
+        settings,
+        jobs=jobs or available(),
+        listener=progress,
+        command=shlex.join(["moodcore", *sys.argv[1:]]),
+    )
+    if settings.data is None:
+        progress.stage("The songs are synthetic: made by a program, not measured.")
+    if dry_run:
+        return _dry_run(experiment, as_json=as_json)
+    space = experiment.check()
+    if resume:
+        folder = run_folder.existing(resume)
+    else:
+        songs = experiment.load()
+        folder = run_folder.create(out, settings, datetime.now())
+    if resume:
+        songs = experiment.load()
+    return _run(experiment, folder, space, songs, as_json=as_json)
+
+
+def _settings(
+    config_file: Path | None, grid_file: Path | None, given: Mapping[str, Any]
+) -> Settings:
+    values = read_toml(config_file) if config_file else {}
+    values |= {name: value for name, value in given.items() if value is not None}
+    if grid_file:
+        values["grid"] = dict(values.get("grid", Settings().grid)) | read_toml(grid_file)
+    return from_mapping(values, where=str(config_file) if config_file else "options")
+
+
+def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool) -> int:
+    from moodcore import report
+    from moodcore.tuning.run_folder import read_json
+    from moodcore.tuning.tasks import Interrupted
+
+    if folder.finished:
+        experiment.claim(folder, songs)
+        click.echo(f"{folder.path}: this run is finished; rebuilding its report.", err=True)
+        metrics = read_json(folder.metrics)
+    else:
+        try:
+            metrics = experiment.run(folder, space, songs)
+        except (Interrupted, KeyboardInterrupt):
+            click.echo("interrupted; finished candidates are kept. To go on:", err=True)
+            click.echo(f"  moodcore tune --resume {shlex.quote(str(folder.path))}", err=True)
+            return ExitCode.INTERRUPTED
+    experiment.listener.stage("writing the report")
+    report.build(folder)
+    if as_json:
+        click.echo(json.dumps({"run": str(folder.path), "report": str(folder.report)} | metrics))
+    else:
+        click.echo(report.summary(metrics))
+        click.echo(f"report: {folder.report}")
+    return ExitCode.DONE
+
+
+def _dry_run(experiment: Any, *, as_json: bool) -> int:
+    from moodcore.tuning.estimate import estimate
+
+    found = estimate(experiment)
+    click.echo(json.dumps(found.to_dict()) if as_json else found.to_text())
+    return ExitCode.DONE

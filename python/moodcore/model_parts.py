@@ -1,0 +1,260 @@
+"""How each part of a model is described in a model file: plain values, and arrays by name.
+
+Every kind has two functions: one writes a fitted part to values that JSON holds and puts its
+arrays aside, the other checks them and builds the part again. A new family of models moves in by
+adding a row to `_KINDS`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+Arrays = dict[str, NDArray[Any]]
+Described = dict[str, Any]
+
+
+def write_part(model: Any, prefix: str, arrays: Arrays) -> Described:
+    """Describe a fitted part; its arrays are added to ``arrays`` under names after ``prefix``.
+
+    Raises
+    ------
+    TypeError
+        When the format does not hold parts of this kind.
+    """
+    kind = type(model).__name__
+    if kind not in _KINDS:
+        raise TypeError(f"a model file holds {', '.join(sorted(_KINDS))}; got {kind}")
+    return {"kind": kind, **_KINDS[kind][0](model, prefix, arrays)}
+
+
+def read_part(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    """Build the part that `write_part` described.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        When the description is not one of `write_part`'s.
+    """
+    kind = described["kind"]
+    if kind not in _KINDS:
+        raise ValueError(f"unknown kind {kind!r}")
+    return _KINDS[kind][1](described, prefix, arrays)
+
+
+def _labels(values: NDArray[Any]) -> Described:
+    """Describe class labels or names: text and numbers keep their type."""
+    if values.dtype.kind not in "OUSTbiuf":
+        raise TypeError(f"class labels of type {values.dtype} cannot be saved")
+    listed = values.tolist()
+    if not all(isinstance(value, str | int | float | bool) for value in listed):
+        raise TypeError("class labels must be text or numbers to be saved")
+    dtype = "object" if values.dtype.kind in "OT" else values.dtype.str
+    return {"dtype": dtype, "values": listed}
+
+
+def _read_labels(described: Mapping[str, Any]) -> NDArray[Any]:
+    return np.array(described["values"], dtype=np.dtype(described["dtype"]))
+
+
+def _write_features(model: Any) -> Described:
+    names = getattr(model, "feature_names_in_", None)
+    return {
+        "n_features": int(model.n_features_in_),
+        "feature_names": None if names is None else list(names),
+    }
+
+
+def _read_features(model: Any, described: Mapping[str, Any]) -> Any:
+    model.n_features_in_ = int(described["n_features"])
+    if described["feature_names"] is not None:
+        model.feature_names_in_ = np.array(described["feature_names"], dtype=object)
+    return model
+
+
+def _write_mlp(model: Any, prefix: str, arrays: Arrays) -> Described:
+    check_is_fitted(model, "coefs_")
+    layers = zip(model.coefs_, model.intercepts_, strict=True)
+    for index, (weights, biases) in enumerate(layers):
+        arrays[f"{prefix}.coefs.{index}"] = weights
+        arrays[f"{prefix}.intercepts.{index}"] = biases
+    params = json.loads(model._core_parameters(frozenset(model.get_params()) - {"random_state"}))
+    return {
+        "params": params,
+        "classes": _labels(model.classes_),
+        "n_iter": model.n_iter_,
+        "loss": None if np.isnan(model.loss_) else model.loss_,
+        **_write_features(model),
+    }
+
+
+def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    from moodcore.mlp import MLP
+
+    model = _read_features(MLP(**described["params"]), described)
+    model.hidden_sizes = tuple(model.hidden_sizes)
+    model.classes_ = _read_labels(described["classes"])
+    sizes = [model.n_features_in_, *model.hidden_sizes, len(model.classes_)]
+    model.coefs_, model.intercepts_ = [], []
+    for index, shape in enumerate(pairwise(sizes)):
+        weights = _array(arrays, f"{prefix}.coefs.{index}", shape, np.float32)
+        biases = _array(arrays, f"{prefix}.intercepts.{index}", shape[1:], np.float32)
+        model.coefs_.append(weights)
+        model.intercepts_.append(biases)
+    model.n_iter_ = int(described["n_iter"])
+    model.loss_ = float("nan") if described["loss"] is None else float(described["loss"])
+    return model
+
+
+def _array(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
+    """Take an array out of the file; its shape, type and values are what the header says."""
+    array = arrays[name]
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {shape}, "
+                         f"got {array.dtype} of shape {array.shape}")  # fmt: skip
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds values that are not finite")
+    return array
+
+
+# Fitted arrays of scikit-learn's scalers: what `transform` and `inverse_transform` read.
+_SCALERS = {
+    "MinMaxScaler": ("min_", "scale_", "data_min_", "data_max_", "data_range_"),
+    "StandardScaler": ("mean_", "var_", "scale_"),
+}
+
+
+def _write_scaler(model: Any, prefix: str, arrays: Arrays) -> Described:
+    check_is_fitted(model)
+    for name in _SCALERS[type(model).__name__]:
+        arrays[f"{prefix}.{name}"] = np.asarray(getattr(model, name), dtype=np.float64)
+    return {"n_samples": int(model.n_samples_seen_), **_write_features(model)}
+
+
+def _read_scaler(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    import sklearn.preprocessing
+
+    kind = described["kind"]
+    model = _read_features(getattr(sklearn.preprocessing, kind)(), described)
+    for name in _SCALERS[kind]:
+        array = _array(arrays, f"{prefix}.{name}", (model.n_features_in_,), np.float64)
+        setattr(model, name, array)
+    model.n_samples_seen_ = int(described["n_samples"])
+    return model
+
+
+def _write_columns(model: Any, prefix: str, arrays: Arrays) -> Described:
+    check_is_fitted(model, "columns_")
+    every = model.columns is None
+    return {"columns": list(model.columns_), "every": every, **_write_features(model)}
+
+
+def _read_columns(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    from moodcore.preprocessing import SelectColumns
+
+    columns = list(described["columns"])
+    model = SelectColumns(None if described["every"] else tuple(columns))
+    model.columns_ = columns
+    return _read_features(model, described)
+
+
+def _write_filter(model: Any, prefix: str, arrays: Arrays) -> Described:
+    check_is_fitted(model, "support_")
+    arrays[f"{prefix}.correlation_"] = model.correlation_
+    arrays[f"{prefix}.relevance_"] = model.relevance_
+    return {
+        "threshold": float(model.threshold),
+        "support": model.support_.tolist(),
+        "dropped": model.dropped_,
+        **_write_features(model),
+    }
+
+
+def _read_filter(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    from moodcore.preprocessing import CorrelationFilter
+
+    model = _read_features(CorrelationFilter(float(described["threshold"])), described)
+    n = model.n_features_in_
+    model.support_ = np.array(described["support"], dtype=bool)
+    if model.support_.shape != (n,):
+        raise ValueError(f"support must have one entry for each of {n} features")
+    model.dropped_ = list(described["dropped"])
+    model.correlation_ = _array(arrays, f"{prefix}.correlation_", (n, n), np.float64)
+    model.relevance_ = _array(arrays, f"{prefix}.relevance_", (n,), np.float64)
+    return model
+
+
+def _write_balanced(model: Any, prefix: str, arrays: Arrays) -> Described:
+    check_is_fitted(model, "estimator_")
+    drawn = model.downsampling_
+    return {
+        "estimator": write_part(model.estimator_, f"{prefix}.estimator", arrays),
+        "counts_before": drawn.counts_before.tolist(),
+        "counts_after": drawn.counts_after.tolist(),
+        **_write_features(model),
+    }
+
+
+def _read_balanced(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    from sklearn.base import clone
+
+    from moodcore.preprocessing import BalancedClassifier, Downsampling
+
+    fitted = read_part(described["estimator"], f"{prefix}.estimator", arrays)
+    model = _read_features(BalancedClassifier(clone(fitted)), described)
+    model.estimator_, model.classes_ = fitted, fitted.classes_
+    # Which rows of the training table were kept is not kept with the model.
+    model.downsampling_ = Downsampling(
+        np.empty(0, dtype=np.intp),
+        fitted.classes_,
+        np.array(described["counts_before"], dtype=np.intp),
+        np.array(described["counts_after"], dtype=np.intp),
+    )
+    return model
+
+
+def _write_steps(model: Any, prefix: str, arrays: Arrays) -> Described:
+    check_is_fitted(model)
+    steps = [[name, write_part(step, f"{prefix}.{name}", arrays)] for name, step in model.steps]
+    return {"steps": steps}
+
+
+def _read_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> list[Any]:
+    steps = described["steps"]
+    return [(name, read_part(step, f"{prefix}.{name}", arrays)) for name, step in steps]
+
+
+def _read_plain_pipeline(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    model = Pipeline(_read_steps(described, prefix, arrays))
+    return model
+
+
+def _write_songs(model: Any, prefix: str, arrays: Arrays) -> Described:
+    return {"label_names": list(model.label_names), **_write_steps(model, prefix, arrays)}
+
+
+def _read_songs(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    from moodcore.songs.song_pipeline import SongPipeline
+
+    names = tuple(str(name) for name in described["label_names"])
+    return SongPipeline(_read_steps(described, prefix, arrays), label_names=names)
+
+
+_Writer = Callable[[Any, str, Arrays], Described]
+_Reader = Callable[[Mapping[str, Any], str, Arrays], Any]
+_KINDS: dict[str, tuple[_Writer, _Reader]] = {
+    "BalancedClassifier": (_write_balanced, _read_balanced),
+    "CorrelationFilter": (_write_filter, _read_filter),
+    "MLP": (_write_mlp, _read_mlp),
+    "MinMaxScaler": (_write_scaler, _read_scaler),
+    "Pipeline": (_write_steps, _read_plain_pipeline),
+    "SelectColumns": (_write_columns, _read_columns),
+    "SongPipeline": (_write_songs, _read_songs),
+    "StandardScaler": (_write_scaler, _read_scaler),
+}

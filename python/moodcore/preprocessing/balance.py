@@ -1,0 +1,199 @@
+"""Balancing: as many rows of every class as the smallest has."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    check_array,
+    check_is_fitted,
+    column_or_1d,
+)
+
+
+@dataclass(frozen=True)
+class Downsampling:
+    """Which rows balancing kept.
+
+    Attributes
+    ----------
+    indices : ndarray of shape (n_kept,)
+        Positions of the rows kept, ascending.
+    classes : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    counts_before, counts_after : ndarray of shape (n_classes,)
+        Rows of each class.
+    """
+
+    indices: NDArray[np.intp]
+    classes: NDArray[Any]
+    counts_before: NDArray[np.intp]
+    counts_after: NDArray[np.intp]
+
+
+def downsample(y: ArrayLike, *, random_state: Any = None) -> Downsampling:
+    """Draw as many rows of every class as the smallest class has.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,)
+        Class labels.
+    random_state : int, RandomState or None, default=None
+        Seed of the draw.
+
+    Returns
+    -------
+    Downsampling
+        Rows to keep, and the counts before and after.
+
+    Raises
+    ------
+    ValueError
+        When there are no rows.
+
+    Examples
+    --------
+    >>> kept = downsample(["a", "a", "a", "b"], random_state=0)
+    >>> kept.counts_before.tolist(), kept.counts_after.tolist()
+    ([3, 1], [1, 1])
+    """
+    labels = column_or_1d(y)
+    if not len(labels):
+        raise ValueError("y must have at least one row to balance, got none")
+    random = check_random_state(random_state)
+    classes, codes = np.unique(labels, return_inverse=True)
+    before = np.bincount(codes)
+    smallest = int(before.min())
+    drawn = [
+        random.choice(np.flatnonzero(codes == code), smallest, replace=False)
+        for code in range(len(classes))
+    ]
+    after = np.full_like(before, smallest)
+    return Downsampling(np.sort(np.concatenate(drawn)), classes, before, after)
+
+
+def _inner_has(method: str) -> Any:
+    """Tell whether the wrapped classifier has a method."""
+
+    def check(wrapper: Any) -> bool:
+        inner = getattr(wrapper, "estimator_", wrapper.estimator)
+        getattr(inner, method)
+        return True
+
+    return check
+
+
+class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """A classifier trained on balanced classes: `fit` downsamples, `predict` does not.
+
+    Because balancing happens inside `fit`, cross-validation balances the training part of each
+    fold and leaves the validation part as it is.
+
+    Parameters
+    ----------
+    estimator : classifier
+        What is trained on the rows kept.
+    random_state : int, RandomState or None, default=None
+        Seed of the draw.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted classifier.
+    downsampling_ : Downsampling
+        Rows kept and counts.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 0, 1]
+    >>> model = BalancedClassifier(LogisticRegression(), random_state=0).fit(X, y)
+    >>> model.downsampling_.counts_after.tolist()
+    [1, 1]
+    """
+
+    estimator_: Any
+    downsampling_: Downsampling
+    classes_: NDArray[Any]
+
+    def __init__(self, estimator: Any, *, random_state: Any = None) -> None:
+        self.estimator = estimator
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
+        """Balance the rows and fit the classifier on those kept.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,)
+            Class labels.
+        **fit_params
+            Passed on; ``sample_weight`` is cut to the rows kept.
+
+        Returns
+        -------
+        BalancedClassifier
+            This estimator.
+        """
+        _check_feature_names(self, X, reset=True)
+        if not hasattr(X, "iloc"):
+            X = check_array(X, dtype=None, ensure_all_finite=False)
+        if y is None:
+            raise ValueError("BalancedClassifier requires y to be passed, but the target y is None")
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        if len(labels) != len(X):
+            raise ValueError(f"X and y must have the same rows, got {len(X)} and {len(labels)}")
+        self.downsampling_ = downsample(labels, random_state=self.random_state)
+        kept = self.downsampling_.indices
+        if fit_params.get("sample_weight") is not None:
+            fit_params["sample_weight"] = _safe_indexing(fit_params["sample_weight"], kept)
+        self.estimator_ = clone(self.estimator)
+        self.estimator_.fit(_safe_indexing(X, kept), labels[kept], **fit_params)
+        self.classes_ = self.estimator_.classes_
+        _check_n_features(self, X, reset=True)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Give the likeliest class of each row."""
+        return self._inner().predict(X)
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Give the probability of each class, under the balanced mix."""
+        return self._inner().predict_proba(X)
+
+    @available_if(_inner_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Give the logarithms of the probabilities."""
+        return self._inner().predict_log_proba(X)
+
+    @available_if(_inner_has("decision_function"))
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Give the classifier's own scores."""
+        return self._inner().decision_function(X)
+
+    def _inner(self) -> Any:
+        check_is_fitted(self, "estimator_")
+        return self.estimator_
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import get_tags
+
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        tags.input_tags.sparse = False
+        tags.classifier_tags = inner.classifier_tags
+        return tags

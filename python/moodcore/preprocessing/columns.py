@@ -1,0 +1,119 @@
+"""Columns chosen by name."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+
+class SelectColumns(TransformerMixin, BaseEstimator):
+    """Columns by name, in whatever order the table has them; the rest is ignored.
+
+    Parameters
+    ----------
+    columns : sequence of str or int, or None, default=None
+        Names of DataFrame columns, or positions; None keeps all.
+
+    Attributes
+    ----------
+    columns_ : list
+        The columns kept, in order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"tempo": [120.0], "uri": ["x"], "energy": [0.5]})
+    >>> SelectColumns(["energy", "tempo"]).fit_transform(table).tolist()
+    [[0.5, 120.0]]
+    """
+
+    columns_: list[Any]
+    n_features_in_: int
+
+    def __init__(self, columns: Sequence[str] | Sequence[int] | None = None) -> None:
+        self.columns = columns
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check that the columns are there.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            The table; other columns may hold anything.
+        y : ignored
+
+        Returns
+        -------
+        SelectColumns
+            This transformer.
+        """
+        if self.columns is None:
+            validate_data(self, X, dtype="numeric")
+            self.columns_ = list(getattr(self, "feature_names_in_", range(self.n_features_in_)))
+            return self
+        self.columns_ = list(self.columns)
+        chosen = self._choose(X)
+        self.n_features_in_ = chosen.shape[1]
+        if all(isinstance(column, str) for column in self.columns_):
+            self.feature_names_in_ = np.array(self.columns_, dtype=object)
+        return self
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Give the columns as floats.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features)
+            The table.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_columns)
+
+        Raises
+        ------
+        ValueError
+            When a column is missing, not a number, NaN or infinite.
+        """
+        check_is_fitted(self, "columns_")
+        if self.columns is None:
+            return validate_data(self, X, dtype="numeric", reset=False)
+        return self._choose(X)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Give the names of the columns kept."""
+        check_is_fitted(self, "columns_")
+        return np.array([column_name(column) for column in self.columns_], dtype=object)
+
+    def _choose(self, X: Any) -> NDArray[Any]:
+        if hasattr(X, "columns"):
+            present = [str(name) for name in X.columns]
+            missing = [name for name in self.columns_ if name not in present]
+            if missing:
+                raise ValueError(_missing(missing, present))
+            return check_array(X[self.columns_])
+        array = check_array(X)
+        for column in self.columns_:
+            if not isinstance(column, int | np.integer) or not 0 <= column < array.shape[1]:
+                raise ValueError(
+                    f"an array without column names has columns 0 to {array.shape[1] - 1}, "
+                    f"got {column!r}"
+                )
+        return array[:, self.columns_]
+
+
+def column_name(column: Any) -> str:
+    """Give the name of a column: scikit-learn's where it has only a position."""
+    return column if isinstance(column, str) else f"x{column}"
+
+
+def _missing(missing: Sequence[str], present: Sequence[str]) -> str:
+    parts = []
+    for name in missing:
+        near = get_close_matches(str(name), present, n=1)
+        parts.append(f"{name!r}" + (f" (there is {near[0]!r})" if near else ""))
+    return f"missing columns: {', '.join(parts)}; the table has {', '.join(map(repr, present))}"

@@ -1,0 +1,117 @@
+"""The plan of a run and the time it would take, measured on a few epochs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from moodcore.tuning.data import split
+from moodcore.tuning.folds import Fold, make_folds
+from moodcore.tuning.search import n_candidates
+from moodcore.tuning.seeds import Stream, derive
+from moodcore.tuning.space import Params, draw
+
+if TYPE_CHECKING:
+    from moodcore.tuning.experiment import Experiment
+
+_EPOCHS = 2
+_MOST_CANDIDATES = 12
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A plan and its time.
+
+    Attributes
+    ----------
+    source : str
+        The songs.
+    songs, features, folds, epochs, jobs : int
+        Sizes.
+    candidates : int
+        How many are tried.
+    varied : dict of str to Any
+        Choices and ranges.
+    fixed : dict of str to Any
+        Hyperparameters with one value.
+    seconds : float
+        Estimated time of the search.
+    """
+
+    source: str
+    songs: int
+    features: int
+    folds: int
+    epochs: int
+    jobs: int
+    candidates: int
+    varied: dict[str, Any]
+    fixed: dict[str, Any]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as a versioned JSON object."""
+        return {"format": "moodcore-plan", "version": 1} | asdict(self)
+
+    def to_text(self) -> str:
+        """Return the plan as lines for a person."""
+        lines = [
+            f"songs       {self.source}; {self.features} features",
+            f"candidates  {self.candidates} x {self.folds} folds x {self.epochs} epochs",
+        ]
+        lines += [f"  varied    {name}: {values}" for name, values in self.varied.items()]
+        lines += [f"  fixed     {name}: {value}" for name, value in self.fixed.items()]
+        lines.append(f"time        about {_duration(self.seconds)} with {self.jobs} jobs")
+        return "\n".join([*lines, "nothing was written"])
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def estimate(experiment: Experiment) -> Estimate:
+    """Train some candidates for a few epochs on one fold and reckon the whole search."""
+    settings, space = experiment.settings, experiment.check()
+    songs = experiment.load()
+    parts = split(songs, settings.seed)
+    fold = make_folds(parts.X_train, parts.y_train, settings)[0]
+    drawn = draw(
+        space, settings, derive(settings.seed, Stream.SAMPLER)
+    ) if settings.sampler != "tpe" else _drawn_at_random(experiment)
+    step = max(1, len(drawn) // _MOST_CANDIDATES)
+    measured = [_seconds(space.decode(params), settings.epochs, fold) for params in drawn[::step]]
+    count = n_candidates(space, settings)
+    total = sum(measured) / len(measured) * count * settings.folds
+    return Estimate(
+        source=songs.source,
+        songs=len(songs.y),
+        features=len(fold.columns),
+        folds=settings.folds,
+        epochs=settings.epochs,
+        jobs=experiment.jobs,
+        candidates=count,
+        varied=space.choices | space.ranges,
+        fixed=space.fixed,
+        seconds=total / min(experiment.jobs, count * settings.folds),
+    )
+
+
+def _drawn_at_random(experiment: Experiment) -> list[Params]:
+    from dataclasses import replace
+
+    settings = replace(experiment.settings, sampler="random", trials=_MOST_CANDIDATES)
+    return draw(experiment.check(), settings, settings.seed)
+
+
+def _seconds(arguments: Params, epochs: int, fold: Fold) -> float:
+    from moodcore import MLP
+
+    wanted = arguments.get("epochs", epochs)
+    short = min(_EPOCHS, wanted)
+    model = MLP(**arguments | {"epochs": short}, n_jobs=1, random_state=0)
+    begin = time.perf_counter()
+    model.fit(fold.X_train, fold.y_train, eval_set=(fold.X_valid, fold.y_valid))
+    return (time.perf_counter() - begin) / short * wanted
