@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
             return None
         from importlib import import_module
 
-        found = getattr(import_module(f"moodcore.cli.{cmd_name}"), "command")
+        found = import_module(f"moodcore.cli.{cmd_name}").command
         return found if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; there is nobody to tell.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return ExitCode.DONE
     except Exception as error:
         if debug:
@@ -83,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: Exception, *, debug: bool) -> ExitCode:
     expected = isinstance(error, ValueError | OSError)
     text = str(error) if expected else f"{type(error).__name__}: {error}"
-    from moodcore.tuning.experiment import RunFailed
+    from moodcore.tuning.experiment import RunFailedError
 
     click.echo(f"moodcore: error: {text or type(error).__name__}", err=True)
-    known = expected or isinstance(error, RunFailed)
+    known = expected or isinstance(error, RunFailedError)
     if not known and not debug:
         click.echo("This is a bug; --debug shows where.", err=True)
     missing = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)

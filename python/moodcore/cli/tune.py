@@ -89,6 +89,9 @@ def command(
 
     if resume and (out or config_file or dry_run):
         raise click.UsageError("--resume goes without --out, --config and --dry-run")
+    if given["data"] is not None:
+        # The run can then be resumed and repeated from any folder.
+        given["data"] = str(Path(given["data"]).resolve())
     given["features"] = options.split_features(given["features"])
     base = run_folder.existing(resume).config if resume else config_file
     settings = _settings(base, grid_file, given)
@@ -127,7 +130,7 @@ def _settings(
 def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool) -> int:
     from moodcore import report
     from moodcore.tuning.run_folder import read_json
-    from moodcore.tuning.tasks import Interrupted
+    from moodcore.tuning.tasks import RunInterruptedError
 
     if folder.finished:
         experiment.claim(folder, songs)
@@ -136,14 +139,14 @@ def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool)
     else:
         try:
             metrics = experiment.run(folder, space, songs)
-        except (Interrupted, KeyboardInterrupt):
+        except (RunInterruptedError, KeyboardInterrupt):
             click.echo("interrupted; finished candidates are kept. To go on:", err=True)
             click.echo(f"  moodcore tune --resume {shlex.quote(str(folder.path))}", err=True)
             return ExitCode.INTERRUPTED
     experiment.listener.stage("writing the report")
     report.build(folder)
     if as_json:
-        click.echo(json.dumps({"run": str(folder.path), "report": str(folder.report)} | metrics))
+        click.echo(json.dumps(metrics | {"run": str(folder.path), "report": str(folder.report)}))
     else:
         click.echo(report.summary(metrics))
         click.echo(f"report: {folder.report}")

@@ -24,11 +24,11 @@ Curves = dict[str, list[float]]
 OnEpoch = Callable[[dict[str, Any]], None]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Training ended because the run is being stopped."""
 
 
-class Pruned(Exception):
+class PrunedError(Exception):
     """Training ended because the pruner saw no hope; holds the curves so far."""
 
     def __init__(self, curves: Curves) -> None:
@@ -118,9 +118,7 @@ def fit_fold(arguments: Params, fold: Fold, seed: int, on_epoch: OnEpoch) -> Fol
 
     begin = time.perf_counter()
     model = MLP(**arguments, n_jobs=1, random_state=seed)
-    model.fit(
-        fold.X_train, fold.y_train, eval_set=(fold.X_valid, fold.y_valid), on_epoch=on_epoch
-    )
+    model.fit(fold.X_train, fold.y_train, eval_set=(fold.X_valid, fold.y_valid), on_epoch=on_epoch)
     curves = {name: [float(v) for v in model.history_[key]] for name, key in CURVES.items()}
     predicted = model.predict(fold.X_valid)
     hits = predicted == fold.y_valid
@@ -168,6 +166,4 @@ def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
 def pruned(number: int, params: Params, curves: Curves) -> CandidateResult:
     """Return the result of a candidate that the pruner ended."""
     nan = math.nan
-    return CandidateResult(
-        number, params, "pruned", nan, nan, nan, nan, nan, [], 0, 0, curves
-    )
+    return CandidateResult(number, params, "pruned", nan, nan, nan, nan, nan, [], 0, 0, curves)

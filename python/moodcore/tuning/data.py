@@ -94,7 +94,7 @@ def load(settings: Settings) -> Songs:
 def _codes(y: pd.Series[int] | None) -> NDArray[np.int64]:
     if y is None:
         raise ConfigError("the songs have no labels, and there is nothing to learn without them")
-    return y.to_numpy(dtype=np.int64)
+    return np.asarray(y, dtype=np.int64)
 
 
 def _part(songs: Songs, n_songs: int, seed: int) -> Songs:

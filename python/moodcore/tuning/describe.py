@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Enough songs to tell a leak from chance, few enough to take no time.
 _CHECK_ROWS = 20_000
 _CHECK_LEAVES = 16
+_STATISTICS = ["mean", "std", "min", "median", "max"]
 
 
 def names_of(y: NDArray[np.int64]) -> list[str]:
@@ -38,7 +39,7 @@ def class_counts(y: NDArray[np.int64]) -> dict[str, int]:
 
 def describe_data(songs: Songs, parts: Split, sha256: str) -> dict[str, Any]:
     """Return source, size, classes and ranges of the songs."""
-    summary = songs.X.agg(["mean", "std", "min", "median", "max"]).T
+    summary = songs.X.agg(_STATISTICS)
     return {
         "source": songs.source,
         "synthetic": songs.synthetic,
@@ -49,14 +50,13 @@ def describe_data(songs: Songs, parts: Split, sha256: str) -> dict[str, Any]:
         "test_songs": len(parts.y_test),
         "counts": class_counts(songs.y),
         "columns": {
-            str(name): {str(k): float(v) for k, v in row.items()} for name, row in summary.iterrows()
+            str(name): dict(zip(_STATISTICS, summary[name].tolist(), strict=True))
+            for name in songs.X.columns
         },
     }
 
 
-def describe_preprocessing(
-    parts: Split, transform: Pipeline, settings: Settings
-) -> dict[str, Any]:
+def describe_preprocessing(parts: Split, transform: Pipeline, settings: Settings) -> dict[str, Any]:
     """Return balancing, correlations and the choice of columns, all on the training part."""
     from moodcore.preprocessing import downsample
     from moodcore.songs import FEATURES
@@ -89,9 +89,7 @@ def _reason(name: str, kept: tuple[str, ...], correlation: pd.DataFrame) -> dict
     }
 
 
-def _single_features(
-    parts: Split, kept: tuple[str, ...], settings: Settings
-) -> dict[str, float]:
+def _single_features(parts: Split, kept: tuple[str, ...], settings: Settings) -> dict[str, float]:
     """Return the balanced accuracy of a small tree on each feature alone."""
     from sklearn.metrics import balanced_accuracy_score
     from sklearn.tree import DecisionTreeClassifier

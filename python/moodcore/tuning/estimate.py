@@ -78,9 +78,11 @@ def estimate(experiment: Experiment) -> Estimate:
     songs = experiment.load()
     parts = split(songs, settings.seed)
     fold = make_folds(parts.X_train, parts.y_train, settings)[0]
-    drawn = draw(
-        space, settings, derive(settings.seed, Stream.SAMPLER)
-    ) if settings.sampler != "tpe" else _drawn_at_random(experiment)
+    drawn = (
+        draw(space, settings, derive(settings.seed, Stream.SAMPLER))
+        if settings.sampler != "tpe"
+        else _drawn_at_random(experiment)
+    )
     step = max(1, len(drawn) // _MOST_CANDIDATES)
     measured = [_seconds(space.decode(params), settings.epochs, fold) for params in drawn[::step]]
     count = n_candidates(space, settings)

@@ -7,30 +7,26 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from moodcore.tuning import optimizers, results, run_folder, study
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.data import Songs, Split, load, split
-from moodcore.tuning.describe import describe_data, describe_preprocessing, names_of
-from moodcore.tuning.folds import Fold, make_folds, preprocessing
+from moodcore.tuning.describe import describe_data, describe_preprocessing
+from moodcore.tuning.folds import make_folds
+from moodcore.tuning.refit import Refit, evaluate_baselines, evaluate_test, prepare, refit, save
 from moodcore.tuning.run_folder import RunFolder
 from moodcore.tuning.search import Listener, Search, best_of, plan
 from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
-from moodcore.tuning.space import Space, check_values, parse
+from moodcore.tuning.space import Space, check_arguments, parse
 from moodcore.tuning.tasks import stop_on_interrupt
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
 
 FORMAT = "moodcore-run"
 VERSION = 1
 
 
-class RunFailed(RuntimeError):
+class RunFailedError(RuntimeError):
     """The run could not be brought to its end, though nothing was wrong with the request."""
 
 
@@ -68,7 +64,8 @@ class Experiment:
             For unknown names and values that `MLP` refuses.
         """
         space = parse(self.settings.grid, sampler=self.settings.sampler)
-        check_values(space, plan(space, self.settings) or [])
+        for params in plan(space, self.settings) or []:
+            check_arguments(self._arguments(space, params))
         return space
 
     def load(self) -> Songs:
@@ -92,9 +89,9 @@ class Experiment:
         ------
         ConfigError
             If the folder's run was begun with other settings or songs.
-        Interrupted
+        RunInterruptedError
             When stopped; finished candidates are kept in the folder.
-        RunFailed
+        RunFailedError
             If no candidate could be trained.
         """
         with stop_on_interrupt(self.stop):
@@ -128,16 +125,16 @@ class Experiment:
         found = self._search(folder, space, parts, sha256)
         best = best_of(found)
         if best.state != "complete":
-            raise RunFailed("every candidate was pruned; choose another pruner, or more trials")
+            raise RunFailedError("every candidate was pruned; choose another pruner, or more trials")
         arguments = self._arguments(space, best.params)
-        refit = self._refit(parts, arguments)
+        trained = self._refit(parts, arguments)
         metrics = self._head(songs, parts, sha256) | {
-            "preprocessing": describe_preprocessing(parts, refit.transform, self.settings),
+            "preprocessing": describe_preprocessing(parts, trained.transform, self.settings),
             "search": _describe_search(space, best, found),
-            "optimizers": self._compare(folder, refit, arguments),
+            "optimizers": self._compare(folder, trained, arguments),
             "model": {"parameters": _plain(arguments), "n_weights": best.n_weights},
         }
-        metrics |= self._test(parts, refit)
+        metrics |= self._test(parts, trained)
         metrics["checks"] = results.checks(
             best,
             found,
@@ -147,7 +144,7 @@ class Experiment:
         )
         run_folder.write_csv(folder.trials, results.trials_table(found, space))
         run_folder.write_parquet(folder.curves, results.curves_table(found))
-        self._save_model(folder, refit, metrics)
+        save(trained, folder.model, metrics)
         return metrics
 
     def _search(
@@ -176,28 +173,18 @@ class Experiment:
         return {"epochs": self.settings.epochs} | space.decode(params)
 
     def _refit(self, parts: Split, arguments: Mapping[str, Any]) -> Refit:
-        from moodcore import MLP, songs
-
         self.listener.stage("training the best candidate on the whole training part")
-        seed = derive(self.settings.seed, Stream.REFIT)
-        features: Any = self.settings.features
         with self._timed("refit"):
-            model = songs.pipeline(
-                MLP(**arguments, random_state=seed),
-                features=features,
-                balance=True,
-                random_state=seed,
-            ).fit(parts.X_train, parts.y_train)
-        return _prepared(model, parts, seed)
+            return refit(parts, arguments, self.settings)
 
     def _compare(
-        self, folder: RunFolder, refit: Refit, arguments: Mapping[str, Any]
+        self, folder: RunFolder, trained: Refit, arguments: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         self.listener.stage("comparing the optimizers")
         with self._timed("optimizers"):
             runs = optimizers.compare(
-                refit.fold.X_train,
-                refit.fold.y_train,
+                trained.X,
+                trained.y,
                 arguments,
                 seed=derive(self.settings.seed, Stream.OPTIMIZERS),
                 jobs=self.jobs,
@@ -214,24 +201,11 @@ class Experiment:
             for run in runs
         ]
 
-    def _test(self, parts: Split, refit: Refit) -> dict[str, Any]:
-        from moodcore.evaluation import baselines, evaluate
-
+    def _test(self, parts: Split, trained: Refit) -> dict[str, Any]:
         self.listener.stage("testing")
         with self._timed("test"):
-            names = names_of(parts.y_train)
-            proba = refit.model.predict_proba(parts.X_test)
-            test = evaluate(
-                parts.y_test, proba, classes=np.unique(parts.y_train), class_names=names
-            )
-            others = baselines(
-                refit.transform.transform(parts.X_train),
-                parts.y_train,
-                refit.transform.transform(parts.X_test),
-                parts.y_test,
-                rows=refit.rows,
-                class_names=names,
-            )
+            test = evaluate_test(trained, parts)
+            others = evaluate_baselines(trained, parts)
         return {
             "test": test.to_dict(),
             "baselines": {name: found.to_dict() for name, found in others.items()},
@@ -241,15 +215,13 @@ class Experiment:
         from moodcore import MLP
 
         parts = split(songs, self.settings.seed)
-        transform = preprocessing(self.settings).fit(parts.X_train, parts.y_train)
-        seed = derive(self.settings.seed, Stream.REFIT)
-        refit = _balanced(None, transform, parts, seed)
+        trained = prepare(parts, self.settings)
         # Choices are for a search; a comparison takes one value of each, that of `MLP`.
-        arguments = {"epochs": self.settings.epochs} | space.fixed
+        arguments: dict[str, Any] = {"epochs": self.settings.epochs} | space.fixed
         described = MLP(**arguments).get_params()
         return self._head(songs, parts, songs.fingerprint()) | {
-            "preprocessing": describe_preprocessing(parts, transform, self.settings),
-            "optimizers": self._compare(folder, refit, arguments),
+            "preprocessing": describe_preprocessing(parts, trained.transform, self.settings),
+            "optimizers": self._compare(folder, trained, arguments),
             "model": {"parameters": _plain({n: described[n] for n in _SHOWN if n in described})},
         }
 
@@ -261,20 +233,6 @@ class Experiment:
             "settings": self.settings.to_dict(),
             "data": describe_data(songs, parts, sha256),
         }
-
-    def _save_model(self, folder: RunFolder, refit: Refit, metrics: Mapping[str, Any]) -> None:
-        from moodcore import model_file
-        from moodcore.platform import versions
-
-        provenance = {
-            "versions": versions(),
-            "settings": metrics["settings"],
-            "source": metrics["data"]["source"],
-            "synthetic": metrics["data"]["synthetic"],
-            "sha256": metrics["data"]["sha256"],
-            "test": metrics["test"],
-        }
-        model_file.save(refit.model, folder.model, provenance=provenance)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -302,36 +260,6 @@ class Experiment:
 _SHOWN = ("hidden_sizes", "learning_rate", "momentum", "batch_size", "epochs")
 
 
-@dataclass(frozen=True)
-class Refit:
-    """The winner on the whole training part, and the rows that it learned from.
-
-    `rows` are the positions in the training part that balancing kept.
-    """
-
-    model: Any
-    transform: Pipeline
-    fold: Fold
-    rows: Any
-
-
-def _prepared(model: Any, parts: Split, seed: int) -> Refit:
-    from sklearn.pipeline import Pipeline
-
-    return _balanced(model, Pipeline(model.steps[:-1]), parts, seed)
-
-
-def _balanced(model: Any, transform: Pipeline, parts: Split, seed: int) -> Refit:
-    from moodcore.preprocessing import downsample
-    from moodcore.tuning.folds import kept_columns
-
-    rows = downsample(parts.y_train, random_state=seed).indices
-    X = np.ascontiguousarray(transform.transform(parts.X_train.iloc[rows]), dtype=np.float32)
-    y = parts.y_train[rows]
-    fold = Fold(X, y, X[:0], y[:0], kept_columns(transform))
-    return Refit(model, transform, fold, rows)
-
-
 def _describe_search(
     space: Space, best: CandidateResult, found: list[CandidateResult]
 ) -> dict[str, Any]:
@@ -347,4 +275,3 @@ def _describe_search(
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in arguments.items()}
-

@@ -82,14 +82,13 @@ def make_folds(X: pd.DataFrame, y: NDArray[np.int64], settings: Settings) -> Seq
         settings.folds, shuffle=True, random_state=derive(settings.seed, Stream.FOLDS)
     )
     return [
-        _make_fold(X, y, train, valid, number, settings)
+        _make_fold((X, y), train, valid, number, settings)
         for number, (train, valid) in enumerate(cut.split(X, y))
     ]
 
 
 def _make_fold(
-    X: pd.DataFrame,
-    y: NDArray[np.int64],
+    table: tuple[pd.DataFrame, NDArray[np.int64]],
     train: NDArray[np.intp],
     valid: NDArray[np.intp],
     number: int,
@@ -97,6 +96,7 @@ def _make_fold(
 ) -> Fold:
     from moodcore.preprocessing import downsample
 
+    X, y = table
     transform = preprocessing(settings).fit(X.iloc[train], y[train])
     seed = derive(settings.seed, Stream.BALANCE, number)
     balanced = train[downsample(y[train], random_state=seed).indices]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.tuning.candidate import Stopped
+from moodcore.tuning.candidate import StoppedError
 from moodcore.tuning.tasks import TaskPool
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def compare(
 
     Raises
     ------
-    Interrupted
+    RunInterruptedError
         When the stop event is set.
     """
     from moodcore import MLP
@@ -102,14 +102,14 @@ def compare(
 
     def on_epoch(_state: dict[str, Any]) -> None:
         if pool.should_stop():
-            raise Stopped
+            raise StoppedError
 
     def task(name: str, arguments: dict[str, Any]) -> Callable[[], OptimizerRun | None]:
         def train() -> OptimizerRun | None:
             model = MLP(**arguments, record="update", n_jobs=1, random_state=seed)
             try:
                 history = model.fit(X, y, on_epoch=on_epoch).history_
-            except Stopped:
+            except StoppedError:
                 return None
             return OptimizerRun(
                 name,

@@ -53,9 +53,7 @@ def curves_table(results: Sequence[CandidateResult]) -> pd.DataFrame:
     for one in results:
         length = min(len(one.curves[name]) for name in CURVES)
         part = {"number": np.full(length, one.number), "epoch": np.arange(1, length + 1)}
-        parts.append(
-            pd.DataFrame(part | {name: one.curves[name][:length] for name in CURVES})
-        )
+        parts.append(pd.DataFrame(part | {name: one.curves[name][:length] for name in CURVES}))
     return pd.concat(parts, ignore_index=True)
 
 

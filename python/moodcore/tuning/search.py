@@ -13,8 +13,8 @@ from moodcore.tuning.candidate import (
     CandidateResult,
     FoldResult,
     OnEpoch,
-    Pruned,
-    Stopped,
+    PrunedError,
+    StoppedError,
     combine,
     fit_fold,
     pruned,
@@ -57,7 +57,7 @@ class _OpenCandidate:
     number: int
     trial: optuna.Trial
     folds: dict[int, FoldResult | None] = field(default_factory=dict)
-    pruned: Pruned | None = None
+    pruned: PrunedError | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -115,7 +115,7 @@ class Search:
 
         Raises
         ------
-        Interrupted
+        RunInterruptedError
             When the stop event is set; finished candidates are in the study.
         """
         studies.close_stale(self._study)
@@ -152,9 +152,7 @@ class Search:
         if self._plan is None:
             seed = derive(self._settings.seed, Stream.SAMPLER, number)
             return studies.ask_sampler(self._study, number, seed, self._distributions)
-        return studies.ask_planned(
-            self._study, number, self._plan[number], self._distributions
-        )
+        return studies.ask_planned(self._study, number, self._plan[number], self._distributions)
 
     def _task(self, candidate: _OpenCandidate, fold: int) -> Callable[[], FoldResult | None]:
         arguments = {"epochs": self._settings.epochs} | self._space.decode(candidate.trial.params)
@@ -166,9 +164,9 @@ class Search:
                 return None
             try:
                 return fit_fold(arguments, self._folds[fold], seed, on_epoch)
-            except Stopped:
+            except StoppedError:
                 return None
-            except Pruned as found:
+            except PrunedError as found:
                 candidate.pruned = found
                 candidate.cancelled.set()
                 return None
@@ -184,7 +182,7 @@ class Search:
         def on_epoch(state: dict[str, Any]) -> None:
             nonlocal passed
             if self._pool.should_stop() or candidate.cancelled.is_set():
-                raise Stopped
+                raise StoppedError
             if not watched:
                 return
             passed += 1
@@ -193,7 +191,7 @@ class Search:
             if passed in rungs:
                 candidate.trial.report(curves["valid_accuracy"][-1], passed)
                 if candidate.trial.should_prune():
-                    raise Pruned(curves)
+                    raise PrunedError(curves)
 
         return on_epoch
 

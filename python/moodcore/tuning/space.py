@@ -129,12 +129,7 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid") -> Space:
     >>> space.choices, space.fixed, space.grid_size
     ({'hidden_sizes': ['8', '8-8'], 'batch_size': [32, 64]}, {'momentum': 0.9}, 4)
     """
-    names = _mlp_parameters()
-    for name in grid:
-        if name in _RESERVED:
-            raise ConfigError(f"grid: {name} is set by {_RESERVED[name]}; leave it out")
-        if name not in names:
-            raise unknown_name("grid: hyperparameter", name, set(names) - set(_RESERVED))
+    names = _checked_names(grid)
     space = Space({}, {}, {})
     for name in (name for name in names if name in grid):
         value = grid[name]
@@ -150,10 +145,17 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid") -> Space:
     return space
 
 
-def _mlp_parameters() -> list[str]:
+def _checked_names(grid: Mapping[str, Any]) -> list[str]:
+    """Return the hyperparameters of `MLP` in order, once those of the grid are among them."""
     from moodcore import MLP
 
-    return [name for name in inspect.signature(MLP).parameters if name != "self"]
+    names = list(inspect.signature(MLP).parameters)
+    for name in grid:
+        if name in _RESERVED:
+            raise ConfigError(f"grid: {name} is set by {_RESERVED[name]}; leave it out")
+        if name not in names:
+            raise unknown_name("hyperparameter", name, set(names) - set(_RESERVED))
+    return names
 
 
 def _scalar_layers(name: str, value: Any) -> None:
@@ -222,7 +224,10 @@ def draw(space: Space, settings: Settings, seed: int) -> list[Params]:
     """
     import optuna
 
-    n_trials = settings.trials or (space.grid_size if settings.sampler == "grid" else DEFAULT_TRIALS)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    n_trials = settings.trials or (
+        space.grid_size if settings.sampler == "grid" else DEFAULT_TRIALS
+    )
     if settings.sampler == "grid":
         n_trials = min(n_trials, space.grid_size)
         sampler: Any = optuna.samplers.GridSampler(space.choices, seed=seed)
@@ -237,13 +242,14 @@ def draw(space: Space, settings: Settings, seed: int) -> list[Params]:
     return ordered
 
 
-def check_values(space: Space, candidates: Sequence[Params], n_classes: int = 2) -> None:
-    """Let `MLP` check the candidates' values on a handful of rows before the data is read.
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Let `MLP` check its arguments on a handful of rows, before any data is read.
 
     Raises
     ------
     ConfigError
-        With the message of `MLP` for the first candidate that it refuses.
+        For a name that is not in the signature of `MLP`, that the run itself decides, or a
+        value that `MLP` refuses, with its message.
     """
     import warnings
 
@@ -251,14 +257,15 @@ def check_values(space: Space, candidates: Sequence[Params], n_classes: int = 2)
 
     from moodcore import MLP
 
-    X = np.linspace(-1.0, 1.0, 4 * n_classes, dtype=np.float32).reshape(-1, 1)
-    y = np.arange(len(X)) % n_classes
-    for params in candidates:
-        arguments = space.decode(params) | {"epochs": 1, "random_state": 0}
-        arguments = {k: v for k, v in arguments.items() if k not in ("early_stopping", "class_weight")}
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                MLP(**arguments).fit(X, y)
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"grid: {error}") from None
+    _checked_names(arguments)
+    # Enough rows of each class for early stopping to set some aside.
+    X = np.linspace(-1.0, 1.0, 40, dtype=np.float32).reshape(-1, 1)
+    y = np.arange(len(X)) % 2
+    # Weights are for the classes of the songs, which are not known yet.
+    kept = {name: value for name, value in arguments.items() if name != "class_weight"}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            MLP(**kept | {"epochs": min(1, kept.get("epochs", 1))}, random_state=0).fit(X, y)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"hyperparameters: {error}") from None

@@ -15,7 +15,7 @@ from typing import Any
 _POLL = 0.1
 
 
-class Interrupted(Exception):
+class RunInterruptedError(Exception):
     """The person at the keyboard ended the run; what was finished is kept."""
 
 
@@ -50,7 +50,7 @@ class TaskPool:
     jobs : int
         Threads.
     stop : threading.Event
-        When set, `run` raises `Interrupted`; tasks should look at it too.
+        When set, `run` raises `RunInterruptedError`; tasks should look at it too.
     """
 
     def __init__(self, jobs: int, stop: threading.Event) -> None:
@@ -71,7 +71,7 @@ class TaskPool:
 
         Raises
         ------
-        Interrupted
+        RunInterruptedError
             When the stop event is set.
         Exception
             What a task raises ends the others and is raised here.
@@ -89,7 +89,7 @@ class TaskPool:
                         return
                     done, _ = wait(open_tasks, timeout=_POLL, return_when=FIRST_COMPLETED)
                     if self._stop.is_set():
-                        raise Interrupted
+                        raise RunInterruptedError
                     for future in done:
                         finished(open_tasks.pop(future), future.result())
             except BaseException:

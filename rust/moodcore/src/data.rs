@@ -1,5 +1,6 @@
 //! Borrowed views of training data, checked once at the door.
 
+use crate::kernels::{Simd, prefetch};
 use crate::{Error, Result};
 
 /// Rows of features with their class codes and weights.
@@ -91,6 +92,16 @@ impl<'a> Samples<'a> {
     #[inline(always)]
     pub fn row(&self, row: usize) -> &'a [f32] {
         &self.x[row * self.n_features..][..self.n_features]
+    }
+
+    /// Asks for the cache lines of one row ahead of its use.
+    #[inline(always)]
+    pub(crate) fn prefetch<S: Simd>(&self, row: usize) {
+        prefetch::<S, _>(self.row(row));
+        prefetch::<S, _>(&self.y[row..=row]);
+        if let Some(weight) = self.weight {
+            prefetch::<S, _>(&weight[row..=row]);
+        }
     }
 
     /// The class code of one row.

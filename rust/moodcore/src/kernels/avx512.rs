@@ -47,6 +47,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch<T>(address: *const T) {
+        // SAFETY: a prefetch never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         Avx512(avx512!(_mm512_add_ps(self.0, other.0)))
     }

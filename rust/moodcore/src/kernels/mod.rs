@@ -22,7 +22,7 @@ pub use matmul::{Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, col
 pub use portable::Portable;
 pub use simd::{LANES, Simd};
 pub use softmax::{BatchLoss, Targets, class_scores, softmax_loss, ScoreKind};
-pub use vectors::{Momentum, add_penalty_gradient, copy_row, row_sums, transpose_rows};
+pub use vectors::{Momentum, add_penalty_gradient, copy_row, prefetch, row_sums, transpose_rows};
 
 /// An instruction set to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

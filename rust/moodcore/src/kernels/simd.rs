@@ -37,6 +37,8 @@ pub trait Simd: Copy {
     /// # Safety
     /// `from` must be readable for `count` (at most sixteen) `f32`.
     unsafe fn load_first(from: *const f32, count: usize) -> Self;
+    /// Asks for the cache line of an address ahead of its use; changes nothing else.
+    fn prefetch<T>(_address: *const T) {}
     /// `self + other`
     fn add(self, other: Self) -> Self;
     /// `self - other`

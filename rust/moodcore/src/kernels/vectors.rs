@@ -18,6 +18,19 @@ pub fn copy_row<S: Simd>(from: &[f32], to: &mut [f32]) {
     }
 }
 
+/// Asks for the cache lines of a short slice ahead of its use.
+#[inline(always)]
+pub fn prefetch<S: Simd, T>(slice: &[T]) {
+    const LINE: usize = 64;
+    let bytes = size_of_val(slice);
+    let start = slice.as_ptr().cast::<u8>();
+    for offset in (0..bytes).step_by(LINE) {
+        S::prefetch(start.wrapping_add(offset));
+    }
+    // The last line, where the slice crosses into it from the middle of another.
+    S::prefetch(start.wrapping_add(bytes.max(1) - 1));
+}
+
 /// Writes the transpose of a matrix, sixteen rows and columns at a time.
 ///
 /// `from` has `row_blocks * 16` rows of `column_blocks * 16` values, `from_row` apart; `to` gets

@@ -103,7 +103,9 @@ impl Task for EpochTask<'_, '_> {
         let batch = self.trainer.batch();
         // A single batch has no order worth drawing.
         let shuffled = batch < samples.n_rows();
-        let mut order = Order { next: 0, shuffle: Shuffle::new(samples.n_rows(), self.trainer.seed, epoch as u64), shuffled };
+        let seed = self.trainer.seed;
+        let shuffle = shuffled.then(|| Shuffle::new(samples.n_rows(), seed, epoch as u64));
+        let mut order = Order::new(samples.n_rows(), shuffle);
         let mut pass = Pass::default();
         let mut left = samples.n_rows();
         for update in 0..self.trainer.n_updates().min(self.limit) {
@@ -127,22 +129,62 @@ impl Task for EpochTask<'_, '_> {
     }
 }
 
-/// The order of one epoch.
+/// The order of one epoch, a batch ahead: rows are far apart in memory, and a batch takes about
+/// as long as fetching the next one's rows.
 struct Order {
+    /// Rows not yet drawn.
+    left: usize,
+    /// `None` where all rows are one batch, whose order does not matter.
+    shuffle: Option<Shuffle>,
+    /// The next row without a shuffle.
     next: u32,
-    shuffle: Shuffle,
-    shuffled: bool,
+    drawn: [u32; BLOCK],
+    /// How many rows in `drawn` are still to be handed out; they are its first.
+    waiting: usize,
 }
 
 impl Order {
+    fn new(n_rows: usize, shuffle: Option<Shuffle>) -> Self {
+        Order { left: n_rows, shuffle, next: 0, drawn: [0; BLOCK], waiting: 0 }
+    }
+
+    /// Gives the next rows; at most [`BLOCK`].
     #[inline(always)]
     fn fill(&mut self, rows: &mut [u32]) {
-        if self.shuffled {
-            return self.shuffle.fill(rows);
+        let count = rows.len();
+        if self.waiting != count {
+            debug_assert_eq!(self.waiting, 0);
+            self.draw(count);
         }
-        for row in rows {
-            *row = self.next;
-            self.next += 1;
+        rows.copy_from_slice(&self.drawn[..count]);
+        self.waiting = 0;
+    }
+
+    /// Draws the rows that the next [`Order::fill`] of the same `count` will give.
+    #[inline(always)]
+    fn look_ahead(&mut self, count: usize) {
+        self.draw(count.min(self.left));
+    }
+
+    /// The rows that are drawn and not yet handed out.
+    #[inline(always)]
+    fn ahead(&self) -> &[u32] {
+        &self.drawn[..self.waiting]
+    }
+
+    #[inline(always)]
+    fn draw(&mut self, count: usize) {
+        self.left -= count;
+        self.waiting = count;
+        let rows = &mut self.drawn[..count];
+        match &mut self.shuffle {
+            Some(shuffle) => shuffle.fill(rows),
+            None => {
+                for row in rows {
+                    *row = self.next;
+                    self.next += 1;
+                }
+            }
         }
     }
 }
@@ -166,6 +208,10 @@ impl Trainer<'_> {
         if count <= BLOCK {
             let ws = &mut self.workspaces[0];
             order.fill(&mut ws.rows[..count]);
+            order.look_ahead(count);
+            for &row in order.ahead() {
+                self.samples.prefetch::<S>(row as usize);
+            }
             block::<S>(&self.samples, network, weights, &self.transposed, ws, count);
             self.pace.advance(count * network.work(), monitor)?;
             return Ok((ws.loss, ws.total_weight(count)));

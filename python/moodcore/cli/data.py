@@ -1,0 +1,65 @@
+"""`moodcore data`: tables of songs made and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from moodcore.cli import options
+from moodcore.cli.exit_codes import ExitCode
+
+
+@click.group("data", short_help="Make or check tables of songs.")
+def command() -> None:
+    """Make or check tables of songs."""
+
+
+@command.command("synthesize")
+@click.option(
+    "-o", "--out", type=options.INPUT_FILE, required=True, metavar="FILE", help="CSV or Parquet."
+)
+@click.option("--songs", type=click.IntRange(min=1), metavar="N", help="[default: 277938]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@options.debug
+def synthesize(out: Path, songs: int | None, seed: int) -> int:
+    """Write synthetic songs; with seed 0 those that tune has embedded."""
+    from moodcore import songs as domain
+    from moodcore._atomic import write_text
+    from moodcore.tuning.run_folder import write_parquet
+
+    X, y = domain.synthesize(songs or domain.N_SONGS, random_state=seed)
+    table = X.assign(**{domain.LABEL: y})
+    if out.suffix.lower() in (".parquet", ".pq"):
+        write_parquet(out, table)
+    else:
+        write_text(out, table.to_csv(index=False, lineterminator="\n"))
+    click.echo(f"{out}: {len(table):,} synthetic songs", err=True)
+    return ExitCode.DONE
+
+
+@command.command("check")
+@click.argument("file", type=options.INPUT_FILE)
+@options.bad_rows
+@options.duplicates
+@options.debug
+def check(file: Path, on_bad_rows: str | None, duplicates: str | None) -> int:
+    """Read FILE as tune would and say what is in it."""
+    from moodcore import songs
+    from moodcore.tuning.describe import class_counts
+
+    table = songs.read(
+        file,
+        on_bad_rows=on_bad_rows or "strict",
+        duplicates=duplicates or "keep",
+        labels="optional",
+    )
+    click.echo(f"{file}: {len(table.X):,} usable songs, {table.X.shape[1]} columns")
+    for line in str(table.report).splitlines():
+        click.echo(line)
+    if table.y is None:
+        click.echo("no labels")
+        return ExitCode.DONE
+    for name, count in class_counts(table.y.to_numpy()).items():
+        click.echo(f"  {name:<12} {count:,}")
+    return ExitCode.DONE

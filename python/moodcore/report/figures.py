@@ -1,0 +1,214 @@
+"""The pictures of a run, each with the numbers behind it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moodcore.report.run_data import RunData
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+# A table behind a curve shows about so many of its points.
+_TABLE_POINTS = 12
+_PNG_DPI = 150
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Attributes
+    ----------
+    name : str
+        Of its file.
+    caption : str
+        What it shows.
+    svg : str
+        The picture, as part of an HTML page.
+    png : bytes
+        The picture, as a file.
+    table : DataFrame
+        The numbers behind it.
+    """
+
+    name: str
+    caption: str
+    svg: str
+    png: bytes
+    table: pd.DataFrame
+
+
+def draw_pictures(run: RunData) -> dict[str, Picture]:
+    """Draw every picture that the run has data for, by name."""
+    makers: dict[str, Callable[[RunData], tuple[str, Any, pd.DataFrame]]] = {
+        "class_counts": _class_counts,
+        "correlation_all": _correlation_all,
+        "correlation_kept": _correlation_kept,
+        "optimizers_per_epoch": _optimizers_per_epoch,
+        "optimizers_per_update": _optimizers_per_update,
+    }
+    if run.trials is not None:
+        makers |= {
+            "grid_overview": _grid_overview,
+            "learning_rates": _learning_rates,
+            "layers": _layers,
+            "candidates": _candidates,
+            "confusion_matrix": _confusion,
+        }
+    found = {}
+    for name, maker in makers.items():
+        caption, drawn, table = maker(run)
+        figure = drawn.get_figure() if hasattr(drawn, "get_figure") else drawn
+        found[name] = Picture(name, caption, _svg(figure, name), _png(figure), table)
+        _close(figure)
+    return found
+
+
+def _svg(figure: Figure, name: str) -> str:
+    """Return the figure as `<svg>`, with ids of its own so that pictures do not mix."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+        figure.savefig(
+            buffer,
+            format="svg",
+            bbox_inches="tight",
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
+    text = buffer.getvalue().decode("utf-8")
+    return text[text.index("<svg") :]
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format="png", dpi=_PNG_DPI, bbox_inches="tight", metadata={"Software": None}
+    )
+    return buffer.getvalue()
+
+
+def _close(figure: Figure) -> None:
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+
+
+def _class_counts(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    import pandas as pd
+
+    from moodcore import plots
+
+    before = run.metrics["preprocessing"]["counts_before"]
+    after = run.metrics["preprocessing"]["counts_after"]
+    table = pd.DataFrame(
+        {"class": list(before), "before": before.values(), "after": after.values()}
+    )
+    caption = "Songs of each class in the training part, before and after balancing."
+    return caption, plots.class_counts(before, after), table
+
+
+def _correlation_all(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    return _correlation(run, list(run.correlation.columns), "every feature")
+
+
+def _correlation_kept(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    kept = [one for one in run.metrics["preprocessing"]["features"] if one in run.correlation]
+    return _correlation(run, kept, "the features that were kept")
+
+
+def _correlation(run: RunData, names: list[str], which: str) -> tuple[str, Any, pd.DataFrame]:
+    from moodcore import plots
+
+    part = run.correlation.loc[names, names]
+    caption = f"Correlation (Pearson) of {which}, in the training part."
+    table = part.round(3).reset_index(names="feature")
+    return caption, plots.correlation_heatmap(part), table
+
+
+def _optimizers_per_epoch(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    from moodcore import plots
+
+    losses = {name: np.asarray(one) for name, one in run.epoch_losses.items()}
+    caption = "Training loss per epoch: the same network and songs, three optimizers."
+    return caption, plots.loss_per_epoch(losses), _sampled(losses, "epoch")
+
+
+def _optimizers_per_update(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    from moodcore import plots
+
+    caption = (
+        "Training loss per weight update. Gradient descent makes one update per epoch, the "
+        "others one per minibatch."
+    )
+    losses = run.update_losses
+    return caption, plots.loss_per_update(losses), _sampled(losses, "update")
+
+
+def _sampled(losses: dict[str, Any], unit: str) -> pd.DataFrame:
+    import pandas as pd
+
+    longest = max(len(one) for one in losses.values())
+    points = np.unique(np.geomspace(1, longest, _TABLE_POINTS).round().astype(int))
+    table: dict[str, Any] = {unit: points}
+    for name, one in losses.items():
+        table[name] = [round(float(one[p - 1]), 4) if p <= len(one) else None for p in points]
+    return pd.DataFrame(table)
+
+
+def _grid_overview(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    from moodcore import plots
+
+    names = [name for name in ("hidden_sizes", "batch_size", "learning_rate") if name in run.shown]
+    table = run.shown[[*names, "accuracy"]]
+    return "Mean validation accuracy of the candidates.", plots.grid_overview(run.shown), table
+
+
+def _learning_rates(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    from moodcore import plots
+
+    caption = "Validation loss per epoch by learning rate, mean over the candidates with it."
+    drawn = plots.learning_rate_effect(run.shown, run.curves)
+    return caption, drawn, _by(run, "learning_rate")
+
+
+def _layers(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    from moodcore import plots
+
+    caption = "Validation loss per epoch by hidden layers, mean over the candidates with them."
+    return caption, plots.layer_effect(run.shown, run.curves), _by(run, "hidden_sizes")
+
+
+def _by(run: RunData, name: str) -> pd.DataFrame:
+    joined = run.curves.merge(run.shown[["number", name]], on="number")
+    table = joined.pivot_table(index="epoch", columns=name, values="valid_loss")
+    points = np.unique(np.geomspace(1, len(table), _TABLE_POINTS).round().astype(int)) - 1
+    return table.iloc[points].round(4).reset_index()
+
+
+def _candidates(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    from moodcore import plots
+
+    last = run.curves.groupby("number").last().reset_index()
+    caption = "Training and validation loss of every candidate, mean over the folds."
+    return caption, plots.candidate_losses(run.shown, run.curves), last.round(4)
+
+
+def _confusion(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    import pandas as pd
+
+    from moodcore import plots
+
+    matrix = np.asarray(run.metrics["test"]["confusion"])
+    names = [one["name"] for one in run.metrics["test"]["classes"]]
+    table = pd.DataFrame(matrix, columns=[f"called {name}" for name in names])
+    table.insert(0, "truth", names)
+    caption = "The test songs: their class down, what the model called them across."
+    return caption, plots.confusion_matrix(matrix, names), table

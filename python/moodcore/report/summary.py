@@ -1,0 +1,79 @@
+"""A run in a few plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SYNTHETIC = (
+    "The songs of this run are synthetic: made by a program to resemble published figures. "
+    "Nothing here is a finding about music."
+)
+# What others reached with seven features, balanced classes and a 16-16 network; see the
+# song table's published analyses.
+PUBLISHED_ACCURACY = 0.839
+
+
+def summary(metrics: Mapping[str, Any]) -> str:
+    """Return the outcome in a few lines.
+
+    Parameters
+    ----------
+    metrics : mapping
+        The content of a run's `metrics.json`.
+    """
+    return "\n".join(sentences(metrics))
+
+
+def sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the outcome as sentences; the first says so if the songs are synthetic."""
+    found = [SYNTHETIC] if metrics["data"]["synthetic"] else []
+    if metrics["study"] == "optimizers":
+        return found + _optimizer_sentences(metrics)
+    test, best, search = metrics["test"], metrics["search"]["best"], metrics["search"]
+    params = ", ".join(f"{name} {value}" for name, value in best["params"].items())
+    chosen = f"with {params} " if params else ""
+    logistic = metrics["baselines"]["logistic regression"]
+    found.append(
+        f"Of {search['candidates']} candidates the network {chosen}was best: "
+        f"{percent(best['accuracy'])} of the validation songs right (standard deviation over "
+        f"the folds {100 * best['accuracy_std']:.2f} points)."
+    )
+    found.append(
+        f"Trained again on the whole training part, it puts {percent(test['accuracy'])} of "
+        f"{test['n_rows']:,} songs that it never saw into their class; with all classes equally "
+        f"frequent it would be {percent(test['balanced_accuracy'])}."
+    )
+    found.append(
+        f"Logistic regression reaches {percent(logistic['accuracy'])} and "
+        f"{percent(logistic['balanced_accuracy'])}. A published experiment with these seven "
+        f"features and balanced classes reports {percent(PUBLISHED_ACCURACY)} on its test."
+        if metrics["settings"]["features"] == "published"
+        else f"Logistic regression reaches {percent(logistic['accuracy'])} and "
+        f"{percent(logistic['balanced_accuracy'])}."
+    )
+    concerns = [check["name"] for check in metrics["checks"] if not check["ok"]]
+    if concerns:
+        found.append(f"Worth a look before relying on it: {', '.join(concerns).lower()}.")
+    return found
+
+
+def _optimizer_sentences(metrics: Mapping[str, Any]) -> list[str]:
+    best = min(metrics["optimizers"], key=lambda one: one["loss"])
+    others = [one for one in metrics["optimizers"] if one is not best]
+    compared = ", ".join(f"{one['name']} {one['loss']:.4f}" for one in others)
+    return [
+        f"After the same number of epochs {best['name']} has the lowest training loss, "
+        f"{best['loss']:.4f} ({compared})."
+    ]
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage with one decimal.
+
+    Examples
+    --------
+    >>> percent(0.8391)
+    '83.9 %'
+    """
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,47 @@
+"""One network without a search: trained, tested, saved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from moodcore.evaluation import Evaluation
+from moodcore.tuning.data import load, split
+from moodcore.tuning.describe import describe_data
+from moodcore.tuning.refit import evaluate_test, refit, save
+from moodcore.tuning.settings import Settings
+from moodcore.tuning.space import check_arguments
+
+
+def train(
+    settings: Settings, arguments: Mapping[str, Any], path: str | os.PathLike[str]
+) -> Evaluation:
+    """Train one network on four fifths of the songs, test it on the rest, and save it.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of which the data, `features` and `seed` count.
+    arguments : mapping of str to Any
+        Arguments of `MLP`; the others have their defaults.
+    path : str or path-like
+        The model's file.
+
+    Raises
+    ------
+    ConfigError
+        For unknown names and values that `MLP` refuses.
+    """
+    check_arguments(arguments)
+    songs = load(settings)
+    parts = split(songs, settings.seed)
+    trained = refit(parts, arguments, settings)
+    test = evaluate_test(trained, parts)
+    described = {
+        "settings": settings.to_dict() | {"grid": dict(arguments)},
+        "data": describe_data(songs, parts, songs.fingerprint()),
+        "test": test.to_dict(),
+    }
+    save(trained, path, described)
+    return test
