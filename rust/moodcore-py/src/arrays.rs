@@ -6,8 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// Weights and biases of each layer as Python sends and receives them.
-pub(crate) type LayerArrays<'py> =
-    Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>)>;
+pub(crate) type LayerArrays<'py> = Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>)>;
 
 /// The values of a C-contiguous matrix and its number of columns.
 pub(crate) fn matrix<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<(&'a [f32], usize)> {
@@ -17,7 +16,9 @@ pub(crate) fn matrix<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<(&'a 
 }
 
 /// The values of a contiguous vector.
-pub(crate) fn vector<'a, T: numpy::Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+pub(crate) fn vector<'a, T: numpy::Element>(
+    array: &'a PyReadonlyArray1<'_, T>,
+) -> PyResult<&'a [T]> {
     array.as_slice().map_err(|_| PyValueError::new_err("vectors must be contiguous"))
 }
 
@@ -34,7 +35,8 @@ pub(crate) fn read_layers(layers: &LayerArrays<'_>) -> PyResult<Vec<Layer>> {
 pub(crate) fn write_layers<'py>(py: Python<'py>, layers: &[Layer]) -> PyResult<LayerArrays<'py>> {
     let write = |layer: &Layer| {
         let outputs = layer.biases.len();
-        let weights = layer.weights.to_pyarray(py).reshape([layer.weights.len() / outputs, outputs])?;
+        let weights =
+            layer.weights.to_pyarray(py).reshape([layer.weights.len() / outputs, outputs])?;
         Ok((weights, layer.biases.to_pyarray(py)))
     };
     layers.iter().map(write).collect()

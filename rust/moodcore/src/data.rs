@@ -1,6 +1,6 @@
 //! Borrowed views of training data, checked once at the door.
 
-use crate::kernels::{Simd, prefetch};
+use crate::kernels::{Simd, gather_rows, prefetch_rows};
 use crate::{Error, Result};
 
 /// Rows of features with their class codes and weights.
@@ -64,12 +64,6 @@ impl<'a> Samples<'a> {
         Ok(Samples { x, n_features, y, n_classes, weight })
     }
 
-    /// The features, row-major.
-    #[inline(always)]
-    pub fn x(&self) -> &'a [f32] {
-        self.x
-    }
-
     /// The number of rows.
     #[inline(always)]
     pub fn n_rows(&self) -> usize {
@@ -94,26 +88,36 @@ impl<'a> Samples<'a> {
         &self.x[row * self.n_features..][..self.n_features]
     }
 
-    /// Asks for the cache lines of one row ahead of its use.
+    /// Copies the features of the chosen rows to rows of whole vectors.
     #[inline(always)]
-    pub(crate) fn prefetch<S: Simd>(&self, row: usize) {
-        prefetch::<S, _>(self.row(row));
-        prefetch::<S, _>(&self.y[row..=row]);
-        if let Some(weight) = self.weight {
-            prefetch::<S, _>(&weight[row..=row]);
+    pub(crate) fn gather_features<S: Simd>(&self, rows: &[u32], to: &mut [f32]) {
+        gather_rows::<S>(self.x, self.n_features, rows, to);
+    }
+
+    /// Copies class codes, as numbers, and weights of the chosen rows.
+    #[inline(always)]
+    pub(crate) fn gather_targets(&self, rows: &[u32], label: &mut [f32], weight: &mut [f32]) {
+        for (&row, label) in rows.iter().zip(label) {
+            *label = self.y[row as usize] as f32;
+        }
+        match self.weight {
+            None => weight[..rows.len()].fill(1.0),
+            Some(from) => {
+                for (&row, weight) in rows.iter().zip(weight) {
+                    *weight = from[row as usize];
+                }
+            }
         }
     }
 
-    /// The class code of one row.
+    /// Asks for the cache lines of the chosen rows ahead of their use.
     #[inline(always)]
-    pub fn label(&self, row: usize) -> u32 {
-        self.y[row]
-    }
-
-    /// The weight of one row: one where none were given.
-    #[inline(always)]
-    pub fn weight(&self, row: usize) -> f32 {
-        self.weight.map_or(1.0, |weight| weight[row])
+    pub(crate) fn prefetch<S: Simd>(&self, rows: &[u32]) {
+        prefetch_rows::<S, _>(self.x, self.n_features, rows);
+        prefetch_rows::<S, _>(self.y, 1, rows);
+        if let Some(weight) = self.weight {
+            prefetch_rows::<S, _>(weight, 1, rows);
+        }
     }
 }
 

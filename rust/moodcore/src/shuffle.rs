@@ -57,12 +57,15 @@ impl Shuffle {
     /// Writes the next rows of the order to `out`; the caller takes `n_rows` in all.
     #[inline(always)]
     pub fn fill(&mut self, out: &mut [u32]) {
-        for slot in out {
+        let mut filled = 0;
+        while filled < out.len() {
             while self.next == self.end {
                 self.refill();
             }
-            *slot = self.ready[self.next];
-            self.next += 1;
+            let count = (self.end - self.next).min(out.len() - filled);
+            out[filled..filled + count].copy_from_slice(&self.ready[self.next..][..count]);
+            self.next += count;
+            filled += count;
         }
     }
 
@@ -81,7 +84,7 @@ impl Shuffle {
         self.end = 0;
         for candidate in word {
             // Written always, counted only when it is a row: no branch to predict wrongly.
-            self.ready[self.end] = candidate;
+            self.ready[self.end % LANES] = candidate;
             self.end += usize::from(candidate < self.n_rows);
         }
         self.next = 0;

@@ -1,5 +1,6 @@
 //! Sixteen lanes in two 256-bit registers.
 
+use super::Task;
 use super::simd::{LANES, Simd};
 use std::arch::x86_64::*;
 
@@ -53,6 +54,16 @@ impl Simd for Avx2 {
     const NARROW_ROWS: usize = 4;
     const WIDE_VECTORS: usize = 1;
     const WIDE_ROWS: usize = 6;
+
+    #[inline(always)]
+    fn outline<T: Task>(task: T) -> T::Output {
+        #[target_feature(enable = "avx2,fma")]
+        #[inline(never)]
+        fn run<T: Task>(task: T) -> T::Output {
+            task.run::<Avx2>()
+        }
+        avx2!(run(task))
+    }
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -129,11 +140,18 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
-        let half = |a, b, yes, no| avx2!(_mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)));
+        let half =
+            |a, b, yes, no| avx2!(_mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)));
         Avx2(
             half(self.0, other.0, if_greater.0, otherwise.0),
             half(self.1, other.1, if_greater.1, otherwise.1),
         )
+    }
+
+    #[inline(always)]
+    fn keep_equal(self, other: Self, if_equal: Self) -> Self {
+        let half = |a, b, value| avx2!(_mm256_and_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(a, b), value));
+        Avx2(half(self.0, other.0, if_equal.0), half(self.1, other.1, if_equal.1))
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! Sixteen lanes in one 512-bit register.
 
+use super::Task;
 use super::simd::{LANES, Simd};
 use std::arch::x86_64::*;
 
@@ -21,6 +22,16 @@ impl Simd for Avx512 {
     const NARROW_ROWS: usize = 8;
     const WIDE_VECTORS: usize = 4;
     const WIDE_ROWS: usize = 6;
+
+    #[inline(always)]
+    fn outline<T: Task>(task: T) -> T::Output {
+        #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
+        #[inline(never)]
+        fn run<T: Task>(task: T) -> T::Output {
+            task.run::<Avx512>()
+        }
+        avx512!(run(task))
+    }
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -91,6 +102,14 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn keep_equal(self, other: Self, if_equal: Self) -> Self {
+        Avx512(avx512!({
+            let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, other.0);
+            _mm512_maskz_mov_ps(equal, if_equal.0)
+        }))
+    }
+
+    #[inline(always)]
     fn scale_by_power_of_two(self, n: Self) -> Self {
         Avx512(avx512!({
             let exponent = _mm512_slli_epi32::<23>(_mm512_cvttps_epi32(n.0));
@@ -106,8 +125,7 @@ impl Simd for Avx512 {
                 _mm512_and_si512(bits, _mm512_set1_epi32(0x007f_ffff)),
                 _mm512_set1_epi32(0x3f80_0000),
             );
-            let exponent =
-                _mm512_sub_epi32(_mm512_srli_epi32::<23>(bits), _mm512_set1_epi32(127));
+            let exponent = _mm512_sub_epi32(_mm512_srli_epi32::<23>(bits), _mm512_set1_epi32(127));
             (Avx512(_mm512_castsi512_ps(mantissa)), Avx512(_mm512_cvtepi32_ps(exponent)))
         })
     }

@@ -11,6 +11,7 @@
 //! inner index. The tile's shape, which differs between instruction sets, decides only which
 //! chains run side by side; it cannot change a bit.
 
+use super::Task;
 use super::simd::{LANES, Simd};
 
 /// The left matrix: element (m, k) is `data[m * row + k * column]`.
@@ -176,8 +177,25 @@ pub fn matmul<S: Simd, E: Epilogue>(
         out: out.as_mut_ptr(),
         out_row,
     };
-    // SAFETY: the assertions above cover every element that the shape reaches.
-    unsafe { tiles::<S, E>(shape, pointers, epilogue) }
+    S::outline(Tiles { shape, pointers, epilogue });
+}
+
+/// A checked product: the walk over its tiles is compiled once for each epilogue.
+struct Tiles<E> {
+    shape: Shape,
+    pointers: Pointers,
+    epilogue: E,
+}
+
+impl<E: Epilogue> Task for Tiles<E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        // SAFETY: `matmul`, the only place that builds this, has checked every element that the
+        // shape reaches.
+        unsafe { tiles::<S, E>(self.shape, self.pointers, self.epilogue) }
+    }
 }
 
 /// Walks the output in tiles: wide ones while the columns last, then tiles one vector wide.
@@ -199,7 +217,8 @@ unsafe fn tiles<S: Simd, E: Epilogue>(shape: Shape, at: Pointers, epilogue: E) {
                 vector += 2;
             }
         }
-        let rows = if shape.vectors > 1 && S::WIDE_VECTORS == 1 { S::WIDE_ROWS } else { S::NARROW_ROWS };
+        let rows =
+            if shape.vectors > 1 && S::WIDE_VECTORS == 1 { S::WIDE_ROWS } else { S::NARROW_ROWS };
         while vector < shape.vectors {
             column_of_tiles::<S, E, 1>(shape, at, vector, rows, epilogue);
             vector += 1;
@@ -266,17 +285,17 @@ unsafe fn tile<S: Simd, E: Epilogue, const MR: usize, const NV: usize>(
         for k in 0..inner {
             let b: [S; NV] =
                 std::array::from_fn(|v| S::load(right.add(k * at.right_row + v * LANES)));
-            for r in 0..MR {
+            for (r, sum) in sum.iter_mut().enumerate() {
                 let a = S::splat(*left.add(r * at.left_row + k * at.left_column));
-                for v in 0..NV {
-                    sum[r][v] = a.mul_add(b[v], sum[r][v]);
+                for (sum, &b) in sum.iter_mut().zip(&b) {
+                    *sum = a.mul_add(b, *sum);
                 }
             }
         }
-        for r in 0..MR {
-            for v in 0..NV {
+        for (r, sum) in sum.into_iter().enumerate() {
+            for (v, sum) in sum.into_iter().enumerate() {
                 let offset = (row + r) * at.out_row + column + v * LANES;
-                epilogue.apply(sum[r][v], offset).store(at.out.add(offset));
+                epilogue.apply(sum, offset).store(at.out.add(offset));
             }
         }
     }
@@ -292,11 +311,18 @@ pub fn column_sums<S: Simd>(inner: usize, vectors: usize, right: Right<'_>, out:
     assert!(inner == 0 || (inner - 1) * right.row + columns <= right.data.len());
     assert!(columns <= out.len());
     for column in (0..columns).step_by(LANES) {
+        let from = right.data.as_ptr().wrapping_add(column);
+        // SAFETY: the assertion covers row k, and the column block is inside it.
+        let row = |k: usize| unsafe { S::load(from.add(k * right.row)) };
         let mut chains = [S::splat(0.0); 4];
-        for k in 0..inner {
-            // SAFETY: the assertion covers row k; the column block is inside it.
-            let row = unsafe { S::load(right.data.as_ptr().add(k * right.row + column)) };
-            chains[k % 4] = chains[k % 4].add(row);
+        let whole = inner - inner % 4;
+        for k in (0..whole).step_by(4) {
+            for (chain, sum) in chains.iter_mut().enumerate() {
+                *sum = sum.add(row(k + chain));
+            }
+        }
+        for k in whole..inner {
+            chains[k % 4] = chains[k % 4].add(row(k));
         }
         let total = chains[0].add(chains[1]).add(chains[2].add(chains[3]));
         // SAFETY: sixteen places from `column` are inside `out`, as asserted.

@@ -21,8 +21,10 @@ mod vectors;
 pub use matmul::{Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, column_sums, matmul};
 pub use portable::Portable;
 pub use simd::{LANES, Simd};
-pub use softmax::{BatchLoss, Targets, class_scores, softmax_loss, ScoreKind};
-pub use vectors::{Momentum, add_penalty_gradient, copy_row, prefetch, row_sums, transpose_rows};
+pub use softmax::{BatchLoss, ScoreKind, Targets, class_scores, softmax_loss};
+pub use vectors::{
+    Momentum, add_penalty_gradient, gather_rows, prefetch_rows, row_sums, transpose_rows,
+};
 
 /// An instruction set to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +90,9 @@ impl Isa {
         match self {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
-                assert!(is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq"));
+                assert!(
+                    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq")
+                );
                 // SAFETY: the processor has the features; checked above (a cached load).
                 unsafe { run_avx512(task) }
             }

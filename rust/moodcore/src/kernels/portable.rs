@@ -2,6 +2,7 @@
 //! vectorises it. Where the processor has no fused multiply-add, the correctly rounded
 //! library function stands in: slow, and the same bits.
 
+use super::Task;
 use super::simd::{LANES, Simd};
 
 /// Sixteen lanes in plain code.
@@ -20,6 +21,11 @@ impl Simd for Portable {
     const NARROW_ROWS: usize = 4;
     const WIDE_VECTORS: usize = 1;
     const WIDE_ROWS: usize = 4;
+
+    #[inline(never)]
+    fn outline<T: Task>(task: T) -> T::Output {
+        task.run::<Self>()
+    }
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -68,9 +74,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        Portable(std::array::from_fn(|lane| {
-            self.0[lane].mul_add(factor.0[lane], addend.0[lane])
-        }))
+        Portable(std::array::from_fn(|lane| self.0[lane].mul_add(factor.0[lane], addend.0[lane])))
     }
 
     #[inline(always)]
@@ -82,6 +86,13 @@ impl Simd for Portable {
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
         Portable(std::array::from_fn(|lane| {
             if self.0[lane] > other.0[lane] { if_greater.0[lane] } else { otherwise.0[lane] }
+        }))
+    }
+
+    #[inline(always)]
+    fn keep_equal(self, other: Self, if_equal: Self) -> Self {
+        Portable(std::array::from_fn(|lane| {
+            if self.0[lane] == other.0[lane] { if_equal.0[lane] } else { 0.0 }
         }))
     }
 

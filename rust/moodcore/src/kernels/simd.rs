@@ -4,6 +4,8 @@
 //! implementations agree to the bit; an operation whose result the standard leaves open
 //! (approximate reciprocals, library exponentials) has no place here.
 
+use super::Task;
+
 /// Lanes of a vector, whatever the width of the machine's registers.
 pub const LANES: usize = 16;
 
@@ -19,6 +21,10 @@ pub trait Simd: Copy {
     const WIDE_VECTORS: usize;
     /// See [`Simd::WIDE_VECTORS`]. At most eight.
     const WIDE_ROWS: usize;
+
+    /// Runs a task in a function of its own, compiled for this instruction set: where inlining
+    /// at every call would multiply the code and gain nothing.
+    fn outline<T: Task>(task: T) -> T::Output;
 
     /// The same value in all lanes.
     fn splat(value: f32) -> Self;
@@ -53,6 +59,8 @@ pub trait Simd: Copy {
     fn max(self, other: Self) -> Self;
     /// `if_greater` in the lanes where `self > other`, `otherwise` in the rest.
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self;
+    /// `if_equal` in the lanes where `self == other`, zero in the rest.
+    fn keep_equal(self, other: Self, if_equal: Self) -> Self;
     /// `self * 2^n` for whole-numbered `n` where neither is out of the normal range.
     fn scale_by_power_of_two(self, n: Self) -> Self;
     /// Mantissa in [1, 2) and exponent of positive normal values.

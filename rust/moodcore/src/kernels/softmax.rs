@@ -85,23 +85,19 @@ pub fn softmax_loss<S: Simd>(
             let weight = S::load(targets.weight.as_ptr().add(at));
             let z = scores.as_mut_ptr().add(at);
             let (best, class) = largest::<S>(z, row, n_classes);
-            let equal = |a: S, b: S, yes: S| {
-                let not_less = a.select_greater(b, zero, yes);
-                b.select_greater(a, zero, not_less)
-            };
             let mut own = zero;
             for c in 0..n_classes {
-                own = own.add(equal(label, S::splat(c as f32), S::load(z.add(c * row))));
+                own = own.add(label.keep_equal(S::splat(c as f32), S::load(z.add(c * row))));
             }
             let sum = exponentials(z, row, n_classes, best);
             // best - own and ln sum are both at least zero: no cancellation.
             let entropy = best.sub(own).add(ln(sum));
             loss = weight.mul_add(entropy, loss);
-            correct = correct.add(equal(label, class, weight));
+            correct = correct.add(label.keep_equal(class, weight));
             let scale = weight.div(sum);
             for c in 0..n_classes {
                 let at = z.add(c * row);
-                let target = equal(label, S::splat(c as f32), weight);
+                let target = label.keep_equal(S::splat(c as f32), weight);
                 S::load(at).mul(scale).sub(target).store(at);
             }
         }

@@ -2,33 +2,46 @@
 
 use super::simd::{LANES, Simd};
 
-/// Copies `from` to the start of `to` and fills up to a whole number of vectors with zeros.
+/// Copies the chosen rows of a matrix of `columns` columns to rows of whole vectors, filled up
+/// with zeros.
 ///
 /// # Panics
-/// When `to` is shorter than `from` rounded up to whole vectors.
+/// When a row is not in the matrix or `to` is too short.
 #[inline(always)]
-pub fn copy_row<S: Simd>(from: &[f32], to: &mut [f32]) {
-    assert!(to.len() >= from.len().next_multiple_of(LANES));
-    for at in (0..from.len()).step_by(LANES) {
-        // SAFETY: `count` values are left in `from`, and `to` has a whole vector at `at`.
-        unsafe {
-            let count = LANES.min(from.len() - at);
-            S::load_first(from.as_ptr().add(at), count).store(to.as_mut_ptr().add(at));
+pub fn gather_rows<S: Simd>(from: &[f32], columns: usize, rows: &[u32], to: &mut [f32]) {
+    let wide = columns.next_multiple_of(LANES);
+    let last = rows.iter().fold(0, |last, &row| last.max(row)) as usize;
+    assert!(rows.is_empty() || (last + 1) * columns <= from.len());
+    assert!(rows.len() * wide <= to.len());
+    for (at, &row) in rows.iter().enumerate() {
+        for column in (0..columns).step_by(LANES) {
+            // SAFETY: the row is at most `last`, which the first assertion covers; the second
+            // covers the place of its copy.
+            unsafe {
+                let source = from.as_ptr().add(row as usize * columns + column);
+                let count = LANES.min(columns - column);
+                S::load_first(source, count).store(to.as_mut_ptr().add(at * wide + column));
+            }
         }
     }
 }
 
-/// Asks for the cache lines of a short slice ahead of its use.
+/// Asks for the cache lines of the chosen rows of a matrix ahead of their use: the first and the
+/// last of each row and, for long rows, those between.
 #[inline(always)]
-pub fn prefetch<S: Simd, T>(slice: &[T]) {
+pub fn prefetch_rows<S: Simd, T>(from: &[T], columns: usize, rows: &[u32]) {
     const LINE: usize = 64;
-    let bytes = size_of_val(slice);
-    let start = slice.as_ptr().cast::<u8>();
-    for offset in (0..bytes).step_by(LINE) {
-        S::prefetch(start.wrapping_add(offset));
+    let bytes = columns * size_of::<T>();
+    let start = from.as_ptr().cast::<u8>();
+    for &row in rows {
+        let row = start.wrapping_add(row as usize * bytes);
+        for offset in (0..bytes).step_by(LINE) {
+            S::prefetch(row.wrapping_add(offset));
+        }
+        if bytes > size_of::<T>() {
+            S::prefetch(row.wrapping_add(bytes - 1));
+        }
     }
-    // The last line, where the slice crosses into it from the middle of another.
-    S::prefetch(start.wrapping_add(bytes.max(1) - 1));
 }
 
 /// Writes the transpose of a matrix, sixteen rows and columns at a time.
@@ -105,7 +118,7 @@ impl Momentum {
     #[inline(always)]
     pub fn step<S: Simd>(self, weights: &mut [f32], velocity: &mut [f32], gradient: &[f32]) {
         let n = weights.len();
-        assert!(n % LANES == 0 && velocity.len() == n && gradient.len() == n);
+        assert!(n.is_multiple_of(LANES) && velocity.len() == n && gradient.len() == n);
         let (rate, momentum) = (S::splat(-self.rate), S::splat(self.momentum));
         for at in (0..n).step_by(LANES) {
             // SAFETY: all three slices have a whole vector at `at`, as asserted.
@@ -128,7 +141,7 @@ impl Momentum {
 /// When the slices differ in length or are no whole vectors.
 #[inline(always)]
 pub fn add_penalty_gradient<S: Simd>(l1: f32, l2: f32, weights: &[f32], gradient: &mut [f32]) {
-    assert!(weights.len() % LANES == 0 && weights.len() == gradient.len());
+    assert!(weights.len().is_multiple_of(LANES) && weights.len() == gradient.len());
     let zero = S::splat(0.0);
     for at in (0..weights.len()).step_by(LANES) {
         // SAFETY: both slices have a whole vector at `at`, as asserted.

@@ -4,9 +4,7 @@ use super::config::Config;
 use super::network::{Network, State};
 use super::step::{BLOCK, Workspace, backward, forward, loss};
 use super::train::Compute;
-use crate::kernels::{
-    BatchLoss, Momentum, Simd, Task, add_penalty_gradient, transpose_rows,
-};
+use crate::kernels::{BatchLoss, Momentum, Simd, Task, add_penalty_gradient, transpose_rows};
 use crate::monitor::{Monitor, Pace};
 use crate::shuffle::Shuffle;
 use crate::{Result, Samples};
@@ -111,8 +109,13 @@ impl Task for EpochTask<'_, '_> {
         for update in 0..self.trainer.n_updates().min(self.limit) {
             let count = batch.min(left);
             left -= count;
-            let (sums, weight) =
-                self.trainer.gradient::<S>(&self.state.network, &self.state.weights, &mut order, count, self.monitor)?;
+            let (sums, weight) = self.trainer.gradient::<S>(
+                &self.state.network,
+                &self.state.weights,
+                &mut order,
+                count,
+                self.monitor,
+            )?;
             if !sums.loss.is_finite() {
                 pass.diverged = Some(update);
                 break;
@@ -209,9 +212,7 @@ impl Trainer<'_> {
             let ws = &mut self.workspaces[0];
             order.fill(&mut ws.rows[..count]);
             order.look_ahead(count);
-            for &row in order.ahead() {
-                self.samples.prefetch::<S>(row as usize);
-            }
+            self.samples.prefetch::<S>(order.ahead());
             block::<S>(&self.samples, network, weights, &self.transposed, ws, count);
             self.pace.advance(count * network.work(), monitor)?;
             return Ok((ws.loss, ws.total_weight(count)));
@@ -294,8 +295,7 @@ fn block<S: Simd>(
     ws: &mut Workspace,
     count: usize,
 ) {
-    ws.load_features::<S>(network, count, |row| samples.row(row));
-    ws.load_targets(samples, count);
+    ws.load::<S>(samples, count);
     forward::<S>(network, weights, ws, count);
     ws.loss = loss::<S>(network, ws, count);
     backward::<S>(network, weights, transposed, ws, count);
@@ -363,8 +363,7 @@ impl Task for EvaluateTask<'_> {
             for (offset, row) in ws.rows[..count].iter_mut().enumerate() {
                 *row = (start + offset) as u32;
             }
-            ws.load_features::<S>(self.network, count, |row| self.samples.row(row));
-            ws.load_targets(self.samples, count);
+            ws.load::<S>(self.samples, count);
             forward::<S>(self.network, self.weights, ws, count);
             *result = (loss::<S>(self.network, ws, count), ws.total_weight(count));
         }

@@ -113,26 +113,34 @@ impl Network {
         self.hidden.iter().map(|layer| layer.weights..layer.biases).chain([head])
     }
 
-    /// Inputs, outputs, first bias, and the place of weight (input, output), of every layer.
-    fn layers(&self) -> Vec<(usize, usize, usize, Box<dyn Fn(usize, usize) -> usize + '_>)> {
-        let mut layers: Vec<(usize, usize, usize, Box<dyn Fn(usize, usize) -> usize>)> = Vec::new();
-        for layer in &self.hidden {
-            let place = move |i: usize, o: usize| layer.weights + i * layer.row() + o;
-            layers.push((layer.inputs, layer.width, layer.biases, Box::new(place)));
-        }
-        let head = &self.head;
-        let place = move |i: usize, o: usize| head.weights + o * head.row() + i;
-        layers.push((head.inputs, head.n_classes, head.biases, Box::new(place)));
-        layers
+    /// Where each layer's weights and biases are, the output layer last.
+    fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let hidden = self.hidden.iter().map(|layer| Place {
+            inputs: layer.inputs,
+            outputs: layer.width,
+            weights: layer.weights,
+            input_stride: layer.row(),
+            output_stride: 1,
+            biases: layer.biases,
+        });
+        let head = Place {
+            inputs: self.head.inputs,
+            outputs: self.head.n_classes,
+            weights: self.head.weights,
+            input_stride: 1,
+            output_stride: self.head.row(),
+            biases: self.head.biases,
+        };
+        hidden.chain([head])
     }
 
     /// The flat vector as layers.
     pub fn unpack(&self, flat: &[f32]) -> Vec<Layer> {
-        let layer = |(inputs, outputs, biases, place): &(usize, usize, usize, Box<dyn Fn(_, _) -> _>)| Layer {
-            weights: (0..inputs * outputs).map(|at| flat[place(at / outputs, at % outputs)]).collect(),
-            biases: flat[*biases..biases + outputs].to_vec(),
+        let layer = |place: Place| Layer {
+            weights: place.weights().map(|at| flat[at]).collect(),
+            biases: flat[place.biases..][..place.outputs].to_vec(),
         };
-        self.layers().iter().map(layer).collect()
+        self.places().map(layer).collect()
     }
 
     /// Layers as a flat vector.
@@ -140,17 +148,17 @@ impl Network {
     /// # Errors
     /// [`Error::Data`] when a layer's size is not this network's or a value is not finite.
     pub fn pack(&self, layers: &[Layer]) -> Result<Vec<f32>> {
-        let places = self.layers();
-        if layers.len() != places.len() {
+        if layers.len() != self.hidden.len() + 1 {
             return Err(Error::Data(format!(
                 "the network has {} layers of weights, got {}",
-                places.len(),
+                self.hidden.len() + 1,
                 layers.len()
             )));
         }
         let mut flat = vec![0.0; self.len];
-        for (index, (layer, (inputs, outputs, biases, place))) in layers.iter().zip(&places).enumerate() {
-            if layer.weights.len() != inputs * outputs || layer.biases.len() != *outputs {
+        for (index, (layer, place)) in layers.iter().zip(self.places()).enumerate() {
+            let Place { inputs, outputs, biases, .. } = place;
+            if layer.weights.len() != inputs * outputs || layer.biases.len() != outputs {
                 return Err(Error::Data(format!(
                     "layer {index} must have {inputs} x {outputs} weights and {outputs} biases, \
                      got {} and {}",
@@ -158,15 +166,40 @@ impl Network {
                     layer.biases.len()
                 )));
             }
-            if let Some(value) = layer.weights.iter().chain(&layer.biases).find(|v| !v.is_finite()) {
-                return Err(Error::Data(format!("layer {index} must hold finite weights, got {value}")));
+            let mut values = layer.weights.iter().chain(&layer.biases);
+            if let Some(value) = values.find(|value| !value.is_finite()) {
+                return Err(Error::Data(format!(
+                    "layer {index} must hold finite weights, got {value}"
+                )));
             }
-            for (at, &weight) in layer.weights.iter().enumerate() {
-                flat[place(at / outputs, at % outputs)] = weight;
+            for (at, &weight) in place.weights().zip(&layer.weights) {
+                flat[at] = weight;
             }
-            flat[*biases..biases + outputs].copy_from_slice(&layer.biases);
+            flat[biases..][..outputs].copy_from_slice(&layer.biases);
         }
         Ok(flat)
+    }
+}
+
+/// Where a layer lies: weight (input, output) is at
+/// `weights + input * input_stride + output * output_stride`.
+#[derive(Clone, Copy)]
+struct Place {
+    inputs: usize,
+    outputs: usize,
+    weights: usize,
+    input_stride: usize,
+    output_stride: usize,
+    biases: usize,
+}
+
+impl Place {
+    /// The places of all weights, input by input.
+    fn weights(self) -> impl Iterator<Item = usize> {
+        (0..self.inputs * self.outputs).map(move |at| {
+            let (input, output) = (at / self.outputs, at % self.outputs);
+            self.weights + input * self.input_stride + output * self.output_stride
+        })
     }
 }
 
@@ -188,13 +221,18 @@ impl State {
     ///
     /// # Errors
     /// [`Error::Parameter`] when the configuration is out of range.
-    pub fn initial(config: &Config, n_features: usize, n_classes: usize, seed: u64) -> Result<Self> {
+    pub fn initial(
+        config: &Config,
+        n_features: usize,
+        n_classes: usize,
+        seed: u64,
+    ) -> Result<Self> {
         config.check()?;
         let network = Network::new(n_features, &config.hidden_sizes, n_classes);
         let mut layers = Vec::new();
-        for (index, (inputs, outputs, ..)) in network.layers().iter().enumerate() {
+        for (index, Place { inputs, outputs, .. }) in network.places().enumerate() {
             let std = match config.init {
-                Init::He => libm::sqrt(2.0 / *inputs as f64),
+                Init::He => libm::sqrt(2.0 / inputs as f64),
                 Init::Normal => config.init_std,
             };
             let mut stream = Stream::new(seed, Purpose::Weights, index as u64);
@@ -202,7 +240,7 @@ impl State {
             let mut weights: Vec<f32> =
                 pairs.flat_map(|(a, b)| [(a * std) as f32, (b * std) as f32]).collect();
             weights.truncate(inputs * outputs);
-            layers.push(Layer { weights, biases: vec![0.0; *outputs] });
+            layers.push(Layer { weights, biases: vec![0.0; outputs] });
         }
         let weights = network.pack(&layers)?;
         let velocity = vec![0.0; network.len];

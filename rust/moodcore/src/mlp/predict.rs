@@ -27,7 +27,8 @@ pub fn predict(
 ) -> Result<()> {
     let (features, classes) = (network.n_features, network.head.n_classes);
     let n_rows = x.len() / features;
-    if x.len() != n_rows * features || out.len() != n_rows * classes || weights.len() != network.len {
+    if x.len() != n_rows * features || out.len() != n_rows * classes || weights.len() != network.len
+    {
         return Err(Error::Data(format!(
             "X holds {} values and the output {}, the network has {features} features and \
              {classes} classes",
@@ -72,7 +73,7 @@ impl Task for PredictTask<'_> {
         let blocks = self.x.chunks(BLOCK * features).zip(self.out.chunks_mut(BLOCK * classes));
         for (x, out) in blocks {
             let count = x.len() / features;
-            ws.load_features::<S>(network, count, |row| &x[row * features..][..features]);
+            ws.load_features::<S>(x, features, count);
             forward::<S>(network, self.weights, ws, count);
             let shape = (classes, count.div_ceil(LANES));
             class_scores::<S>(shape, (&mut ws.scores, BLOCK), self.kind);

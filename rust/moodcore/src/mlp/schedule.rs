@@ -72,7 +72,8 @@ impl Schedule {
         if epoch < self.warmup_epochs {
             return (epoch + 1) as f64 / (self.warmup_epochs + 1) as f64;
         }
-        let (epoch, epochs) = (epoch - self.warmup_epochs, epochs.saturating_sub(self.warmup_epochs));
+        let (epoch, epochs) =
+            (epoch - self.warmup_epochs, epochs.saturating_sub(self.warmup_epochs));
         match self.kind {
             ScheduleKind::Constant => 1.0,
             // Repeated products: `powi` may differ in the last bit from machine to machine.

@@ -9,7 +9,7 @@ use super::network::Network;
 use crate::Samples;
 use crate::kernels::{
     BatchLoss, Identity, LANES, Left, Relu, ReluGradient, Right, Simd, Start, Targets, column_sums,
-    copy_row, matmul, row_sums, softmax_loss, transpose_rows,
+    gather_rows, matmul, row_sums, softmax_loss, transpose_rows,
 };
 
 /// Samples in a block. Larger batches are cut into blocks, whose gradients are added in double
@@ -71,28 +71,19 @@ impl Workspace {
         self.scores.chunks_exact(BLOCK).map(move |class| class[at])
     }
 
-    /// Gathers the features of the first `count` samples of `rows`.
+    /// Gathers the first `count` samples of `rows`; lanes past the last one weigh nothing.
     #[inline(always)]
-    pub(super) fn load_features<'a, S: Simd>(
-        &mut self,
-        network: &Network,
-        count: usize,
-        features: impl Fn(usize) -> &'a [f32],
-    ) {
-        let row = network.n_features.next_multiple_of(LANES);
-        for (at, &sample) in self.rows[..count].iter().enumerate() {
-            copy_row::<S>(features(sample as usize), &mut self.x[at * row..][..row]);
-        }
+    pub(super) fn load<S: Simd>(&mut self, samples: &Samples<'_>, count: usize) {
+        let rows = &self.rows[..count];
+        samples.gather_features::<S>(rows, &mut self.x);
+        samples.gather_targets(rows, &mut self.label, &mut self.weight);
+        self.weight[count..count.next_multiple_of(LANES)].fill(0.0);
     }
 
-    /// Gathers labels and weights; lanes past the last sample weigh nothing.
+    /// Gathers the first `count` rows of `x`, which has `n_features` columns.
     #[inline(always)]
-    pub(super) fn load_targets(&mut self, samples: &Samples<'_>, count: usize) {
-        for (at, &sample) in self.rows[..count].iter().enumerate() {
-            self.label[at] = samples.label(sample as usize) as f32;
-            self.weight[at] = samples.weight(sample as usize);
-        }
-        self.weight[count..count.next_multiple_of(LANES)].fill(0.0);
+    pub(super) fn load_features<S: Simd>(&mut self, x: &[f32], n_features: usize, count: usize) {
+        gather_rows::<S>(x, n_features, &self.rows[..count], &mut self.x);
     }
 
     /// The sum of the weights of the first `count` samples.
@@ -104,7 +95,12 @@ impl Workspace {
 
 /// From features to scores: `h = relu(a W + b)` layer by layer, then `z = h W + b`.
 #[inline(always)]
-pub(super) fn forward<S: Simd>(network: &Network, weights: &[f32], ws: &mut Workspace, count: usize) {
+pub(super) fn forward<S: Simd>(
+    network: &Network,
+    weights: &[f32],
+    ws: &mut Workspace,
+    count: usize,
+) {
     let (mut input, mut input_row) = (&ws.x[..], network.n_features.next_multiple_of(LANES));
     for (layer, activity) in network.hidden.iter().zip(&mut ws.activity) {
         let row = layer.row();

@@ -23,9 +23,9 @@ impl Table {
         let mut stream = Stream::new(seed, Purpose::Weights, 99);
         let mut normal = || stream.next_normal_pair().0 as f32;
         let x: Vec<f32> = (0..n_rows * n_features).map(|_| normal()).collect();
-        let y = x.chunks(n_features).map(|row| {
-            ((row.iter().sum::<f32>().abs() * 2.0) as u32).min(n_classes as u32 - 1)
-        });
+        let y = x
+            .chunks(n_features)
+            .map(|row| ((row.iter().sum::<f32>().abs() * 2.0) as u32).min(n_classes as u32 - 1));
         let (y, weight) = (y.collect(), (0..n_rows).map(|_| normal().abs() + 0.1).collect());
         Table { x, y, weight, n_features, n_classes }
     }
@@ -46,7 +46,8 @@ fn train(config: &Config, table: &Table, weighted: bool, isa: Isa, threads: usiz
 
 /// Mean weighted cross-entropy plus penalties, by plain loops in double precision.
 fn objective(config: &Config, layers: &[Vec<f64>], table: &Table, weighted: bool) -> f64 {
-    let sizes: Vec<usize> = [&[table.n_features][..], &config.hidden_sizes, &[table.n_classes]].concat();
+    let sizes: Vec<usize> =
+        [&[table.n_features][..], &config.hidden_sizes, &[table.n_classes]].concat();
     let (mut total, mut weights) = (0.0, 0.0);
     for (row, features) in table.x.chunks(table.n_features).enumerate() {
         let mut a: Vec<f64> = features.iter().map(|&v| f64::from(v)).collect();
@@ -74,9 +75,8 @@ fn objective(config: &Config, layers: &[Vec<f64>], table: &Table, weighted: bool
 }
 
 fn as_doubles(layers: &[Layer]) -> Vec<Vec<f64>> {
-    let join = |layer: &Layer| {
-        layer.weights.iter().chain(&layer.biases).map(|&w| f64::from(w)).collect()
-    };
+    let join =
+        |layer: &Layer| layer.weights.iter().chain(&layer.biases).map(|&w| f64::from(w)).collect();
     layers.iter().map(join).collect()
 }
 
@@ -187,7 +187,8 @@ fn going_on_is_the_same_as_going_through() {
 #[test]
 fn divergence_returns_the_last_state_of_finite_loss() {
     let table = Table::new(500, 4, 3, 3);
-    let config = Config { learning_rate: 1e18, epochs: 50, record: Record::Update, ..Default::default() };
+    let config =
+        Config { learning_rate: 1e18, epochs: 50, record: Record::Update, ..Default::default() };
     let fitted = train(&config, &table, false, Isa::detect(), 1);
     let Outcome::Diverged { epoch, update } = fitted.outcome else {
         panic!("must diverge, got {:?}", fitted.outcome)
@@ -201,8 +202,13 @@ fn divergence_returns_the_last_state_of_finite_loss() {
 fn early_stopping_keeps_the_best_epoch() {
     let (train_on, watch) = (Table::new(40, 6, 3, 4), Table::new(200, 6, 3, 5));
     let config = Config {
-        epochs: 500, learning_rate: 0.05, early_stopping: true, patience: 7, tol: 0.0,
-        hidden_sizes: vec![32], ..Default::default()
+        epochs: 500,
+        learning_rate: 0.05,
+        early_stopping: true,
+        patience: 7,
+        tol: 0.0,
+        hidden_sizes: vec![32],
+        ..Default::default()
     };
     let team = Team::new(1).unwrap();
     let compute = Compute { isa: Isa::detect(), team: &team };

@@ -1,0 +1,191 @@
+"""Training speed beside scikit-learn, PyTorch and NumPy, in one run.
+
+    pip install '.[bench]' && python benches/peers.py
+
+Every peer trains the same network on the same rows with the same batches, on one thread,
+shuffling included. The contestants take turns, round after round, so that a machine whose speed
+drifts slows all of them alike; the table shows the median over the rounds of each peer's time
+divided by ours in the same round. PyTorch is left out where it is not installed.
+"""
+
+import argparse
+import os
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# One thread everywhere: must be set before the numerical libraries are loaded.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import numpy as np
+
+from moodcore import MLP, show_versions
+
+LEARNING_RATE, MOMENTUM = 0.005, 0.9
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A training task."""
+
+    rows: int
+    features: int
+    classes: int
+    hidden: tuple[int, ...]
+    batch: int
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of a random teacher network, so that there is something to learn."""
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(self.rows, self.features)).astype(np.float32)
+        teacher = rng.normal(size=(self.features, self.classes))
+        y = np.argmax(np.tanh(X @ teacher) + 0.3 * rng.normal(size=(self.rows, self.classes)), 1)
+        return X, y
+
+    def __str__(self) -> str:
+        hidden = "-".join(map(str, self.hidden))
+        return f"{self.rows} x {self.features}, {hidden}, batch {self.batch}"
+
+
+def moodcore_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
+    # Several epochs a measurement: one lasts only milliseconds.
+    epochs = 10
+    model = MLP(shape.hidden, batch_size=shape.batch, epochs=epochs, random_state=0)
+    start = time.perf_counter()
+    model.fit(X, y)
+    return (time.perf_counter() - start) / epochs
+
+
+def sklearn_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
+    from sklearn.neural_network import MLPClassifier
+
+    model = MLPClassifier(
+        shape.hidden,
+        solver="sgd",
+        alpha=0.0,
+        batch_size=shape.batch,
+        learning_rate_init=LEARNING_RATE,
+        momentum=MOMENTUM,
+        nesterovs_momentum=False,
+        max_iter=1,
+        random_state=0,
+    )
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y)
+    return time.perf_counter() - start
+
+
+def torch_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    sizes = [shape.features, *shape.hidden]
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], shape.classes))
+    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    loss_function = torch.nn.CrossEntropyLoss()
+    features, labels = torch.from_numpy(X), torch.from_numpy(y)
+    start = time.perf_counter()
+    order = torch.randperm(shape.rows)
+    for batch in order.split(shape.batch):
+        optimizer.zero_grad()
+        loss_function(model(features[batch]), labels[batch]).backward()
+        optimizer.step()
+    return time.perf_counter() - start
+
+
+def numpy_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
+    rng = np.random.default_rng(0)
+    sizes = [shape.features, *shape.hidden, shape.classes]
+    weights = [
+        (rng.normal(size=(a, b)) * np.sqrt(2 / a)).astype(np.float32)
+        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+    ]
+    biases = [np.zeros(b, dtype=np.float32) for b in sizes[1:]]
+    steps = [np.zeros_like(w) for w in weights], [np.zeros_like(b) for b in biases]
+    targets = np.eye(shape.classes, dtype=np.float32)[y]
+    start = time.perf_counter()
+    order = rng.permutation(shape.rows)
+    for first in range(0, shape.rows, shape.batch):
+        rows = order[first : first + shape.batch]
+        activations = [X[rows]]
+        for w, b in zip(weights[:-1], biases[:-1], strict=True):
+            activations.append(np.maximum(activations[-1] @ w + b, 0))
+        scores = activations[-1] @ weights[-1] + biases[-1]
+        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+        delta = (probabilities - targets[rows]) / len(rows)
+        for layer in range(len(weights) - 1, -1, -1):
+            gradient = activations[layer].T @ delta, delta.sum(axis=0)
+            if layer:
+                delta = (delta @ weights[layer].T) * (activations[layer] > 0)
+            for kind, parameters in enumerate((weights, biases)):
+                step = steps[kind][layer]
+                step *= MOMENTUM
+                step -= LEARNING_RATE * gradient[kind]
+                parameters[layer] += step
+    return time.perf_counter() - start
+
+
+def installed(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+def compare(shape: Shape, rounds: int) -> None:
+    contestants: dict[str, Callable[[Shape, np.ndarray, np.ndarray], float]] = {
+        "scikit-learn": sklearn_epoch,
+        "PyTorch": torch_epoch,
+        "NumPy": numpy_epoch,
+    }
+    if not installed("torch"):
+        del contestants["PyTorch"]
+    X, y = shape.data()
+    moodcore_epoch(shape, X, y)
+    ratios: dict[str, list[float]] = {name: [] for name in contestants}
+    ours = []
+    for _ in range(rounds):
+        for name, epoch in contestants.items():
+            before = moodcore_epoch(shape, X, y)
+            peer = epoch(shape, X, y)
+            after = moodcore_epoch(shape, X, y)
+            ours.append((before + after) / 2)
+            ratios[name].append(peer / ours[-1])
+    steps = -(-shape.rows // shape.batch)
+    print(f"\n{shape}: moodcore {statistics.median(ours) / steps * 1e6:.2f} us a step")
+    for name, values in ratios.items():
+        low, middle, high = min(values), statistics.median(values), max(values)
+        print(f"  {name:13s} takes {middle:7.1f} times as long  ({low:.1f} to {high:.1f})")
+
+
+SHAPES = (
+    Shape(108_500, 7, 4, (16, 16), 32),
+    Shape(108_500, 7, 4, (8,), 64),
+    Shape(108_500, 7, 4, (24,), 32),
+    Shape(108_500, 7, 4, (64, 256), 256),
+    Shape(108_500, 7, 4, (64, 256), 1024),
+    Shape(30_000, 100, 10, (256, 256), 512),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="only the song shape")
+    arguments = parser.parse_args()
+    show_versions()
+    for shape in SHAPES[:1] if arguments.quick else SHAPES:
+        compare(shape, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
