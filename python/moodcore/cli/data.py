@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -29,7 +30,8 @@ def synthesize(out: Path, songs: int | None, seed: int) -> int:
     from moodcore.tuning.run_folder import write_parquet
 
     X, y = domain.synthesize(songs or domain.N_SONGS, random_state=seed)
-    table = X.assign(**{domain.LABEL: y})
+    uri = [f"{domain.SYNTHETIC_URI}{number}" for number in range(len(X))]
+    table = X.assign(**{domain.LABEL: y}).assign(**{domain.URI: uri})
     if out.suffix.lower() in (".parquet", ".pq"):
         write_parquet(out, table)
     else:
@@ -43,8 +45,14 @@ def synthesize(out: Path, songs: int | None, seed: int) -> int:
 @options.bad_rows
 @options.duplicates
 @options.debug
-def check(file: Path, on_bad_rows: str | None, duplicates: str | None) -> int:
+def check(
+    file: Path,
+    on_bad_rows: Literal["strict", "drop"] | None,
+    duplicates: Literal["keep", "drop"] | None,
+) -> int:
     """Read FILE as tune would and say what is in it."""
+    import numpy as np
+
     from moodcore import songs
     from moodcore.tuning.describe import class_counts
 
@@ -60,6 +68,6 @@ def check(file: Path, on_bad_rows: str | None, duplicates: str | None) -> int:
     if table.y is None:
         click.echo("no labels")
         return ExitCode.DONE
-    for name, count in class_counts(table.y.to_numpy()).items():
+    for name, count in class_counts(np.asarray(table.y)).items():
         click.echo(f"  {name:<12} {count:,}")
     return ExitCode.DONE

@@ -10,6 +10,7 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+SYNTHETIC_NOTICE = "The songs are synthetic: made by a program, not measured."
 INPUT_FILE = click.Path(path_type=Path)
 debug = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
@@ -25,7 +26,8 @@ data = click.option(
 features = click.option(
     "--features",
     metavar="WHICH",
-    help="published, all, or names separated by commas.  [default: published]",
+    help="published, all, uncorrelated (a filter chooses), or names separated by commas.  "
+    "[default: published]",
 )
 songs = click.option("--songs", type=int, metavar="N", help="Use so many songs.  [default: all]")
 bad_rows = click.option(
@@ -43,6 +45,8 @@ duplicates = click.option(
 
 def split_features(text: str | None) -> str | list[str] | None:
     """Return `--features` as the settings know it: a keyword, or a list of names."""
-    if text is None or text in ("published", "all"):
+    from moodcore.tuning.folds import FEATURE_CHOICES
+
+    if text is None or text in FEATURE_CHOICES:
         return text
     return [name.strip() for name in text.split(",") if name.strip()]

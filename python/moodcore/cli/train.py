@@ -41,7 +41,7 @@ def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
     values = {name: value for name, value in given.items() if value is not None}
     settings = from_mapping(values, where="options")
     if settings.data is None:
-        click.echo("The songs are synthetic: made by a program, not measured.", err=True)
+        click.echo(options.SYNTHETIC_NOTICE, err=True)
     test = train(settings, _parsed(assignments), out)
     click.echo(
         f"test: {percent(test.accuracy)} of {test.n_rows:,} songs right, "

@@ -69,6 +69,7 @@ _FOLDER = click.Path(path_type=Path)
 @options.as_json
 @options.debug
 def command(
+    *,
     jobs: int | None,
     out: Path | None,
     resume: Path | None,
@@ -103,17 +104,18 @@ def command(
         command=shlex.join(["moodcore", *sys.argv[1:]]),
     )
     if settings.data is None:
-        progress.stage("The songs are synthetic: made by a program, not measured.")
+        progress.stage(options.SYNTHETIC_NOTICE)
     if dry_run:
         return _dry_run(experiment, as_json=as_json)
     space = experiment.check()
-    if resume:
-        folder = run_folder.existing(resume)
-    else:
-        songs = experiment.load()
-        folder = run_folder.create(out, settings, datetime.now())
-    if resume:
-        songs = experiment.load()
+    songs = experiment.load()
+    for note in songs.notes:
+        progress.stage(note)
+    if songs.synthetic and settings.data is not None:
+        progress.stage(options.SYNTHETIC_NOTICE)
+    folder = (
+        run_folder.existing(resume) if resume else run_folder.create(out, settings, datetime.now())
+    )
     return _run(experiment, folder, space, songs, as_json=as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 # A table behind a curve shows about so many of its points.
 _TABLE_POINTS = 12
-_PNG_DPI = 150
+# Dates would make each page another; links to vocabularies have no place in an offline page.
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_REFERENCE = re.compile(r'(\bid="|\bhref="#|url\(#)')
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,7 @@ class Picture:
     caption : str
         What it shows.
     svg : str
-        The picture, as part of an HTML page.
-    png : bytes
-        The picture, as a file.
+        The picture, as part of an HTML page or a file.
     table : DataFrame
         The numbers behind it.
     """
@@ -41,7 +42,6 @@ class Picture:
     name: str
     caption: str
     svg: str
-    png: bytes
     table: pd.DataFrame
 
 
@@ -66,33 +66,20 @@ def draw_pictures(run: RunData) -> dict[str, Picture]:
     for name, maker in makers.items():
         caption, drawn, table = maker(run)
         figure = drawn.get_figure() if hasattr(drawn, "get_figure") else drawn
-        found[name] = Picture(name, caption, _svg(figure, name), _png(figure), table)
+        found[name] = Picture(name, caption, _svg(figure, name), table)
         _close(figure)
     return found
 
 
 def _svg(figure: Figure, name: str) -> str:
-    """Return the figure as `<svg>`, with ids of its own so that pictures do not mix."""
+    """Return the figure as `<svg>`, its ids made its own so that pictures do not mix."""
     import matplotlib
 
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
-        figure.savefig(
-            buffer,
-            format="svg",
-            bbox_inches="tight",
-            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-        )
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=_NO_METADATA)
     text = buffer.getvalue().decode("utf-8")
-    return text[text.index("<svg") :]
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", dpi=_PNG_DPI, bbox_inches="tight", metadata={"Software": None}
-    )
-    return buffer.getvalue()
+    return _REFERENCE.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
 
 
 def _close(figure: Figure) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from moodcore._atomic import write_bytes, write_text
+from moodcore._atomic import write_text
 from moodcore.report.figures import draw_pictures
 from moodcore.report.run_data import RunData, read_run
 from moodcore.report.summary import SYNTHETIC, percent, sentences
@@ -36,7 +36,7 @@ def build(folder: RunFolder) -> None:
     pictures = draw_pictures(run)
     folder.figures.mkdir(exist_ok=True)
     for picture in pictures.values():
-        write_bytes(folder.figures / f"{picture.name}.png", picture.png)
+        write_text(folder.figures / f"{picture.name}.svg", picture.svg)
     write_text(folder.report, render(run, pictures))
 
 

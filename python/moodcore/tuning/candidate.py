@@ -119,7 +119,9 @@ def fit_fold(arguments: Params, fold: Fold, seed: int, on_epoch: OnEpoch) -> Fol
     begin = time.perf_counter()
     model = MLP(**arguments, n_jobs=1, random_state=seed)
     model.fit(fold.X_train, fold.y_train, eval_set=(fold.X_valid, fold.y_valid), on_epoch=on_epoch)
-    curves = {name: [float(v) for v in model.history_[key]] for name, key in CURVES.items()}
+    # Divergence in the first epoch leaves no validation curve.
+    history = {name: model.history_.get(key, []) for name, key in CURVES.items()}
+    curves = {name: [float(value) for value in values] for name, values in history.items()}
     predicted = model.predict(fold.X_valid)
     hits = predicted == fold.y_valid
     recalls = [float(hits[fold.y_valid == code].mean()) for code in np.unique(fold.y_valid)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,12 @@ def load(settings: Settings) -> Songs:
         X, y = songs.synthesize(n_songs, random_state=EMBEDDED_SEED)
         found = Songs(X, _codes(y), f"embedded synthetic songs ({n_songs:,})", True)
     else:
-        table = songs.read(
-            settings.data, on_bad_rows=settings.on_bad_rows, duplicates=settings.duplicates
-        )
+        with warnings.catch_warnings():
+            # What was dropped goes into the notes, and from there into the report.
+            warnings.simplefilter("ignore", UserWarning)
+            table = songs.read(
+                settings.data, on_bad_rows=settings.on_bad_rows, duplicates=settings.duplicates
+            )
         notes = tuple(line for line in str(table.report).splitlines() if line.strip())
         found = Songs(table.X, _codes(table.y), table.source, table.synthetic, notes)
         if settings.songs is not None:

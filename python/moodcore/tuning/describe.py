@@ -13,13 +13,12 @@ from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
     from sklearn.pipeline import Pipeline
 
 # Enough songs to tell a leak from chance, few enough to take no time.
 _CHECK_ROWS = 20_000
 _CHECK_LEAVES = 16
-_STATISTICS = ["mean", "std", "min", "median", "max"]
+_STATISTICS: list[Any] = ["mean", "std", "min", "median", "max"]
 
 
 def names_of(y: NDArray[np.int64]) -> list[str]:
@@ -39,7 +38,7 @@ def class_counts(y: NDArray[np.int64]) -> dict[str, int]:
 
 def describe_data(songs: Songs, parts: Split, sha256: str) -> dict[str, Any]:
     """Return source, size, classes and ranges of the songs."""
-    summary = songs.X.agg(_STATISTICS)
+    summary: Any = songs.X.agg(_STATISTICS)
     return {
         "source": songs.source,
         "synthetic": songs.synthetic,
@@ -63,7 +62,7 @@ def describe_preprocessing(parts: Split, transform: Pipeline, settings: Settings
 
     kept = kept_columns(transform)
     features = [name for name in FEATURES if name in parts.X_train.columns]
-    correlation = parts.X_train[features].corr().fillna(0.0)
+    correlation: Any = parts.X_train[features].corr().fillna(0.0)
     balanced = parts.y_train[downsample(parts.y_train, random_state=0).indices]
     return {
         "counts_before": class_counts(parts.y_train),
@@ -78,14 +77,15 @@ def describe_preprocessing(parts: Split, transform: Pipeline, settings: Settings
     }
 
 
-def _reason(name: str, kept: tuple[str, ...], correlation: pd.DataFrame) -> dict[str, Any]:
+def _reason(name: str, kept: tuple[str, ...], correlation: Any) -> dict[str, Any]:
     partners = correlation.loc[name].drop(name)
-    partner = str(partners.abs().idxmax())
+    # The strongest partner that stays, for it is the reason; if none stays, any.
+    staying = partners[[one for one in kept if one in partners]]
+    partner = str((staying if len(staying) else partners).abs().idxmax())
     return {
         "column": name,
         "partner": partner,
         "correlation": float(partners[partner]),
-        "partner_kept": partner in kept,
     }
 
 

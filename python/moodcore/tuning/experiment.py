@@ -13,14 +13,13 @@ from moodcore.tuning import optimizers, results, run_folder, study
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.data import Songs, Split, load, split
 from moodcore.tuning.describe import describe_data, describe_preprocessing
-from moodcore.tuning.folds import make_folds
+from moodcore.tuning.folds import check_features, make_folds
 from moodcore.tuning.refit import Refit, evaluate_baselines, evaluate_test, prepare, refit, save
 from moodcore.tuning.run_folder import RunFolder
 from moodcore.tuning.search import Listener, Search, best_of, plan
 from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
 from moodcore.tuning.space import Space, check_arguments, parse
-from moodcore.tuning.tasks import stop_on_interrupt
 
 FORMAT = "moodcore-run"
 VERSION = 1
@@ -63,6 +62,7 @@ class Experiment:
         ConfigError
             For unknown names and values that `MLP` refuses.
         """
+        check_features(self.settings.features)
         space = parse(self.settings.grid, sampler=self.settings.sampler)
         for params in plan(space, self.settings) or []:
             check_arguments(self._arguments(space, params))
@@ -94,11 +94,10 @@ class Experiment:
         RunFailedError
             If no candidate could be trained.
         """
-        with stop_on_interrupt(self.stop):
-            if self.settings.study == "optimizers":
-                metrics = self._optimizers_only(folder, space, songs)
-            else:
-                metrics = self._whole(folder, space, songs)
+        if self.settings.study == "optimizers":
+            metrics = self._optimizers_only(folder, space, songs)
+        else:
+            metrics = self._whole(folder, space, songs)
         self._write_timing(folder)
         run_folder.write_json(folder.metrics, metrics)
         return metrics
@@ -125,7 +124,9 @@ class Experiment:
         found = self._search(folder, space, parts, sha256)
         best = best_of(found)
         if best.state != "complete":
-            raise RunFailedError("every candidate was pruned; choose another pruner, or more trials")
+            raise RunFailedError(
+                "every candidate was pruned; choose another pruner, or more trials"
+            )
         arguments = self._arguments(space, best.params)
         trained = self._refit(parts, arguments)
         metrics = self._head(songs, parts, sha256) | {

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import ConfigError, Settings, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
+
+FEATURE_CHOICES = ("published", "all", "uncorrelated")
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,41 @@ class Fold:
     columns: tuple[str, ...]
 
 
+def check_features(features: str | tuple[str, ...]) -> None:
+    """Check the choice of features before any data is read.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is neither a feature nor a choice, or no names at all.
+    """
+    from moodcore.songs import DURATION, FEATURES
+
+    if isinstance(features, str):
+        if features not in FEATURE_CHOICES:
+            raise unknown_name("features", features, FEATURE_CHOICES)
+        return
+    if not features:
+        raise ConfigError("features must name at least one, got none")
+    for name in features:
+        if name not in (DURATION, *FEATURES):
+            raise unknown_name("features: name", name, (DURATION, *FEATURES))
+
+
+def selection(features: str | tuple[str, ...]) -> Any:
+    """Return what `moodcore.songs.pipeline` takes for a choice of features."""
+    from moodcore.preprocessing import CorrelationFilter
+
+    return CorrelationFilter() if features == "uncorrelated" else features
+
+
 def preprocessing(settings: Settings) -> Pipeline:
     """Return select, min-max and standardize: the song pipeline without its classifier."""
     from sklearn.pipeline import Pipeline
 
     from moodcore import MLP, songs
 
-    features: Any = settings.features
-    return Pipeline(songs.pipeline(MLP(), features=features).steps[:-1])
+    return Pipeline(songs.pipeline(MLP(), features=selection(settings.features)).steps[:-1])
 
 
 def kept_columns(fitted: Pipeline) -> tuple[str, ...]:

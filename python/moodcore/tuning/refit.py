@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from moodcore.evaluation import Evaluation, baselines, evaluate
 from moodcore.tuning.data import Split
 from moodcore.tuning.describe import names_of
-from moodcore.tuning.folds import preprocessing
+from moodcore.tuning.folds import preprocessing, selection
 from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
 
@@ -63,9 +63,11 @@ def refit(parts: Split, arguments: Mapping[str, Any], settings: Settings) -> Ref
     from moodcore import MLP, songs
 
     seed = derive(settings.seed, Stream.REFIT)
-    features: Any = settings.features
     model = songs.pipeline(
-        MLP(**arguments, random_state=seed), features=features, balance=True, random_state=seed
+        MLP(**arguments, random_state=seed),
+        features=selection(settings.features),
+        balance=True,
+        random_state=seed,
     ).fit(parts.X_train, parts.y_train)
     return _with_rows(model, Pipeline(model.steps[:-1]), parts, seed)
 

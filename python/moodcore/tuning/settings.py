@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 STUDIES = ("grid", "optimizers")
 SAMPLERS = ("grid", "random", "tpe")
@@ -50,7 +50,7 @@ class Settings:
     songs : int or None, default=None
         How many songs to use; None means all.
     features : str or tuple of str, default="published"
-        `"published"`, `"all"`, or names of features.
+        `"published"`, `"all"`, `"uncorrelated"` (what `CorrelationFilter` leaves), or names.
     study : {"grid", "optimizers"}, default="grid"
         The whole experiment, or only the comparison of the optimizers.
     folds : int, default=5
@@ -85,8 +85,8 @@ class Settings:
     """
 
     data: str | None = None
-    on_bad_rows: str = "strict"
-    duplicates: str = "keep"
+    on_bad_rows: Literal["strict", "drop"] = "strict"
+    duplicates: Literal["keep", "drop"] = "keep"
     songs: int | None = None
     features: str | tuple[str, ...] = "published"
     study: str = "grid"

@@ -72,12 +72,16 @@ class TaskPool:
         Raises
         ------
         RunInterruptedError
-            When the stop event is set.
+            When the stop event is set, or on Ctrl-C.
         Exception
             What a task raises ends the others and is raised here.
         """
         open_tasks: dict[Future[Any], Any] = {}
-        with warnings.catch_warnings(), ThreadPoolExecutor(self._jobs) as threads:
+        with (
+            stop_on_interrupt(self._stop),
+            warnings.catch_warnings(),
+            ThreadPoolExecutor(self._jobs) as threads,
+        ):
             # Divergence is counted in the results. Filters are the whole process's: set here,
             # not in the threads.
             warnings.simplefilter("ignore")

@@ -9,6 +9,7 @@ from typing import Any
 from moodcore.evaluation import Evaluation
 from moodcore.tuning.data import load, split
 from moodcore.tuning.describe import describe_data
+from moodcore.tuning.folds import check_features
 from moodcore.tuning.refit import evaluate_test, refit, save
 from moodcore.tuning.settings import Settings
 from moodcore.tuning.space import check_arguments
@@ -33,6 +34,7 @@ def train(
     ConfigError
         For unknown names and values that `MLP` refuses.
     """
+    check_features(settings.features)
     check_arguments(arguments)
     songs = load(settings)
     parts = split(songs, settings.seed)

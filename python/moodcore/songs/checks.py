@@ -1,0 +1,110 @@
+"""The values of a table of songs, column by column: numbers out, problems noted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodcore.songs.problems import Problem
+from moodcore.songs.schema import LABEL, RANGES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass
+class Checker:
+    """Turns columns into numbers and remembers which rows cannot be used.
+
+    Attributes
+    ----------
+    bad : ndarray of bool, shape (n_rows,)
+        Rows with a problem in any column so far.
+    problems : list of Problem
+        In the order of the columns.
+    """
+
+    bad: NDArray[np.bool_]
+    problems: list[Problem] = field(default_factory=list)
+
+    def feature(self, column: pd.Series[Any]) -> NDArray[np.float64]:
+        """Return the values of a feature column; those of bad rows mean nothing."""
+        values, absent = _numbers(column)
+        wrong = np.isnan(values) & ~absent
+        infinite = np.isinf(values)
+        allowed = RANGES[str(column.name)]
+        with np.errstate(invalid="ignore"):
+            outside = ((values < allowed.low) | (values > allowed.high)) & ~infinite
+        for kind, rows in {
+            "missing": absent,
+            "not a number": wrong,
+            "infinite": infinite,
+            "out of range": outside,
+        }.items():
+            self._note(column, kind, rows, f"{allowed}")
+        return values
+
+    def label(self, column: pd.Series[Any], names: Sequence[str]) -> NDArray[np.int64]:
+        """Return the codes of a label column that holds codes or names; 0 for bad rows."""
+        values, absent = _numbers(column.map(_coded(names)) if _is_text(column) else column)
+        known = np.isin(values, np.arange(len(names)))
+        allowed = ", ".join(f"{code} ({name})" for code, name in enumerate(names))
+        self._note(column, "unlabelled", absent, allowed)
+        self._note(column, "not a label", ~known & ~absent, allowed)
+        return np.where(known, values, 0).astype(np.int64)
+
+    def _note(
+        self, column: pd.Series[Any], kind: str, rows: NDArray[np.bool_], allowed: str
+    ) -> None:
+        count = int(rows.sum())
+        if not count:
+            return
+        first = int(rows.argmax())
+        value = column.iloc[first]
+        value = value.item() if isinstance(value, np.generic) else value
+        self.problems.append(Problem(str(column.name), kind, count, first, value, allowed))
+        self.bad |= rows
+
+
+def repeats(X: pd.DataFrame, y: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """Tell which rows repeat an earlier one, the label included."""
+    table = X if y is None else X.assign(**{LABEL: y})
+    return table.duplicated().to_numpy()
+
+
+def _numbers(column: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the values, NaN where there is no number, and where nothing stands at all."""
+    import pandas as pd
+
+    absent = column.isna().to_numpy(dtype=bool)
+    if column.dtype.kind in "iuf":
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), absent
+    # What is neither a number nor text (truth values, dates) is not read as a number.
+    text = column.astype(object)
+    text = text.where(text.map(_may_be_number), None)
+    return pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64), absent
+
+
+def _may_be_number(value: object) -> bool:
+    from decimal import Decimal
+
+    if isinstance(value, bool | np.bool_):
+        return False
+    return isinstance(value, str | int | float | Decimal | np.integer | np.floating)
+
+
+def _is_text(column: pd.Series[Any]) -> bool:
+    return column.dtype.kind not in "iufb"
+
+
+def _coded(names: Sequence[str]) -> Any:
+    codes = {name.strip().casefold(): code for code, name in enumerate(names)}
+
+    def code(value: Any) -> Any:
+        return codes.get(value.strip().casefold(), value) if isinstance(value, str) else value
+
+    return code

@@ -1,0 +1,152 @@
+"""What can be wrong with a table of songs, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+_SHOWN_COLUMNS = 20
+_SHOWN_CHARACTERS = 40
+
+
+class SongTableError(ValueError):
+    """A table that is not one of songs, or holds rows that cannot be used.
+
+    Attributes
+    ----------
+    problems : tuple of Problem
+        The unusable values; empty when the trouble is with the file or its columns.
+    """
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of unusable value in one column.
+
+    Attributes
+    ----------
+    column : str
+        Its name.
+    kind : str
+        What is wrong: "missing", "not a number", "infinite", "out of range", "unlabelled" or
+        "not a label".
+    n_rows : int
+        How many rows have it.
+    first_row : int
+        The first of them, counted from 0 without the header.
+    value : object
+        What stands there.
+    allowed : str
+        What may stand there.
+
+    Examples
+    --------
+    >>> print(Problem("energy", "out of range", 2, 7, 61.4, "0 to 1"))
+    column 'energy': 2 rows out of range, first row 7: 61.4; allowed: 0 to 1
+    """
+
+    column: str
+    kind: str
+    n_rows: int
+    first_row: int
+    value: Any
+    allowed: str
+
+    def __str__(self) -> str:
+        value = repr(self.value)
+        if len(value) > _SHOWN_CHARACTERS:
+            value = value[:_SHOWN_CHARACTERS] + "..."
+        return (
+            f"column {self.column!r}: {rows(self.n_rows)} {self.kind}, first row {self.first_row}: "
+            f"{value}; allowed: {self.allowed}"
+        )
+
+
+@dataclass(frozen=True)
+class RowReport:
+    """What became of the rows of a table.
+
+    Attributes
+    ----------
+    n_read, n_kept : int
+        Rows in the table, rows in the result.
+    problems : tuple of Problem
+        Why rows were dropped; a row may count in several.
+    n_bad : int
+        Rows dropped for these.
+    n_duplicates : int
+        Usable rows that repeat an earlier one in every column read, the label included; `uri` is
+        not compared.
+    first_duplicate : int or None
+        Row number of the first of them.
+    duplicates_dropped : bool
+        Whether they were dropped.
+
+    Examples
+    --------
+    >>> print(RowReport(n_read=10, n_kept=9, n_duplicates=1, first_duplicate=4,
+    ...                 duplicates_dropped=True))
+    10 rows read, 9 kept
+    1 duplicate row, first row 4: dropped
+    """
+
+    n_read: int
+    n_kept: int
+    problems: tuple[Problem, ...] = ()
+    n_bad: int = 0
+    n_duplicates: int = 0
+    first_duplicate: int | None = None
+    duplicates_dropped: bool = False
+
+    @property
+    def n_dropped(self) -> int:
+        """Rows that are not in the result."""
+        return self.n_read - self.n_kept
+
+    def __str__(self) -> str:
+        lines = [f"{rows(self.n_read)} read, {self.n_kept:,} kept"]
+        if self.n_bad:
+            lines.append(f"{rows(self.n_bad)} with unusable values: dropped")
+            lines += map(str, self.problems)
+        if self.n_duplicates:
+            fate = "dropped" if self.duplicates_dropped else "kept"
+            count = rows(self.n_duplicates, "duplicate ")
+            lines.append(f"{count}, first row {self.first_duplicate}: {fate}")
+        return "\n".join(lines)
+
+
+def rows(count: int, kind: str = "") -> str:
+    """Return a number of rows in words."""
+    return f"{count:,} {kind}row" + ("" if count == 1 else "s")
+
+
+def missing_columns(missing: Sequence[str], present: Sequence[str]) -> str:
+    """Tell which columns are missing, what they may be called, and what there is."""
+    named = []
+    for name in missing:
+        near = get_close_matches(name, present, n=1)
+        named.append(f"{name!r}" + (f" (there is {near[0]!r})" if near else ""))
+    there = ", ".join(map(repr, present[:_SHOWN_COLUMNS])) or "none"
+    if len(present) > _SHOWN_COLUMNS:
+        there += f" and {len(present) - _SHOWN_COLUMNS} more"
+    noun = "column" if len(missing) == 1 else "columns"
+    text = f"missing {noun}: {', '.join(named)}; the table has: {there}"
+    if len(present) == 1 and any(mark in present[0] for mark in ";\t|"):
+        text += " (the fields of a CSV file must be separated by commas)"
+    return text
+
+
+def choice(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Refuse a value that is not one of a few words."""
+    if value not in allowed:
+        near = get_close_matches(str(value), allowed, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}{hint}"
+        )

@@ -1,0 +1,111 @@
+"""`train`, `predict`, `evaluate` and `data`, one after another."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+
+def moodcore(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "moodcore.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A table of songs and a model."""
+    path = tmp_path_factory.mktemp("models")
+    made = moodcore("data", "synthesize", "-o", path / "songs.csv", "--songs", 600, "--seed", 2)
+    assert made.returncode == 0, made.stderr
+    settings = ("--set", "epochs=20", "--set", "hidden_sizes=[8]", "--set", "learning_rate=0.05")
+    trained = moodcore("train", "--data", path / "songs.csv", *settings, "-o", path / "model")
+    assert trained.returncode == 0, trained.stderr
+    return path
+
+
+def test_predict_adds_columns_in_any_order(folder):
+    songs = pd.read_csv(folder / "songs.csv")
+    turned = folder / "turned.csv"
+    songs[songs.columns[::-1]].drop(columns="labels").to_csv(turned, index=False)
+    done = moodcore("predict", folder / "model", turned, "-o", folder / "out.csv")
+    assert done.returncode == 0, done.stderr
+    assert not done.stdout
+    found = pd.read_csv(folder / "out.csv")
+    probabilities = found.filter(like="probability_")
+    assert list(probabilities) == [
+        f"probability_{n}" for n in ("sad", "happy", "energetic", "calm")
+    ]
+    assert probabilities.sum(axis=1).to_list() == pytest.approx([1.0] * 600)
+    best = probabilities.idxmax(axis=1).str.removeprefix("probability_")
+    assert best.to_list() == found["predicted_label"].to_list()
+    straight = moodcore("predict", folder / "model", folder / "songs.csv")
+    again = pd.read_csv(__import__("io").StringIO(straight.stdout))
+    assert again["predicted_label"].to_list() == found["predicted_label"].to_list()
+    pd.testing.assert_frame_equal(again[songs.columns], songs)
+
+
+def test_missing_columns_are_named(folder):
+    songs = pd.read_csv(folder / "songs.csv")
+    lacking = folder / "lacking.csv"
+    songs.drop(columns=["valence", "tempo"]).to_csv(lacking, index=False)
+    done = moodcore("predict", folder / "model", lacking)
+    assert done.returncode == 2
+    assert "valence" in done.stderr
+    assert "tempo" in done.stderr
+
+
+def test_columns_the_model_does_not_use_may_be_missing(folder):
+    songs = pd.read_csv(folder / "songs.csv")
+    fewer = folder / "fewer.csv"
+    songs.drop(columns=["loudness", "spec_rate", "labels"]).to_csv(fewer, index=False)
+    assert moodcore("predict", folder / "model", fewer).returncode == 0
+
+
+def test_evaluate_in_words_and_json(folder):
+    words = moodcore("evaluate", folder / "model", folder / "songs.csv")
+    assert words.returncode == 0, words.stderr
+    found = json.loads(
+        moodcore("evaluate", folder / "model", folder / "songs.csv", "--json").stdout
+    )
+    assert (found["format"], found["n_rows"]) == ("moodcore-evaluation", 600)
+    assert f"{100 * found['accuracy']:.2f} %" in words.stdout
+
+
+def test_a_file_that_is_no_model(folder):
+    done = moodcore("evaluate", folder / "songs.csv", folder / "songs.csv")
+    assert done.returncode == 2
+    assert "songs.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_counts_the_classes(folder):
+    done = moodcore("data", "check", folder / "songs.csv")
+    assert done.returncode == 0, done.stderr
+    assert "600" in done.stdout
+    assert "energetic" in done.stdout
+    assert moodcore("data", "check", folder / "none.csv").returncode == 2
+
+
+def test_train_names_the_nearest_hyperparameter(folder):
+    done = moodcore("train", "--set", "learning_rat=1", "-o", folder / "other")
+    assert done.returncode == 2
+    assert "learning_rate" in done.stderr
+
+
+def test_help_needs_no_heavy_imports():
+    code = (
+        "import sys; from moodcore.cli import main; main(['--help']); "
+        "heavy = {'pandas', 'sklearn', 'optuna', 'matplotlib', 'rich'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("tune", "data", "train", "evaluate", "predict"):
+        assert name in done.stdout

@@ -1,0 +1,74 @@
+"""The space: what a grid may say, and the fixed order of candidates."""
+
+import pytest
+
+from moodcore.tuning.settings import DEFAULT_GRID, ConfigError, Settings
+from moodcore.tuning.space import check_arguments, draw, parse
+
+
+def test_default_grid_has_24_candidates_in_order():
+    drawn = draw(parse(DEFAULT_GRID), Settings(), seed=0)
+    assert len(drawn) == 24
+    assert drawn[0] == {"hidden_sizes": "8", "learning_rate": 0.005, "batch_size": 32}
+    assert drawn[1] == {"hidden_sizes": "8", "learning_rate": 0.005, "batch_size": 64}
+    assert drawn[-1] == {"hidden_sizes": "16-16", "learning_rate": 0.06, "batch_size": 64}
+
+
+def test_order_in_the_file_does_not_matter():
+    turned = dict(reversed(DEFAULT_GRID.items()))
+    assert draw(parse(turned), Settings(), 0) == draw(parse(DEFAULT_GRID), Settings(), 0)
+
+
+def test_a_part_of_the_grid_is_drawn_without_repetition():
+    drawn = draw(parse(DEFAULT_GRID), Settings(trials=10), seed=1)
+    assert len({tuple(one.items()) for one in drawn}) == 10
+
+
+def test_random_draws_are_a_matter_of_the_seed():
+    grid = {"learning_rate": {"low": 1e-3, "high": 0.1, "log": True}, "hidden_sizes": [[4], [8]]}
+    space, settings = parse(grid, sampler="random"), Settings(sampler="random", trials=5)
+    assert draw(space, settings, 3) == draw(space, settings, 3) != draw(space, settings, 4)
+    assert all(1e-3 <= one["learning_rate"] <= 0.1 for one in draw(space, settings, 3))
+
+
+def test_whole_ranges_give_whole_numbers():
+    space = parse({"batch_size": {"low": 8, "high": 64}}, sampler="random")
+    drawn = draw(space, Settings(sampler="random", trials=5), 0)
+    assert all(isinstance(one["batch_size"], int) for one in drawn)
+
+
+def test_decoded_values_are_arguments_of_mlp():
+    space = parse({"hidden_sizes": [[], [8, 4]], "momentum": 0.5})
+    decoded = [space.decode(one) for one in draw(space, Settings(), 0)]
+    assert decoded == [
+        {"momentum": 0.5, "hidden_sizes": ()},
+        {"momentum": 0.5, "hidden_sizes": (8, 4)},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("grid", "sampler", "message"),
+    [
+        ({"learning_rte": 0.1}, "grid", "'learning_rte' does not exist; did you mean 'learning_r"),
+        ({"random_state": 1}, "grid", "random_state is set by --seed"),
+        ({"momentum": []}, "grid", "momentum is an empty list"),
+        ({"momentum": [0.9, 0.9]}, "grid", "momentum has a value twice"),
+        ({"hidden_sizes": 16}, "grid", "list of layer lists"),
+        ({"hidden_sizes": [16, 16]}, "grid", "list of layer lists"),
+        ({"hidden_sizes": [["a"]]}, "grid", "whole numbers"),
+        ({"l2": {"low": 0.0, "high": 1.0}}, "grid", "grid sampler cannot use"),
+        ({"l2": {"low": 0.0, "high": 1.0, "logg": True}}, "random", "did you mean 'log'"),
+        ({"l2": {"low": 0.0}}, "random", "high must be a number, got None"),
+        ({"l2": {"low": 0.0, "high": 1.0, "log": True}}, "random", "l2"),
+        ({"l2": {"low": 2.0, "high": 1.0}}, "random", "l2"),
+    ],
+)
+def test_wrong_grids_are_named(grid, sampler, message):
+    with pytest.raises(ConfigError, match=message):
+        parse(grid, sampler=sampler)
+
+
+@pytest.mark.parametrize("wrong", [{"learning_rate": -1.0}, {"epochs": 0}, {"init": "hee"}])
+def test_values_are_checked_by_the_network_itself(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        check_arguments(wrong)
