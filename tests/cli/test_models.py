@@ -1,5 +1,6 @@
 """`train`, `predict`, `evaluate` and `data`, one after another."""
 
+import io
 import json
 import subprocess
 import sys
@@ -7,36 +8,28 @@ import sys
 import pandas as pd
 import pytest
 
-
-def moodcore(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "moodcore.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from moodcore.cli import main
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A table of songs and a model."""
     path = tmp_path_factory.mktemp("models")
-    made = moodcore("data", "synthesize", "-o", path / "songs.csv", "--songs", 600, "--seed", 2)
-    assert made.returncode == 0, made.stderr
+    made = ("data", "synthesize", "-o", path / "songs.csv", "--songs", 600, "--seed", 2)
+    assert main([str(one) for one in made]) == 0
     settings = ("--set", "epochs=20", "--set", "hidden_sizes=[8]", "--set", "learning_rate=0.05")
-    trained = moodcore("train", "--data", path / "songs.csv", *settings, "-o", path / "model")
-    assert trained.returncode == 0, trained.stderr
+    trained = ("train", "--data", path / "songs.csv", *settings, "-o", path / "model")
+    assert main([str(one) for one in trained]) == 0
     return path
 
 
-def test_predict_adds_columns_in_any_order(folder):
+def test_predict_adds_columns_in_any_order(folder, moodcore):
     songs = pd.read_csv(folder / "songs.csv")
     turned = folder / "turned.csv"
     songs[songs.columns[::-1]].drop(columns="labels").to_csv(turned, index=False)
     done = moodcore("predict", folder / "model", turned, "-o", folder / "out.csv")
-    assert done.returncode == 0, done.stderr
-    assert not done.stdout
+    assert done.code == 0, done.err
+    assert not done.out
     found = pd.read_csv(folder / "out.csv")
     probabilities = found.filter(like="probability_")
     assert list(probabilities) == [
@@ -46,57 +39,55 @@ def test_predict_adds_columns_in_any_order(folder):
     best = probabilities.idxmax(axis=1).str.removeprefix("probability_")
     assert best.to_list() == found["predicted_label"].to_list()
     straight = moodcore("predict", folder / "model", folder / "songs.csv")
-    again = pd.read_csv(__import__("io").StringIO(straight.stdout))
+    again = pd.read_csv(io.StringIO(straight.out))
     assert again["predicted_label"].to_list() == found["predicted_label"].to_list()
     pd.testing.assert_frame_equal(again[songs.columns], songs)
 
 
-def test_missing_columns_are_named(folder):
+def test_missing_columns_are_named(folder, moodcore):
     songs = pd.read_csv(folder / "songs.csv")
     lacking = folder / "lacking.csv"
     songs.drop(columns=["valence", "tempo"]).to_csv(lacking, index=False)
     done = moodcore("predict", folder / "model", lacking)
-    assert done.returncode == 2
-    assert "valence" in done.stderr
-    assert "tempo" in done.stderr
+    assert done.code == 2
+    assert "valence" in done.err
+    assert "tempo" in done.err
 
 
-def test_columns_the_model_does_not_use_may_be_missing(folder):
+def test_columns_the_model_does_not_use_may_be_missing(folder, moodcore):
     songs = pd.read_csv(folder / "songs.csv")
     fewer = folder / "fewer.csv"
     songs.drop(columns=["loudness", "spec_rate", "labels"]).to_csv(fewer, index=False)
-    assert moodcore("predict", folder / "model", fewer).returncode == 0
+    assert moodcore("predict", folder / "model", fewer).code == 0
 
 
-def test_evaluate_in_words_and_json(folder):
+def test_evaluate_in_words_and_json(folder, moodcore):
     words = moodcore("evaluate", folder / "model", folder / "songs.csv")
-    assert words.returncode == 0, words.stderr
-    found = json.loads(
-        moodcore("evaluate", folder / "model", folder / "songs.csv", "--json").stdout
-    )
+    assert words.code == 0, words.err
+    found = json.loads(moodcore("evaluate", folder / "model", folder / "songs.csv", "--json").out)
     assert (found["format"], found["n_rows"]) == ("moodcore-evaluation", 600)
-    assert f"{100 * found['accuracy']:.2f} %" in words.stdout
+    assert f"{100 * found['accuracy']:.2f} %" in words.out
 
 
-def test_a_file_that_is_no_model(folder):
+def test_a_file_that_is_no_model(folder, moodcore):
     done = moodcore("evaluate", folder / "songs.csv", folder / "songs.csv")
-    assert done.returncode == 2
-    assert "songs.csv" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 2
+    assert "songs.csv" in done.err
+    assert "Traceback" not in done.err
 
 
-def test_check_counts_the_classes(folder):
+def test_check_counts_the_classes(folder, moodcore):
     done = moodcore("data", "check", folder / "songs.csv")
-    assert done.returncode == 0, done.stderr
-    assert "600" in done.stdout
-    assert "energetic" in done.stdout
-    assert moodcore("data", "check", folder / "none.csv").returncode == 2
+    assert done.code == 0, done.err
+    assert "600" in done.out
+    assert "energetic" in done.out
+    assert moodcore("data", "check", folder / "none.csv").code == 2
 
 
-def test_train_names_the_nearest_hyperparameter(folder):
+def test_train_names_the_nearest_hyperparameter(folder, moodcore):
     done = moodcore("train", "--set", "learning_rat=1", "-o", folder / "other")
-    assert done.returncode == 2
-    assert "learning_rate" in done.stderr
+    assert done.code == 2
+    assert "learning_rate" in done.err
 
 
 def test_help_needs_no_heavy_imports():

@@ -7,8 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 import pytest
+
+from moodcore.tuning.run_folder import create
+from moodcore.tuning.settings import Settings
 
 SMALL = ("--songs", "400", "--folds", "2", "--epochs", "3", "--trials", "2", "--jobs", "2")
 # Long enough to be interrupted, whatever the machine: hours if it were left alone.
@@ -18,19 +22,6 @@ DEADLINE = 60
 
 def command(*arguments):
     return [sys.executable, "-m", "moodcore.cli", *map(str, arguments)]
-
-
-def moodcore(*arguments, cwd=None, **environment):
-    """Run a command to its end."""
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=DEADLINE,
-        check=False,
-        env=os.environ | environment,
-    )
 
 
 def wait_for(condition):
@@ -51,44 +42,62 @@ def long_grid(tmp_path):
     return path
 
 
-def test_default_folder_is_new_each_time(tmp_path):
-    for _ in range(2):
-        done = moodcore("tune", *SMALL, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "synthetic" in done.stdout.splitlines()[0]
-        assert "synthetic" in done.stderr.splitlines()[0]
-        assert "[2/2]" in done.stderr
-    runs = list((tmp_path / "runs").iterdir())
-    assert len(runs) == 2
-    for name in ("report.html", "metrics.json", "trials.csv", "curves.parquet", "config.toml"):
-        assert all((run / name).stat().st_size for run in runs)
-        if name not in ("report.html",):
-            assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes()
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run in its default folder, and what it printed."""
+    cwd = tmp_path_factory.mktemp("finished")
+    grid = cwd / "grid.toml"
+    grid.write_text("learning_rate = [0.01, 0.02]\nhidden_sizes = [[4]]\nbatch_size = 32\n")
+    arguments = ("tune", *SMALL, "--seed", 5, "--grid", grid, "--json")
+    done = subprocess.run(
+        command(*arguments), capture_output=True, text=True, cwd=cwd, timeout=DEADLINE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = (cwd / "runs").iterdir()
+    return run, done
 
 
-def test_json_is_all_there_is_on_stdout(tmp_path):
-    done = moodcore("tune", *SMALL, "--json", "--out", tmp_path / "run")
+def test_a_run_leaves_a_folder_and_one_json_object(finished):
+    run, done = finished
     found = json.loads(done.stdout)
     assert (found["format"], found["version"]) == ("moodcore-run", 1)
-    assert found["run"] == str(tmp_path / "run")
+    assert found["run"] == f"runs/{run.name}"
+    assert run.name.endswith("-seed5")
+    assert "synthetic" in done.stderr.splitlines()[0]
+    assert "[2/2]" in done.stderr
+    assert "\x1b" not in done.stderr
+    for name in ("report.html", "model.safetensors", "timing.json", "study.db", "figures"):
+        assert (run / name).exists()
 
 
-def test_config_of_a_run_repeats_it(tmp_path):
-    grid = tmp_path / "grid.toml"
-    grid.write_text("learning_rate = [0.01, 0.02]\nhidden_sizes = [[4]]\nl2 = 1e-4\n")
-    first = moodcore("tune", *SMALL, "--seed", 5, "--grid", grid, "--out", tmp_path / "a")
-    assert first.returncode == 0, first.stderr
-    again = moodcore("tune", "--config", tmp_path / "a/config.toml", "--out", tmp_path / "b")
-    assert again.returncode == 0, again.stderr
-    for name in ("metrics.json", "trials.csv", "config.toml"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+def test_config_of_a_run_repeats_it(finished, moodcore, tmp_path):
+    run, _ = finished
+    again = moodcore("tune", "--config", run / "config.toml", "--jobs", 1, "--out", tmp_path / "b")
+    assert again.code == 0, again.err
+    assert "synthetic" in again.out.splitlines()[0]
+    for name in ("metrics.json", "trials.csv", "curves.parquet", "config.toml"):
+        assert (run / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_dry_run_writes_nothing(tmp_path):
-    done = moodcore("tune", *SMALL, "--dry-run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "2 x 2 folds x 3 epochs" in done.stdout
-    assert re.search(r"time +about \d+", done.stdout)
+def test_finished_run_is_reported_again(finished, moodcore):
+    run, _ = finished
+    (run / "report.html").unlink()
+    done = moodcore("tune", "--resume", run)
+    assert done.code == 0, done.err
+    assert "finished" in done.err
+    assert (run / "report.html").exists()
+    refused = moodcore("tune", "--resume", run, "--epochs", 9)
+    assert refused.code == 2
+    assert "epochs was 3 when the run began and is 9 now" in refused.err
+
+
+def test_dry_run_writes_nothing(moodcore, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = moodcore("tune", *SMALL, "--dry-run")
+    assert done.code == 0, done.err
+    assert "2 x 2 folds x 3 epochs" in done.out
+    assert re.search(r"time +about \d+", done.out)
+    assert json.loads(moodcore("tune", *SMALL, "--dry-run", "--json").out)["candidates"] == 2
     assert not list(tmp_path.iterdir())
 
 
@@ -101,34 +110,53 @@ def test_dry_run_writes_nothing(tmp_path):
         (("--grid", "missing.toml"), "missing.toml: no such file"),
         (("--data", "missing.csv"), "missing.csv"),
         (("--resume", "nowhere"), "no run there"),
-        (("--features", "energi", "--songs", "400"), "energy"),
+        (("--resume", "nowhere", "--out", "there"), "--resume goes without"),
+        (("--features", "energi", "--songs", "400"), "did you mean 'energy'"),
+        (("--songs", "20"), "5 folds need at least 10"),
         (("--jobs", "0"), "--jobs"),
     ],
 )
-def test_bad_requests_are_explained(tmp_path, arguments, message):
-    done = moodcore("tune", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not done.stdout
+def test_bad_requests_are_explained(moodcore, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    done = moodcore("tune", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert not done.out
     assert not list(tmp_path.iterdir())
 
 
-def test_bad_hyperparameters_are_explained(tmp_path):
-    grid = tmp_path / "grid.toml"
-    for line, message in (("learning_rat = 1", "learning_rate"), ("momentum = [2.0]", "momentum")):
-        grid.write_text(line)
-        done = moodcore("tune", *SMALL, "--grid", grid, cwd=tmp_path)
-        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("learning_rat = 1", "learning_rate"), ("momentum = [2.0]", "momentum")],
+)
+def test_bad_hyperparameters_are_explained(moodcore, tmp_path, monkeypatch, line, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grid.toml").write_text(line)
+    done = moodcore("tune", *SMALL, "--grid", "grid.toml")
+    assert (done.code, message in done.err) == (2, True), done.err
     assert [path.name for path in tmp_path.iterdir()] == ["grid.toml"]
 
 
-def test_existing_folder_is_left_alone(tmp_path):
+def test_debug_shows_the_traceback(moodcore):
+    done = moodcore("tune", "--folds", 1, "--debug")
+    assert done.code == 2
+    assert "Traceback" in done.err
+
+
+def test_existing_folder_is_left_alone(moodcore, tmp_path):
     (tmp_path / "precious").write_text("data")
     done = moodcore("tune", *SMALL, "--out", tmp_path)
-    assert done.returncode == 2
-    assert "not an empty folder" in done.stderr
+    assert done.code == 2
+    assert "not an empty folder" in done.err
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_default_folders_never_meet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    now = datetime(2026, 1, 2, 3, 4, 5)
+    names = [create(None, Settings(seed=7), now).path.name for _ in range(3)]
+    assert names == [f"20260102-030405-seed7{end}" for end in ("", "-2", "-3")]
 
 
 def start_long(tmp_path, long_grid):
@@ -170,15 +198,3 @@ def test_kill_loses_only_what_is_in_flight(tmp_path, long_grid):
     process.kill()
     process.wait(DEADLINE)
     assert "2 already done" in resume_quickly(tmp_path)
-
-
-def test_finished_run_is_reported_again(tmp_path):
-    moodcore("tune", *SMALL, "--out", tmp_path / "run")
-    (tmp_path / "run/report.html").unlink()
-    done = moodcore("tune", "--resume", tmp_path / "run")
-    assert done.returncode == 0, done.stderr
-    assert "finished" in done.stderr
-    assert (tmp_path / "run/report.html").exists()
-    refused = moodcore("tune", "--resume", tmp_path / "run", "--epochs", 9)
-    assert refused.returncode == 2
-    assert "epochs was 3 when the run began and is 9 now" in refused.stderr

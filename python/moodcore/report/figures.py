@@ -47,6 +47,8 @@ class Picture:
 
 def draw_pictures(run: RunData) -> dict[str, Picture]:
     """Draw every picture that the run has data for, by name."""
+    from matplotlib.figure import Figure
+
     makers: dict[str, Callable[[RunData], tuple[str, Any, pd.DataFrame]]] = {
         "class_counts": _class_counts,
         "correlation_all": _correlation_all,
@@ -65,7 +67,7 @@ def draw_pictures(run: RunData) -> dict[str, Picture]:
     found = {}
     for name, maker in makers.items():
         caption, drawn, table = maker(run)
-        figure = drawn.get_figure() if hasattr(drawn, "get_figure") else drawn
+        figure = drawn if isinstance(drawn, Figure) else drawn.figure
         found[name] = Picture(name, caption, _svg(figure, name), table)
         _close(figure)
     return found

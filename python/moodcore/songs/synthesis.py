@@ -78,7 +78,7 @@ def synthesize(
     --------
     >>> X, y = synthesize(2000, random_state=0)
     >>> y.value_counts().sort_index().tolist()
-    [591, 766, 339, 304]
+    [590, 766, 339, 305]
     >>> bool((X["spec_rate"] == X["speechiness"] / X["duration (ms)"]).all())
     True
     """

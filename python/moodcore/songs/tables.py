@@ -102,9 +102,7 @@ def _from_csv(path: Path) -> pd.DataFrame:
         with warnings.catch_warnings():
             # Pandas only warns of rows longer than the header, and shifts or cuts them.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path, index_col=False, low_memory=False, float_precision="round_trip", **options
-            )
+            frame = pd.read_csv(path, index_col=False, low_memory=False, **options)
     except pd.errors.EmptyDataError as error:
         raise SongTableError(f"{path}: the file is empty") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
