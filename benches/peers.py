@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 # One thread everywhere: must be set before the numerical libraries are loaded.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -87,7 +88,7 @@ def torch_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
     torch.manual_seed(0)
     sizes = [shape.features, *shape.hidden]
     layers: list[torch.nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], shape.classes))
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
@@ -106,8 +107,7 @@ def numpy_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
     rng = np.random.default_rng(0)
     sizes = [shape.features, *shape.hidden, shape.classes]
     weights = [
-        (rng.normal(size=(a, b)) * np.sqrt(2 / a)).astype(np.float32)
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        (rng.normal(size=(a, b)) * np.sqrt(2 / a)).astype(np.float32) for a, b in pairwise(sizes)
     ]
     biases = [np.zeros(b, dtype=np.float32) for b in sizes[1:]]
     steps = [np.zeros_like(w) for w in weights], [np.zeros_like(b) for b in biases]

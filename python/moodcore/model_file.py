@@ -6,7 +6,8 @@ of the file's metadata::
     {"version": 1, "model": MODEL, "provenance": {...}, "sha256": "..."}
 
 ``MODEL`` is ``{"kind": "MLP", "params": {...}, ...}`` or a pipeline of such parts; what each kind
-holds is in :mod:`moodcore.model_parts`. The checksum covers the arrays, so that a flipped bit is found before it is believed.
+holds is in :mod:`moodcore.model_parts`. The checksum covers the arrays, so that a flipped bit is
+found before it is believed.
 """
 
 import hashlib

@@ -92,7 +92,7 @@ def test_same_seed_same_bits_whatever_the_instruction_set(isa, spirals):
 
 def test_an_unknown_instruction_set_is_refused(monkeypatch, spirals):
     monkeypatch.setenv("MOODCORE_ISA", "sse9")
-    with pytest.raises(ValueError, match="MOODCORE_ISA must be one of .*, got 'sse9'"):
+    with pytest.raises(ValueError, match=r"MOODCORE_ISA must be one of .*, got 'sse9'"):
         MLP(epochs=1).fit(*spirals)
 
 

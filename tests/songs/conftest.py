@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from moodcore import songs
+from moodcore.songs import SongTableError, read
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,31 @@ def _table():
 def table(_table):
     """Forty songs as in the published file: index columns first, labels and uri last."""
     return _table.copy()
+
+
+@pytest.fixture
+def write():
+    """A function that writes a table to a file, whose name says how."""
+
+    def write(table, path):
+        if ".csv" in path.name:
+            table.to_csv(path, index=False)
+        else:
+            table.to_parquet(path, index=False)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def refusal():
+    """A function that gives the lines of the error, without the one that names the source."""
+
+    def refusal(source, **options):
+        with pytest.raises(SongTableError) as caught:
+            read(source, **options)
+        head, *lines = str(caught.value).splitlines()
+        assert head.endswith(" cannot be used:")
+        return [line.removeprefix("  ") for line in lines]
+
+    return refusal

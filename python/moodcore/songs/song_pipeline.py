@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moodcore.songs.schema import FEATURES, LABEL_NAMES, SELECTED_FEATURES
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, SelectColumns
+from moodcore.songs.schema import FEATURES, LABEL_NAMES, SELECTED_FEATURES
 
 __all__ = ["SongPipeline", "pipeline"]
 

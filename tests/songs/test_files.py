@@ -1,0 +1,122 @@
+"""Files of songs: damaged, empty, misnamed, or of another kind."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from moodcore import songs
+from moodcore.songs import SongTableError, read
+
+
+@pytest.mark.parametrize("source", [None, 3, [[1, 2]], np.zeros((3, 11))])
+def test_wrong_source(source):
+    with pytest.raises(TypeError, match="a path, a pandas DataFrame or a pyarrow Table, got"):
+        read(source)
+
+
+def test_missing_file(tmp_path):
+    (tmp_path / "songs.csv").touch()
+    with pytest.raises(FileNotFoundError, match=r"sogns\.csv: no such file; there is 'songs\.csv'"):
+        read(tmp_path / "sogns.csv")
+
+
+def test_folder(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder; a file is needed"):
+        read(tmp_path)
+
+
+def test_unknown_suffix(tmp_path):
+    with pytest.raises(SongTableError, match=r"unknown kind of file '\.xlsx'; allowed are \.csv, "):
+        read(tmp_path / "songs.xlsx")
+
+
+@pytest.mark.parametrize("name", ["songs.csv", "songs.parquet"])
+def test_empty_file(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(SongTableError, match=f"{name}: the file is empty"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["\n\n", " \n"])
+def test_blank_csv(tmp_path, text):
+    path = tmp_path / "songs.csv"
+    path.write_text(text)
+    with pytest.raises(SongTableError):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["songs.csv", "songs.parquet"])
+def test_no_rows(table, tmp_path, name, write, refusal):
+    assert refusal(write(table[:0], tmp_path / name)) == ["there are no rows"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_truncated_parquet(table, tmp_path, share, write):
+    path = write(table, tmp_path / "songs.parquet")
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(SongTableError, match=r"songs\.parquet: not a Parquet file, or damaged: "):
+        read(path)
+
+
+def test_damaged_page_in_parquet(table, tmp_path):
+    path = tmp_path / "songs.parquet"
+    pq.write_table(pa.Table.from_pandas(table), path, compression="zstd")
+    data = bytearray(path.read_bytes())
+    data[4:400] = bytes(396)
+    path.write_bytes(data)
+    with pytest.raises(SongTableError, match="not a Parquet file, or damaged: "):
+        read(path)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.0])
+def test_damaged_gzip(table, tmp_path, share):
+    path = tmp_path / "songs.csv.gz"
+    data = gzip.compress(table.to_csv(index=False).encode())
+    path.write_bytes(data[: int(len(data) * share)] or b"labels,tempo\n1,2\n")
+    with pytest.raises(SongTableError, match="damaged gzip file: "):
+        read(path)
+
+
+def test_rows_longer_than_the_header(table, tmp_path):
+    path = tmp_path / "songs.csv"
+    head, *rows = table.to_csv(index=False).splitlines()
+    for spoilt_rows in ([row + ",1,2" for row in rows], [*rows[:5], rows[5] + ",1,2", *rows[6:]]):
+        path.write_text("\n".join([head, *spoilt_rows]))
+        with pytest.raises(SongTableError, match="not a CSV table: "):
+            read(path)
+
+
+def test_rows_shorter_than_the_header(table, tmp_path, write, refusal):
+    path = write(table, tmp_path / "songs.csv")
+    path.write_text(path.read_text() + "40,40,200000\n")
+    kinds = [line.split(", first row")[0] for line in refusal(path)]
+    assert kinds == [f"column {name!r}: 1 row missing" for name in songs.FEATURES] + [
+        "column 'labels': 1 row unlabelled"
+    ]
+
+
+def test_other_separator(table, tmp_path, refusal):
+    path = tmp_path / "songs.csv"
+    table.to_csv(path, index=False, sep=";")
+    (line,) = refusal(path)
+    assert line.endswith("(the fields of a CSV file must be separated by commas)")
+
+
+def test_other_encoding(table, tmp_path):
+    path = tmp_path / "songs.csv"
+    path.write_bytes(table.assign(uri="\xe9").to_csv(index=False).encode("latin-1"))
+    with pytest.raises(SongTableError, match="not text in UTF-8"):
+        read(path)
+
+
+def test_a_column_that_comes_twice(table, tmp_path, write):
+    twice = pd.concat([table, table["energy"]], axis=1)
+    path = write(twice, tmp_path / "songs.csv")
+    for source in (twice, path):
+        with pytest.raises(SongTableError, match="'energy' is the name of more than one column"):
+            read(source)
