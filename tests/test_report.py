@@ -43,7 +43,7 @@ class Page(HTMLParser):
         self.loads += [
             found[name]
             for name in ("src", "href", "xlink:href", "srcset", "action")
-            if found.get(name) and not found[name].startswith("#")
+            if found.get(name) and not found[name].startswith(("#", "data:"))
         ]
         if "id" in found:
             self.ids.append(found["id"])

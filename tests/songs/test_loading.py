@@ -86,7 +86,7 @@ def test_labels_in_other_forms(table, labels):
 
 
 def test_other_label_names(table):
-    names = ("happy", "sad", "energetic", "calm")
+    names = ("Happy", "Sad", "Energetic", "Calm")
     table["labels"] = "sad"
     assert set(read(table, label_names=names).y) == {1}
     assert set(read(table).y) == {0}

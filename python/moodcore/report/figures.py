@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 # A table behind a curve shows about so many of its points.
 _TABLE_POINTS = 12
-# Dates would make each page another; links to vocabularies have no place in an offline page.
-_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _REFERENCE = re.compile(r'(\bid="|\bhref="#|url\(#)')
 
 
@@ -75,13 +72,9 @@ def draw_pictures(run: RunData) -> dict[str, Picture]:
 
 def _svg(figure: Figure, name: str) -> str:
     """Return the figure as `<svg>`, its ids made its own so that pictures do not mix."""
-    import matplotlib
+    from moodcore.plots import figure_svg
 
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=_NO_METADATA)
-    text = buffer.getvalue().decode("utf-8")
-    return _REFERENCE.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
+    return _REFERENCE.sub(rf"\g<1>{name}-", figure_svg(figure))
 
 
 def _close(figure: Figure) -> None:
@@ -125,7 +118,7 @@ def _correlation(run: RunData, names: list[str], which: str) -> tuple[str, Any, 
 def _optimizers_per_epoch(run: RunData) -> tuple[str, Any, pd.DataFrame]:
     from moodcore import plots
 
-    losses = {name: np.asarray(one) for name, one in run.epoch_losses.items()}
+    losses: dict[str, list[float]] = {n: one.tolist() for n, one in run.epoch_losses.items()}
     caption = "Training loss per epoch: the same network and songs, three optimizers."
     return caption, plots.loss_per_epoch(losses), _sampled(losses, "epoch")
 

@@ -6,14 +6,26 @@ published ones too.
 
 Styles: their character was set by hand, after what the data set says of its classes, with two
 for each class. Means and spreads were then moved by an evolution strategy (CMA-ES with a diagonal
-covariance), as little as possible, until a sample agreed with the published figures: the
-correlation of each feature with the label, energy with loudness (+0.80) and with acousticness
-(-0.745), speechiness with spec_rate; and the published accuracies, through stand-ins that take
-milliseconds: of the seven features on balanced classes and of all features on the natural mix
-the best accuracy that is possible, which mixtures of Gaussians have in closed form; linear
-discriminant analysis for logistic regression; nearest neighbours.
+covariance), held near the start, until a sample agreed with the published figures: correlations
+with the label, of energy with loudness (+0.80) and with acousticness (-0.745), of speechiness
+with spec_rate; and the published accuracies, through stand-ins that take milliseconds: the best
+accuracy possible, which Gaussian mixtures have in closed form, for boosted trees and networks;
+linear discriminant analysis for logistic regression; nearest neighbours on 3,000 songs. Last, the
+means were shifted in proportion to the label until its correlations agreed on 150,000 songs.
 
-Measured afterwards on 100,000 songs, a fifth held out, against the published accuracy:
+Accuracy measured on 100,000 songs, a fifth held out, and as published:
+
+====================================================  ========  =========
+Classifier                                            measured  published
+====================================================  ========  =========
+LightGBM, duration and ten features, natural classes  0.957     0.96
+random forest, the same (ten features)                0.948     0.94
+decision tree, the same                               0.906     0.91
+nearest neighbours, the same                          0.862     0.85
+logistic regression, the same                         0.827     0.84
+network 16-16, seven features, balanced classes       0.865     0.86
+LightGBM, seven features, balanced classes            0.871
+====================================================  ========  =========
 """
 
 from typing import Final, NamedTuple

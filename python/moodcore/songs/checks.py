@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -83,18 +85,20 @@ def _numbers(column: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bo
     absent = column.isna().to_numpy(dtype=bool)
     if column.dtype.kind in "iuf":
         return column.to_numpy(dtype=np.float64, na_value=np.nan), absent
-    # What is neither a number nor text (truth values, dates) is not read as a number.
-    text = column.astype(object)
-    text = text.where(text.map(_may_be_number), None)
-    return pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64), absent
+    found = column.astype(object).map(_readable)
+    return pd.to_numeric(found, errors="coerce").to_numpy(dtype=np.float64), absent
 
 
-def _may_be_number(value: object) -> bool:
+def _readable(value: object) -> object:
+    """Return what may be a number or the text of one; None for truth values, dates and the like."""
     from decimal import Decimal
 
     if isinstance(value, bool | np.bool_):
-        return False
-    return isinstance(value, str | int | float | Decimal | np.integer | np.floating)
+        return None
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return math.inf if value > 0 else -math.inf  # as its text would be read
+    kinds = str | int | float | Decimal | np.integer | np.floating
+    return value if isinstance(value, kinds) else None
 
 
 def _is_text(column: pd.Series[Any]) -> bool:

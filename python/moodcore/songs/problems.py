@@ -129,9 +129,10 @@ def rows(count: int, kind: str = "") -> str:
 def missing_columns(missing: Sequence[str], present: Sequence[str]) -> str:
     """Tell which columns are missing, what they may be called, and what there is."""
     named = []
+    folded = {name.casefold(): name for name in present}
     for name in missing:
-        near = get_close_matches(name, present, n=1)
-        named.append(f"{name!r}" + (f" (there is {near[0]!r})" if near else ""))
+        near = get_close_matches(name.casefold(), folded, n=1)
+        named.append(f"{name!r}" + (f" (there is {folded[near[0]]!r})" if near else ""))
     there = ", ".join(map(repr, present[:_SHOWN_COLUMNS])) or "none"
     if len(present) > _SHOWN_COLUMNS:
         there += f" and {len(present) - _SHOWN_COLUMNS} more"

@@ -60,8 +60,8 @@ _DAY = 86_400_000
 _SHARE = Range(0, 1)
 
 # Wider than what the table holds where the measure has no end of its own (a song of three hours,
-# a peak above 0 dB), narrow enough to catch another unit: seconds for milliseconds pass, but
-# percent for shares, negated decibels and swapped columns do not.
+# a peak above 0 dB), narrow enough to catch percent for shares, negated decibels and most swapped
+# columns; seconds for milliseconds cannot be told from very short songs.
 RANGES: Final[dict[str, Range]] = {
     DURATION: Range(1, _DAY, "ms"),
     "danceability": _SHARE,

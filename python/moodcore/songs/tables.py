@@ -86,10 +86,18 @@ def _from_parquet(path: Path) -> pd.DataFrame:
 
 def _from_arrow(table: pa.Table) -> pd.DataFrame:
     # The pandas metadata would turn columns into an index; the index is not needed, columns are.
-    frame = table.to_pandas(ignore_metadata=True)
-    metadata = (table.schema.metadata or {}).get(b"pandas", b"{}")
-    frame.attrs = json.loads(metadata).get("attributes") or {}
+    frame = table.replace_schema_metadata().to_pandas()
+    frame.attrs = _attributes((table.schema.metadata or {}).get(b"pandas", b"{}"))
     return frame
+
+
+def _attributes(metadata: bytes) -> dict[Any, Any]:
+    try:
+        attributes = json.loads(metadata)["attributes"]
+    except (ValueError, KeyError, TypeError):
+        # What other programs wrote there, or a damaged disk left, concerns no value.
+        return {}
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _from_csv(path: Path) -> pd.DataFrame:

@@ -1,0 +1,169 @@
+"""Losses of several trainings, per epoch and per weight update."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from moodcore.plots.style import (
+    LOSS,
+    axes_for,
+    dress,
+    legend_right,
+    line_styles,
+    loss_scale,
+    whole_numbers,
+)
+
+# About one block per two pixels; fewer where the first decades have single updates, full of noise.
+_BLOCKS, _LOG_BLOCKS = 400, 120
+# Trainings whose lengths differ this much share only a logarithmic axis.
+_LENGTH_RATIO = 10
+
+
+def loss_per_epoch(losses: Mapping[str, Sequence[float]], *, ax: Axes | None = None) -> Axes:
+    """Draw the training loss after each epoch.
+
+    Parameters
+    ----------
+    losses : mapping of str to sequence of float, shape (n_epochs,)
+        Loss of each training, in nats; what is not finite is left out and marked as diverged.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        When there is no training, or one has no epoch.
+
+    Examples
+    --------
+    >>> ax = loss_per_epoch({"gradient descent": [1.4, 1.3], "SGD": [0.9, 0.6]})
+    >>> ax.get_xlabel()
+    'epoch'
+    """
+    curves = _check(losses, "epoch")
+    ax = axes_for(ax, 7.4, 3.8)
+    for (name, curve), look in zip(curves.items(), line_styles(len(curves)), strict=True):
+        draw_curve(ax, np.arange(1, len(curve) + 1), curve, name, look)
+    dress(ax, x="epoch", y=f"training {LOSS}")
+    loss_scale(ax, np.concatenate(list(curves.values())))
+    whole_numbers(ax)
+    legend_right(ax)
+    return ax
+
+
+def loss_per_update(losses: Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Axes:
+    """Draw the loss at each weight update: the mean of blocks of updates, and their range.
+
+    Up to some hundred blocks per training are drawn, so that a million updates read as well as a
+    hundred. Where one training has ten times as many updates as another, the axis of updates is
+    logarithmic and the blocks widen with it.
+
+    Parameters
+    ----------
+    losses : mapping of str to array-like of float, shape (n_updates,)
+        Loss of each training, in nats; what is not finite is left out and marked as diverged.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        When there is no training, or one has no update.
+
+    Examples
+    --------
+    >>> ax = loss_per_update({"SGD": 1 / np.arange(1, 100_001)})
+    >>> len(ax.lines[0].get_xdata()) <= 400
+    True
+    """
+    curves = _check(losses, "update")
+    ax = axes_for(ax, 7.4, 3.8)
+    lengths = [len(curve) for curve in curves.values()]
+    longest = max(lengths)
+    logarithmic = longest > _LENGTH_RATIO * min(lengths)
+    edges_of = _log_edges if logarithmic else _even_edges
+    drawn = []
+    for (name, curve), look in zip(curves.items(), line_styles(len(curves)), strict=True):
+        at, mean, low, high = block_means(curve, edges_of)
+        if len(at) < len(curve):
+            ax.fill_between(at, low, high, color=look["color"], alpha=0.18, linewidth=0)
+        draw_curve(ax, at, mean, name, look, diverged=not np.isfinite(curve).all())
+        drawn += [mean, low, high]
+    dress(ax, x="weight update", y=f"training {LOSS}")
+    if logarithmic:
+        ax.set_xscale("log")
+    else:
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    loss_scale(ax, np.concatenate(drawn))
+    legend_right(ax, "mean and range" if longest > _BLOCKS else None)
+    return ax
+
+
+def draw_curve(
+    ax: Axes,
+    at: NDArray[Any],
+    curve: NDArray[np.float64],
+    name: str,
+    look: Mapping[str, Any],
+    *,
+    diverged: bool | None = None,
+) -> None:
+    """Draw one line; where it stops being finite, say so in its legend entry."""
+    if diverged is None:
+        diverged = not np.isfinite(curve).all()
+    label = f"{name} (diverged)" if diverged else name
+    finite = np.where(np.isfinite(curve), curve, np.nan)
+    # Eight markers a line, or its few points; some lines begin elsewhere so that they part.
+    step = max(1, len(at) // 8)
+    first = len(ax.lines) * step // 3 % step
+    ax.plot(at, finite, label=label, markevery=(first, step), **look)
+
+
+def block_means(
+    curve: NDArray[np.float64], edges_of: Callable[[int], NDArray[np.intp]]
+) -> tuple[NDArray[np.float64], ...]:
+    """Give position (1-based), mean, least and greatest of each block; NaN where none is finite."""
+    starts = edges_of(len(curve))
+    finite = np.isfinite(curve)
+    counts = np.add.reduceat(finite.astype(np.float64), starts)
+    counts[counts == 0] = np.nan
+    means = np.add.reduceat(np.where(finite, curve, 0.0), starts) / counts
+    low = np.minimum.reduceat(np.where(finite, curve, np.inf), starts)
+    high = np.maximum.reduceat(np.where(finite, curve, -np.inf), starts)
+    low[np.isnan(counts)] = high[np.isnan(counts)] = np.nan
+    stops = np.append(starts[1:], len(curve))
+    return (starts + 1 + stops) / 2, means, low, high
+
+
+def _even_edges(length: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, length, min(_BLOCKS, length) + 1).astype(np.intp)[:-1])
+
+
+def _log_edges(length: int) -> NDArray[np.intp]:
+    return np.unique(np.geomspace(1, length + 1, _LOG_BLOCKS + 1).astype(np.intp)[:-1] - 1)
+
+
+def _check(losses: Mapping[str, Any], unit: str) -> dict[str, NDArray[np.float64]]:
+    if not losses:
+        raise ValueError("losses must hold at least one training, got none")
+    curves = {str(name): np.asarray(one, dtype=np.float64) for name, one in losses.items()}
+    for name, curve in curves.items():
+        if curve.ndim != 1 or not curve.size:
+            raise ValueError(
+                f"losses[{name!r}] must be one loss per {unit}, at least one, "
+                f"got shape {curve.shape}"
+            )
+    return curves
