@@ -73,6 +73,13 @@ def test_damaged_page_in_parquet(table, tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("metadata", [b"{", b"\xff", b"[]", b'{"attributes": 3}', b"{}"])
+def test_strange_pandas_metadata_in_parquet(table, tmp_path, metadata):
+    path = tmp_path / "songs.parquet"
+    pq.write_table(pa.Table.from_pandas(table).replace_schema_metadata({"pandas": metadata}), path)
+    assert len(read(path).X) == 40
+
+
 @pytest.mark.parametrize("share", [0.5, 0.0])
 def test_damaged_gzip(table, tmp_path, share):
     path = tmp_path / "songs.csv.gz"

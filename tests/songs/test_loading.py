@@ -149,6 +149,18 @@ def test_what_is_neither_number_nor_text_is_not_a_number(table, values, refusal)
     assert line.startswith("column 'energy': 40 rows not a number, first row 0: ")
 
 
+@pytest.mark.parametrize("value", [10**400, -(10**400), "9" * 400])
+def test_numbers_too_large_for_a_float(table, value, refusal):
+    table["tempo"] = pd.Series([value] * 40, dtype=object)
+    (line,) = refusal(table)
+    assert line.startswith("column 'tempo': 40 rows infinite, first row 0: ")
+
+
+def test_the_nearest_name_is_found_in_any_case(table, refusal):
+    (line,) = refusal(table.rename(columns={"energy": "ENERGY"}))
+    assert line.startswith("missing column: 'energy' (there is 'ENERGY'); the table has: ")
+
+
 def test_all_that_is_wrong_is_told_at_once(table, refusal):
     table = spoilt(spoilt(table, "energy", 3.0), "energy", "?", rows=[2])
     table = spoilt(table, "labels", 9, rows=[30]).drop(columns="tempo")
@@ -273,6 +285,13 @@ def test_only_the_columns_asked_for(table):
             "'enrgy' is no column of songs; did you mean 'energy'",
         ),
         ({"columns": "energy"}, TypeError, "columns must be a sequence of names, got the string"),
+        ({"columns": []}, ValueError, "columns must name at least one of duration"),
+        ({"label_names": "sad"}, TypeError, "label_names must be a sequence of names, got the str"),
+        (
+            {"label_names": ("sad", "Sad ")},
+            ValueError,
+            r"label_names must differ.* \('sad', 'Sad '",
+        ),
     ],
 )
 def test_wrong_options(table, options, error, message):

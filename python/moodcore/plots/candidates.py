@@ -29,7 +29,7 @@ _DIVERGING = 3.0
 
 
 def candidate_losses(trials: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """Draw training and validation loss of each candidate: one panel each, on shared axes.
+    r"""Draw training and validation loss of each candidate: one panel each, on shared axes.
 
     Panels are in order of hidden sizes, learning rate and batch size, six to a row, so that a row
     of the default grid has the same network; the best candidate is framed. Pruned and diverged
@@ -59,7 +59,7 @@ def candidate_losses(trials: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     >>> curves = pd.DataFrame({"number": [0, 0], "epoch": [1, 2]})
     >>> curves = curves.assign(train_loss=[1.3, 0.9], valid_loss=[1.3, 1.0])
     >>> candidate_losses(trials, curves).axes[0].get_title(loc="left")
-    '#0: 8\\nrate 0.005, batch 32'
+    '#0: 8\nrate 0.005, batch 32'
     """
     needed = ("number", "learning_rate", "hidden_sizes", "batch_size", "state", "accuracy")
     check_table(trials, needed, "trials")
@@ -80,23 +80,21 @@ def candidate_losses(trials: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     figure.supxlabel("epoch", fontsize=LABEL)
     figure.supylabel(LOSS, fontsize=LABEL)
     handles, _ = panels[0, 0].get_legend_handles_labels()
-    figure.legend(
-        handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=LABEL
-    )
+    look: dict[str, Any] = {"ncols": 2, "frameon": False, "fontsize": LABEL}
+    figure.legend(handles=handles, loc="outside upper right", **look)
     return figure
 
 
 def _in_order(trials: pd.DataFrame) -> pd.DataFrame:
-    order = sorted(
-        trials.index,
-        key=lambda row: (
-            layer_key(trials.at[row, "hidden_sizes"]),
-            float(trials.at[row, "learning_rate"]),
-            str(trials.at[row, "batch_size"]).rjust(9),
-            trials.at[row, "number"],
-        ),
+    keys = zip(
+        trials["hidden_sizes"].map(layer_key),
+        trials["learning_rate"].astype(float),
+        trials["batch_size"].astype(str).str.rjust(9),
+        trials["number"],
+        range(len(trials)),
+        strict=True,
     )
-    return trials.loc[order]
+    return trials.iloc[[key[-1] for key in sorted(keys)]]
 
 
 def _draw_panels(panels: Any, trials: pd.DataFrame, curves: pd.DataFrame, best: int | None) -> None:
@@ -134,8 +132,8 @@ def _draw_panel(ax: Axes, trial: "pd.Series[Any]", own: pd.DataFrame) -> None:
     )
     ax.tick_params(labelsize=SMALL)
     if notes:
-        where = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": SMALL}
-        ax.text(0.97, 0.95, ", ".join(notes), style="italic", **where)
+        place: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+        ax.text(0.97, 0.95, ", ".join(notes), style="italic", fontsize=SMALL, **place)
 
 
 def _frame(ax: Axes) -> None:
@@ -154,6 +152,7 @@ def _limit(ax: Axes, losses: Any, curves: pd.DataFrame) -> None:
     first = starts.to_numpy(dtype=np.float64)
     first = first[np.isfinite(first)]
     ceiling = _DIVERGING * float(np.median(first)) if first.size else float(finite.max())
-    loss_scale(ax, finite[finite <= ceiling])
-    if finite.max() > ceiling:
-        ax.set_ylim(top=ceiling)
+    shown = finite[finite <= ceiling]
+    loss_scale(ax, shown)
+    if len(shown) < len(finite):
+        ax.set_ylim(0.9 * shown.min(), ceiling)

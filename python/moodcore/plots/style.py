@@ -1,7 +1,7 @@
 """The look that all pictures share."""
 
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,6 +20,8 @@ _GRID = "#D9D9D9"
 LOSS = "cross-entropy loss (nats)"
 TITLE, LABEL, TICK, SMALL = 11, 10, 9, 8
 
+Grid = Literal["both", "x", "y", "none"]
+
 # A range of losses this wide is read on a logarithmic axis.
 _LOG_RATIO = 12.0
 
@@ -34,7 +36,7 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     return new_figure(width, height).add_subplot() if ax is None else ax
 
 
-def dress(ax: Axes, *, title: str = "", x: str = "", y: str = "", grid: str = "both") -> None:
+def dress(ax: Axes, *, title: str = "", x: str = "", y: str = "", grid: Grid = "both") -> None:
     """Label the axes; draw a light grid behind the data ("both", "x", "y" or "none")."""
     if title:
         ax.set_title(title, fontsize=TITLE, loc="left")
@@ -92,7 +94,7 @@ def loss_scale(ax: Axes, losses: NDArray[np.float64]) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def ink_on(colour: tuple[float, ...]) -> str:
+def ink_on(colour: Any) -> str:
     """Give black or white, whichever reads better on a colour (W3C relative luminance)."""
     rgb = np.asarray(colour[:3])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)

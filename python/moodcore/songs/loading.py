@@ -106,6 +106,8 @@ def read(
         If the file cannot be read.
     TypeError
         If the source is neither path nor table.
+    ValueError
+        If an option has another value than those above.
 
     Warns
     -----
@@ -132,6 +134,7 @@ def read(
     choice("duplicates", duplicates, ("keep", "drop"))
     choice("labels", labels, ("required", "optional", "ignore"))
     wanted = _wanted(columns)
+    _refuse_ambiguous(label_names)
     frame, name = to_frame(source)
     labelled = labels == "required" or (labels == "optional" and LABEL in frame)
     checker = Checker(np.zeros(len(frame), dtype=bool))
@@ -200,6 +203,8 @@ def _wanted(columns: Sequence[str] | None) -> list[str]:
         return list(_COLUMNS)
     if isinstance(columns, str):
         raise TypeError(f"columns must be a sequence of names, got the string {columns!r}")
+    if not len(columns):
+        raise ValueError(f"columns must name at least one of {', '.join(_COLUMNS)}, got none")
     for name in columns:
         if name not in _COLUMNS:
             near = get_close_matches(str(name), _COLUMNS, n=1)
@@ -208,6 +213,13 @@ def _wanted(columns: Sequence[str] | None) -> list[str]:
                 f"columns: {name!r} is no column of songs; {hint}allowed: {', '.join(_COLUMNS)}"
             )
     return [name for name in _COLUMNS if name in columns]
+
+
+def _refuse_ambiguous(label_names: Sequence[str]) -> None:
+    if isinstance(label_names, str):
+        raise TypeError(f"label_names must be a sequence of names, got the string {label_names!r}")
+    if len({name.strip().casefold() for name in label_names}) < len(label_names):
+        raise ValueError(f"label_names must differ, in more than case, got {tuple(label_names)!r}")
 
 
 def _check(

@@ -1,0 +1,55 @@
+"""What the pictures of a search read in the tables of trials and curves."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+#: Columns of the curves that the pictures read.
+CURVES = ("number", "epoch", "train_loss", "valid_loss")
+
+
+def check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+    """Refuse a table that is empty or lacks a column.
+
+    Raises
+    ------
+    ValueError
+        Naming the table and what it lacks.
+    """
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ValueError(
+            f"{name} must have the columns {', '.join(columns)}; missing: {', '.join(missing)}"
+        )
+    if table.empty:
+        raise ValueError(f"{name} must have at least one row, got none")
+
+
+def is_complete(trials: pd.DataFrame) -> pd.Series:
+    """Tell which candidates were trained to the end; all, where the table does not say."""
+    if "state" not in trials.columns:
+        return pd.Series(True, index=trials.index)
+    return trials["state"] == "complete"
+
+
+def best_number(trials: pd.DataFrame) -> int | None:
+    """Give the number of the complete candidate of the highest accuracy, the first of equals."""
+    if "accuracy" not in trials.columns:
+        return None
+    done = trials[is_complete(trials) & np.isfinite(trials["accuracy"].astype(float))]
+    if done.empty:
+        return None
+    return int(done.loc[done["accuracy"].astype(float).idxmax(), "number"])
+
+
+def layer_key(hidden_sizes: object) -> tuple[int, tuple[int, ...]]:
+    """Order layouts such as "16-16" by depth, then by width.
+
+    Examples
+    --------
+    >>> sorted(["16-16", "8", "8-8", "16"], key=layer_key)
+    ['8', '16', '8-8', '16-16']
+    """
+    widths = tuple(int(width) for width in str(hidden_sizes).split("-") if width.isdigit())
+    return len(widths), widths
