@@ -83,5 +83,12 @@ def figure_png(figure: Figure, *, dpi: float = 150) -> bytes:
 
 
 def _bounds(figure: Figure) -> Literal["tight"] | None:
-    """Give what savefig needs to clip nothing: a figure with a layout has room for everything."""
+    """Give what savefig needs to clip nothing: a figure with a layout has room for everything.
+
+    A layout moves a little with every drawing; it is run once and then kept, so that the same
+    figure gives the same file.
+    """
+    if figure.get_layout_engine():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     return None if figure.get_layout_engine() else "tight"

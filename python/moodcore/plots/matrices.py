@@ -147,7 +147,7 @@ def draw_cells(
     palette = matplotlib.colormaps[colours].with_extremes(bad=_NO_VALUE)
     image = ax.imshow(values, cmap=palette, vmin=limits[0], vmax=limits[1], aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        ink = "black" if np.isnan(value) else ink_on(palette(image.norm(float(value))))
+        ink = "black" if np.isnan(value) else ink_on(palette(image.norm(np.array(value))))
         text = texts[row][column]
         ax.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=ink)
     # White lines between the cells.

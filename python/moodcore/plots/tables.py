@@ -34,13 +34,17 @@ def is_complete(trials: pd.DataFrame) -> pd.Series:
 
 
 def best_number(trials: pd.DataFrame) -> int | None:
-    """Give the number of the complete candidate of the highest accuracy, the first of equals."""
+    """Give the number of the complete candidate of the highest accuracy, the first of equals.
+
+    None where there are not two to choose from.
+    """
     if "accuracy" not in trials.columns:
         return None
-    done = trials[is_complete(trials) & np.isfinite(trials["accuracy"].astype(float))]
-    if done.empty:
+    accuracy = trials.loc[is_complete(trials), "accuracy"].to_numpy(dtype=float)
+    numbers = trials.loc[is_complete(trials), "number"].to_numpy()
+    if np.isfinite(accuracy).sum() < 2:
         return None
-    return int(done.loc[done["accuracy"].astype(float).idxmax(), "number"])
+    return int(numbers[np.nanargmax(accuracy)])
 
 
 def layer_key(hidden_sizes: object) -> tuple[int, tuple[int, ...]]:
