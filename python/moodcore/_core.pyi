@@ -7,6 +7,15 @@ from numpy.typing import NDArray
 _Layers: TypeAlias = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 _Samples: TypeAlias = tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]
 
+__all__ = [
+    "__version__",
+    "instruction_sets",
+    "mlp_check",
+    "mlp_defaults",
+    "mlp_fit",
+    "mlp_predict",
+]
+
 __version__: str
 
 def instruction_sets() -> list[str]: ...

@@ -208,8 +208,10 @@ def test_no_usable_row(table, refusal):
 
 
 def test_missing_columns_are_refused_even_when_bad_rows_are_dropped(table, refusal):
-    (line,) = refusal(table.drop(columns="tempo"), on_bad_rows="drop")
-    assert line.startswith("missing column: 'tempo'; the table has: 'Unnamed: 0.1', ")
+    bad = spoilt(table, "energy", 3.0).drop(columns="tempo")
+    missing, value = refusal(bad, on_bad_rows="drop")
+    assert missing.startswith("missing column: 'tempo'; the table has: 'Unnamed: 0.1', ")
+    assert value.startswith("column 'energy': 2 rows out of range, first row 7: 3.0")
 
 
 def test_spec_rate_is_not_made_up(table, refusal):

@@ -105,6 +105,9 @@ def test_decimals_are_those_of_the_table(made):
         short = X[name].head(2000)
         assert [float(f"{value:.3g}") for value in short] == short.tolist()
         assert (short == short.round(6)).all()
+    for low in (0.01, 0.1):  # no digit less than three, either
+        shares = X["acousticness"][X["acousticness"].between(low, 10 * low)]
+        assert (shares != shares.map("{:.2g}".format).astype(float)).mean() > 0.8
 
 
 def test_a_song_without_a_beat_lacks_what_needs_one(made):
@@ -135,6 +138,12 @@ def test_classes_are_in_proportion(n_songs):
     assert (np.abs(counts - exact) < 1).all()
     y = songs.synthesize(n_songs, random_state=3)[1]
     assert np.bincount(y, minlength=4).tolist() == counts.tolist()
+
+
+def test_the_largest_remainders_are_rounded_up():
+    # Exactly 2.95, 3.83, 1.69 and 1.53; 20.67, 26.80, 11.85 and 10.68.
+    assert class_counts(10).tolist() == [3, 4, 2, 1]
+    assert class_counts(70).tolist() == [20, 27, 12, 11]
 
 
 def test_the_whole_table_has_the_published_counts():

@@ -24,8 +24,8 @@ from moodcore.plots.tables import CURVES, best_number, check_table, is_complete,
 _COLUMNS = 6
 # The default grid has 24; pages of hundreds of panels tell nobody anything.
 _PANELS = 48
-# A loss this many times the greatest at the start belongs to a candidate on its way out.
-_DIVERGING = 3.0
+# A loss this many times the usual one at the start belongs to a candidate on its way out.
+_DIVERGING = 1.5
 
 
 def candidate_losses(trials: pd.DataFrame, curves: pd.DataFrame) -> Figure:
@@ -59,7 +59,7 @@ def candidate_losses(trials: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     >>> curves = pd.DataFrame({"number": [0, 0], "epoch": [1, 2]})
     >>> curves = curves.assign(train_loss=[1.3, 0.9], valid_loss=[1.3, 1.0])
     >>> candidate_losses(trials, curves).axes[0].get_title(loc="left")
-    '#0: 8\nrate 0.005, batch 32'
+    'best #0: 8\nrate 0.005, batch 32'
     """
     needed = ("number", "learning_rate", "hidden_sizes", "batch_size", "state", "accuracy")
     check_table(trials, needed, "trials")

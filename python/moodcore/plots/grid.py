@@ -118,7 +118,7 @@ def _points(trials: pd.DataFrame, ax: Axes | None) -> Axes:
     if sizes.nunique() > _GROUPS:
         common = sizes.value_counts().index[: _GROUPS - 1]
         sizes = sizes.where(sizes.isin(common), "other")
-    names = sorted(sizes.unique(), key=layer_key)
+    names = sorted(sizes.unique(), key=lambda name: (name == "other", layer_key(name)))
     done = is_complete(trials)
     for name, look in zip(names, line_styles(len(names)), strict=True):
         part, full = trials[sizes == name], done[sizes == name]
@@ -142,6 +142,6 @@ def _points(trials: pd.DataFrame, ax: Axes | None) -> Axes:
     if rates.min() > 0 and rates.max() > 10 * rates.min():
         ax.set_xscale("log")
     dress(ax, x="learning rate", y="mean validation accuracy")
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     legend_right(ax, "hidden sizes")
     return ax

@@ -79,7 +79,9 @@ def legend_right(ax: Axes, title: str | None = None) -> None:
 
 def whole_numbers(ax: Axes) -> None:
     """Put ticks of the x axis at whole numbers only, also where there is just one."""
-    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(
+        MaxNLocator("auto", integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
+    )
 
 
 def loss_scale(ax: Axes, losses: NDArray[np.float64]) -> None:

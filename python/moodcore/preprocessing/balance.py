@@ -6,13 +6,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import _safe_indexing, assert_all_finite, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
     check_array,
+    check_consistent_length,
     check_is_fitted,
     column_or_1d,
 )
@@ -152,9 +153,9 @@ class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if y is None:
             raise ValueError("BalancedClassifier requires y to be passed, but the target y is None")
         labels = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
-        if len(labels) != len(X):
-            raise ValueError(f"X and y must have the same rows, got {len(X)} and {len(labels)}")
+        check_consistent_length(X, labels)
         self.downsampling_ = downsample(labels, random_state=self.random_state)
         kept = self.downsampling_.indices
         if fit_params.get("sample_weight") is not None:
@@ -189,11 +190,13 @@ class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self.estimator_
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import get_tags
-
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
         tags.input_tags = inner.input_tags
         tags.input_tags.sparse = False
         tags.classifier_tags = inner.classifier_tags
+        # What is balanced is one label per row, whatever the classifier could do.
+        tags.classifier_tags.multi_label = False
+        tags.target_tags.single_output = True
+        tags.target_tags.multi_output = False
         return tags
