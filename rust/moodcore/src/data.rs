@@ -82,6 +82,12 @@ impl<'a> Samples<'a> {
         self.n_classes
     }
 
+    /// Whether the rows have weights other than one.
+    #[inline(always)]
+    pub(crate) fn is_weighted(&self) -> bool {
+        self.weight.is_some()
+    }
+
     /// The features of one row.
     #[inline(always)]
     pub fn row(&self, row: usize) -> &'a [f32] {

@@ -9,13 +9,12 @@
 //! The bijection is rounds of multiply-add modulo 2^k, which carries low bits upwards, and
 //! xor-shift, which carries high bits down, with fresh keys for every epoch.
 
+use crate::kernels::{LANES, Simd, keep_below};
 use crate::rng::{Purpose, Stream};
 
-/// Evaluations at a time: the lanes that the compiler turns into vector code.
-const LANES: usize = 16;
 const ROUNDS: usize = 4;
 
-/// The order of `n_rows` samples in one epoch: an iterator in blocks.
+/// The order of `n_rows` samples in one epoch, read in blocks.
 #[derive(Clone, Debug)]
 pub struct Shuffle {
     n_rows: u32,
@@ -25,10 +24,9 @@ pub struct Shuffle {
     add: [u32; ROUNDS],
     /// Next input of the bijection.
     counter: u32,
-    /// Rows found but not yet handed out: `ready[next..end]`.
-    ready: [u32; LANES],
-    next: usize,
-    end: usize,
+    /// Rows found but not yet handed out: the first `waiting`.
+    ready: [u32; 2 * LANES],
+    waiting: usize,
 }
 
 impl Shuffle {
@@ -48,31 +46,43 @@ impl Shuffle {
             multiply,
             add,
             counter: 0,
-            ready: [0; LANES],
-            next: 0,
-            end: 0,
+            ready: [0; 2 * LANES],
+            waiting: 0,
         }
     }
 
     /// Writes the next rows of the order to `out`; the caller takes `n_rows` in all.
     #[inline(always)]
-    pub fn fill(&mut self, out: &mut [u32]) {
-        let mut filled = 0;
-        while filled < out.len() {
-            while self.next == self.end {
-                self.refill();
-            }
-            let count = (self.end - self.next).min(out.len() - filled);
-            out[filled..filled + count].copy_from_slice(&self.ready[self.next..][..count]);
-            self.next += count;
-            filled += count;
+    pub fn fill<S: Simd>(&mut self, out: &mut [u32]) {
+        // All copies but the last are of one vector, whose length the compiler knows.
+        let (vectors, rest) = out.as_chunks_mut();
+        for vector in vectors {
+            *vector = self.take::<S>(LANES);
+        }
+        if !rest.is_empty() {
+            rest.copy_from_slice(&self.take::<S>(rest.len())[..rest.len()]);
         }
     }
 
+    /// The next `count` rows, at most a vector of them; what follows is no row to take.
     #[inline(always)]
-    fn refill(&mut self) {
-        let mut word: [u32; LANES] =
-            std::array::from_fn(|lane| self.counter.wrapping_add(lane as u32));
+    fn take<S: Simd>(&mut self, count: usize) -> [u32; LANES] {
+        while self.waiting < count {
+            let candidates = self.next_candidates();
+            self.waiting +=
+                keep_below::<S>(candidates, self.n_rows, &mut self.ready[self.waiting..]);
+        }
+        let taken = first_vector(&self.ready);
+        let kept = first_vector(&self.ready[count..]);
+        self.ready[..LANES].copy_from_slice(&kept);
+        self.waiting -= count;
+        taken
+    }
+
+    /// The bijection of the next sixteen numbers.
+    #[inline(always)]
+    fn next_candidates(&mut self) -> [u32; LANES] {
+        let mut word = std::array::from_fn(|lane| self.counter.wrapping_add(lane as u32));
         for round in 0..ROUNDS {
             for lane in &mut word {
                 *lane = lane.wrapping_mul(self.multiply[round]).wrapping_add(self.add[round])
@@ -81,24 +91,24 @@ impl Shuffle {
             }
         }
         self.counter = self.counter.wrapping_add(LANES as u32);
-        self.end = 0;
-        for candidate in word {
-            // Written always, counted only when it is a row: no branch to predict wrongly.
-            self.ready[self.end % LANES] = candidate;
-            self.end += usize::from(candidate < self.n_rows);
-        }
-        self.next = 0;
+        word
     }
+}
+
+#[inline(always)]
+fn first_vector(values: &[u32]) -> [u32; LANES] {
+    std::array::from_fn(|lane| values[lane])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Portable;
     use proptest::prelude::*;
 
     fn order(n_rows: usize, seed: u64, epoch: u64) -> Vec<u32> {
         let mut out = vec![0; n_rows];
-        Shuffle::new(n_rows, seed, epoch).fill(&mut out);
+        Shuffle::new(n_rows, seed, epoch).fill::<Portable>(&mut out);
         out
     }
 
@@ -116,8 +126,8 @@ mod tests {
         let mut pieces = Shuffle::new(1_000, 5, 2);
         let mut out = vec![0; 1_000];
         let (head, tail) = out.split_at_mut(37);
-        pieces.fill(head);
-        pieces.fill(tail);
+        pieces.fill::<Portable>(head);
+        pieces.fill::<Portable>(tail);
         assert_eq!(out, order(1_000, 5, 2));
     }
 

@@ -58,6 +58,17 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn store_below(candidates: [u32; LANES], limit: u32, to: *mut u32) -> usize {
+        // SAFETY: the array has sixteen values, and the caller vouches for as many places.
+        unsafe {
+            let all = _mm512_loadu_si512(candidates.as_ptr().cast());
+            let below = _mm512_cmplt_epu32_mask(all, _mm512_set1_epi32(limit as i32));
+            _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(below, all));
+            below.count_ones() as usize
+        }
+    }
+
+    #[inline(always)]
     fn prefetch<T>(address: *const T) {
         // SAFETY: a prefetch never faults, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }

@@ -47,6 +47,9 @@ pub enum Start<'a> {
 
 /// What happens to a finished vector before it is stored.
 pub trait Epilogue: Copy {
+    /// Whether the columns of the right matrix are summed on the way.
+    const SUMS: bool = false;
+
     /// The value to store at `offset` of the output.
     ///
     /// # Safety
@@ -63,6 +66,19 @@ pub trait Epilogue: Copy {
 pub struct Identity;
 
 impl Epilogue for Identity {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(self, value: S, _: usize) -> S {
+        value
+    }
+}
+
+/// Stores the product as it is, and the sums of the right matrix's columns beside it.
+#[derive(Clone, Copy)]
+struct WithSums;
+
+impl Epilogue for WithSums {
+    const SUMS: bool = true;
+
     #[inline(always)]
     unsafe fn apply<S: Simd>(self, value: S, _: usize) -> S {
         value
@@ -126,6 +142,8 @@ struct Pointers {
     start_column: usize,
     out: *mut f32,
     out_row: usize,
+    /// Where the sums of the right matrix's columns go; null without them.
+    sums: *mut f32,
 }
 
 /// `out[m][n] = epilogue(start + sum over k of left[m][k] * right[k][n])` for `rows` rows,
@@ -141,6 +159,37 @@ pub fn matmul<S: Simd, E: Epilogue>(
     right: Right<'_>,
     start: Start<'_>,
     (out, out_row): (&mut [f32], usize),
+    epilogue: E,
+) {
+    product::<S, E>((rows, inner, vectors), left, right, start, (out, out_row), &mut [], epilogue);
+}
+
+/// [`matmul`] from zero, and `sums[n] = sum over k of right[k][n]`: a layer's gradient by its
+/// weights and by its biases, whose terms pass through the same registers.
+///
+/// # Panics
+/// When a slice is shorter than the shape needs.
+#[inline(always)]
+pub fn matmul_and_sums<S: Simd>(
+    shape: (usize, usize, usize),
+    left: Left<'_>,
+    right: Right<'_>,
+    out: (&mut [f32], usize),
+    sums: &mut [f32],
+) {
+    assert!(sums.len() >= shape.2 * LANES);
+    product::<S, _>(shape, left, right, Start::Zero, out, sums, WithSums);
+}
+
+/// Checks the shape; `sums` is empty or as long as a row of `right`.
+#[inline(always)]
+fn product<S: Simd, E: Epilogue>(
+    (rows, inner, vectors): (usize, usize, usize),
+    left: Left<'_>,
+    right: Right<'_>,
+    start: Start<'_>,
+    (out, out_row): (&mut [f32], usize),
+    sums: &mut [f32],
     epilogue: E,
 ) {
     if rows == 0 || vectors == 0 {
@@ -176,6 +225,7 @@ pub fn matmul<S: Simd, E: Epilogue>(
         start_column,
         out: out.as_mut_ptr(),
         out_row,
+        sums: sums.as_mut_ptr(),
     };
     S::outline(Tiles { shape, pointers, epilogue });
 }
@@ -207,20 +257,27 @@ unsafe fn tiles<S: Simd, E: Epilogue>(shape: Shape, at: Pointers, epilogue: E) {
     let mut vector = 0;
     // SAFETY: tiles stay inside the shape.
     unsafe {
+        if E::SUMS && shape.vectors == 1 {
+            return column_of_tiles::<S, E, 1, true>(shape, at, 0, S::NARROW_ROWS, epilogue);
+        }
+        if E::SUMS {
+            // Beside wide tiles, whose accumulators leave no register, they are little work.
+            column_sums::<S>(shape, at);
+        }
         if S::WIDE_VECTORS == 4 {
             while vector + 4 <= shape.vectors {
-                column_of_tiles::<S, E, 4>(shape, at, vector, S::WIDE_ROWS, epilogue);
+                column_of_tiles::<S, E, 4, false>(shape, at, vector, S::WIDE_ROWS, epilogue);
                 vector += 4;
             }
             if vector + 2 <= shape.vectors {
-                column_of_tiles::<S, E, 2>(shape, at, vector, S::WIDE_ROWS, epilogue);
+                column_of_tiles::<S, E, 2, false>(shape, at, vector, S::WIDE_ROWS, epilogue);
                 vector += 2;
             }
         }
         let rows =
             if shape.vectors > 1 && S::WIDE_VECTORS == 1 { S::WIDE_ROWS } else { S::NARROW_ROWS };
         while vector < shape.vectors {
-            column_of_tiles::<S, E, 1>(shape, at, vector, rows, epilogue);
+            column_of_tiles::<S, E, 1, false>(shape, at, vector, rows, epilogue);
             vector += 1;
         }
     }
@@ -231,7 +288,7 @@ unsafe fn tiles<S: Simd, E: Epilogue>(shape: Shape, at: Pointers, epilogue: E) {
 /// # Safety
 /// As for [`tiles`].
 #[inline(always)]
-unsafe fn column_of_tiles<S: Simd, E: Epilogue, const NV: usize>(
+unsafe fn column_of_tiles<S: Simd, E: Epilogue, const NV: usize, const SUMS: bool>(
     shape: Shape,
     at: Pointers,
     vector: usize,
@@ -244,26 +301,27 @@ unsafe fn column_of_tiles<S: Simd, E: Epilogue, const NV: usize>(
         // SAFETY: rows row..row + rows are inside the shape.
         unsafe {
             match rows {
-                1 => tile::<S, E, 1, NV>(shape.inner, at, row, vector, epilogue),
-                2 => tile::<S, E, 2, NV>(shape.inner, at, row, vector, epilogue),
-                3 => tile::<S, E, 3, NV>(shape.inner, at, row, vector, epilogue),
-                4 => tile::<S, E, 4, NV>(shape.inner, at, row, vector, epilogue),
-                5 => tile::<S, E, 5, NV>(shape.inner, at, row, vector, epilogue),
-                6 => tile::<S, E, 6, NV>(shape.inner, at, row, vector, epilogue),
-                7 => tile::<S, E, 7, NV>(shape.inner, at, row, vector, epilogue),
-                _ => tile::<S, E, 8, NV>(shape.inner, at, row, vector, epilogue),
+                1 => tile::<S, E, 1, NV, SUMS>(shape.inner, at, row, vector, epilogue),
+                2 => tile::<S, E, 2, NV, SUMS>(shape.inner, at, row, vector, epilogue),
+                3 => tile::<S, E, 3, NV, SUMS>(shape.inner, at, row, vector, epilogue),
+                4 => tile::<S, E, 4, NV, SUMS>(shape.inner, at, row, vector, epilogue),
+                5 => tile::<S, E, 5, NV, SUMS>(shape.inner, at, row, vector, epilogue),
+                6 => tile::<S, E, 6, NV, SUMS>(shape.inner, at, row, vector, epilogue),
+                7 => tile::<S, E, 7, NV, SUMS>(shape.inner, at, row, vector, epilogue),
+                _ => tile::<S, E, 8, NV, SUMS>(shape.inner, at, row, vector, epilogue),
             }
         }
         row += rows;
     }
 }
 
-/// One tile: `MR` rows by `NV` vectors, all in registers while k runs.
+/// One tile: `MR` rows by `NV` vectors, all in registers while k runs; the first one of a column
+/// stores the column's sums.
 ///
 /// # Safety
 /// As for [`tiles`].
 #[inline(always)]
-unsafe fn tile<S: Simd, E: Epilogue, const MR: usize, const NV: usize>(
+unsafe fn tile<S: Simd, E: Epilogue, const MR: usize, const NV: usize, const SUMS: bool>(
     inner: usize,
     at: Pointers,
     row: usize,
@@ -282,9 +340,13 @@ unsafe fn tile<S: Simd, E: Epilogue, const MR: usize, const NV: usize>(
         }
         let left = at.left.add(row * at.left_row);
         let right = at.right.add(column);
+        let mut column_sums = [S::splat(0.0); NV];
         for k in 0..inner {
             let b: [S; NV] =
                 std::array::from_fn(|v| S::load(right.add(k * at.right_row + v * LANES)));
+            if SUMS {
+                column_sums = std::array::from_fn(|v| column_sums[v].add(b[v]));
+            }
             for (r, sum) in sum.iter_mut().enumerate() {
                 let a = S::splat(*left.add(r * at.left_row + k * at.left_column));
                 for (sum, &b) in sum.iter_mut().zip(&b) {
@@ -298,34 +360,28 @@ unsafe fn tile<S: Simd, E: Epilogue, const MR: usize, const NV: usize>(
                 epilogue.apply(sum, offset).store(at.out.add(offset));
             }
         }
+        if SUMS && row == 0 {
+            for (v, sum) in column_sums.into_iter().enumerate() {
+                sum.store(at.sums.add(column + v * LANES));
+            }
+        }
     }
 }
 
-/// `out[n] = sum over k of right[k][n]`: four chains by k modulo 4, combined pairwise.
+/// The sums of the right matrix's columns, in the order of k.
 ///
-/// # Panics
-/// When a slice is shorter than the shape needs.
+/// # Safety
+/// As for [`tiles`].
 #[inline(always)]
-pub fn column_sums<S: Simd>(inner: usize, vectors: usize, right: Right<'_>, out: &mut [f32]) {
-    let columns = vectors * LANES;
-    assert!(inner == 0 || (inner - 1) * right.row + columns <= right.data.len());
-    assert!(columns <= out.len());
-    for column in (0..columns).step_by(LANES) {
-        let from = right.data.as_ptr().wrapping_add(column);
-        // SAFETY: the assertion covers row k, and the column block is inside it.
-        let row = |k: usize| unsafe { S::load(from.add(k * right.row)) };
-        let mut chains = [S::splat(0.0); 4];
-        let whole = inner - inner % 4;
-        for k in (0..whole).step_by(4) {
-            for (chain, sum) in chains.iter_mut().enumerate() {
-                *sum = sum.add(row(k + chain));
+unsafe fn column_sums<S: Simd>(shape: Shape, at: Pointers) {
+    for vector in 0..shape.vectors {
+        let mut sum = S::splat(0.0);
+        // SAFETY: the vector is inside the shape.
+        unsafe {
+            for k in 0..shape.inner {
+                sum = sum.add(S::load(at.right.add(k * at.right_row + vector * LANES)));
             }
+            sum.store(at.sums.add(vector * LANES));
         }
-        for k in whole..inner {
-            chains[k % 4] = chains[k % 4].add(row(k));
-        }
-        let total = chains[0].add(chains[1]).add(chains[2].add(chains[3]));
-        // SAFETY: sixteen places from `column` are inside `out`, as asserted.
-        unsafe { total.store(out.as_mut_ptr().add(column)) };
     }
 }

@@ -7,6 +7,7 @@
 //! else.
 #![allow(unsafe_code)]
 
+mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -18,12 +19,16 @@ mod simd;
 mod softmax;
 mod vectors;
 
-pub use matmul::{Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, column_sums, matmul};
+pub use aligned::Aligned;
+pub use matmul::{
+    Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, matmul, matmul_and_sums,
+};
 pub use portable::Portable;
 pub use simd::{LANES, Simd};
 pub use softmax::{BatchLoss, ScoreKind, Targets, class_scores, softmax_loss};
 pub use vectors::{
-    Momentum, add_penalty_gradient, gather_rows, prefetch_rows, row_sums, transpose_rows,
+    Momentum, add_penalty_gradient, gather_rows, keep_below, prefetch_rows, row_sums,
+    transpose_rows,
 };
 
 /// An instruction set to run on.

@@ -43,6 +43,22 @@ pub trait Simd: Copy {
     /// # Safety
     /// `from` must be readable for `count` (at most sixteen) `f32`.
     unsafe fn load_first(from: *const f32, count: usize) -> Self;
+    /// Writes the candidates below `limit`, in their order, and returns how many they are; places
+    /// up to the sixteenth may be overwritten.
+    ///
+    /// # Safety
+    /// `to` must be writable for sixteen `u32`.
+    #[inline(always)]
+    unsafe fn store_below(candidates: [u32; LANES], limit: u32, to: *mut u32) -> usize {
+        let mut count = 0;
+        for candidate in candidates {
+            // Written always, counted only when it is below: no branch to predict wrongly.
+            // SAFETY: at most fifteen were counted before this one.
+            unsafe { to.add(count).write(candidate) };
+            count += usize::from(candidate < limit);
+        }
+        count
+    }
     /// Asks for the cache line of an address ahead of its use; changes nothing else.
     fn prefetch<T>(_address: *const T) {}
     /// `self + other`

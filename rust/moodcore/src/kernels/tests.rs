@@ -42,28 +42,36 @@ impl Task for Product {
             (Some(values), false) => Start::Columns(values),
         };
         matmul::<S, _>(self.shape, left, right, start, target, Relu);
+        let mut plain = vec![0.0; out.len()];
+        let mut sums = vec![0.0; vectors * LANES];
+        let target = (&mut plain[..], vectors * LANES);
+        matmul_and_sums::<S>(self.shape, left, right, target, &mut sums);
+        out.extend(plain);
+        out.extend(sums);
         out
     }
 }
 
+/// The product with start and ReLU, then the product alone, then the columns' sums.
 fn naive(product: &Product) -> Vec<f32> {
     let (rows, inner, vectors) = product.shape;
     let columns = vectors * LANES;
-    let mut out = Vec::new();
-    for m in 0..rows {
-        for n in 0..columns {
-            let mut sum = product
-                .start
-                .as_ref()
-                .map_or(0.0, |start| start[if product.start_by_row { m } else { n }]);
-            for k in 0..inner {
-                let a = product.left[m * product.strides.0 + k * product.strides.1];
-                sum = a.mul_add(product.right[k * columns + n], sum);
-            }
-            out.push(if 0.0 > sum { 0.0 } else { sum });
-        }
-    }
-    out
+    let right = |k: usize, n: usize| product.right[k * columns + n];
+    let element = |m: usize, n: usize, start: f32| {
+        (0..inner).fold(start, |sum, k| {
+            let a = product.left[m * product.strides.0 + k * product.strides.1];
+            a.mul_add(right(k, n), sum)
+        })
+    };
+    let places = || (0..rows).flat_map(|m| (0..columns).map(move |n| (m, n)));
+    let started = places().map(|(m, n)| {
+        let at = if product.start_by_row { m } else { n };
+        let sum = element(m, n, product.start.as_ref().map_or(0.0, |start| start[at]));
+        if 0.0 > sum { 0.0 } else { sum }
+    });
+    let plain = places().map(|(m, n)| element(m, n, 0.0));
+    let sums = (0..columns).map(|n| (0..inner).fold(0.0, |sum, k| sum + right(k, n)));
+    started.chain(plain).chain(sums).collect()
 }
 
 fn values(len: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -197,17 +205,15 @@ struct Moves(Vec<f32>);
 impl Task for Moves {
     type Output = Vec<f32>;
 
-    /// A 32 x 48 transpose, the sums of its columns, and the fourth row of 21 gathered.
+    /// A 32 x 48 transpose, the fourth row of 21 gathered, and the second row of 7.
     #[inline(always)]
     fn run<S: Simd>(self) -> Vec<f32> {
         let mut out = vec![0.0; 48 * 32];
         transpose_rows::<S>((2, 3), (&self.0, 48), (&mut out, 32));
-        let mut sums = vec![0.0; 48];
-        column_sums::<S>(32, 3, Right { data: &self.0, row: 48 }, &mut sums);
-        let mut row = vec![9.0; 32];
-        gather_rows::<S>(&self.0, 21, &[3], &mut row);
-        out.extend(sums);
-        out.extend(row);
+        let mut rows = vec![9.0; 48];
+        gather_rows::<S>(&self.0, 21, &[3], &mut rows[..32]);
+        gather_rows::<S>(&self.0, 7, &[1], &mut rows[32..]);
+        out.extend(rows);
         out
     }
 }
@@ -223,10 +229,33 @@ fn moves_put_every_value_in_its_place() {
             assert_eq!(transposed[column * 32 + row], from[row * 48 + column]);
         }
     }
-    let (sums, row) = rest.split_at(48);
-    for (column, sum) in sums.iter().enumerate() {
-        assert_eq!(*sum, (0..32).map(|r| from[r * 48 + column]).sum::<f32>());
+    let (long, short) = rest.split_at(32);
+    assert_eq!(long[..21], from[63..84]);
+    assert_eq!(short[..7], from[7..14]);
+    assert!(long[21..].iter().chain(&short[7..]).all(|&value| value == 0.0));
+}
+
+#[derive(Clone)]
+struct Below([u32; LANES], u32);
+
+impl Task for Below {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Vec<f32> {
+        let mut out = [0; LANES];
+        let count = keep_below::<S>(self.0, self.1, &mut out);
+        out[..count].iter().map(|&value| value as f32).collect()
     }
-    assert_eq!(row[..21], from[63..84]);
-    assert!(row[21..].iter().all(|&v| v == 0.0));
+}
+
+proptest! {
+    #[test]
+    fn keep_below_keeps_the_order(candidates: [u16; LANES], limit: u16) {
+        let candidates = candidates.map(u32::from);
+        let results = on_every_isa(&Below(candidates, u32::from(limit)));
+        assert_same_bits(&results);
+        let kept = candidates.iter().filter(|&&value| value < u32::from(limit));
+        prop_assert_eq!(&results[0], &kept.map(|&value| value as f32).collect::<Vec<_>>());
+    }
 }

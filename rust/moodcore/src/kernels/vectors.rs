@@ -13,17 +13,33 @@ pub fn gather_rows<S: Simd>(from: &[f32], columns: usize, rows: &[u32], to: &mut
     let last = rows.iter().fold(0, |last, &row| last.max(row)) as usize;
     assert!(rows.is_empty() || (last + 1) * columns <= from.len());
     assert!(rows.len() * wide <= to.len());
+    let (whole, rest) = (columns - columns % LANES, columns % LANES);
     for (at, &row) in rows.iter().enumerate() {
-        for column in (0..columns).step_by(LANES) {
-            // SAFETY: the row is at most `last`, which the first assertion covers; the second
-            // covers the place of its copy.
-            unsafe {
-                let source = from.as_ptr().add(row as usize * columns + column);
-                let count = LANES.min(columns - column);
-                S::load_first(source, count).store(to.as_mut_ptr().add(at * wide + column));
+        // SAFETY: the row is at most `last`, which the first assertion covers; the second covers
+        // the place of its copy.
+        unsafe {
+            let source = from.as_ptr().add(row as usize * columns);
+            let target = to.as_mut_ptr().add(at * wide);
+            for column in (0..whole).step_by(LANES) {
+                S::load(source.add(column)).store(target.add(column));
+            }
+            if rest > 0 {
+                S::load_first(source.add(whole), rest).store(target.add(whole));
             }
         }
     }
+}
+
+/// Writes the candidates below `limit` to the start of `out`, in their order, and returns how many
+/// they are; the rest of the first sixteen places may be overwritten.
+///
+/// # Panics
+/// When `out` has fewer than sixteen places.
+#[inline(always)]
+pub fn keep_below<S: Simd>(candidates: [u32; LANES], limit: u32, out: &mut [u32]) -> usize {
+    assert!(out.len() >= LANES);
+    // SAFETY: sixteen places, as asserted.
+    unsafe { S::store_below(candidates, limit, out.as_mut_ptr()) }
 }
 
 /// Asks for the cache lines of the chosen rows of a matrix ahead of their use: the first and the
@@ -35,10 +51,11 @@ pub fn prefetch_rows<S: Simd, T>(from: &[T], columns: usize, rows: &[u32]) {
     let start = from.as_ptr().cast::<u8>();
     for &row in rows {
         let row = start.wrapping_add(row as usize * bytes);
-        for offset in (0..bytes).step_by(LINE) {
+        S::prefetch(row);
+        for offset in (LINE..bytes).step_by(LINE) {
             S::prefetch(row.wrapping_add(offset));
         }
-        if bytes > size_of::<T>() {
+        if columns > 1 {
             S::prefetch(row.wrapping_add(bytes - 1));
         }
     }

@@ -4,7 +4,9 @@ use super::config::Config;
 use super::network::{Network, State};
 use super::step::{BLOCK, Workspace, backward, forward, loss};
 use super::train::Compute;
-use crate::kernels::{BatchLoss, Momentum, Simd, Task, add_penalty_gradient, transpose_rows};
+use crate::kernels::{
+    Aligned, BatchLoss, Momentum, Simd, Task, add_penalty_gradient, transpose_rows,
+};
 use crate::monitor::{Monitor, Pace};
 use crate::shuffle::Shuffle;
 use crate::{Result, Samples};
@@ -29,7 +31,7 @@ pub(super) struct Trainer<'a> {
     /// One for each thread.
     pub(super) workspaces: Vec<Workspace>,
     /// W^T of all hidden layers but the first.
-    transposed: Vec<Vec<f32>>,
+    transposed: Vec<Aligned>,
     /// The batch's gradient where it has more than one block.
     total: Vec<f64>,
     pace: Pace,
@@ -50,7 +52,7 @@ impl<'a> Trainer<'a> {
             seed,
             compute,
             workspaces: vec![Workspace::new(network); compute.team.threads()],
-            transposed: pairs.map(|pair| vec![0.0; pair[0].row() * pair[1].row()]).collect(),
+            transposed: pairs.map(|pair| Aligned::zeros(pair[0].row() * pair[1].row())).collect(),
             total: vec![0.0; network.len],
             pace: Pace::new(),
         }
@@ -153,11 +155,11 @@ impl Order {
 
     /// Gives the next rows; at most [`BLOCK`].
     #[inline(always)]
-    fn fill(&mut self, rows: &mut [u32]) {
+    fn fill<S: Simd>(&mut self, rows: &mut [u32]) {
         let count = rows.len();
         if self.waiting != count {
             debug_assert_eq!(self.waiting, 0);
-            self.draw(count);
+            self.draw::<S>(count);
         }
         rows.copy_from_slice(&self.drawn[..count]);
         self.waiting = 0;
@@ -165,8 +167,8 @@ impl Order {
 
     /// Draws the rows that the next [`Order::fill`] of the same `count` will give.
     #[inline(always)]
-    fn look_ahead(&mut self, count: usize) {
-        self.draw(count.min(self.left));
+    fn look_ahead<S: Simd>(&mut self, count: usize) {
+        self.draw::<S>(count.min(self.left));
     }
 
     /// The rows that are drawn and not yet handed out.
@@ -176,12 +178,12 @@ impl Order {
     }
 
     #[inline(always)]
-    fn draw(&mut self, count: usize) {
+    fn draw<S: Simd>(&mut self, count: usize) {
         self.left -= count;
         self.waiting = count;
         let rows = &mut self.drawn[..count];
         match &mut self.shuffle {
-            Some(shuffle) => shuffle.fill(rows),
+            Some(shuffle) => shuffle.fill::<S>(rows),
             None => {
                 for row in rows {
                     *row = self.next;
@@ -210,18 +212,19 @@ impl Trainer<'_> {
         }
         if count <= BLOCK {
             let ws = &mut self.workspaces[0];
-            order.fill(&mut ws.rows[..count]);
-            order.look_ahead(count);
+            order.fill::<S>(&mut ws.rows[..count]);
+            order.look_ahead::<S>(count);
             self.samples.prefetch::<S>(order.ahead());
             block::<S>(&self.samples, network, weights, &self.transposed, ws, count);
             self.pace.advance(count * network.work(), monitor)?;
-            return Ok((ws.loss, ws.total_weight(count)));
+            return Ok((ws.loss, ws.total_weight(&self.samples, count)));
         }
-        self.gradient_of_blocks(network, weights, order, count, monitor)
+        self.gradient_of_blocks::<S>(network, weights, order, count, monitor)
     }
 
     /// [`Trainer::gradient`] of a batch of several blocks, which threads share.
-    fn gradient_of_blocks(
+    #[inline(always)]
+    fn gradient_of_blocks<S: Simd>(
         &mut self,
         network: &Network,
         weights: &[f32],
@@ -238,7 +241,7 @@ impl Trainer<'_> {
             for ws in &mut self.workspaces {
                 let count = BLOCK.min(left);
                 if count > 0 {
-                    order.fill(&mut ws.rows[..count]);
+                    order.fill::<S>(&mut ws.rows[..count]);
                     counts.push(count);
                     left -= count;
                 }
@@ -251,8 +254,8 @@ impl Trainer<'_> {
             for (ws, &count) in wave.iter().zip(&counts) {
                 sums.loss += ws.loss.loss;
                 sums.correct += ws.loss.correct;
-                weight += ws.total_weight(count);
-                for (total, &part) in self.total.iter_mut().zip(&ws.gradient) {
+                weight += ws.total_weight(&self.samples, count);
+                for (total, &part) in self.total.iter_mut().zip(ws.gradient.iter()) {
                     *total += f64::from(part);
                 }
             }
@@ -291,7 +294,7 @@ fn block<S: Simd>(
     samples: &Samples<'_>,
     network: &Network,
     weights: &[f32],
-    transposed: &[Vec<f32>],
+    transposed: &[Aligned],
     ws: &mut Workspace,
     count: usize,
 ) {
@@ -306,7 +309,7 @@ struct BlockTask<'t> {
     samples: &'t Samples<'t>,
     network: &'t Network,
     weights: &'t [f32],
-    transposed: &'t [Vec<f32>],
+    transposed: &'t [Aligned],
     ws: &'t mut Workspace,
     count: usize,
 }
@@ -365,7 +368,7 @@ impl Task for EvaluateTask<'_> {
             }
             ws.load::<S>(self.samples, count);
             forward::<S>(self.network, self.weights, ws, count);
-            *result = (loss::<S>(self.network, ws, count), ws.total_weight(count));
+            *result = (loss::<S>(self.network, ws, count), ws.total_weight(self.samples, count));
         }
     }
 }

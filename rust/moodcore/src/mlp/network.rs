@@ -7,7 +7,7 @@
 //! activations are zero, and so are its gradients.
 
 use super::config::{Config, Init};
-use crate::kernels::LANES;
+use crate::kernels::{Aligned, LANES};
 use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
 
@@ -147,7 +147,7 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Data`] when a layer's size is not this network's or a value is not finite.
-    pub fn pack(&self, layers: &[Layer]) -> Result<Vec<f32>> {
+    pub fn pack(&self, layers: &[Layer]) -> Result<Aligned> {
         if layers.len() != self.hidden.len() + 1 {
             return Err(Error::Data(format!(
                 "the network has {} layers of weights, got {}",
@@ -155,7 +155,7 @@ impl Network {
                 layers.len()
             )));
         }
-        let mut flat = vec![0.0; self.len];
+        let mut flat = Aligned::zeros(self.len);
         for (index, (layer, place)) in layers.iter().zip(self.places()).enumerate() {
             let Place { inputs, outputs, biases, .. } = place;
             if layer.weights.len() != inputs * outputs || layer.biases.len() != outputs {
@@ -209,9 +209,9 @@ pub struct State {
     /// The shape.
     pub network: Network,
     /// The flat vector of weights and biases.
-    pub weights: Vec<f32>,
+    pub weights: Aligned,
     /// The last step of each.
-    pub velocity: Vec<f32>,
+    pub velocity: Aligned,
     /// Epochs behind this state: schedules and shuffles go on from here.
     pub epoch: usize,
 }
@@ -243,7 +243,7 @@ impl State {
             layers.push(Layer { weights, biases: vec![0.0; outputs] });
         }
         let weights = network.pack(&layers)?;
-        let velocity = vec![0.0; network.len];
+        let velocity = Aligned::zeros(network.len);
         Ok(State { network, weights, velocity, epoch: 0 })
     }
 }

@@ -8,8 +8,8 @@
 use super::network::Network;
 use crate::Samples;
 use crate::kernels::{
-    BatchLoss, Identity, LANES, Left, Relu, ReluGradient, Right, Simd, Start, Targets, column_sums,
-    gather_rows, matmul, row_sums, softmax_loss, transpose_rows,
+    Aligned, BatchLoss, Identity, LANES, Left, Relu, ReluGradient, Right, Simd, Start, Targets,
+    gather_rows, matmul, matmul_and_sums, row_sums, softmax_loss, transpose_rows,
 };
 
 /// Samples in a block. Larger batches are cut into blocks, whose gradients are added in double
@@ -21,9 +21,9 @@ pub(super) const BLOCK: usize = 128;
 #[derive(Clone, Debug)]
 struct Activity {
     /// Outputs (B, M).
-    h: Vec<f32>,
+    h: Aligned,
     /// Gradient of the loss by the layer's inputs to its ReLU, (B, M).
-    delta: Vec<f32>,
+    delta: Aligned,
 }
 
 /// All that one thread needs for a block, allocated once.
@@ -32,23 +32,23 @@ pub(super) struct Workspace {
     /// Which samples are in the block.
     pub(super) rows: Vec<u32>,
     /// Their features (B, n), rows filled up with zeros.
-    x: Vec<f32>,
-    label: Vec<f32>,
-    weight: Vec<f32>,
+    x: Aligned,
+    label: Aligned,
+    weight: Aligned,
     activity: Vec<Activity>,
     /// Inputs of the output layer, (M, B).
-    transposed: Vec<f32>,
+    transposed: Aligned,
     /// Scores of the classes, then their gradient, (K, B).
-    pub(super) scores: Vec<f32>,
+    pub(super) scores: Aligned,
     /// Gradient of the block's summed loss, laid out as the weights.
-    pub(super) gradient: Vec<f32>,
+    pub(super) gradient: Aligned,
     /// The block's summed loss.
     pub(super) loss: BatchLoss,
 }
 
 impl Workspace {
     pub(super) fn new(network: &Network) -> Self {
-        let zeros = |count: usize| vec![0.0; count * BLOCK];
+        let zeros = |count: usize| Aligned::zeros(count * BLOCK);
         let activity = |layer: &super::network::Hidden| Activity {
             h: zeros(layer.row()),
             delta: zeros(layer.row()),
@@ -61,7 +61,7 @@ impl Workspace {
             activity: network.hidden.iter().map(activity).collect(),
             transposed: zeros(network.head.row()),
             scores: zeros(network.head.n_classes),
-            gradient: vec![0.0; network.len],
+            gradient: Aligned::zeros(network.len),
             loss: BatchLoss::default(),
         }
     }
@@ -86,10 +86,14 @@ impl Workspace {
         gather_rows::<S>(x, n_features, &self.rows[..count], &mut self.x);
     }
 
-    /// The sum of the weights of the first `count` samples.
+    /// The sum of the weights of the first `count` samples, which came from `samples`.
     #[inline(always)]
-    pub(super) fn total_weight(&self, count: usize) -> f64 {
-        self.weight[..count].iter().map(|&weight| f64::from(weight)).sum()
+    pub(super) fn total_weight(&self, samples: &Samples<'_>, count: usize) -> f64 {
+        if samples.is_weighted() {
+            self.weight[..count].iter().map(|&weight| f64::from(weight)).sum()
+        } else {
+            count as f64
+        }
     }
 }
 
@@ -142,7 +146,7 @@ pub(super) fn loss<S: Simd>(network: &Network, ws: &mut Workspace, count: usize)
 pub(super) fn backward<S: Simd>(
     network: &Network,
     weights: &[f32],
-    transposed: &[Vec<f32>],
+    transposed: &[Aligned],
     ws: &mut Workspace,
     count: usize,
 ) {
@@ -157,16 +161,15 @@ pub(super) fn backward<S: Simd>(
             None => (&ws.x, x_row),
             Some(below) => (&below.h, network.hidden[index - 1].row()),
         };
-        matmul::<S, _>(
+        let (weights, biases) =
+            ws.gradient[layer.weights..].split_at_mut(layer.biases - layer.weights);
+        matmul_and_sums::<S>(
             (layer.inputs, count, layer.vectors),
             Left { data: input, row: 1, column: input_row },
             Right { data: delta, row },
-            Start::Zero,
-            (&mut ws.gradient[layer.weights..layer.biases], row),
-            Identity,
+            (weights, row),
+            biases,
         );
-        let biases = &mut ws.gradient[layer.biases..][..row];
-        column_sums::<S>(count, layer.vectors, Right { data: delta, row }, biases);
         if let Some(below) = before.last_mut() {
             matmul::<S, _>(
                 (count, layer.width, network.hidden[index - 1].vectors),
