@@ -54,7 +54,7 @@ class Shape:
 def moodcore_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
     # Of a small network an epoch lasts milliseconds, less than checking the input: as in real
     # use, several share one check.
-    epochs = 30 if sum(shape.hidden) < 100 else 3
+    epochs = 100 if sum(shape.hidden) < 100 else 3
     model = MLP(shape.hidden, batch_size=shape.batch, epochs=epochs, random_state=0)
     start = time.perf_counter()
     model.fit(X, y)

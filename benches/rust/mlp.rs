@@ -5,6 +5,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use moodcore::Samples;
+use moodcore::kernels::Portable;
 use moodcore::kernels::{Isa, ScoreKind};
 use moodcore::mlp::{BatchSize, Compute, Config, State, fit, predict};
 use moodcore::monitor::Silent;
@@ -91,7 +92,7 @@ fn shuffling(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ROWS as u64));
     group.bench_function("portable", |bencher| {
         bencher.iter(|| {
-            Shuffle::new(ROWS, black_box(3), 1).fill(&mut rows);
+            Shuffle::new(ROWS, black_box(3), 1).fill::<Portable>(&mut rows);
             rows[0]
         });
     });

@@ -205,20 +205,22 @@ impl Trainer<'_> {
         count: usize,
         monitor: &mut dyn Monitor,
     ) -> Result<(BatchLoss, f64)> {
-        for (pair, to) in network.hidden.windows(2).zip(&mut self.transposed) {
-            let from = &weights[pair[1].weights..pair[1].biases];
-            let blocks = (pair[0].vectors, pair[1].vectors);
-            transpose_rows::<S>(blocks, (from, pair[1].row()), (to, pair[0].row()));
-        }
         if count <= BLOCK {
             let ws = &mut self.workspaces[0];
             order.fill::<S>(&mut ws.rows[..count]);
+            ws.load::<S>(&self.samples, count);
+            forward::<S>(network, weights, ws, count);
+            ws.loss = loss::<S>(network, ws, count);
+            // The loss is one long chain of operations; beside it, the processor finds time for
+            // what does not depend on it.
             order.look_ahead::<S>(count);
             self.samples.prefetch::<S>(order.ahead());
-            block::<S>(&self.samples, network, weights, &self.transposed, ws, count);
+            transpose_weights::<S>(network, weights, &mut self.transposed);
+            backward::<S>(network, weights, &self.transposed, ws, count);
             self.pace.advance(count * network.work(), monitor)?;
             return Ok((ws.loss, ws.total_weight(&self.samples, count)));
         }
+        transpose_weights::<S>(network, weights, &mut self.transposed);
         self.gradient_of_blocks::<S>(network, weights, order, count, monitor)
     }
 
@@ -285,6 +287,16 @@ impl Trainer<'_> {
             nesterov: config.nesterov,
         };
         momentum.step::<S>(&mut state.weights, &mut state.velocity, gradient);
+    }
+}
+
+/// Writes W^T of all hidden layers but the first.
+#[inline(always)]
+fn transpose_weights<S: Simd>(network: &Network, weights: &[f32], transposed: &mut [Aligned]) {
+    for (pair, to) in network.hidden.windows(2).zip(transposed) {
+        let from = &weights[pair[1].weights..pair[1].biases];
+        let blocks = (pair[0].vectors, pair[1].vectors);
+        transpose_rows::<S>(blocks, (from, pair[1].row()), (to, pair[0].row()));
     }
 }
 
