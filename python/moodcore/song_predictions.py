@@ -58,7 +58,7 @@ def predict_songs(model: Any, path: str | os.PathLike[str]) -> pd.DataFrame:
     model : SongPipeline
         A fitted pipeline.
     path : str or path-like
-        CSV or Parquet; columns in any order, labels not needed.
+        CSV or Parquet; columns in any order; labels, where there are any, are not looked at.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def predict_songs(model: Any, path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     from moodcore import songs
 
-    table = songs.read(path, labels="optional", columns=needed_columns(model))
+    table = songs.read(path, labels="ignore", columns=needed_columns(model))
     probabilities = model.predict_proba(table.X)
     names = class_names(model)
     added = {LABEL_COLUMN: np.array(names, dtype=object)[probabilities.argmax(axis=1)]}

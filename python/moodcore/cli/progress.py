@@ -66,15 +66,18 @@ class BarProgress:
             TextColumn,
             TimeRemainingColumn,
         )
+        from rich.table import Column
 
+        # On a narrow terminal the best settings are cut, not the time left.
         self._bar = Progress(
-            TextColumn("{task.fields[done]} candidates"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("folds"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[best]}"),
+            TextColumn("{task.fields[done]} candidates", table_column=_whole(16)),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(table_column=_whole(7)),
+            TextColumn("folds", table_column=_whole(5)),
+            TimeRemainingColumn(table_column=_whole(7)),
+            TextColumn("{task.fields[best]}", table_column=Column(no_wrap=True, ratio=1)),
             console=self._console,
+            expand=True,
         )
         self._task = self._bar.add_task(
             "search",
@@ -105,6 +108,12 @@ class BarProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _whole(width: int) -> Any:
+    from rich.table import Column
+
+    return Column(no_wrap=True, min_width=width)
 
 
 def make_progress() -> PlainProgress | BarProgress:

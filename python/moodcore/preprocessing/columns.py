@@ -55,6 +55,11 @@ class SelectColumns(TransformerMixin, BaseEstimator):
             validate_data(self, X, dtype="numeric")
             self.columns_ = list(getattr(self, "feature_names_in_", range(self.n_features_in_)))
             return self
+        if isinstance(self.columns, str) or not len(self.columns):
+            raise ValueError(
+                f"columns must be a sequence of at least one name or position, or None, "
+                f"got {self.columns!r}"
+            )
         self.columns_ = list(self.columns)
         chosen = self._choose(X)
         self.n_features_in_ = chosen.shape[1]

@@ -30,7 +30,9 @@ class CorrelationFilter(TransformerMixin, BaseEstimator):
     support_ : ndarray of bool, shape (n_features,)
         Which columns stay.
     correlation_ : ndarray of shape (n_features, n_features)
-        Pearson correlations; zero for constant columns, whose correlation is not defined.
+        Pearson correlations; zero, also with itself, for a constant column, which has none.
+    constant_ : list of str
+        Constant columns: their correlation is not defined, so they stay.
     relevance_ : ndarray of shape (n_features,)
         Mutual information with the label, in nats.
     dropped_ : list of dict
@@ -88,6 +90,13 @@ class CorrelationFilter(TransformerMixin, BaseEstimator):
         values = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return values[:, self.support_]
 
+    @property
+    def constant_(self) -> list[str]:
+        """Constant columns."""
+        check_is_fitted(self, "support_")
+        itself = np.diag(self.correlation_)
+        return [name for name, one in zip(self._names(), itself, strict=True) if one == 0.0]
+
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Give the names of the columns that stay."""
         check_is_fitted(self, "support_")
@@ -138,5 +147,5 @@ def _correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     scaled = centred / np.where(constant, 1.0, norm)
     scaled[:, constant] = 0.0
     correlation: NDArray[np.float64] = np.clip(scaled.T @ scaled, -1.0, 1.0)
-    np.fill_diagonal(correlation, 1.0)
+    np.fill_diagonal(correlation, np.where(constant, 0.0, 1.0))
     return correlation

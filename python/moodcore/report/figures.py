@@ -179,7 +179,10 @@ def _candidates(run: RunData) -> tuple[str, Any, pd.DataFrame]:
     from moodcore import plots
 
     last = run.curves.groupby("number").last().reset_index()
-    caption = "Training and validation loss of every candidate, mean over the folds."
+    caption = (
+        "Training and validation loss of every candidate, mean over the folds. Training rows are "
+        "balanced, validation rows keep the natural mix: a gap alone is no overfitting."
+    )
     return caption, plots.candidate_losses(run.shown, run.curves), last.round(4)
 
 
