@@ -7,9 +7,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use moodcore::Samples;
 use moodcore::kernels::Portable;
 use moodcore::kernels::{Isa, ScoreKind};
-use moodcore::mlp::{BatchSize, Compute, Config, State, fit, predict};
+use moodcore::mlp::{BatchSize, Config, State, fit, predict};
 use moodcore::monitor::Silent;
-use moodcore::parallel::Team;
+use moodcore::parallel::{Compute, Team};
 use moodcore::rng::{Purpose, Stream};
 use moodcore::shuffle::Shuffle;
 use std::hint::black_box;

@@ -61,6 +61,17 @@ def test_columns_the_model_does_not_use_may_be_missing(folder, moodcore):
     assert moodcore("predict", folder / "model", fewer).code == 0
 
 
+def test_labels_of_the_file_do_not_hinder_a_prediction(folder, moodcore):
+    songs = pd.read_csv(folder / "songs.csv", dtype={"labels": object})
+    songs.loc[::2, "labels"] = ""
+    songs.loc[1, "labels"] = "melancholy"
+    odd = folder / "odd.csv"
+    songs.to_csv(odd, index=False)
+    done = moodcore("predict", folder / "model", odd)
+    assert done.code == 0, done.err
+    assert pd.read_csv(io.StringIO(done.out))["labels"][1] == "melancholy"
+
+
 def test_evaluate_in_words_and_json(folder, moodcore):
     words = moodcore("evaluate", folder / "model", folder / "songs.csv")
     assert words.code == 0, words.err

@@ -5,13 +5,13 @@
 //! sixteen lanes and compiled for AVX-512, AVX2 with FMA, and portable code.
 //!
 //! ```
-//! use moodcore::{Samples, kernels::Isa, mlp, monitor::Silent, parallel::Team};
+//! use moodcore::{Samples, kernels::Isa, mlp, monitor::Silent, parallel::{Compute, Team}};
 //!
 //! let x = [0.0, 0.1, 0.2, 0.9, 1.0, 1.1_f32];
 //! let y = [0, 0, 0, 1, 1, 1_u32];
 //! let samples = Samples::new(&x, 1, &y, 2, None)?;
 //! let config = mlp::Config { epochs: 200, learning_rate: 0.1, ..Default::default() };
-//! let compute = mlp::Compute { isa: Isa::detect(), team: &Team::new(1)? };
+//! let compute = Compute { isa: Isa::detect(), team: &Team::new(1)? };
 //! let state = mlp::State::initial(&config, 1, 2, 7)?;
 //! let fit = mlp::fit(&config, samples, None, state, 7, compute, &mut Silent)?;
 //! assert!(fit.history.accuracy.last() == Some(&1.0));

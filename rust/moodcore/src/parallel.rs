@@ -1,8 +1,18 @@
-//! The worker pool. Work is split by its size alone, never by the number of threads, so that
+//! What to compute with: an instruction set and the worker pool. Work is split by its size alone, never by the number of threads, so that
 //! results do not depend on it.
 
+use crate::kernels::Isa;
 use crate::{Error, Result};
 use rayon::prelude::*;
+
+/// What to compute with; it changes the speed and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Compute<'a> {
+    /// The instruction set.
+    pub isa: Isa,
+    /// The threads.
+    pub team: &'a Team,
+}
 
 /// A fixed number of worker threads, or none: one thread means the caller's own.
 #[derive(Debug)]

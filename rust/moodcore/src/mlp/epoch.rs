@@ -3,11 +3,11 @@
 use super::config::Config;
 use super::network::{Network, State};
 use super::step::{BLOCK, Workspace, backward, forward, loss};
-use super::train::Compute;
 use crate::kernels::{
     Aligned, BatchLoss, Momentum, Simd, Task, add_penalty_gradient, transpose_rows,
 };
 use crate::monitor::{Monitor, Pace};
+use crate::parallel::Compute;
 use crate::shuffle::Shuffle;
 use crate::{Result, Samples};
 
@@ -209,12 +209,17 @@ impl Trainer<'_> {
             let ws = &mut self.workspaces[0];
             order.fill::<S>(&mut ws.rows[..count]);
             ws.load::<S>(&self.samples, count);
+            // The next batch's rows are fetched in thirds: the processor waits for few at a time.
+            order.look_ahead::<S>(count);
+            let (first, rest) = order.ahead().split_at(order.ahead().len() / 3);
+            let (second, third) = rest.split_at(rest.len() / 2);
+            self.samples.prefetch::<S>(first);
             forward::<S>(network, weights, ws, count);
+            self.samples.prefetch::<S>(second);
             ws.loss = loss::<S>(network, ws, count);
             // The loss is one long chain of operations; beside it, the processor finds time for
             // what does not depend on it.
-            order.look_ahead::<S>(count);
-            self.samples.prefetch::<S>(order.ahead());
+            self.samples.prefetch::<S>(third);
             transpose_weights::<S>(network, weights, &mut self.transposed);
             backward::<S>(network, weights, &self.transposed, ws, count);
             self.pace.advance(count * network.work(), monitor)?;

@@ -23,7 +23,7 @@ pub use config::{BatchSize, Config, Init, Record};
 pub use network::{Layer, Network, State};
 pub use predict::predict;
 pub use schedule::{Schedule, ScheduleKind};
-pub use train::{Compute, Fit, History, Outcome, fit};
+pub use train::{Fit, History, Outcome, fit};
 
 #[cfg(test)]
 mod tests;

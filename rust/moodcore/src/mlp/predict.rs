@@ -2,9 +2,9 @@
 
 use super::network::Network;
 use super::step::{BLOCK, Workspace, forward};
-use super::train::Compute;
 use crate::kernels::{LANES, ScoreKind, Simd, Task, class_scores};
 use crate::monitor::Monitor;
+use crate::parallel::Compute;
 use crate::{Error, Result};
 
 /// Blocks between two polls of the monitor, for each thread.

@@ -5,7 +5,7 @@ use super::*;
 use crate::Samples;
 use crate::kernels::{Isa, ScoreKind};
 use crate::monitor::{EpochRecord, Monitor, Silent};
-use crate::parallel::Team;
+use crate::parallel::{Compute, Team};
 use crate::rng::{Purpose, Stream};
 use proptest::prelude::*;
 

@@ -3,19 +3,9 @@
 use super::config::{Config, Record};
 use super::epoch::{Trainer, evaluate};
 use super::network::State;
-use crate::kernels::Isa;
 use crate::monitor::{EpochRecord, Monitor};
-use crate::parallel::Team;
+use crate::parallel::Compute;
 use crate::{Error, Result, Samples};
-
-/// What to compute with; it changes the speed and nothing else.
-#[derive(Clone, Copy, Debug)]
-pub struct Compute<'a> {
-    /// The instruction set.
-    pub isa: Isa,
-    /// The threads.
-    pub team: &'a Team,
-}
 
 /// The course of a training; one entry an epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
