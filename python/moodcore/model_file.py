@@ -3,11 +3,11 @@
 The arrays are the file's tensors. Everything else is one JSON object under the key ``moodcore``
 of the file's metadata::
 
-    {"version": 1, "model": MODEL, "provenance": {...}, "sha256": "..."}
+    {"version": 1, "model": MODEL, "provenance": {...}}
 
 ``MODEL`` is ``{"kind": "MLP", "params": {...}, ...}`` or a pipeline of such parts; what each kind
-holds is in :mod:`moodcore.model_parts`. The checksum covers the arrays, so that a flipped bit is
-found before it is believed.
+holds is in :mod:`moodcore.model_parts`. The metadata's other key, ``sha256``, is a checksum of
+arrays and JSON, so that a flipped bit is found before it is believed.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ def save(
     ------
     NotFittedError
         When the model is not fitted.
-    TypeError
+    TypeError, ValueError
         When the model is of a kind that the format does not hold, or the provenance is not JSON.
     OSError
         When the file cannot be written.
@@ -71,14 +71,10 @@ def save(
     described = write_part(model, "model", arrays)
     if provenance is None:
         provenance = getattr(model, "provenance_", {})
-    header = {
-        "version": VERSION,
-        "model": described,
-        "provenance": dict(provenance),
-        "sha256": _digest(arrays),
-    }
-    text = json.dumps(header, sort_keys=True)
-    write_bytes(Path(path), safetensors.numpy.save(arrays, metadata={"moodcore": text}))
+    header = {"version": VERSION, "model": described, "provenance": dict(provenance)}
+    text = json.dumps(header, sort_keys=True, allow_nan=False)
+    metadata = {"moodcore": text, "sha256": _digest(arrays, text)}
+    write_bytes(Path(path), safetensors.numpy.save(arrays, metadata=metadata))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -104,8 +100,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     header, arrays = _read_file(Path(path))
     try:
         model = read_part(header["model"], "model", arrays)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"{path}: the header does not describe a model: {error}") from error
+    # A forged header can provoke any error in the parts that it describes.
+    except Exception as error:
+        raise ModelFileError(f"{path}: the header does not describe a model: {error!r}") from error
     model.provenance_ = header["provenance"]
     return model
 
@@ -118,30 +115,38 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
         raise FileNotFoundError(f"no model file at {path}")
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
-            text = (file.metadata() or {}).get("moodcore")
+            metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         raise ModelFileError(f"{path} is no model file, or is damaged: {error}") from error
-    if text is None:
+    if "moodcore" not in metadata:
         raise ModelFileError(f"{path} is a safetensors file, but not of moodcore")
+    text = metadata["moodcore"]
+    header = _read_header(path, text)
+    if metadata.get("sha256") != _digest(arrays, text):
+        raise ModelFileError(f"{path}: the content does not match its checksum; it is damaged")
+    return header, arrays
+
+
+def _read_header(path: Path, text: str) -> dict[str, Any]:
+    """Read the JSON; a version that is not ours comes before everything else in it."""
     try:
         header = json.loads(text)
-        version, digest = header["version"], header["sha256"]
-        header["model"], header["provenance"]
-    except (ValueError, KeyError, TypeError) as error:
+        version = header["version"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path}: the header is damaged: {error!r}") from error
     if version != VERSION:
         raise ModelFileError(
             f"{path} is of format version {version}; this moodcore reads version {VERSION}"
         )
-    if digest != _digest(arrays):
-        raise ModelFileError(f"{path}: the arrays do not match their checksum; the file is damaged")
-    return header, arrays
+    if not all(isinstance(header.get(key), dict) for key in ("model", "provenance")):
+        raise ModelFileError(f"{path}: the header is damaged: model or provenance is no object")
+    return header
 
 
-def _digest(arrays: Arrays) -> str:
-    """Hash names, types, shapes and bytes of all arrays."""
-    digest = hashlib.sha256()
+def _digest(arrays: Arrays, text: str) -> str:
+    """Hash the JSON, then names, types, shapes and bytes of all arrays."""
+    digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())

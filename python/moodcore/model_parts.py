@@ -58,7 +58,15 @@ def _labels(values: NDArray[Any]) -> Described:
 
 
 def _read_labels(described: Mapping[str, Any]) -> NDArray[Any]:
-    return np.array(described["values"], dtype=np.dtype(described["dtype"]))
+    values, dtype = described["values"], np.dtype(described["dtype"])
+    if dtype.kind not in "OUSbiuf" or not isinstance(values, list):
+        raise ValueError(f"labels must be a list of text or numbers, got {dtype} and {values!r}")
+    if not all(isinstance(value, str | int | float | bool) for value in values):
+        raise ValueError(f"labels must be text or numbers, got {values!r}")
+    labels = np.array(values, dtype=dtype)
+    if labels.tolist() != values or len(set(values)) != len(values):
+        raise ValueError(f"labels must differ and fit {dtype}, got {values!r}")
+    return labels
 
 
 def _write_features(model: Any) -> Described:
@@ -82,31 +90,74 @@ def _write_mlp(model: Any, prefix: str, arrays: Arrays) -> Described:
     for index, (weights, biases) in enumerate(layers):
         arrays[f"{prefix}.coefs.{index}"] = weights
         arrays[f"{prefix}.intercepts.{index}"] = biases
-    params = json.loads(model._core_parameters(frozenset(model.get_params()) - {"random_state"}))
+    for index, (weights, biases) in enumerate(model._velocities):
+        arrays[f"{prefix}.coefs_velocity.{index}"] = weights
+        arrays[f"{prefix}.intercepts_velocity.{index}"] = biases
+    for name, values in model.history_.items():
+        arrays[f"{prefix}.history.{name}"] = np.asarray(
+            values, dtype=_HISTORY.get(name, np.float64)
+        )
+    named = frozenset(model.get_params()) - {"random_state", "class_weight"}
     return {
-        "params": params,
+        "params": json.loads(model._core_parameters(named)),
+        "class_weight": _write_class_weight(model.class_weight),
         "classes": _labels(model.classes_),
-        "n_iter": model.n_iter_,
-        "loss": None if np.isnan(model.loss_) else model.loss_,
+        "seed": model._core_seed,
+        "epoch": model._epoch,
+        "history": sorted(model.history_),
+        "best_epoch": model.best_epoch_,
         **_write_features(model),
     }
+
+
+# Curves with one entry an update are kept in single precision; those by epoch in double.
+_HISTORY = {"update_loss": np.float32}
+
+
+def _write_class_weight(class_weight: Any) -> Any:
+    """Describe a dict as pairs: the keys of a JSON object would turn to text."""
+    if not isinstance(class_weight, Mapping):
+        return class_weight
+    keys = _labels(np.array(list(class_weight)))
+    return {"classes": keys, "weights": [float(weight) for weight in class_weight.values()]}
+
+
+def _read_class_weight(described: Any) -> Any:
+    if described is None or isinstance(described, str):
+        return described
+    keys = _read_labels(described["classes"]).tolist()
+    return dict(zip(keys, map(float, described["weights"]), strict=True))
 
 
 def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     from moodcore.mlp import MLP
 
     model = _read_features(MLP(**described["params"]), described)
+    model.class_weight = _read_class_weight(described["class_weight"])
     model.hidden_sizes = tuple(model.hidden_sizes)
     model.classes_ = _read_labels(described["classes"])
     sizes = [model.n_features_in_, *model.hidden_sizes, len(model.classes_)]
-    model.coefs_, model.intercepts_ = [], []
-    for index, shape in enumerate(pairwise(sizes)):
-        weights = _array(arrays, f"{prefix}.coefs.{index}", shape, np.float32)
-        biases = _array(arrays, f"{prefix}.intercepts.{index}", shape[1:], np.float32)
-        model.coefs_.append(weights)
-        model.intercepts_.append(biases)
-    model.n_iter_ = int(described["n_iter"])
-    model.loss_ = float("nan") if described["loss"] is None else float(described["loss"])
+
+    def layers(suffix: str) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+        found = []
+        for index, shape in enumerate(pairwise(sizes)):
+            weights = _array(arrays, f"{prefix}.coefs{suffix}.{index}", shape, np.float32)
+            biases = _array(arrays, f"{prefix}.intercepts{suffix}.{index}", shape[1:], np.float32)
+            found.append((weights, biases))
+        return found
+
+    model.coefs_ = [weights for weights, _ in layers("")]
+    model.intercepts_ = [biases for _, biases in layers("")]
+    model._velocities = layers("_velocity")
+    model._core_seed, model._epoch = int(described["seed"]), int(described["epoch"])
+    model.best_epoch_ = described["best_epoch"]
+    model.history_ = {}
+    for name in described["history"]:
+        values = arrays[f"{prefix}.history.{name}"]
+        model.history_[name] = values if name in _HISTORY else values.tolist()
+    losses = model.history_["loss"]
+    model.n_iter_ = max(1, len(losses))
+    model.loss_ = losses[-1] if losses else float("nan")
     return model
 
 
@@ -121,7 +172,8 @@ def _array(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> ND
     return array
 
 
-# Fitted arrays of scikit-learn's scalers: what `transform` and `inverse_transform` read.
+# Fitted arrays of scikit-learn's scalers: what `transform` and `inverse_transform` read. One that
+# an argument makes needless is None, and not in the file.
 _SCALERS = {
     "MinMaxScaler": ("min_", "scale_", "data_min_", "data_max_", "data_range_"),
     "StandardScaler": ("mean_", "var_", "scale_"),
@@ -131,20 +183,40 @@ _SCALERS = {
 def _write_scaler(model: Any, prefix: str, arrays: Arrays) -> Described:
     check_is_fitted(model)
     for name in _SCALERS[type(model).__name__]:
-        arrays[f"{prefix}.{name}"] = np.asarray(getattr(model, name), dtype=np.float64)
-    return {"n_samples": int(model.n_samples_seen_), **_write_features(model)}
+        values = getattr(model, name)
+        if values is not None:
+            arrays[f"{prefix}.{name}"] = np.asarray(values, dtype=np.float64)
+    return {
+        "params": model.get_params(),
+        "n_samples": int(model.n_samples_seen_),
+        **_write_features(model),
+    }
 
 
 def _read_scaler(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     import sklearn.preprocessing
 
     kind = described["kind"]
-    model = _read_features(getattr(sklearn.preprocessing, kind)(), described)
+    params = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in described["params"].items()
+    }
+    model = _read_features(getattr(sklearn.preprocessing, kind)(**params), described)
+    needless = _needless(params)
     for name in _SCALERS[kind]:
-        array = _array(arrays, f"{prefix}.{name}", (model.n_features_in_,), np.float64)
+        array = None
+        if name not in needless:
+            array = _array(arrays, f"{prefix}.{name}", (model.n_features_in_,), np.float64)
         setattr(model, name, array)
     model.n_samples_seen_ = int(described["n_samples"])
     return model
+
+
+def _needless(params: Mapping[str, Any]) -> frozenset[str]:
+    """Name what a `StandardScaler` with these arguments leaves None."""
+    without_std = frozenset({"var_", "scale_"}) if params.get("with_std") is False else frozenset()
+    neither = without_std and params.get("with_mean") is False
+    return without_std | {"mean_"} if neither else without_std
 
 
 def _write_columns(model: Any, prefix: str, arrays: Arrays) -> Described:

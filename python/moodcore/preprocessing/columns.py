@@ -60,6 +60,8 @@ class SelectColumns(TransformerMixin, BaseEstimator):
                 f"columns must be a sequence of at least one name or position, or None, "
                 f"got {self.columns!r}"
             )
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"columns must name each column once, got {self.columns!r}")
         self.columns_ = list(self.columns)
         chosen = self._choose(X)
         self.n_features_in_ = chosen.shape[1]
@@ -96,19 +98,27 @@ class SelectColumns(TransformerMixin, BaseEstimator):
 
     def _choose(self, X: Any) -> NDArray[Any]:
         if hasattr(X, "columns"):
-            present = [str(name) for name in X.columns]
-            missing = [name for name in self.columns_ if name not in present]
-            if missing:
-                raise ValueError(_missing(missing, present))
-            return check_array(X[self.columns_])
+            if any(isinstance(column, str) for column in self.columns_):
+                return check_array(X[self._found_in([str(name) for name in X.columns])])
+            return check_array(X.iloc[:, self._in_range(X.shape[1])])
         array = check_array(X)
+        return array[:, self._in_range(array.shape[1])]
+
+    def _found_in(self, present: list[str]) -> list[Any]:
+        missing = [name for name in self.columns_ if name not in present]
+        if missing:
+            raise ValueError(_missing(missing, present))
+        for name in self.columns_:
+            if present.count(name) > 1:
+                raise ValueError(f"{name!r} is the name of more than one column")
+        return self.columns_
+
+    def _in_range(self, n_columns: int) -> list[Any]:
         for column in self.columns_:
-            if not isinstance(column, int | np.integer) or not 0 <= column < array.shape[1]:
-                raise ValueError(
-                    f"an array without column names has columns 0 to {array.shape[1] - 1}, "
-                    f"got {column!r}"
-                )
-        return array[:, self.columns_]
+            number = isinstance(column, int | np.integer) and not isinstance(column, bool)
+            if not number or not 0 <= column < n_columns:
+                raise ValueError(f"positions of columns are 0 to {n_columns - 1}, got {column!r}")
+        return self.columns_
 
 
 def column_name(column: Any) -> str:

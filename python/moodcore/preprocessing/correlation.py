@@ -140,6 +140,8 @@ class CorrelationFilter(TransformerMixin, BaseEstimator):
 
 def _correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give Pearson correlations, zero where a column is constant."""
+    # Powers of two change no digit, and keep squares of huge and tiny values in range.
+    values = np.ldexp(values, -np.frexp(np.abs(values).max(axis=0, initial=0.0))[1])
     centred = values - values.mean(axis=0)
     norm = np.linalg.norm(centred, axis=0)
     # Rounding leaves a constant column a spread of a few units in the last place.
