@@ -55,8 +55,11 @@ class CoreClassifier(ClassifierMixin, BaseEstimator):
     ) -> TrainingRows:
         """Check the training data and learn ``classes_`` and ``n_features_in_``."""
         features, labels, weight = self._weighty_rows(X, y, sample_weight, reset=True)
-        check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if labels.dtype.kind not in "biuU":
+            # Integers and text are classes by their type; the rest must be looked at.
+            check_classification_targets(labels)
+        self.classes_ = np.unique(labels)
+        codes = np.searchsorted(self.classes_, labels)
         if class_weight is not None:
             factors = compute_class_weight(
                 class_weight, classes=self.classes_, y=labels, sample_weight=weight
