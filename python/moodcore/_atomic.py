@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -55,3 +60,21 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replace the file at `path` by `text` in UTF-8, all at once (see `write_bytes`)."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
+    """Replace the file at `path` by a table without its index, all at once.
+
+    Parquet where the name ends in `.parquet` or `.pq`, CSV elsewhere (see `write_bytes`).
+    """
+    if is_parquet(path):
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False, compression="zstd")
+        write_bytes(path, buffer.getvalue())
+    else:
+        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def is_parquet(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is that of a Parquet file."""
+    return Path(path).suffix.lower() in (".parquet", ".pq")

@@ -32,6 +32,7 @@ def mlp_fit(
     threads: int = 1,
     instructions: str,
     on_epoch: Callable[[dict[str, Any]], object] | None = None,
+    on_poll: Callable[[], object] | None = None,
 ) -> dict[str, Any]: ...
 def mlp_predict(
     layers: _Layers,

@@ -77,7 +77,7 @@ class CoreClassifier(ClassifierMixin, BaseEstimator):
         if unknown.size:
             raise ValueError(
                 f"y must hold only classes seen in training ({self.classes_.tolist()}), "
-                f"got {labels[unknown[0]]!r} in row {unknown[0]}"
+                f"got {labels[unknown[:1]].tolist()[0]!r} in row {unknown[0]}"
             )
         return TrainingRows.of(features, codes, weight)
 

@@ -179,7 +179,9 @@ class MLP(CoreClassifier):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         eval_set: tuple[ArrayLike, ArrayLike] | None = None,
+        *,
         on_epoch: OnEpoch | None = None,
+        on_poll: Callable[[], object] | None = None,
     ) -> Self:
         """Train the network.
 
@@ -197,6 +199,9 @@ class MLP(CoreClassifier):
             Called after every epoch with a dict of ``epoch`` (from one), ``loss``,
             ``accuracy`` and, with an evaluation set, ``eval_loss`` and ``eval_accuracy``. An
             exception raised in it ends the training and passes to the caller.
+        on_poll : callable, optional
+            Called without arguments some 20 to 50 times a second; the same holds for its
+            exceptions. Ctrl-C ends training in the main thread, this in any other.
 
         Returns
         -------
@@ -228,7 +233,7 @@ class MLP(CoreClassifier):
         elif self.early_stopping:
             rows, held_out = rows.split(self.validation_fraction, self._core_seed % 2**32)
         state = self._state() if goes_on else None
-        self._train(params, rows, held_out, state, on_epoch)
+        self._train(params, rows, held_out, state, (on_epoch, on_poll))
         return self
 
     def partial_fit(
@@ -282,7 +287,7 @@ class MLP(CoreClassifier):
                 f"got {np.unique(classes).tolist()}"
             )
         rows = self._with_class_weight(self._known_rows(X, y, sample_weight))
-        self._train(params, rows, None, self._state() if goes_on else None, None)
+        self._train(params, rows, None, self._state() if goes_on else None)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -347,7 +352,7 @@ class MLP(CoreClassifier):
         rows: TrainingRows,
         held_out: TrainingRows | None,
         state: tuple[Any, Any, int] | None,
-        on_epoch: OnEpoch | None,
+        listeners: tuple[OnEpoch | None, Callable[[], object] | None] = (None, None),
     ) -> None:
         if self.batch_size == "full" or len(rows.y) <= self.batch_size:
             rows = rows.merged()
@@ -360,7 +365,8 @@ class MLP(CoreClassifier):
             seed=self._core_seed,
             threads=thread_count(self.n_jobs),
             instructions=instruction_set(),
-            on_epoch=self._listener(on_epoch),
+            on_epoch=self._listener(listeners[0]),
+            on_poll=listeners[1],
         )
         self.coefs_ = [weights for weights, _ in result["layers"]]
         self.intercepts_ = [biases for _, biases in result["layers"]]

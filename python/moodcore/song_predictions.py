@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moodcore._atomic import is_parquet
 from moodcore.evaluation import Evaluation, evaluate
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def load_song_model(path: str | os.PathLike[str]) -> Any:
     return model
 
 
-def predict_songs(model: Any, path: str | os.PathLike[str]) -> pd.DataFrame:
+def predict_songs(
+    model: Any, path: str | os.PathLike[str], *, as_text: bool = False
+) -> pd.DataFrame:
     """Add the label and the probabilities to every song of a file.
 
     Parameters
@@ -59,6 +62,8 @@ def predict_songs(model: Any, path: str | os.PathLike[str]) -> pd.DataFrame:
         A fitted pipeline.
     path : str or path-like
         CSV or Parquet; columns in any order; labels, where there are any, are not looked at.
+    as_text : bool, default=False
+        Keep the columns of a CSV file as the text that they were.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def predict_songs(model: Any, path: str | os.PathLike[str]) -> pd.DataFrame:
     added = {LABEL_COLUMN: np.array(names, dtype=object)[probabilities.argmax(axis=1)]}
     for column, name in enumerate(names):
         added[PROBABILITY_COLUMN.format(name)] = probabilities[:, column]
-    raw = _read_raw(Path(path))
+    raw = _read_raw(Path(path), as_text=as_text)
     return raw.drop(columns=[name for name in added if name in raw]).assign(**added)
 
 
@@ -104,7 +109,9 @@ def evaluate_songs(model: Any, path: str | os.PathLike[str]) -> Evaluation:
     """
     from moodcore import songs
 
-    table = songs.read(path, labels="required", columns=needed_columns(model))
+    table = songs.read(
+        path, labels="required", columns=needed_columns(model), label_names=model.label_names
+    )
     assert table.y is not None, "labels are required"
     return evaluate(
         table.y.to_numpy(),
@@ -127,10 +134,9 @@ def class_names(model: Any) -> list[str]:
     ]
 
 
-def _read_raw(path: Path) -> pd.DataFrame:
+def _read_raw(path: Path, *, as_text: bool) -> pd.DataFrame:
     import pandas as pd
 
-    if path.suffix.lower() in (".parquet", ".pq"):
+    if is_parquet(path):
         return pd.read_parquet(path)
-    # As text, so that what was in the file comes out as it was.
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_csv(path, dtype=str, keep_default_na=False) if as_text else pd.read_csv(path)

@@ -26,16 +26,12 @@ def command() -> None:
 def synthesize(out: Path, songs: int | None, seed: int) -> int:
     """Write synthetic songs; with seed 0 those that tune has embedded."""
     from moodcore import songs as domain
-    from moodcore._atomic import write_text
-    from moodcore.tuning.run_folder import write_parquet
+    from moodcore._atomic import write_table
 
     X, y = domain.synthesize(songs or domain.N_SONGS, random_state=seed)
     uri = [f"{domain.SYNTHETIC_URI}{number}" for number in range(len(X))]
     table = X.assign(**{domain.LABEL: y}).assign(**{domain.URI: uri})
-    if out.suffix.lower() in (".parquet", ".pq"):
-        write_parquet(out, table)
-    else:
-        write_text(out, table.to_csv(index=False, lineterminator="\n"))
+    write_table(out, table)
     click.echo(f"{out}: {len(table):,} synthetic songs", err=True)
     return ExitCode.DONE
 

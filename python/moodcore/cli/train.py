@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from moodcore.tuning.data import Songs
 
 
 @click.command("train", short_help="Train one network and save it.")
@@ -40,15 +43,20 @@ def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
     given["features"] = options.split_features(given["features"])
     values = {name: value for name, value in given.items() if value is not None}
     settings = from_mapping(values, where="options")
-    if settings.data is None:
-        click.echo(options.SYNTHETIC_NOTICE, err=True)
-    test = train(settings, _parsed(assignments), out)
+    test = train(settings, _parsed(assignments), out, on_songs=_show_notes)
     click.echo(
         f"test: {percent(test.accuracy)} of {test.n_rows:,} songs right, "
         f"{percent(test.balanced_accuracy)} with all classes equally frequent"
     )
     click.echo(f"model: {out}")
     return ExitCode.DONE
+
+
+def _show_notes(songs: Songs) -> None:
+    if songs.synthetic:
+        click.echo(options.SYNTHETIC_NOTICE, err=True)
+    for note in songs.notes:
+        click.echo(note, err=True)
 
 
 def _parsed(assignments: tuple[str, ...]) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def command(
         # The run can then be resumed and repeated from any folder.
         given["data"] = str(Path(given["data"]).resolve())
     given["features"] = options.split_features(given["features"])
+    if out:
+        run_folder.check_free(out)
     base = run_folder.existing(resume).config if resume else config_file
     settings = _settings(base, grid_file, given)
     progress = make_progress()
@@ -103,6 +105,8 @@ def command(
         listener=progress,
         command=shlex.join(["moodcore", *sys.argv[1:]]),
     )
+    if dry_run and settings.study == "optimizers":
+        raise click.UsageError("--dry-run plans a search; --study optimizers has none")
     if settings.data is None:
         progress.stage(options.SYNTHETIC_NOTICE)
     if dry_run:

@@ -100,7 +100,9 @@ class CandidateResult:
         return -self.accuracy, self.n_weights, self.number
 
 
-def fit_fold(arguments: Params, fold: Fold, seed: int, on_epoch: OnEpoch) -> FoldResult:
+def fit_fold(
+    arguments: Params, fold: Fold, seed: int, on_epoch: OnEpoch, on_poll: Callable[[], object]
+) -> FoldResult:
     """Train one candidate on one fold and validate it.
 
     Parameters
@@ -113,12 +115,15 @@ def fit_fold(arguments: Params, fold: Fold, seed: int, on_epoch: OnEpoch) -> Fol
         Seed of first weights and shuffling.
     on_epoch : callable
         Called after every epoch; what it raises ends the training.
+    on_poll : callable
+        Called many times a second; likewise.
     """
     from moodcore import MLP
 
     begin = time.perf_counter()
     model = MLP(**arguments, n_jobs=1, random_state=seed)
-    model.fit(fold.X_train, fold.y_train, eval_set=(fold.X_valid, fold.y_valid), on_epoch=on_epoch)
+    held_out = (fold.X_valid, fold.y_valid)
+    model.fit(fold.X_train, fold.y_train, eval_set=held_out, on_epoch=on_epoch, on_poll=on_poll)
     # Divergence in the first epoch leaves no validation curve.
     history = {name: model.history_.get(key, []) for name, key in CURVES.items()}
     curves = {name: [float(value) for value in values] for name, values in history.items()}

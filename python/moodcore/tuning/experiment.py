@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from moodcore._atomic import write_table
 from moodcore.tuning import optimizers, results, run_folder, study
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.data import Songs, Split, load, split
@@ -143,8 +144,8 @@ class Experiment:
             metrics["data"]["counts"],
             metrics["preprocessing"]["single_features"],
         )
-        run_folder.write_csv(folder.trials, results.trials_table(found, space))
-        run_folder.write_parquet(folder.curves, results.curves_table(found))
+        write_table(folder.trials, results.trials_table(found, space))
+        write_table(folder.curves, results.curves_table(found))
         save(trained, folder.model, metrics)
         return metrics
 
@@ -191,7 +192,7 @@ class Experiment:
                 jobs=self.jobs,
                 stop=self.stop,
             )
-        run_folder.write_parquet(folder.optimizers, optimizers.to_table(runs))
+        write_table(folder.optimizers, optimizers.to_table(runs))
         return [
             {
                 "name": run.name,

@@ -100,7 +100,7 @@ def compare(
     pool = TaskPool(jobs, stop)
     found: dict[str, OptimizerRun] = {}
 
-    def on_epoch(_state: dict[str, Any]) -> None:
+    def on_poll() -> None:
         if pool.should_stop():
             raise StoppedError
 
@@ -108,7 +108,7 @@ def compare(
         def train() -> OptimizerRun | None:
             model = MLP(**arguments, record="update", n_jobs=1, random_state=seed)
             try:
-                history = model.fit(X, y, on_epoch=on_epoch).history_
+                history = model.fit(X, y, on_poll=on_poll).history_
             except StoppedError:
                 return None
             return OptimizerRun(

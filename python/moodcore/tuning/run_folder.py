@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from moodcore._atomic import write_bytes, write_text
+from moodcore._atomic import write_text
 from moodcore.tuning.settings import ConfigError, Settings, from_mapping, read_toml, write_toml
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,12 @@ class RunFolder:
         write_text(self.config, write_toml(settings))
 
 
+def check_free(out: Path) -> None:
+    """Raise a `ConfigError` unless `out` is a name for a new folder, or an empty one."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out {out}: exists and is not an empty folder; choose another name")
+
+
 def create(out: Path | None, settings: Settings, now: datetime) -> RunFolder:
     """Make a new folder with the settings in it; never touches an old one.
 
@@ -118,8 +120,8 @@ def create(out: Path | None, settings: Settings, now: datetime) -> RunFolder:
         while out.exists():
             count += 1
             out = Path("runs") / f"{name}-{count}"
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"--out {out}: exists and is not an empty folder; choose another name")
+    else:
+        check_free(out)
     out.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(out)
     folder.write_settings(settings)
@@ -159,15 +161,3 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read what `write_json` wrote."""
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return values
-
-
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, floats with every digit they have."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet."""
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, compression="zstd")
-    write_bytes(path, buffer.getvalue())

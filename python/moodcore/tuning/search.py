@@ -159,11 +159,15 @@ class Search:
         seed = derive(self._settings.seed, Stream.FIT, candidate.number, fold)
         on_epoch = self._on_epoch(candidate, fold, arguments["epochs"])
 
+        def on_poll() -> None:
+            if self._pool.should_stop() or candidate.cancelled.is_set():
+                raise StoppedError
+
         def train() -> FoldResult | None:
             if candidate.cancelled.is_set():
                 return None
             try:
-                return fit_fold(arguments, self._folds[fold], seed, on_epoch)
+                return fit_fold(arguments, self._folds[fold], seed, on_epoch, on_poll)
             except StoppedError:
                 return None
             except PrunedError as found:
@@ -181,8 +185,6 @@ class Search:
 
         def on_epoch(state: dict[str, Any]) -> None:
             nonlocal passed
-            if self._pool.should_stop() or candidate.cancelled.is_set():
-                raise StoppedError
             if not watched:
                 return
             passed += 1

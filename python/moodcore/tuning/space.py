@@ -136,7 +136,12 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid") -> Space:
         if isinstance(value, Mapping) and {"low", "high"} & set(value):
             space.ranges[name] = _range(name, value, sampler)
         elif isinstance(value, Sequence) and not isinstance(value, str):
-            space.choices[name] = _choices(name, value)
+            choices = _choices(name, value)
+            if len(choices) == 1:
+                # A search has nothing to choose there, and other studies take single values.
+                space.fixed[name] = decode(name, choices[0])
+            else:
+                space.choices[name] = choices
         else:
             _scalar_layers(name, value)
             space.fixed[name] = value

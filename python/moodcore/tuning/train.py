@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moodcore.evaluation import Evaluation
-from moodcore.tuning.data import load, split
+from moodcore.tuning.data import Songs, load, split
 from moodcore.tuning.describe import describe_data
 from moodcore.tuning.folds import check_features
 from moodcore.tuning.refit import evaluate_test, refit, save
@@ -16,7 +16,11 @@ from moodcore.tuning.space import check_arguments
 
 
 def train(
-    settings: Settings, arguments: Mapping[str, Any], path: str | os.PathLike[str]
+    settings: Settings,
+    arguments: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    *,
+    on_songs: Callable[[Songs], None] | None = None,
 ) -> Evaluation:
     """Train one network on four fifths of the songs, test it on the rest, and save it.
 
@@ -28,6 +32,8 @@ def train(
         Arguments of `MLP`; the others have their defaults.
     path : str or path-like
         The model's file.
+    on_songs : callable, optional
+        Called with the songs before training.
 
     Raises
     ------
@@ -37,6 +43,8 @@ def train(
     check_features(settings.features)
     check_arguments(arguments)
     songs = load(settings)
+    if on_songs:
+        on_songs(songs)
     parts = split(songs, settings.seed)
     trained = refit(parts, arguments, settings)
     test = evaluate_test(trained, parts)

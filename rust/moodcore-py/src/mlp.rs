@@ -41,7 +41,7 @@ pub(crate) fn mlp_defaults() -> PyResult<String> {
 
 /// Trains a network: the new state, the history, and how training ended.
 #[pyfunction]
-#[pyo3(signature = (params, train, n_classes, *, evaluate=None, state=None, seed=0, threads=1, instructions, on_epoch=None))]
+#[pyo3(signature = (params, train, n_classes, *, evaluate=None, state=None, seed=0, threads=1, instructions, on_epoch=None, on_poll=None))]
 #[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
 pub(crate) fn mlp_fit<'py>(
     py: Python<'py>,
@@ -54,6 +54,7 @@ pub(crate) fn mlp_fit<'py>(
     threads: usize,
     instructions: &str,
     on_epoch: Option<Py<PyAny>>,
+    on_poll: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let train = samples(&train, n_classes)?;
@@ -63,7 +64,7 @@ pub(crate) fn mlp_fit<'py>(
         Some(arrays) => read_state(&config, train.n_features(), n_classes, arrays)?,
     };
     let isa = instruction_set(instructions)?;
-    let mut monitor = PythonMonitor { on_epoch };
+    let mut monitor = PythonMonitor { on_epoch, on_poll };
     let fitted = py
         .detach(|| {
             let team = Team::new(threads)?;
@@ -100,12 +101,11 @@ fn write_fit<'py>(py: Python<'py>, fitted: &Fit) -> PyResult<Bound<'py, PyDict>>
     history.set_item("eval_accuracy", eval_accuracy)?;
     history.set_item("update_loss", update_loss.to_pyarray(py))?;
     out.set_item("history", history)?;
-    let (best_epoch, diverged) = match fitted.outcome {
-        Outcome::Finished => (None, None),
-        Outcome::EarlyStopped { best_epoch } => (Some(best_epoch), None),
-        Outcome::Diverged { epoch, update } => (None, Some((epoch, update))),
+    let diverged = match fitted.outcome {
+        Outcome::Finished | Outcome::EarlyStopped => None,
+        Outcome::Diverged { epoch, update } => Some((epoch, update)),
     };
-    out.set_item("best_epoch", best_epoch)?;
+    out.set_item("best_epoch", fitted.best_epoch)?;
     out.set_item("diverged", diverged)?;
     Ok(out)
 }
@@ -141,7 +141,7 @@ pub(crate) fn mlp_predict<'py>(
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
             let mut out = vec![0.0; x.len() / n_features.max(1) * n_classes];
-            let mut monitor = PythonMonitor { on_epoch: None };
+            let mut monitor = PythonMonitor::default();
             predict(&network, &weights, x, kind, &mut out, compute, &mut monitor)?;
             Ok::<_, Error>(out)
         })

@@ -5,9 +5,12 @@ use moodcore::{Error, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Calls `on_epoch` with a dict after every epoch, and looks for signals at every poll.
+/// Calls `on_epoch` with a dict after every epoch; looks for signals and calls `on_poll` at every
+/// poll. Signals reach only Python's main thread: in another one, `on_poll` is what can stop.
+#[derive(Default)]
 pub(crate) struct PythonMonitor {
     pub(crate) on_epoch: Option<Py<PyAny>>,
+    pub(crate) on_poll: Option<Py<PyAny>>,
 }
 
 fn stopped(exception: PyErr) -> Error {
@@ -32,6 +35,10 @@ impl Monitor for PythonMonitor {
     }
 
     fn poll(&mut self) -> Result<()> {
-        Python::attach(|py| py.check_signals()).map_err(stopped)
+        Python::attach(|py| {
+            py.check_signals()?;
+            self.on_poll.as_ref().map_or(Ok(()), |on_poll| on_poll.call0(py).map(drop))
+        })
+        .map_err(stopped)
     }
 }

@@ -215,7 +215,7 @@ fn early_stopping_keeps_the_best_epoch() {
     let state = State::initial(&config, 6, 3, 5).unwrap();
     let (samples, eval) = (train_on.samples(false), Some(watch.samples(false)));
     let fitted = fit(&config, samples, eval, state, 5, compute, &mut Silent).unwrap();
-    let Outcome::EarlyStopped { best_epoch } = fitted.outcome else {
+    let (Outcome::EarlyStopped, Some(best_epoch)) = (fitted.outcome, fitted.best_epoch) else {
         panic!("must stop early, got {:?}", fitted.outcome)
     };
     let losses = &fitted.history.eval_loss;

@@ -27,11 +27,8 @@ pub struct History {
 pub enum Outcome {
     /// All epochs ran.
     Finished,
-    /// The evaluation loss no longer fell; the state is that of this epoch (from one).
-    EarlyStopped {
-        /// The best epoch.
-        best_epoch: usize,
-    },
+    /// The evaluation loss no longer fell.
+    EarlyStopped,
     /// The loss became infinite or NaN; the state is the last whose loss was finite.
     Diverged {
         /// The epoch in which it happened, from one.
@@ -50,6 +47,8 @@ pub struct Fit {
     pub history: History,
     /// Why it ended.
     pub outcome: Outcome,
+    /// With early stopping: the epoch, counted from one, whose state this is.
+    pub best_epoch: Option<usize>,
 }
 
 /// Trains `state` for `config.epochs` more epochs.
@@ -123,15 +122,16 @@ impl Run<'_> {
             }
             self.report(first, monitor)?;
             if self.has_stalled() {
-                let best_epoch = self.best.as_ref().map_or(0, |best| best.state.epoch - first);
-                outcome = Outcome::EarlyStopped { best_epoch };
+                outcome = Outcome::EarlyStopped;
                 break;
             }
         }
+        let mut best_epoch = None;
         if let Some(best) = self.best.filter(|best| best.loss.is_finite()) {
+            best_epoch = Some(best.state.epoch - first);
             self.state = best.state;
         }
-        Ok(Fit { state: self.state, history: self.history, outcome })
+        Ok(Fit { state: self.state, history: self.history, outcome, best_epoch })
     }
 
     /// Runs one epoch; the update whose loss was not finite, if there was one.

@@ -1,0 +1,154 @@
+"""Pages say what is so: links lead somewhere, examples run, options exist."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from moodcore.cli.app import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+GUIDE = ROOT / "docs" / "user-guide.md"
+COMMANDS = ["", "tune", "train", "evaluate", "predict", "data", "data synthesize", "data check"]
+DEADLINE = 120
+
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(<?([^)\s>]+)>?[^)]*\)")
+
+
+def named(page):
+    return str(page.relative_to(ROOT))
+
+
+def prose(page):
+    """The text of a page without its code."""
+    return re.sub(r"`[^`\n]+`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
+
+
+def slugs(page):
+    """The anchors of a page's headings, as they are made for links."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+def broken_links(page):
+    """The relative links of a page that lead nowhere."""
+    broken = []
+    for link in LINK.findall(prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in slugs(target)):
+            broken.append(link)
+    return broken
+
+
+def options_of(command):
+    """The options that a command's help lists, long names only."""
+    done = CliRunner().invoke(cli, [*command.split(), "--help"])
+    assert done.exit_code == 0, done.output
+    listed = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)", done.output, re.MULTILINE)
+    return set(listed)
+
+
+def shell_commands(page):
+    """The `moodcore` commands of a page, from its fences and its text."""
+    text = page.read_text(encoding="utf-8")
+    fenced = re.findall(r"^moodcore .+$", text, re.MULTILINE)
+    return [line.partition(" #")[0] for line in [*fenced, *re.findall(r"`(moodcore [^`]+)`", text)]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_relative_link_leads_to_a_file_and_a_heading(page):
+    assert broken_links(page) == []
+
+
+def test_a_broken_link_is_seen(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A title\n[a](page.md) [b](#a-title) [c](lost.md) [d](#lost) [e](https://x.org/lost)\n"
+        "```\n[f](lost.py)\n```\n"
+    )
+    assert broken_links(page) == ["lost.md", "#lost"]
+
+
+def test_there_are_examples():
+    assert {file.name for file in EXAMPLES} >= {"songs.py", "any_table.py", "optimizers.py"}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=named)
+def test_examples_run_without_a_warning(example, tmp_path):
+    done = run(example, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    left = [path.name for path in tmp_path.iterdir() if path.name != "temporary"]
+    assert left == [], "an example writes only where it is told, or to a temporary folder"
+
+
+def test_the_picture_of_the_optimizers_goes_where_it_is_told(tmp_path):
+    done = run(ROOT / "examples" / "optimizers.py", tmp_path, "losses.png")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+def run(script, folder, *arguments):
+    """Run a script in a folder, its temporary files in a folder in there."""
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    return subprocess.run(
+        [sys.executable, "-W", "error", str(script), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"TMPDIR": str(temporary), "MPLBACKEND": "Agg"},
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def test_every_option_of_the_guide_exists():
+    known = set().union(*map(options_of, COMMANDS))
+    assert set(OPTION.findall(GUIDE.read_text(encoding="utf-8"))) - known == set()
+
+
+def test_the_guide_documents_every_option_of_tune():
+    section = GUIDE.read_text(encoding="utf-8").partition("### `moodcore tune`")[2]
+    rows = re.findall(r"^\| `(--[a-z-]+)", section.partition("### `")[0], re.MULTILINE)
+    assert set(rows) == options_of("tune") - {"--help"}
+    assert len(rows) == len(set(rows))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_commands_are_shown_with_options_that_they_have(page):
+    for line in shell_commands(page):
+        words = line.split()[1:]
+        command = " ".join(words[: 2 if words[0] == "data" else 1])
+        known = options_of("" if command.startswith("-") else command)
+        assert set(OPTION.findall(line)) - known - {"--help"} == set(), line
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".songs", ".preprocessing", ".plots", ".model_file", ".platform"]
+)
+def test_the_api_page_names_everything_public(name):
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    found = set(re.findall(r"^\.\. auto\w+:: (\w+)$|`(\w+)`", text, re.MULTILINE))
+    present = {one for pair in found for one in pair}
+    assert set(import_module(f"moodcore{name}").__all__) - present == set()
+
+
+def test_every_page_is_in_the_table_of_contents():
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = set(re.search(r"```\{toctree\}\n:hidden:\n\n(.*?)```", text, re.DOTALL)[1].split())
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= listed
