@@ -122,8 +122,23 @@ def test_balanced_keeps_feature_names(unbalanced):
 def test_balanced_in_a_search(unbalanced):
     inner = BalancedClassifier(LogisticRegression(), random_state=0)
     steps = make_pipeline(StandardScaler(), inner)
-    search = GridSearchCV(steps, {"balancedclassifier__estimator__C": [0.01, 1.0]}, cv=3)
-    assert search.fit(*unbalanced).best_score_ > 0.7
+    strengths = [1e-4, 1.0]
+    search = GridSearchCV(steps, {"balancedclassifier__estimator__C": strengths}, cv=3)
+    found = search.fit(*unbalanced).cv_results_["mean_test_score"]
+    for strength, score in zip(strengths, found, strict=True):
+        assert score == pytest.approx(_accuracy_by_hand(*unbalanced, strength))
+    assert found[0] != found[1]
+
+
+def _accuracy_by_hand(X, y, strength):
+    """The same search of one strength, without any part of the package but the draw."""
+    scores = []
+    for train, test in StratifiedKFold(3).split(X, y):
+        scaler = StandardScaler().fit(X[train])
+        kept = train[downsample(y[train], random_state=0).indices]
+        model = LogisticRegression(C=strength).fit(scaler.transform(X[kept]), y[kept])
+        scores.append(model.score(scaler.transform(X[test]), y[test]))
+    return np.mean(scores)
 
 
 class Recorder(LogisticRegression):
@@ -182,10 +197,29 @@ def test_missing_columns_are_named(table):
 def test_columns_by_position():
     X = np.arange(6.0).reshape(2, 3)
     assert SelectColumns([2, 0]).fit_transform(X).tolist() == [[2, 0], [5, 3]]
-    with pytest.raises(ValueError, match="columns 0 to 2, got 3"):
-        SelectColumns([3]).fit(X)
-    with pytest.raises(ValueError, match="got 'energy'"):
-        SelectColumns(["energy"]).fit(X)
+    table = pd.DataFrame(X, columns=["a", "b", "c"]).assign(uri="x")
+    assert SelectColumns([2, 0]).fit_transform(table).tolist() == [[2, 0], [5, 3]]
+    for wrong in (3, -1, True, "energy"):
+        with pytest.raises(ValueError, match=f"columns are 0 to 2, got {wrong!r}"):
+            SelectColumns([wrong]).fit(X)
+
+
+def test_without_a_choice_every_column_stays_in_its_place(table):
+    numbers = table.drop(columns="uri")
+    select = SelectColumns().fit(numbers)
+    assert select.get_feature_names_out().tolist() == ["tempo", "energy"]
+    assert select.transform(numbers).tolist() == [[120, 0.5], [90, 0.1]]
+    with pytest.raises(ValueError, match="same order as they were in fit"):
+        select.transform(numbers[["energy", "tempo"]])
+
+
+def test_columns_that_come_twice_are_refused(table):
+    twice = pd.concat([table, table["energy"]], axis=1)
+    with pytest.raises(ValueError, match="'energy' is the name of more than one column"):
+        SelectColumns(["energy"]).fit(twice)
+    assert SelectColumns(["tempo"]).fit_transform(twice).tolist() == [[120], [90]]
+    with pytest.raises(ValueError, match="each column once"):
+        SelectColumns(["tempo", "tempo"]).fit(table)
 
 
 @pytest.mark.parametrize("columns", ["energy", [], ()])
@@ -199,6 +233,9 @@ def test_columns_must_hold_numbers(table):
         SelectColumns(["uri"]).fit(table)
     table.loc[1, "energy"] = np.nan
     with pytest.raises(ValueError, match="NaN"):
+        SelectColumns(["energy"]).fit(table)
+    table.loc[1, "energy"] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
         SelectColumns(["energy"]).fit(table)
 
 
@@ -223,7 +260,52 @@ def test_filter_keeps_what_tells_more(correlated):
     X, y = correlated
     chosen = CorrelationFilter(0.7).fit(X, y)
     assert chosen.get_feature_names_out().tolist() == ["signal", "other"]
-    assert chosen.transform(X).shape == (4000, 2)
+    assert np.array_equal(chosen.transform(X), X[["signal", "other"]])
+    assert chosen.correlation_ == pytest.approx(np.corrcoef(X.to_numpy().T))
+
+
+def test_filter_is_fitted_on_the_training_rows_of_a_fold(correlated):
+    X, y = correlated
+    folds = list(StratifiedKFold(3).split(X, y))
+    steps = make_pipeline(CorrelationFilter(), LogisticRegression())
+    found = cross_validate(steps, X, y, cv=folds, return_estimator=True)
+    for fitted, (train, _) in zip(found["estimator"], folds, strict=True):
+        alone = CorrelationFilter().fit(X.iloc[train], y[train])
+        assert np.array_equal(fitted[0].correlation_, alone.correlation_)
+        assert np.array_equal(fitted[0].relevance_, alone.relevance_)
+
+
+def test_relevance_is_the_information_of_quantile_bins():
+    """Four values, each with its own bin: the sum of p log p / (p p) over the table of counts."""
+    x, y = np.repeat([0.0, 1.0, 2.0, 3.0], 8), np.tile([0, 1], 16)
+    y[:8] = 0
+    shares = np.array([[np.mean((x == a) & (y == b)) for b in (0, 1)] for a in range(4)])
+    apart = shares.sum(axis=1, keepdims=True) * shares.sum(axis=0, keepdims=True)
+    seen = shares > 0
+    expected = (shares[seen] * np.log(shares[seen] / apart[seen])).sum()
+    assert CorrelationFilter().fit(x[:, None], y).relevance_ == pytest.approx([expected])
+
+
+def test_filter_passes_over_pairs_of_which_one_is_gone():
+    """Of a chain only the middle goes, with the stronger neighbour; the ends stay."""
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(2, 5000))
+    X = np.column_stack([left, left + 0.9 * right, right])
+    found = CorrelationFilter(0.6).fit(X, (left + 0.1 * right > 0).astype(int))
+    assert np.abs(found.correlation_[[0, 1], [1, 2]]).min() > 0.6
+    assert found.support_.tolist() == [True, False, True]
+    assert [(one["column"], one["partner"]) for one in found.dropped_] == [("x1", "x0")]
+
+
+def test_filter_keeps_the_first_of_equal_columns():
+    x = np.random.default_rng(0).normal(size=50)
+    assert CorrelationFilter().fit(np.c_[x, x, x], x > 0).support_.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("y", [np.linspace(0, 1, 4000), np.full(4000, np.nan), None])
+def test_filter_needs_class_labels(correlated, y):
+    with pytest.raises(ValueError, match=r"continuous|y contains NaN|requires y"):
+        CorrelationFilter().fit(correlated[0], y)
 
 
 def test_filter_records_why(correlated):
@@ -253,10 +335,11 @@ def test_filter_sees_what_is_not_linear():
 
 def test_filter_does_not_depend_on_the_scale(correlated):
     X, y = correlated
-    scaled = X * [1e-9, 1e6, 1.0, 1e3] + [0, 5, -3, 1]
-    assert np.array_equal(
-        CorrelationFilter().fit(scaled, y).support_, CorrelationFilter().fit(X, y).support_
-    )
+    found = CorrelationFilter().fit(X, y)
+    for scaled in (X * [1e-9, 1e6, 1.0, 1e3] + [0, 5, -3, 1], X * [1e-300, 1e300, -1.0, 1e160]):
+        again = CorrelationFilter().fit(scaled, y)
+        assert np.array_equal(again.support_, found.support_)
+        assert np.abs(again.correlation_) == pytest.approx(np.abs(found.correlation_))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -1e9])

@@ -6,8 +6,9 @@ of the file's metadata::
     {"version": 1, "model": MODEL, "provenance": {...}}
 
 ``MODEL`` is ``{"kind": "MLP", "params": {...}, ...}`` or a pipeline of such parts; what each kind
-holds is in :mod:`moodcore.model_parts`. The metadata's other key, ``sha256``, is a checksum of
-arrays and JSON, so that a flipped bit is found before it is believed.
+holds is in :mod:`moodcore.model_parts`. Before it, on a line of its own, stands a checksum of JSON
+and arrays, so that a flipped bit is found before it is believed. (One key only: the library writes
+several in random order, and the same model must give the same bytes.)
 """
 
 import hashlib
@@ -73,7 +74,7 @@ def save(
         provenance = getattr(model, "provenance_", {})
     header = {"version": VERSION, "model": described, "provenance": dict(provenance)}
     text = json.dumps(header, sort_keys=True, allow_nan=False)
-    metadata = {"moodcore": text, "sha256": _digest(arrays, text)}
+    metadata = {"moodcore": f"{_digest(arrays, text)}\n{text}"}
     write_bytes(Path(path), safetensors.numpy.save(arrays, metadata=metadata))
 
 
@@ -115,15 +116,16 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
         raise FileNotFoundError(f"no model file at {path}")
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
+            told = (file.metadata() or {}).get("moodcore")
+            if told is None:
+                raise ModelFileError(f"{path} is a safetensors file, but not of moodcore")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
+    # A type or shape that NumPy does not have is an error of another kind.
+    except (safetensors.SafetensorError, AttributeError, TypeError) as error:
         raise ModelFileError(f"{path} is no model file, or is damaged: {error}") from error
-    if "moodcore" not in metadata:
-        raise ModelFileError(f"{path} is a safetensors file, but not of moodcore")
-    text = metadata["moodcore"]
+    checksum, _, text = told.partition("\n")
     header = _read_header(path, text)
-    if metadata.get("sha256") != _digest(arrays, text):
+    if checksum != _digest(arrays, text):
         raise ModelFileError(f"{path}: the content does not match its checksum; it is damaged")
     return header, arrays
 

@@ -63,7 +63,8 @@ def _read_labels(described: Mapping[str, Any]) -> NDArray[Any]:
         raise ValueError(f"labels must be a list of text or numbers, got {dtype} and {values!r}")
     if not all(isinstance(value, str | int | float | bool) for value in values):
         raise ValueError(f"labels must be text or numbers, got {values!r}")
-    labels = np.array(values, dtype=dtype)
+    # The width of text follows from the values, not from what a file claims.
+    labels = np.array(values, dtype="U" if dtype.kind == "U" else dtype)
     if labels.tolist() != values or len(set(values)) != len(values):
         raise ValueError(f"labels must differ and fit {dtype}, got {values!r}")
     return labels
@@ -79,8 +80,11 @@ def _write_features(model: Any) -> Described:
 
 def _read_features(model: Any, described: Mapping[str, Any]) -> Any:
     model.n_features_in_ = int(described["n_features"])
-    if described["feature_names"] is not None:
-        model.feature_names_in_ = np.array(described["feature_names"], dtype=object)
+    names = described["feature_names"]
+    if names is not None:
+        if len(names) != model.n_features_in_ or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{model.n_features_in_} features need as many names, got {names!r}")
+        model.feature_names_in_ = np.array(names, dtype=object)
     return model
 
 
@@ -131,10 +135,13 @@ def _read_class_weight(described: Any) -> Any:
 
 def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     from moodcore.mlp import MLP
+    from moodcore.platform import thread_count
 
     model = _read_features(MLP(**described["params"]), described)
     model.class_weight = _read_class_weight(described["class_weight"])
     model.hidden_sizes = tuple(model.hidden_sizes)
+    model._checked_parameters()
+    thread_count(model.n_jobs)
     model.classes_ = _read_labels(described["classes"])
     sizes = [model.n_features_in_, *model.hidden_sizes, len(model.classes_)]
 
@@ -150,6 +157,8 @@ def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     model.intercepts_ = [biases for _, biases in layers("")]
     model._velocities = layers("_velocity")
     model._core_seed, model._epoch = int(described["seed"]), int(described["epoch"])
+    if not (0 <= model._core_seed < 2**64 and 0 <= model._epoch < 2**32):
+        raise ValueError(f"seed {model._core_seed} or epoch {model._epoch} is out of range")
     model.best_epoch_ = described["best_epoch"]
     model.history_ = {}
     for name in described["history"]:
@@ -222,7 +231,13 @@ def _needless(params: Mapping[str, Any]) -> frozenset[str]:
 def _write_columns(model: Any, prefix: str, arrays: Arrays) -> Described:
     check_is_fitted(model, "columns_")
     every = model.columns is None
-    return {"columns": list(model.columns_), "every": every, **_write_features(model)}
+    output = getattr(model, "_sklearn_output_config", {}).get("transform")
+    return {
+        "columns": list(model.columns_),
+        "every": every,
+        "output": output,
+        **_write_features(model),
+    }
 
 
 def _read_columns(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
@@ -231,6 +246,8 @@ def _read_columns(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> 
     columns = list(described["columns"])
     model = SelectColumns(None if described["every"] else tuple(columns))
     model.columns_ = columns
+    # The part after it may want names with its columns: `set_output` of scikit-learn.
+    model.set_output(transform=described["output"])
     return _read_features(model, described)
 
 
@@ -291,13 +308,18 @@ def _read_balanced(described: Mapping[str, Any], prefix: str, arrays: Arrays) ->
 
 def _write_steps(model: Any, prefix: str, arrays: Arrays) -> Described:
     check_is_fitted(model)
-    steps = [[name, write_part(step, f"{prefix}.{name}", arrays)] for name, step in model.steps]
+    steps = [[name, write_part(step, _inside(prefix, name), arrays)] for name, step in model.steps]
     return {"steps": steps}
+
+
+def _inside(prefix: str, name: str) -> str:
+    """Name a step's arrays; a dot in its name is none between names."""
+    return f"{prefix}.{name.replace('%', '%25').replace('.', '%2E')}"
 
 
 def _read_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> list[Any]:
     steps = described["steps"]
-    return [(name, read_part(step, f"{prefix}.{name}", arrays)) for name, step in steps]
+    return [(name, read_part(step, _inside(prefix, name), arrays)) for name, step in steps]
 
 
 def _read_plain_pipeline(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:

@@ -87,7 +87,7 @@ def _cells(trials: pd.DataFrame, ax: Axes | None) -> Axes:
             best_cell = (column, row)
     finite = values[np.isfinite(values)]
     values[~np.isfinite(values)] = np.nan
-    ax = axes_for(ax, 3.6 + 1.15 * len(rates), 1.3 + 0.5 * len(rows))
+    ax = axes_for(ax, 3.6 + 1.15 * len(rates), max(2.6, 1.3 + 0.5 * len(rows)))
     # One value alone would have no range to colour.
     spread = max(float(np.ptp(finite)), 0.002)
     limits = (float(finite.max()) - spread, float(finite.max()))

@@ -1,0 +1,97 @@
+"""What a user waits for: `pytest benches/python --benchmark-enable --benchmark-only`.
+
+Compare rows inside one run; absolute times are those of one machine. With benchmarks disabled, as
+the project's settings have it, every task runs once on a table too small to matter, so that this
+file cannot rot unseen.
+"""
+
+import numpy as np
+import pytest
+
+from moodcore import MLP, load, songs
+from moodcore.model_file import save
+
+
+@pytest.fixture(scope="session")
+def scale(request):
+    """Give the share of the rows that is used: all for a measurement, hardly any without."""
+    options = request.config.option
+    measured = options.benchmark_enable or not options.benchmark_disable
+    return 1.0 if measured else 0.002
+
+
+def table(rows, features=7, classes=4):
+    """Rows labelled by a random teacher, so that there is something to learn."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(rows, features)).astype(np.float32)
+    teacher = rng.normal(size=(features, classes))
+    noise = 0.3 * rng.normal(size=(rows, classes))
+    return X, np.argmax(np.tanh(X @ teacher) + noise, axis=1)
+
+
+SHAPES = pytest.mark.parametrize(
+    ("hidden", "batch"), [((16, 16), 32), ((64, 256), 256)], ids=["16-16 by 32", "64-256 by 256"]
+)
+
+
+@SHAPES
+def test_fit_one_epoch(benchmark, scale, hidden, batch):
+    """One epoch over the balanced training part, checking the input included."""
+    X, y = table(int(108_500 * scale))
+    model = MLP(hidden, batch_size=batch, epochs=1, random_state=0)
+    fitted = benchmark(model.fit, X, y)
+    assert fitted.n_iter_ == 1
+
+
+@SHAPES
+def test_predict_probabilities(benchmark, scale, hidden, batch):
+    """100,000 rows."""
+    X, y = table(int(100_000 * scale))
+    model = MLP(hidden, batch_size=batch, epochs=1, random_state=0).fit(X[:1000], y[:1000])
+    assert benchmark(model.predict_proba, X).shape == (len(X), 4)
+
+
+def test_synthesize(benchmark, scale):
+    """As many songs as the published table has."""
+    n_songs = int(songs.N_SONGS * scale)
+    X, _ = benchmark(songs.synthesize, n_songs, random_state=0)
+    assert len(X) == n_songs
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_load_songs(benchmark, scale, tmp_path, suffix):
+    """A file of as many songs as the published table has, every value checked."""
+    X, y = songs.synthesize(int(songs.N_SONGS * scale), random_state=0)
+    labelled = X.assign(**{songs.LABEL: y})
+    # Songs read from a file are measured ones, as far as the file tells: no warning is due.
+    labelled.attrs.clear()
+    path = tmp_path / f"songs.{suffix}"
+    if suffix == "csv":
+        labelled.to_csv(path, index=False)
+    else:
+        labelled.to_parquet(path, index=False)
+    found, labels = benchmark(songs.load, path)
+    assert found.shape == X.shape
+    assert len(labels) == len(y)
+
+
+@pytest.fixture(scope="session")
+def model():
+    """Fit a song pipeline."""
+    X, y = songs.synthesize(1_000, random_state=0)
+    network = MLP((64, 256), epochs=1, random_state=0)
+    return songs.pipeline(network, balance=True, random_state=0).fit(X, y)
+
+
+def test_save(benchmark, model, tmp_path):
+    """To the disk, and under its name."""
+    path = tmp_path / "model.safetensors"
+    benchmark(save, model, path)
+    assert path.stat().st_size > 0
+
+
+def test_load_model(benchmark, model, tmp_path):
+    """Checked and ready to predict."""
+    save(model, tmp_path / "model.safetensors")
+    found = benchmark(load, tmp_path / "model.safetensors")
+    assert found.n_features_in_ == model.n_features_in_
