@@ -73,6 +73,7 @@ LABELS = {
     "integers": np.array([0, 1, 2, 3]),
     "short integers": np.array([-3, 9, 0, 300], dtype=np.int16),
     "text": np.array(songs.LABEL_NAMES),
+    "wide text": np.array(list("abcd"), dtype="<U9"),
     "objects": np.array(["é\0", "", "b c", "\N{BLACK STAR}"], dtype=object),
     "booleans": np.array([True, False, False, True]),
 }
@@ -348,6 +349,10 @@ LIES = [
     ("model.classes.dtype", "<U9000000", PART),
     ("model.params.n_jobs", "many", PART),
     ("model.feature_names", ["only one"], PART),
+    ("model.classes.dtype", "S90000000", PART),
+    ("model.classes.values", [2, 1, 0], PART),
+    ("model.best_epoch", "late", PART),
+    ("version", True, "format version True"),
 ]
 
 

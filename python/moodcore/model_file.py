@@ -117,12 +117,14 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             told = (file.metadata() or {}).get("moodcore")
-            if told is None:
-                raise ModelFileError(f"{path} is a safetensors file, but not of moodcore")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {}
+            if told is not None:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     # A type or shape that NumPy does not have is an error of another kind.
-    except (safetensors.SafetensorError, AttributeError, TypeError) as error:
+    except (safetensors.SafetensorError, AttributeError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} is no model file, or is damaged: {error}") from error
+    if told is None:
+        raise ModelFileError(f"{path} is a safetensors file, but not of moodcore")
     checksum, _, text = told.partition("\n")
     header = _read_header(path, text)
     if checksum != _digest(arrays, text):
@@ -137,7 +139,7 @@ def _read_header(path: Path, text: str) -> dict[str, Any]:
         version = header["version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path}: the header is damaged: {error!r}") from error
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise ModelFileError(
             f"{path} is of format version {version}; this moodcore reads version {VERSION}"
         )

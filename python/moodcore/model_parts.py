@@ -57,14 +57,19 @@ def _labels(values: NDArray[Any]) -> Described:
     return {"dtype": dtype, "values": listed}
 
 
+# A file claims the width of its labels; a forged one must not claim the memory with it.
+_MOST_LABEL_BYTES = 1 << 24
+
+
 def _read_labels(described: Mapping[str, Any]) -> NDArray[Any]:
     values, dtype = described["values"], np.dtype(described["dtype"])
-    if dtype.kind not in "OUSbiuf" or not isinstance(values, list):
+    if dtype.kind not in "OUbiuf" or not isinstance(values, list):
         raise ValueError(f"labels must be a list of text or numbers, got {dtype} and {values!r}")
+    if dtype.itemsize * len(values) > _MOST_LABEL_BYTES:
+        raise ValueError(f"labels of type {dtype} are wider than any text needs to be")
     if not all(isinstance(value, str | int | float | bool) for value in values):
         raise ValueError(f"labels must be text or numbers, got {values!r}")
-    # The width of text follows from the values, not from what a file claims.
-    labels = np.array(values, dtype="U" if dtype.kind == "U" else dtype)
+    labels = np.array(values, dtype=dtype)
     if labels.tolist() != values or len(set(values)) != len(values):
         raise ValueError(f"labels must differ and fit {dtype}, got {values!r}")
     return labels
@@ -143,6 +148,8 @@ def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     model._checked_parameters()
     thread_count(model.n_jobs)
     model.classes_ = _read_labels(described["classes"])
+    if not np.array_equal(model.classes_, np.unique(model.classes_)):
+        raise ValueError(f"classes must be in ascending order, got {model.classes_.tolist()}")
     sizes = [model.n_features_in_, *model.hidden_sizes, len(model.classes_)]
 
     def layers(suffix: str) -> list[tuple[NDArray[Any], NDArray[Any]]]:
@@ -159,7 +166,8 @@ def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     model._core_seed, model._epoch = int(described["seed"]), int(described["epoch"])
     if not (0 <= model._core_seed < 2**64 and 0 <= model._epoch < 2**32):
         raise ValueError(f"seed {model._core_seed} or epoch {model._epoch} is out of range")
-    model.best_epoch_ = described["best_epoch"]
+    best = described["best_epoch"]
+    model.best_epoch_ = None if best is None else int(best)
     model.history_ = {}
     for name in described["history"]:
         values = arrays[f"{prefix}.history.{name}"]
