@@ -59,7 +59,7 @@ def candidate_losses(trials: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     >>> curves = pd.DataFrame({"number": [0, 0], "epoch": [1, 2]})
     >>> curves = curves.assign(train_loss=[1.3, 0.9], valid_loss=[1.3, 1.0])
     >>> candidate_losses(trials, curves).axes[0].get_title(loc="left")
-    'best #0: 8\nrate 0.005, batch 32'
+    '#0: 8\nrate 0.005, batch 32'
     """
     needed = ("number", "learning_rate", "hidden_sizes", "batch_size", "state", "accuracy")
     check_table(trials, needed, "trials")
