@@ -81,6 +81,12 @@ class CoreClassifier(ClassifierMixin, BaseEstimator):
             )
         return TrainingRows.of(features, codes, weight)
 
+    def _evaluation_rows(self, eval_set: Any) -> TrainingRows:
+        """Check the rows on which training is watched."""
+        if not (isinstance(eval_set, tuple | list) and len(eval_set) == 2):
+            raise TypeError(f"eval_set must be a tuple (X, y), got {type(eval_set).__name__}")
+        return self._known_rows(*eval_set)
+
     def _features(self, X: ArrayLike) -> NDArray[np.float32]:
         """Check the rows of a prediction."""
         features: NDArray[Any] = validate_data(

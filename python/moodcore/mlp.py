@@ -229,7 +229,7 @@ class MLP(CoreClassifier):
             self._core_seed = self._seed(self.random_state)
         held_out = None
         if eval_set is not None:
-            held_out = self._known_rows(*eval_set)
+            held_out = self._evaluation_rows(eval_set)
         elif self.early_stopping:
             rows, held_out = rows.split(self.validation_fraction, self._core_seed % 2**32)
         state = self._state() if goes_on else None

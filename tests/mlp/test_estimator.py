@@ -194,6 +194,9 @@ def test_schedules_run(kind, spirals):
         ({"init": "xavier"}, "init: unknown variant `xavier`, expected `he` or `normal`"),
         ({"learning_rate_schedule": {"kind": "step", "facor": 1}}, "unknown field `facor`"),
         ({"nesterov": True, "momentum": 0.0}, "nesterov must be false when momentum is 0"),
+        ({"hidden_sizes": (65536, 65536)}, "hidden_sizes must be widths .* got 4295"),
+        ({"hidden_sizes": 16}, "hidden_sizes: .* expected a list of whole numbers"),
+        ({"epochs": 2.5}, "epochs: .* expected a whole number"),
         ({"n_jobs": 0}, "n_jobs"),
     ],
 )
@@ -211,6 +214,8 @@ def test_wrong_data_say_where(spirals):
         model.predict(big)
     with pytest.raises(ValueError, match=r"only classes seen in training .* in row 1"):
         model.fit(X, y, eval_set=(X[:2], [0, 9]))
+    with pytest.raises(TypeError, match=r"eval_set must be a tuple \(X, y\), got ndarray"):
+        model.fit(X, y, eval_set=X)
     with pytest.raises(NotFittedError):
         MLP().predict(X)
     with pytest.raises(ValueError, match="classes must be passed on the first call"):

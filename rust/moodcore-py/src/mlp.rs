@@ -81,7 +81,7 @@ fn read_state(
     n_classes: usize,
     (layers, velocities, epoch): &StateArrays<'_>,
 ) -> PyResult<State> {
-    let network = Network::new(n_features, &config.hidden_sizes, n_classes);
+    let network = Network::new(n_features, &config.hidden_sizes, n_classes).map_err(to_python)?;
     let weights = network.pack(&read_layers(layers)?).map_err(to_python)?;
     let velocity = network.pack(&read_layers(velocities)?).map_err(to_python)?;
     Ok(State { network, weights, velocity, epoch: *epoch })
@@ -136,7 +136,7 @@ pub(crate) fn mlp_predict<'py>(
         .ok_or_else(|| PyValueError::new_err("a network has at least one layer, got none"))?;
     let out: Vec<f64> = py
         .detach(|| {
-            let network = Network::new(n_features, hidden, n_classes);
+            let network = Network::new(n_features, hidden, n_classes)?;
             let weights = network.pack(&layers)?;
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };

@@ -130,6 +130,19 @@ impl Default for Config {
     }
 }
 
+/// What serde expected, without Rust's names of types.
+fn in_plain_words(reason: &str) -> String {
+    let words = [
+        ("expected f64", "expected a number"),
+        ("expected usize", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list of whole numbers"),
+        ("floating point ", ""),
+    ];
+    words.iter().fold(reason.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
+}
+
 impl Config {
     /// The widest layer and the deepest network that are accepted: sizes beyond them are slips
     /// of the keyboard, and refused before memory is asked for.
@@ -146,7 +159,7 @@ impl Config {
         let reader = &mut serde_json::Deserializer::from_str(text);
         let config: Config = serde_path_to_error::deserialize(reader).map_err(|error| {
             let reason = error.inner().to_string();
-            let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+            let reason = in_plain_words(reason.split(" at line ").next().unwrap_or_default());
             match error.path().to_string().as_str() {
                 "." => Error::Configuration(reason),
                 path => Error::Configuration(format!("{path}: {reason}")),

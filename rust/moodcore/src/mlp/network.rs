@@ -71,8 +71,14 @@ pub struct Network {
 }
 
 impl Network {
+    /// Weights that training can hold: with gradients, steps and copies, some ten gigabytes.
+    const MOST_WEIGHTS: usize = 1 << 28;
+
     /// Lays out a network; `n_classes` is at least 1.
-    pub fn new(n_features: usize, hidden_sizes: &[usize], n_classes: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] when it would have more than 2^28 weights.
+    pub fn new(n_features: usize, hidden_sizes: &[usize], n_classes: usize) -> Result<Self> {
         let mut at = 0;
         let mut inputs = n_features;
         let mut hidden = Vec::with_capacity(hidden_sizes.len());
@@ -89,7 +95,11 @@ impl Network {
         let biases = at + n_classes * vectors * LANES;
         let head = Head { inputs, vectors, n_classes, weights: at, biases };
         let len = biases + n_classes.next_multiple_of(LANES);
-        Network { n_features, hidden, head, len }
+        if len > Self::MOST_WEIGHTS {
+            let allowed = "widths that make a network of at most 268435456 weights";
+            return Err(Error::parameter("hidden_sizes", allowed, format!("{len} weights")));
+        }
+        Ok(Network { n_features, hidden, head, len })
     }
 
     /// Multiply-adds of one sample's training step, about: forward, backward and gradient.
@@ -228,7 +238,7 @@ impl State {
         seed: u64,
     ) -> Result<Self> {
         config.check()?;
-        let network = Network::new(n_features, &config.hidden_sizes, n_classes);
+        let network = Network::new(n_features, &config.hidden_sizes, n_classes)?;
         let mut layers = Vec::new();
         for (index, Place { inputs, outputs, .. }) in network.places().enumerate() {
             let std = match config.init {
