@@ -20,10 +20,12 @@
 
 mod data;
 mod error;
+pub mod gbt;
 pub mod kernels;
 pub mod mlp;
 pub mod monitor;
 pub mod parallel;
+mod parameters;
 pub mod rng;
 pub mod shuffle;
 

@@ -1,9 +1,12 @@
-//! What to compute with: an instruction set and the worker pool. Work is split by its size alone, never by the number of threads, so that
-//! results do not depend on it.
+//! What to compute with: an instruction set and the worker pool. Work is split by its size alone,
+//! never by the number of threads, so that results do not depend on it.
 
 use crate::kernels::Isa;
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 /// What to compute with; it changes the speed and nothing else.
 #[derive(Clone, Copy, Debug)]
@@ -54,4 +57,51 @@ impl Team {
             _ => items.iter_mut().enumerate().for_each(|(index, item)| task(index, item)),
         }
     }
+
+    /// As [`Team::for_each`] where there is enough to do, on this thread alone where waking the
+    /// others would take longer.
+    pub(crate) fn for_each_of<T: Send>(
+        &self,
+        enough: bool,
+        items: &mut [T],
+        task: impl Fn(usize, &mut T) + Sync,
+    ) {
+        if enough {
+            self.for_each(items, task);
+        } else {
+            items.iter_mut().enumerate().for_each(|(index, item)| task(index, item));
+        }
+    }
+}
+
+/// Does long work on a thread of its own while this one polls; the work ends early, with a result
+/// that is thrown away, when the flag that it is given is set.
+///
+/// # Errors
+/// What `poll` returns.
+pub(crate) fn attended<T: Send>(
+    poll: &mut dyn FnMut() -> Result<()>,
+    work: impl FnOnce(&AtomicBool) -> T + Send,
+) -> Result<T> {
+    const INTERVAL: Duration = Duration::from_millis(20);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (done, finished) = mpsc::channel();
+        let stop = &stop;
+        let worker = scope.spawn(move || {
+            let result = work(stop);
+            // The other end is gone only when this thread is being waited for.
+            let _ = done.send(());
+            result
+        });
+        let mut polled = Ok(());
+        while finished.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            if polled.is_ok() {
+                polled = poll();
+                stop.store(polled.is_err(), Ordering::Relaxed);
+            }
+        }
+        let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        polled.map(|()| result)
+    })
 }

@@ -8,6 +8,18 @@ pub enum Purpose {
     Weights = 1,
     /// Order of the samples; the index is the epoch.
     Shuffle = 2,
+    /// Features of a tree; the index is the tree.
+    ColumnsOfTree = 3,
+    /// Features of a level; the index is the tree and the depth.
+    ColumnsOfLevel = 4,
+    /// Features of a node; the index is the tree and the node.
+    ColumnsOfNode = 5,
+    /// Threshold of an extra-random split; the index is the tree and the node.
+    Threshold = 6,
+    /// Rows of a round; the index is the round.
+    Rows = 7,
+    /// Trees that a round leaves out; the index is the round.
+    Drop = 8,
 }
 
 /// A stream of 64-bit numbers: `SplitMix64` (Steele, Lea and Flood 2014) from a hashed start.

@@ -1,6 +1,7 @@
 //! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
 
-use super::schedule::{Schedule, name_or_table};
+use super::schedule::Schedule;
+use crate::parameters::{name_or_table, read_json};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -130,19 +131,6 @@ impl Default for Config {
     }
 }
 
-/// What serde expected, without Rust's names of types.
-fn in_plain_words(reason: &str) -> String {
-    let words = [
-        ("expected f64", "expected a number"),
-        ("expected usize", "expected a whole number"),
-        ("expected u64", "expected a whole number"),
-        ("expected a boolean", "expected true or false"),
-        ("expected a sequence", "expected a list of whole numbers"),
-        ("floating point ", ""),
-    ];
-    words.iter().fold(reason.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
-}
-
 impl Config {
     /// The widest layer and the deepest network that are accepted: sizes beyond them are slips
     /// of the keyboard, and refused before memory is asked for.
@@ -156,15 +144,7 @@ impl Config {
     /// [`Error::Configuration`] for unknown names and wrong types, [`Error::Parameter`] for
     /// values out of range.
     pub fn from_json(text: &str) -> Result<Self> {
-        let reader = &mut serde_json::Deserializer::from_str(text);
-        let config: Config = serde_path_to_error::deserialize(reader).map_err(|error| {
-            let reason = error.inner().to_string();
-            let reason = in_plain_words(reason.split(" at line ").next().unwrap_or_default());
-            match error.path().to_string().as_str() {
-                "." => Error::Configuration(reason),
-                path => Error::Configuration(format!("{path}: {reason}")),
-            }
-        })?;
+        let config: Config = read_json(text)?;
         config.check()?;
         Ok(config)
     }

@@ -88,20 +88,6 @@ impl Schedule {
     }
 }
 
-/// Reads a schedule from its name or from a table of its constants.
-pub(super) fn name_or_table<'de, D>(deserializer: D) -> std::result::Result<Schedule, D::Error>
-where
-    D: serde::Deserializer<'de>,
-{
-    use serde::de::Error as _;
-    let value = serde_json::Value::deserialize(deserializer)?;
-    let table = match value {
-        serde_json::Value::String(_) => serde_json::json!({ "kind": value }),
-        table => table,
-    };
-    serde_json::from_value(table).map_err(D::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,240 @@
+//! Raw values to bins of one byte.
+//!
+//! A feature of at most `max_bin` distinct values gets a bin for each, with cut points half-way
+//! between neighbours; of more, bins that hold nearly equal shares of the rows, but a value too
+//! frequent to share a bin gets its own. A categorical feature gets a bin for each of its
+//! `max_bin` most frequent categories; the others count as missing, as do categories never seen.
+//! Row weights count as repetitions, so that a row twice and a row of weight two give the same
+//! bins.
+
+use super::table::{Column, Table};
+use super::tree::MISSING;
+use crate::parallel::Team;
+
+/// Places of a padded table of cut points: the largest number of bins, and one.
+const WIDTH: usize = 256;
+
+/// The bins of one feature.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FeatureBins {
+    /// Ascending cut points: bin `b` holds the values above `cuts[b - 1]` and up to `cuts[b]`.
+    Numerical(Vec<f64>),
+    /// Ascending category codes: bin `b` holds `codes[b]`.
+    Categorical(Vec<f64>),
+}
+
+impl FeatureBins {
+    /// The number of bins besides the one for missing values.
+    pub fn count(&self) -> usize {
+        match self {
+            FeatureBins::Numerical(cuts) => cuts.len() + 1,
+            FeatureBins::Categorical(codes) => codes.len(),
+        }
+    }
+
+    /// Whether the bins are categories.
+    pub fn is_categorical(&self) -> bool {
+        matches!(self, FeatureBins::Categorical(_))
+    }
+
+    /// The bin of a value.
+    pub fn bin(&self, value: f64) -> u8 {
+        if value.is_nan() {
+            return MISSING;
+        }
+        match self {
+            FeatureBins::Numerical(cuts) => cuts.partition_point(|&cut| cut < value) as u8,
+            FeatureBins::Categorical(codes) => {
+                let at = codes.partition_point(|&code| code < value);
+                if codes.get(at) == Some(&value) { at as u8 } else { MISSING }
+            }
+        }
+    }
+
+    /// The bins of many values.
+    fn bin_all(&self, values: &[f64], out: &mut [u8]) {
+        let FeatureBins::Numerical(cuts) = self else {
+            values.iter().zip(out).for_each(|(&value, bin)| *bin = self.bin(value));
+            return;
+        };
+        let mut padded = [f64::INFINITY; WIDTH];
+        padded[..cuts.len()].copy_from_slice(cuts);
+        // As many halvings as the cut points need, without a branch on the data.
+        let halvings = usize::BITS - cuts.len().leading_zeros();
+        let first = (1_usize << halvings) >> 1;
+        for (&value, out) in values.iter().zip(out) {
+            let mut at = 0;
+            let mut step = first;
+            while step > 0 {
+                at += if padded[(at + step - 1) & (WIDTH - 1)] < value { step } else { 0 };
+                step >>= 1;
+            }
+            *out = if value.is_nan() { MISSING } else { at as u8 };
+        }
+    }
+}
+
+/// The bins of every feature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binner {
+    /// One entry a feature.
+    pub features: Vec<FeatureBins>,
+}
+
+impl Binner {
+    /// Learns the bins of a table; `categorical` says which columns hold category codes, and
+    /// `weight` how often each row counts.
+    pub fn learn(
+        table: &Table<'_>,
+        weight: Option<&[u32]>,
+        categorical: &[bool],
+        max_bin: usize,
+        team: &Team,
+    ) -> Self {
+        let empty = FeatureBins::Numerical(Vec::new());
+        let mut features = vec![empty; table.n_features()];
+        team.for_each(&mut features, |at, bins| {
+            let counted = count_values(&table.columns()[at], table.n_rows(), weight);
+            *bins = if categorical[at] {
+                FeatureBins::Categorical(most_frequent(counted, max_bin))
+            } else {
+                FeatureBins::Numerical(cut_points(&counted, max_bin))
+            };
+        });
+        Binner { features }
+    }
+
+    /// The bins of a table's values, column by column.
+    ///
+    /// # Panics
+    /// When the table has another number of columns.
+    pub fn transform(&self, table: &Table<'_>, team: &Team) -> Vec<Vec<u8>> {
+        assert_eq!(table.n_features(), self.features.len());
+        let mut columns = vec![Vec::new(); self.features.len()];
+        team.for_each(&mut columns, |at, out: &mut Vec<u8>| {
+            out.resize(table.n_rows(), 0);
+            let mut values = Vec::new();
+            // In pieces that stay in the cache.
+            for (piece, out) in out.chunks_mut(4096).enumerate() {
+                let start = piece * 4096;
+                table.columns()[at].copy_to(start..start + out.len(), &mut values);
+                self.features[at].bin_all(&values, out);
+            }
+        });
+        columns
+    }
+}
+
+/// The distinct values of a column in ascending order, each with how often it comes; NaN left
+/// out. Zeros of both signs are one value.
+fn count_values(column: &Column<'_>, n_rows: usize, weight: Option<&[u32]>) -> Vec<(f64, u64)> {
+    let mut values = Vec::new();
+    column.copy_to(0..n_rows, &mut values);
+    let keyed = values.iter().enumerate().filter(|(_, value)| !value.is_nan());
+    let count = |row: usize| weight.map_or(1, |weight| weight[row]);
+    let mut keys: Vec<(u64, u32)> =
+        keyed.map(|(row, &value)| (sortable(value + 0.0), count(row))).collect();
+    radix_sort(&mut keys);
+    let mut counted: Vec<(f64, u64)> = Vec::new();
+    let mut last = None;
+    for (key, count) in keys {
+        if last == Some(key) {
+            if let Some(entry) = counted.last_mut() {
+                entry.1 += u64::from(count);
+            }
+        } else {
+            counted.push((unsortable(key), u64::from(count)));
+            last = Some(key);
+        }
+    }
+    counted
+}
+
+/// A key that sorts as its number does: the sign bit is flipped, negative numbers wholly.
+fn sortable(value: f64) -> u64 {
+    let bits = value.to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+fn unsortable(key: u64) -> f64 {
+    f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
+}
+
+/// Sorts by key, eleven bits at a time from the lowest (Knuth 1998, section 5.2.5); digits that
+/// all keys share, such as the low half of single-precision numbers, cost nothing.
+fn radix_sort(keys: &mut Vec<(u64, u32)>) {
+    const BITS: u32 = 11;
+    let differing = keys.iter().fold(0, |bits, (key, _)| bits | (key ^ keys[0].0));
+    let mut sorted = vec![(0, 0); keys.len()];
+    for shift in (0..u64::BITS).step_by(BITS as usize) {
+        if differing >> shift & ((1 << BITS) - 1) == 0 {
+            continue;
+        }
+        let digit = |key: u64| (key >> shift) as usize & ((1 << BITS) - 1);
+        let mut places = [0_usize; 1 << BITS];
+        keys.iter().for_each(|&(key, _)| places[digit(key)] += 1);
+        let mut next = 0;
+        for place in &mut places {
+            next += std::mem::replace(place, next);
+        }
+        for &entry in keys.iter() {
+            let place = &mut places[digit(entry.0)];
+            sorted[*place] = entry;
+            *place += 1;
+        }
+        std::mem::swap(keys, &mut sorted);
+    }
+}
+
+/// The codes of the most frequent categories, ascending; of equally frequent ones the lower.
+fn most_frequent(mut counted: Vec<(f64, u64)>, max_bin: usize) -> Vec<f64> {
+    // The sort is stable, and the codes came in ascending order.
+    counted.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    counted.truncate(max_bin);
+    let mut codes: Vec<f64> = counted.into_iter().map(|(code, _)| code).collect();
+    codes.sort_by(f64::total_cmp);
+    codes
+}
+
+/// Cut points between at most `max_bin` bins.
+fn cut_points(counted: &[(f64, u64)], max_bin: usize) -> Vec<f64> {
+    if counted.len() <= max_bin {
+        return counted.windows(2).map(|pair| between(pair[0].0, pair[1].0)).collect();
+    }
+    // A value that fills a bin by itself gets one; the others share what is left evenly, the
+    // share being worked out anew after each bin (the idea of LightGBM's `GreedyFindBin`).
+    let total: u64 = counted.iter().map(|&(_, count)| count).sum();
+    let fair = total.div_ceil(max_bin as u64);
+    let heavy = |count: u64| count >= fair;
+    let light = counted.iter().map(|&(_, count)| count).filter(|&count| !heavy(count));
+    let mut rest: u64 = light.sum();
+    let mut bins = max_bin - counted.iter().filter(|&&(_, count)| heavy(count)).count();
+    let mut cuts = Vec::with_capacity(max_bin - 1);
+    let (mut held, mut share) = (0, rest.div_ceil(bins.max(1) as u64));
+    for pair in counted.windows(2) {
+        let [(value, count), (next, next_count)] = [pair[0], pair[1]];
+        held += count;
+        if !heavy(count) {
+            rest -= count;
+        }
+        if heavy(count) || held >= share || (heavy(next_count) && 2 * held >= share) {
+            cuts.push(between(value, next));
+            held = 0;
+            if !heavy(count) {
+                bins = bins.saturating_sub(1);
+                share = rest.div_ceil(bins.max(1) as u64);
+            }
+        }
+        if cuts.len() + 1 == max_bin {
+            break;
+        }
+    }
+    cuts
+}
+
+/// The middle of two neighbouring values, which the lower one does not pass and the upper one
+/// does; the lower one where there is no such number between.
+fn between(low: f64, high: f64) -> f64 {
+    let middle = low / 2.0 + high / 2.0;
+    if middle.is_finite() && low <= middle && middle < high { middle } else { low }
+}

@@ -1,0 +1,95 @@
+//! Which features a node may use: column sampling and interaction constraints.
+
+use super::config::Config;
+use crate::rng::{Purpose, Stream};
+
+/// The features of one tree.
+#[derive(Clone, Debug)]
+pub(super) struct Columns<'a> {
+    config: &'a Config,
+    seed: u64,
+    /// The tree's number among all of the ensemble.
+    tree: u64,
+    /// The features that the tree may use, ascending.
+    of_tree: Vec<u32>,
+    n_features: usize,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn new(config: &'a Config, n_features: usize, seed: u64, tree: usize) -> Self {
+        let all: Vec<u32> = (0..n_features as u32).collect();
+        let tree = tree as u64;
+        let of_tree = draw(all, config.colsample_bytree, seed, Purpose::ColumnsOfTree, tree);
+        Columns { config, seed, tree, of_tree, n_features }
+    }
+
+    /// Whether every node may use every feature.
+    fn unrestricted(&self) -> bool {
+        let Config { colsample_bylevel, colsample_bynode, interaction_constraints, .. } =
+            self.config;
+        self.of_tree.len() == self.n_features
+            && (*colsample_bylevel, *colsample_bynode) == (1.0, 1.0)
+            && interaction_constraints.is_empty()
+    }
+
+    /// For each feature whether a node may use it; none where it may use all. `path` holds the
+    /// features of the splits above the node.
+    pub(super) fn allowed(&self, node: u32, depth: usize, path: &[u32]) -> Option<Vec<bool>> {
+        if self.unrestricted() {
+            return None;
+        }
+        let Config { colsample_bylevel, colsample_bynode, .. } = self.config;
+        let key = |at: u64| self.tree << 32 | at;
+        let level = draw(
+            self.of_tree.clone(),
+            *colsample_bylevel,
+            self.seed,
+            Purpose::ColumnsOfLevel,
+            key(depth as u64),
+        );
+        let mut open = vec![false; self.n_features];
+        let meets: Vec<u32> = level.into_iter().filter(|&f| self.may_meet(f, path)).collect();
+        let purpose = Purpose::ColumnsOfNode;
+        for feature in draw(meets, *colsample_bynode, self.seed, purpose, key(u64::from(node))) {
+            open[feature as usize] = true;
+        }
+        Some(open)
+    }
+
+    /// Whether a feature may follow those of a path: when one group holds them all. A feature
+    /// that no group names meets only itself.
+    fn may_meet(&self, feature: u32, path: &[u32]) -> bool {
+        let groups = &self.config.interaction_constraints;
+        if groups.is_empty() || path.iter().all(|&other| other == feature) {
+            return true;
+        }
+        groups.iter().any(|group| {
+            let holds = |feature: u32| group.contains(&(feature as usize));
+            holds(feature) && path.iter().all(|&other| holds(other))
+        })
+    }
+
+    /// A number from [0, 1) for a feature in a node: the threshold of an extra-random tree.
+    pub(super) fn threshold(&self, node: u32, feature: usize) -> f64 {
+        let index = self.tree << 32 | u64::from(node);
+        Stream::new(self.seed.wrapping_add(feature as u64), Purpose::Threshold, index).next_unit()
+    }
+}
+
+/// A share of some features, at least one of them, ascending.
+fn draw(mut from: Vec<u32>, share: f64, seed: u64, purpose: Purpose, index: u64) -> Vec<u32> {
+    if share == 1.0 || from.len() < 2 {
+        return from;
+    }
+    let count = ((share * from.len() as f64).round() as usize).clamp(1, from.len());
+    let mut stream = Stream::new(seed, purpose, index);
+    // Fisher and Yates's shuffle, as far as it is needed.
+    for at in 0..count {
+        let rest = from.len() - at;
+        let other = at + ((stream.next_unit() * rest as f64) as usize).min(rest - 1);
+        from.swap(at, other);
+    }
+    from.truncate(count);
+    from.sort_unstable();
+    from
+}

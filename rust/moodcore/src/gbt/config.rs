@@ -1,0 +1,263 @@
+//! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
+
+use crate::parameters::{name_or_table, read_json};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Which leaf is split next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GrowPolicy {
+    /// The leaf whose split gains most (Shi 2007).
+    #[default]
+    Lossguide,
+    /// The leaf nearest the root.
+    Depthwise,
+}
+
+/// What a leaf holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MultiStrategy {
+    /// One number; a round grows one tree a class.
+    #[default]
+    OneOutputPerTree,
+    /// A number for every class; a round grows one tree.
+    MultiOutputTree,
+}
+
+/// How a round chooses the rows and thresholds it learns from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoostingKind {
+    /// All rows (or a `subsample` of them), all thresholds.
+    #[default]
+    Gbdt,
+    /// A share of the earlier trees is left out (Rashmi and Gilad-Bachrach 2015).
+    Dart,
+    /// The rows of large gradient, and a sample of the others (Ke et al. 2017, algorithm 2).
+    Goss,
+    /// One random threshold a feature and node (Geurts, Ernst and Wehenkel 2006).
+    ExtraTrees,
+}
+
+/// A kind of boosting with its constants; in a configuration either its name or a table.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Boosting {
+    /// The kind.
+    pub kind: BoostingKind,
+    /// For `dart`: probability of each earlier tree to be left out of a round, in [0, 1].
+    pub drop_rate: f64,
+    /// For `dart`: probability of a round that leaves out nothing, in [0, 1].
+    pub skip_drop: f64,
+    /// For `goss`: share of the rows, those of largest gradient, that are kept, in (0, 1).
+    pub top_rate: f64,
+    /// For `goss`: share of the rows sampled from the others, in (0, 1).
+    pub other_rate: f64,
+}
+
+impl Default for Boosting {
+    fn default() -> Self {
+        Boosting {
+            kind: BoostingKind::Gbdt,
+            drop_rate: 0.1,
+            skip_drop: 0.5,
+            top_rate: 0.2,
+            other_rate: 0.1,
+        }
+    }
+}
+
+/// The hyperparameters of boosting.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Rounds, at least 1.
+    pub n_estimators: usize,
+    /// What the values of a new tree are multiplied by, above 0.
+    pub learning_rate: f64,
+    /// Leaves of a tree, at least 2; none for no limit.
+    pub max_leaves: Option<usize>,
+    /// Splits between root and leaf, at least 1; none for no limit.
+    pub max_depth: Option<usize>,
+    /// Which leaf is split next.
+    pub grow_policy: GrowPolicy,
+    /// Least number of rows (sum of weights) in a leaf.
+    pub min_child_samples: f64,
+    /// Least sum of second derivatives in a leaf.
+    pub min_child_weight: f64,
+    /// L1 penalty on leaf values.
+    pub reg_alpha: f64,
+    /// L2 penalty on leaf values.
+    pub reg_lambda: f64,
+    /// Gain that a split must exceed.
+    pub gamma: f64,
+    /// Largest leaf value before the learning rate; 0 for no limit.
+    pub max_delta_step: f64,
+    /// Share of the rows that a round learns from, in (0, 1].
+    pub subsample: f64,
+    /// Share of the features that a tree may use, in (0, 1].
+    pub colsample_bytree: f64,
+    /// Share of the tree's features that a level may use, in (0, 1].
+    pub colsample_bylevel: f64,
+    /// Share of the level's features that a node may use, in (0, 1].
+    pub colsample_bynode: f64,
+    /// Bins of a feature, from 2 to 255.
+    pub max_bin: usize,
+    /// For each output a sign for each feature: 1 rising, -1 falling, 0 free; empty for all free.
+    pub monotone_constraints: Vec<Vec<i8>>,
+    /// Groups of features that may meet on a path; empty for no constraint.
+    pub interaction_constraints: Vec<Vec<usize>>,
+    /// What a leaf holds.
+    pub multi_strategy: MultiStrategy,
+    /// How a round chooses rows and thresholds.
+    #[serde(deserialize_with = "name_or_table")]
+    pub boosting: Boosting,
+    /// Rounds without improvement after which training stops, at least 1; none for never.
+    pub early_stopping_rounds: Option<usize>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            n_estimators: 100,
+            learning_rate: 0.1,
+            max_leaves: Some(31),
+            max_depth: None,
+            grow_policy: GrowPolicy::Lossguide,
+            min_child_samples: 20.0,
+            min_child_weight: 1e-3,
+            reg_alpha: 0.0,
+            reg_lambda: 1.0,
+            gamma: 0.0,
+            max_delta_step: 0.0,
+            subsample: 1.0,
+            colsample_bytree: 1.0,
+            colsample_bylevel: 1.0,
+            colsample_bynode: 1.0,
+            max_bin: 255,
+            monotone_constraints: Vec::new(),
+            interaction_constraints: Vec::new(),
+            multi_strategy: MultiStrategy::OneOutputPerTree,
+            boosting: Boosting::default(),
+            early_stopping_rounds: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads hyperparameters from JSON and checks them.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for unknown names and wrong types, [`Error::Parameter`] for
+    /// values out of range.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let config: Config = read_json(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether leaves hold a value for every output.
+    pub(super) fn is_vector_leaf(&self) -> bool {
+        self.multi_strategy == MultiStrategy::MultiOutputTree
+    }
+
+    /// The monotone sign of a feature in trees of an output.
+    pub(super) fn sign(&self, output: Option<u32>, feature: usize) -> i8 {
+        let signs = output.and_then(|output| self.monotone_constraints.get(output as usize));
+        signs.map_or(0, |signs| signs[feature])
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for the first value out of range.
+    pub fn check(&self) -> Result<()> {
+        let counts = [
+            ("n_estimators", Some(self.n_estimators), 1),
+            ("max_leaves", self.max_leaves, 2),
+            ("max_depth", self.max_depth, 1),
+            ("early_stopping_rounds", self.early_stopping_rounds, 1),
+        ];
+        for (name, value, least) in counts {
+            if let Some(value) = value.filter(|&value| value < least) {
+                let allowed = if least == 1 { "at least 1" } else { "at least 2" };
+                return Err(Error::parameter(name, allowed, value));
+            }
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Err(Error::parameter(
+                "learning_rate",
+                "finite and above 0",
+                self.learning_rate,
+            ));
+        }
+        let at_least_zero = [
+            ("min_child_samples", self.min_child_samples),
+            ("min_child_weight", self.min_child_weight),
+            ("reg_alpha", self.reg_alpha),
+            ("reg_lambda", self.reg_lambda),
+            ("gamma", self.gamma),
+            ("max_delta_step", self.max_delta_step),
+        ];
+        for (name, value) in at_least_zero {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::parameter(name, "finite and at least 0", value));
+            }
+        }
+        let shares = [
+            ("subsample", self.subsample),
+            ("colsample_bytree", self.colsample_bytree),
+            ("colsample_bylevel", self.colsample_bylevel),
+            ("colsample_bynode", self.colsample_bynode),
+        ];
+        for (name, value) in shares {
+            if !(value > 0.0 && value <= 1.0) {
+                return Err(Error::parameter(name, "in (0, 1]", value));
+            }
+        }
+        if !(2..=255).contains(&self.max_bin) {
+            return Err(Error::parameter("max_bin", "from 2 to 255", self.max_bin));
+        }
+        self.check_boosting()?;
+        self.check_constraints()
+    }
+
+    fn check_boosting(&self) -> Result<()> {
+        let Boosting { kind, drop_rate, skip_drop, top_rate, other_rate } = self.boosting;
+        for (name, value) in [("drop_rate", drop_rate), ("skip_drop", skip_drop)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(Error::parameter(name, "in [0, 1]", value));
+            }
+        }
+        for (name, value) in [("top_rate", top_rate), ("other_rate", other_rate)] {
+            if !(value > 0.0 && value < 1.0) {
+                return Err(Error::parameter(name, "in (0, 1)", value));
+            }
+        }
+        if top_rate + other_rate > 1.0 {
+            let sum = top_rate + other_rate;
+            return Err(Error::parameter("top_rate + other_rate", "at most 1", sum));
+        }
+        if kind == BoostingKind::Goss && self.subsample < 1.0 {
+            let allowed = "1 with boosting=\"goss\", which samples the rows itself";
+            return Err(Error::parameter("subsample", allowed, self.subsample));
+        }
+        Ok(())
+    }
+
+    fn check_constraints(&self) -> Result<()> {
+        for &sign in self.monotone_constraints.iter().flatten() {
+            if !(-1..=1).contains(&sign) {
+                return Err(Error::parameter("monotone_constraints", "-1, 0 or 1", sign));
+            }
+        }
+        let constrained = self.monotone_constraints.iter().flatten().any(|&sign| sign != 0);
+        if constrained && self.multi_strategy == MultiStrategy::MultiOutputTree {
+            let allowed = "\"one_output_per_tree\" with monotone_constraints";
+            return Err(Error::parameter("multi_strategy", allowed, "\"multi_output_tree\""));
+        }
+        Ok(())
+    }
+}

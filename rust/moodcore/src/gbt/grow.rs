@@ -1,0 +1,433 @@
+//! One tree, grown leaf by leaf.
+
+use super::binning::Binner;
+use super::columns::Columns;
+use super::config::{BoostingKind, Config, GrowPolicy};
+use super::gradients::{Gradients, Pair};
+use super::histogram::Block;
+use super::node_search::{Filled, Histogram, NodeSearch, Side};
+use super::rows::{partition, sides};
+use super::score::{Bounds, Rules, Sums};
+use super::split::{Parent, Split, Test, Units};
+use super::tree::{NONE, Node, Tree};
+use super::weights::Weights;
+use crate::kernels::Isa;
+use crate::parallel::Team;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The training table in the two forms that trees are grown from.
+#[derive(Clone, Debug)]
+pub(super) struct Bins {
+    /// For partitions, feature by feature.
+    pub(super) columns: Vec<Vec<u8>>,
+    /// For histograms, row by row.
+    pub(super) blocks: Vec<Block>,
+}
+
+/// What all trees of a training run share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ground<'a> {
+    pub(super) config: &'a Config,
+    pub(super) rules: &'a Rules,
+    pub(super) binner: &'a Binner,
+    pub(super) bins: &'a Bins,
+    pub(super) weights: &'a Weights,
+    pub(super) seed: u64,
+    pub(super) isa: Isa,
+}
+
+/// One tree to grow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seedling<'a> {
+    pub(super) gradients: &'a Gradients,
+    /// The outputs whose derivatives the tree follows: one, or all of a vector-leaf tree.
+    pub(super) outputs: Outputs,
+    /// The rows that it learns from; none for all.
+    pub(super) sample: Option<&'a [u32]>,
+    /// Its number among all trees of the ensemble: the key of its random draws.
+    pub(super) number: usize,
+    /// Who shares the work inside the tree.
+    pub(super) team: Option<&'a Team>,
+    /// Set when training is to end at once.
+    pub(super) stop: &'a AtomicBool,
+}
+
+/// Neighbouring outputs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outputs {
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+/// Memory that trees use one after another.
+#[derive(Debug, Default)]
+pub(super) struct Soil {
+    /// The rows, node by node.
+    pub(super) rows: Vec<u32>,
+    spare: Vec<u32>,
+    /// The pairs of `rows` in their order, for each output.
+    pub(super) pairs: Vec<Vec<Pair>>,
+    pub(super) counts: Vec<u32>,
+    histograms: Vec<Histogram>,
+}
+
+impl Soil {
+    /// Sends all rows of a table of bins through a tree: which rows fall into each leaf.
+    pub(super) fn route(
+        &mut self,
+        tree: &Tree,
+        columns: &[Vec<u8>],
+        n_rows: usize,
+    ) -> Vec<(u32, Range<usize>)> {
+        self.rows.clear();
+        self.rows.extend(0..n_rows as u32);
+        self.spare.resize(self.spare.len().max(n_rows), 0);
+        let mut leaves = Vec::new();
+        let mut open = vec![(0, 0..n_rows)];
+        while let Some((at, rows)) = open.pop() {
+            let node = &tree.nodes[at as usize];
+            if node.is_leaf() || rows.is_empty() {
+                leaves.push((at, rows));
+                continue;
+            }
+            let n_left = partition(
+                &mut self.rows[rows.clone()],
+                &mut self.spare[rows.clone()],
+                &columns[node.feature as usize],
+                &sides(tree, node),
+                None,
+            );
+            let middle = rows.start + n_left;
+            open.push((node.left, rows.start..middle));
+            open.push((node.right, middle..rows.end));
+        }
+        leaves
+    }
+}
+
+/// A grown tree, and which of the rows in [`Soil::rows`] fell into each leaf.
+#[derive(Debug)]
+pub(super) struct Grown {
+    pub(super) tree: Tree,
+    pub(super) leaves: Vec<(u32, Range<usize>)>,
+}
+
+/// A node that can be split.
+#[derive(Debug)]
+struct Open {
+    rows: Range<usize>,
+    depth: usize,
+    sums: Vec<Sums>,
+    weight: f64,
+    bounds: Bounds,
+    /// The features of the splits above.
+    path: Vec<u32>,
+    histogram: Option<Histogram>,
+    split: Option<Split>,
+}
+
+impl Open {
+    fn parent(&self) -> Parent<'_> {
+        Parent { sums: &self.sums, weight: self.weight, bounds: self.bounds }
+    }
+}
+
+/// Histograms of open leaves that are kept for their children; beyond that, children are counted
+/// afresh, with the same result.
+const KEPT_BYTES: usize = 256 << 20;
+
+/// Grows a tree.
+pub(super) fn grow(ground: Ground<'_>, seedling: Seedling<'_>, soil: &mut Soil) -> Grown {
+    Growth::new(ground, seedling, soil).grow()
+}
+
+/// A tree on its way.
+struct Growth<'a> {
+    ground: Ground<'a>,
+    seedling: Seedling<'a>,
+    soil: &'a mut Soil,
+    columns: Columns<'a>,
+    units: Units,
+    tree: Tree,
+    leaves: Vec<(u32, Range<usize>)>,
+    /// Nodes to split, the next one first.
+    queue: BTreeMap<(u64, u32), Open>,
+    /// Histograms that open nodes may keep.
+    keep: usize,
+}
+
+impl<'a> Growth<'a> {
+    fn new(ground: Ground<'a>, seedling: Seedling<'a>, soil: &'a mut Soil) -> Self {
+        let n_features = ground.bins.columns.len();
+        let n_outputs = seedling.outputs.count;
+        let columns = Columns::new(ground.config, n_features, ground.seed, seedling.number);
+        let scales = seedling.gradients.scales;
+        let units = Units {
+            packing: super::histogram::Packing { count_bits: ground.weights.count_bits },
+            gradient: 1.0 / scales.gradient,
+            hessian: 1.0 / scales.hessian,
+            weight: ground.weights.unit,
+        };
+        let vector = n_outputs > 1 || ground.config.is_vector_leaf();
+        let output = (!vector).then_some(seedling.outputs.first as u32);
+        let tree = Tree { nodes: Vec::new(), values: Vec::new(), sets: Vec::new(), output };
+        let bytes = (n_outputs * n_features).max(1) * size_of::<super::histogram::FeatureCells>();
+        let keep = (KEPT_BYTES / bytes).max(2);
+        let (leaves, queue) = (Vec::new(), BTreeMap::new());
+        Growth { ground, seedling, soil, columns, units, tree, leaves, queue, keep }
+    }
+
+    fn grow(mut self) -> Grown {
+        let root = self.root();
+        self.settle(0, root);
+        let most = self.ground.config.max_leaves.unwrap_or(usize::MAX);
+        let mut n_leaves = 1;
+        while n_leaves < most && !self.seedling.stop.load(Ordering::Relaxed) {
+            let Some(((_, node), open)) = self.queue.pop_first() else { break };
+            n_leaves += 1;
+            self.split(node, open, n_leaves < most);
+        }
+        for ((_, node), open) in std::mem::take(&mut self.queue) {
+            self.leaves.push((node, open.rows));
+            self.soil.histograms.extend(open.histogram);
+        }
+        Grown { tree: self.tree, leaves: self.leaves }
+    }
+
+    /// The root, searched for its split.
+    fn root(&mut self) -> Open {
+        let n_rows = self.ground.bins.columns.first().map_or(0, Vec::len);
+        let soil = &mut *self.soil;
+        soil.rows.clear();
+        match self.seedling.sample {
+            None => soil.rows.extend(0..n_rows as u32),
+            Some(sample) => soil.rows.extend_from_slice(sample),
+        }
+        let n_rows = soil.rows.len();
+        soil.spare.resize(soil.spare.len().max(n_rows), 0);
+        if self.ground.weights.counts.is_some() {
+            soil.counts.resize(soil.counts.len().max(n_rows), 0);
+        }
+        soil.pairs.resize(self.seedling.outputs.count, Vec::new());
+        for pairs in &mut soil.pairs {
+            pairs.resize(pairs.len().max(n_rows), Pair::default());
+        }
+        if self.seedling.sample.is_some() {
+            self.search().gather(0..n_rows, self.soil);
+        }
+        let (sums, weight) = self.search().totals(self.soil);
+        let mut open = Open {
+            rows: 0..n_rows,
+            depth: 0,
+            sums,
+            weight,
+            bounds: Bounds::FREE,
+            path: Vec::new(),
+            histogram: None,
+            split: None,
+        };
+        self.add_node(&open);
+        if self.is_splittable(&open) {
+            let mut histogram = self.histogram();
+            let side = self.side(0, &open);
+            let mut filled = [Filled::counted(side, &mut histogram)];
+            self.search().run(&mut filled, self.soil);
+            open.split = filled[0].split.take();
+            open.histogram = Some(histogram);
+        }
+        open
+    }
+
+    fn search(&self) -> NodeSearch<'a> {
+        NodeSearch { ground: self.ground, seedling: self.seedling, units: self.units }
+    }
+
+    fn histogram(&mut self) -> Histogram {
+        let n_features = self.ground.bins.columns.len();
+        let size = n_features * self.seedling.outputs.count;
+        self.soil
+            .histograms
+            .pop()
+            .filter(|histogram| histogram.len() == size)
+            .unwrap_or_else(|| vec![[[0; 2]; super::histogram::BINS]; size])
+    }
+
+    /// What a search needs to know of a node.
+    fn side<'n>(&self, node: u32, open: &'n Open) -> Side<'n> {
+        let extra = self.ground.config.boosting.kind == BoostingKind::ExtraTrees;
+        let thresholds = extra.then(|| {
+            let n_features = self.ground.bins.columns.len();
+            (0..n_features).map(|feature| self.columns.threshold(node, feature)).collect()
+        });
+        Side {
+            rows: open.rows.clone(),
+            parent: open.parent(),
+            allowed: self.columns.allowed(node, open.depth, &open.path),
+            thresholds,
+            wanted: self.is_splittable(open),
+        }
+    }
+
+    /// Whether a node may have children at all.
+    fn is_splittable(&self, open: &Open) -> bool {
+        let config = self.ground.config;
+        open.rows.len() > 1
+            && config.max_depth.is_none_or(|most| open.depth < most)
+            && open.weight >= 2.0 * config.min_child_samples
+    }
+
+    /// Adds a node to the tree, a leaf as yet.
+    fn add_node(&mut self, open: &Open) -> u32 {
+        let rate = self.ground.config.learning_rate;
+        let rules = self.ground.rules;
+        for &sums in &open.sums {
+            self.tree.values.push(rate * rules.value(sums, open.bounds));
+        }
+        let cover = open.sums.iter().map(|sums| sums.h).sum();
+        self.tree.nodes.push(Node {
+            feature: NONE,
+            bin: 0,
+            missing_left: false,
+            categories: NONE,
+            left: 0,
+            right: 0,
+            gain: 0.0,
+            cover,
+            weight: open.weight,
+        });
+        self.tree.nodes.len() as u32 - 1
+    }
+
+    /// Puts a searched node in the queue, or among the leaves when it has no split.
+    fn settle(&mut self, node: u32, mut open: Open) {
+        let Some(split) = &open.split else {
+            self.soil.histograms.extend(open.histogram);
+            self.leaves.push((node, open.rows));
+            return;
+        };
+        let first = match self.ground.config.grow_policy {
+            // Positive numbers sort as their bits do.
+            GrowPolicy::Lossguide => !split.gain.to_bits(),
+            GrowPolicy::Depthwise => open.depth as u64,
+        };
+        if self.queue.len() >= self.keep {
+            self.soil.histograms.extend(open.histogram.take());
+        }
+        self.queue.insert((first, node), open);
+    }
+
+    /// Splits a node; `go_on` says whether its children may be split in turn.
+    fn split(&mut self, node: u32, mut open: Open, go_on: bool) {
+        let Some(split) = open.split.take() else { return };
+        let histogram = open.histogram.take();
+        self.write_split(node, &split);
+        let rows = open.rows.clone();
+        let n_left = partition(
+            &mut self.soil.rows[rows.clone()],
+            &mut self.soil.spare[rows.clone()],
+            &self.ground.bins.columns[split.feature],
+            &sides(&self.tree, &self.tree.nodes[node as usize]),
+            self.seedling.team,
+        );
+        let (left, right) = self.children(&open, &split, rows.start + n_left);
+        let left_node = self.add_node(&left);
+        let right_node = self.add_node(&right);
+        let parent = &mut self.tree.nodes[node as usize];
+        (parent.left, parent.right) = (left_node, right_node);
+        let mut children = [(left_node, left), (right_node, right)];
+        if go_on && children.iter().any(|(_, child)| self.is_splittable(child)) {
+            self.search_children(&mut children, histogram);
+        } else {
+            self.soil.histograms.extend(histogram);
+        }
+        for (child, open) in children {
+            self.settle(child, open);
+        }
+    }
+
+    fn write_split(&mut self, node: u32, split: &Split) {
+        let set = self.tree.sets.len() as u32;
+        let at = &mut self.tree.nodes[node as usize];
+        at.feature = split.feature as u32;
+        at.gain = split.gain;
+        at.missing_left = split.missing_left;
+        match split.test {
+            Test::UpTo(bin) => at.bin = bin,
+            Test::In(bins) => {
+                at.categories = set;
+                self.tree.sets.push(bins);
+            }
+        }
+    }
+
+    /// The two children, whose rows meet at `middle`.
+    fn children(&self, open: &Open, split: &Split, middle: usize) -> (Open, Open) {
+        let right_sums: Vec<Sums> =
+            open.sums.iter().zip(&split.left).map(|(all, &left)| all.minus(left)).collect();
+        let (low, high) = self.child_bounds(open, split, &right_sums);
+        let mut path = open.path.clone();
+        if !path.contains(&(split.feature as u32)) {
+            path.push(split.feature as u32);
+        }
+        let child = |rows, sums, weight, bounds| Open {
+            rows,
+            depth: open.depth + 1,
+            sums,
+            weight,
+            bounds,
+            path: path.clone(),
+            histogram: None,
+            split: None,
+        };
+        let left = child(open.rows.start..middle, split.left.clone(), split.left_weight, low);
+        let right_weight = open.weight - split.left_weight;
+        let right = child(middle..open.rows.end, right_sums, right_weight, high);
+        (left, right)
+    }
+
+    /// Bounds of the children: a monotone split keeps all values under its left child on one
+    /// side of the middle between both children, and those under its right child on the other.
+    fn child_bounds(&self, open: &Open, split: &Split, right: &[Sums]) -> (Bounds, Bounds) {
+        let sign = self.ground.config.sign(self.tree.output, split.feature);
+        if sign == 0 {
+            return (open.bounds, open.bounds);
+        }
+        let value = |sums: Sums| self.ground.rules.value(sums, open.bounds);
+        let middle = (value(split.left[0]) + value(right[0])) / 2.0;
+        let below = Bounds { high: middle, ..open.bounds };
+        let above = Bounds { low: middle, ..open.bounds };
+        if sign > 0 { (below, above) } else { (above, below) }
+    }
+
+    /// Looks for the splits of two siblings: the smaller one's histogram is counted, the other's
+    /// is what it leaves of their parent's.
+    fn search_children(&mut self, children: &mut [(u32, Open); 2], parent: Option<Histogram>) {
+        let smaller = usize::from(children[1].1.rows.len() < children[0].1.rows.len());
+        let rows = children[0].1.rows.start..children[1].1.rows.end;
+        let counted = if parent.is_some() { children[smaller].1.rows.clone() } else { rows };
+        self.search().gather(counted, self.soil);
+        let subtract = parent.is_some();
+        let mut small = self.histogram();
+        let mut large = parent.unwrap_or_else(|| self.histogram());
+        let sides = [smaller, 1 - smaller].map(|at| self.side(children[at].0, &children[at].1));
+        let [side_small, side_large] = sides;
+        let mut filled = [
+            Filled::counted(side_small, &mut small),
+            if subtract {
+                Filled::left_over(side_large, &mut large)
+            } else {
+                Filled::counted(side_large, &mut large)
+            },
+        ];
+        self.search().run(&mut filled, self.soil);
+        let splits = filled.map(|filled| filled.split);
+        for ((at, split), histogram) in
+            [smaller, 1 - smaller].into_iter().zip(splits).zip([small, large])
+        {
+            children[at].1.split = split;
+            children[at].1.histogram = Some(histogram);
+        }
+    }
+}

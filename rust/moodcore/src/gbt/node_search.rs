@@ -1,0 +1,271 @@
+//! The statistics of one or two sibling nodes and the best split of each, block by block of
+//! features: a block's histograms are counted, subtracted and searched while they are in the
+//! cache, and blocks are independent of each other.
+
+use super::gradients::Pair;
+use super::grow::{Ground, Seedling, Soil};
+use super::histogram::{Accumulate, Block, FeatureCells, NodeRows, gather, subtract};
+use super::score::Sums;
+use super::split::{FeatureRules, Parent, Search, Split, Units};
+use super::weights::Weights;
+use crate::kernels::{Simd, Task};
+use std::ops::Range;
+
+/// The cells of every output and feature of a node: output by output.
+pub(super) type Histogram = Vec<FeatureCells>;
+
+/// Additions to histograms above which threads share them.
+const ENOUGH: usize = 1 << 16;
+
+/// A node that is searched.
+#[derive(Debug)]
+pub(super) struct Side<'a> {
+    /// Where its rows stand in [`Soil::rows`].
+    pub(super) rows: Range<usize>,
+    pub(super) parent: Parent<'a>,
+    /// Which features it may use; none for all.
+    pub(super) allowed: Option<Vec<bool>>,
+    /// For extra-random trees the place of the one threshold of each feature.
+    pub(super) thresholds: Option<Vec<f64>>,
+    /// Whether a split is looked for, or only the histogram filled.
+    pub(super) wanted: bool,
+}
+
+/// A node's histogram and split, as far as they are found.
+#[derive(Debug)]
+pub(super) struct Filled<'a, 'h> {
+    side: Side<'a>,
+    histogram: &'h mut Histogram,
+    /// Whether the histogram is the parent's, from which the sibling's is to be taken.
+    left_over: bool,
+    /// The best split.
+    pub(super) split: Option<Split>,
+}
+
+impl<'a, 'h> Filled<'a, 'h> {
+    /// A node whose rows are counted.
+    pub(super) fn counted(side: Side<'a>, histogram: &'h mut Histogram) -> Self {
+        Filled { side, histogram, left_over: false, split: None }
+    }
+
+    /// A node whose histogram is its parent's less its sibling's; it comes second.
+    pub(super) fn left_over(side: Side<'a>, histogram: &'h mut Histogram) -> Self {
+        Filled { side, histogram, left_over: true, split: None }
+    }
+}
+
+/// One block of features of the nodes.
+struct BlockPart<'n> {
+    block: &'n Block,
+    nodes: Vec<NodePart<'n>>,
+}
+
+/// One block of features of one node.
+struct NodePart<'n> {
+    side: &'n Side<'n>,
+    left_over: bool,
+    /// For each output the cells of the block's features.
+    cells: Vec<&'n mut [FeatureCells]>,
+    split: Option<Split>,
+}
+
+/// How nodes of one tree are searched.
+#[derive(Clone, Copy)]
+pub(super) struct NodeSearch<'a> {
+    pub(super) ground: Ground<'a>,
+    pub(super) seedling: Seedling<'a>,
+    pub(super) units: Units,
+}
+
+impl<'a> NodeSearch<'a> {
+    /// Copies the pairs and counts of some of the rows to where `run` reads them.
+    pub(super) fn gather(&self, rows: Range<usize>, soil: &mut Soil) {
+        let Soil { rows: all, pairs, counts, .. } = soil;
+        let first = self.seedling.outputs.first;
+        let outputs = &self.seedling.gradients.outputs[first..];
+        for (at, (from, pairs)) in outputs.iter().zip(pairs).enumerate() {
+            let weights = (at == 0).then_some(self.ground.weights);
+            self.ground.isa.run(Gather {
+                rows: &all[rows.clone()],
+                from,
+                weights,
+                pairs: &mut pairs[rows.clone()],
+                counts: if counts.is_empty() { &mut [] } else { &mut counts[rows.clone()] },
+            });
+        }
+    }
+
+    /// Sums over the root's rows.
+    pub(super) fn totals(&self, soil: &Soil) -> (Vec<Sums>, f64) {
+        let n_outputs = self.seedling.outputs.count;
+        let mut sums = Vec::with_capacity(n_outputs);
+        let mut weight = 0.0;
+        for output in 0..n_outputs {
+            let node = self.node_rows(&(0..soil.rows.len()), output, soil);
+            let (total, all) = self.units.read(node.total());
+            sums.push(total);
+            weight = all;
+        }
+        (sums, weight)
+    }
+
+    /// The rows of a node as the histogram reads them.
+    fn node_rows<'s>(
+        &'s self,
+        rows: &Range<usize>,
+        output: usize,
+        soil: &'s Soil,
+    ) -> NodeRows<'s> {
+        let weights = self.ground.weights;
+        // The root of a tree that uses all rows reads them where they are.
+        let whole = self.seedling.sample.is_none() && rows.len() == soil.rows.len();
+        let (pairs, counts): (&[Pair], _) = if whole {
+            let own = self.seedling.outputs.first + output;
+            (&self.seedling.gradients.outputs[own], weights.counts.as_deref())
+        } else {
+            let counts = weights.counts.as_ref().map(|_| &soil.counts[rows.clone()]);
+            (&soil.pairs[output][rows.clone()], counts)
+        };
+        NodeRows {
+            rows: (!whole).then(|| &soil.rows[rows.clone()]),
+            pairs,
+            counts,
+            repeated: weights.factors.is_none(),
+            packing: self.units.packing,
+        }
+    }
+
+    /// Fills the histograms and finds the splits of one node, or of two siblings the smaller of
+    /// which comes first.
+    pub(super) fn run(&self, nodes: &mut [Filled<'_, '_>], soil: &Soil) {
+        let counted = nodes.iter().filter(|node| !node.left_over);
+        let n_rows: usize = counted.map(|node| node.side.rows.len()).sum();
+        let n_features = self.ground.bins.columns.len();
+        let work = (n_rows + 256 * nodes.len()) * n_features * self.seedling.outputs.count;
+        let mut splits: Vec<Option<Split>> = vec![None; nodes.len()];
+        let mut parts = self.parts(nodes);
+        match self.seedling.team {
+            Some(team) if work > ENOUGH => team.for_each(&mut parts, |_, part| {
+                self.run_block(part, soil);
+            }),
+            _ => parts.iter_mut().for_each(|part| self.run_block(part, soil)),
+        }
+        for part in parts {
+            for (best, node) in splits.iter_mut().zip(part.nodes) {
+                // Of equal gains the lower feature's stays.
+                if let Some(split) = node.split {
+                    if best.as_ref().is_none_or(|best| split.gain > best.gain) {
+                        *best = Some(split);
+                    }
+                }
+            }
+        }
+        for (node, split) in nodes.iter_mut().zip(splits) {
+            node.split = split;
+        }
+    }
+
+    /// The nodes' histograms, cut into blocks of features.
+    fn parts<'n>(&self, nodes: &'n mut [Filled<'_, '_>]) -> Vec<BlockPart<'n>>
+    where
+        'a: 'n,
+    {
+        let blocks = &self.ground.bins.blocks;
+        let mut parts: Vec<BlockPart<'n>> =
+            blocks.iter().map(|block| BlockPart { block, nodes: Vec::new() }).collect();
+        let n_features = self.ground.bins.columns.len();
+        for Filled { side, histogram, left_over, .. } in nodes {
+            let side: &'n Side<'n> = side;
+            for part in &mut parts {
+                let cells = Vec::with_capacity(self.seedling.outputs.count);
+                part.nodes.push(NodePart { side, left_over: *left_over, cells, split: None });
+            }
+            for mut output in histogram.chunks_mut(n_features) {
+                for part in &mut parts {
+                    let (own, rest) = output.split_at_mut(part.block.count);
+                    output = rest;
+                    if let Some(node) = part.nodes.last_mut() {
+                        node.cells.push(own);
+                    }
+                }
+            }
+        }
+        parts
+    }
+
+    fn run_block(&self, part: &mut BlockPart<'_>, soil: &Soil) {
+        let block = part.block;
+        let mut nodes = part.nodes.iter_mut();
+        let Some(first) = nodes.next() else { return };
+        self.count(block, first, soil);
+        self.find(block, first);
+        let Some(second) = nodes.next() else { return };
+        if second.left_over {
+            for (from, other) in second.cells.iter_mut().zip(&first.cells) {
+                subtract(from, other);
+            }
+        } else {
+            self.count(block, second, soil);
+        }
+        self.find(block, second);
+    }
+
+    fn count(&self, block: &Block, node: &mut NodePart<'_>, soil: &Soil) {
+        for (output, cells) in node.cells.iter_mut().enumerate() {
+            cells.as_flattened_mut().fill([0; 2]);
+            let node = self.node_rows(&node.side.rows, output, soil);
+            self.ground.isa.run(Accumulate { node, block, cells });
+        }
+    }
+
+    fn find(&self, block: &Block, node: &mut NodePart<'_>) {
+        if !node.side.wanted {
+            return;
+        }
+        let ground = self.ground;
+        for at in 0..block.count {
+            let feature = block.first + at;
+            if node.side.allowed.as_ref().is_some_and(|allowed| !allowed[feature]) {
+                continue;
+            }
+            let bins = &ground.binner.features[feature];
+            let output = (self.seedling.outputs.count == 1)
+                .then_some(self.seedling.outputs.first as u32);
+            let rules = FeatureRules {
+                feature,
+                bins: bins.count(),
+                categorical: bins.is_categorical(),
+                sign: ground.config.sign(output, feature),
+                threshold: node.side.thresholds.as_ref().map(|thresholds| thresholds[feature]),
+            };
+            let cells: Vec<&FeatureCells> = node.cells.iter().map(|cells| &cells[at]).collect();
+            ground.isa.run(Search {
+                rules: ground.rules,
+                units: self.units,
+                parent: node.side.parent,
+                feature: rules,
+                cells: &cells,
+                best: &mut node.split,
+            });
+        }
+    }
+}
+
+struct Gather<'a> {
+    rows: &'a [u32],
+    from: &'a [Pair],
+    /// Given once for all outputs.
+    weights: Option<&'a Weights>,
+    pairs: &'a mut [Pair],
+    counts: &'a mut [u32],
+}
+
+impl Task for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let counts = self.weights.and_then(|weights| weights.counts.as_deref());
+        gather::<S>(self.rows, (self.from, counts), (self.pairs, self.counts));
+    }
+}

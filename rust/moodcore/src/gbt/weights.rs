@@ -1,0 +1,153 @@
+//! Row weights as whole numbers, and how finely gradients can be rounded beside them.
+//!
+//! Every sum that decides a split is a sum of integers. One 64-bit word holds a gradient; another
+//! holds a second derivative above `count_bits` bits of weight. Whole-numbered weights stay what
+//! they are, and multiply derivatives after rounding: a row of weight two is two rows, to the
+//! bit. Other weights multiply derivatives before, and are rounded to multiples of a power of two
+//! only where they count rows.
+
+use crate::{Error, Result};
+
+/// The weight of each row in units of `unit`.
+#[derive(Clone, Debug)]
+pub(super) struct Weights {
+    /// None where every row weighs one.
+    pub(super) counts: Option<Vec<u32>>,
+    /// What a count of one weighs.
+    pub(super) unit: f64,
+    /// Real weights, which multiply derivatives before rounding; none for whole numbers, whose
+    /// counts multiply them afterwards.
+    pub(super) factors: Option<Vec<f64>>,
+    /// Bits that hold the sum of the counts.
+    pub(super) count_bits: u32,
+    total: u64,
+    largest: f64,
+}
+
+/// Whole-numbered weights up to here multiply rounded derivatives.
+const MOST_REPETITIONS: f64 = 65_536.0;
+
+impl Weights {
+    /// The weights of `n_rows` rows.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a weight that is not finite and above zero, with its row.
+    pub(super) fn new(n_rows: usize, weight: Option<&[f64]>) -> Result<Self> {
+        let Some(weight) = weight else {
+            return Ok(Self::from_counts(None, None, 1.0, n_rows as u64, 1.0));
+        };
+        if weight.len() != n_rows {
+            return Err(Error::Data(format!(
+                "sample weights must be one a row: got {} for {n_rows} rows",
+                weight.len()
+            )));
+        }
+        if let Some(row) = weight.iter().position(|&value| !(value.is_finite() && value > 0.0)) {
+            return Err(Error::Data(format!(
+                "sample weights must be finite and above zero, got {} in row {row}",
+                weight[row]
+            )));
+        }
+        let largest = weight.iter().fold(0.0, |largest: f64, &value| largest.max(value));
+        let whole = largest <= MOST_REPETITIONS && weight.iter().all(|value| value.fract() == 0.0);
+        // Rounded weights keep 20 bits of the largest, fewer where there are many rows.
+        let row_bits = u64::BITS - (n_rows as u64).leading_zeros();
+        let unit = if whole {
+            1.0
+        } else {
+            power_of_two_above(largest) * power_of_two(-20.min(44 - row_bits as i32))
+        };
+        let counts: Vec<u32> = weight.iter().map(|value| (value / unit).round() as u32).collect();
+        let total = counts.iter().map(|&count| u64::from(count)).sum();
+        let factors = (!whole).then(|| weight.to_vec());
+        Ok(Self::from_counts(Some(counts), factors, unit, total, largest))
+    }
+
+    fn from_counts(
+        counts: Option<Vec<u32>>,
+        factors: Option<Vec<f64>>,
+        unit: f64,
+        total: u64,
+        largest: f64,
+    ) -> Self {
+        let count_bits = u64::BITS - total.leading_zeros();
+        Weights { counts, unit, factors, count_bits, total, largest }
+    }
+
+    /// The weight of a row.
+    pub(super) fn weight(&self, row: usize) -> f64 {
+        match (&self.factors, &self.counts) {
+            (Some(factors), _) => factors[row],
+            (None, Some(counts)) => f64::from(counts[row]),
+            (None, None) => 1.0,
+        }
+    }
+
+    /// The powers of two that derivatives are multiplied by before they are rounded, when
+    /// derivatives of a row of weight one are at most these in size: a gradient fits 31 bits, a
+    /// second derivative 32, and the sum of these the bits that the counts leave.
+    pub(super) fn scales(&self, gradient: f64, hessian: f64) -> Scales {
+        let sum = self.total as f64 * self.unit;
+        let fits = |room: u32, size: f64| {
+            power_of_two(room as i32) / power_of_two_above(size.max(f64::MIN_POSITIVE * 1e100))
+        };
+        let largest = if self.factors.is_some() { self.largest } else { 1.0 };
+        let sum_room = u64::BITS - 1 - self.count_bits;
+        let gradient = fits(30, gradient * largest);
+        let hessian = fits(31, hessian * largest).min(fits(sum_room, hessian * sum));
+        Scales { gradient, hessian }
+    }
+}
+
+/// What derivatives are multiplied by before rounding; powers of two.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Scales {
+    pub(super) gradient: f64,
+    pub(super) hessian: f64,
+}
+
+/// `2^n`, exactly, for n of the normal range; others become its ends.
+fn power_of_two(n: i32) -> f64 {
+    f64::from_bits(((n.clamp(-1022, 1023) + 1023) as u64) << 52)
+}
+
+/// The smallest power of two that is not below a positive number.
+fn power_of_two_above(value: f64) -> f64 {
+    let below = f64::from_bits(value.to_bits() & 0x7ff0_0000_0000_0000);
+    if below == value { value } else { below * 2.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_weights_stay_whole_and_others_keep_their_ratio() {
+        let whole = Weights::new(3, Some(&[1.0, 2.0, 5.0])).expect("valid");
+        assert_eq!((whole.counts, whole.unit, whole.count_bits), (Some(vec![1, 2, 5]), 1.0, 4));
+        let real = Weights::new(2, Some(&[0.3, 0.1])).expect("valid");
+        let counts = real.counts.expect("weighted");
+        assert!((f64::from(counts[0]) * real.unit - 0.3).abs() < 1e-6);
+        assert!((f64::from(counts[1]) * real.unit - 0.1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn sums_fit_their_words() {
+        for n_rows in [1_usize, 100, 135_635, 1 << 26] {
+            let weights = Weights::new(n_rows, None).expect("valid");
+            let scales = weights.scales(1.0, 0.25);
+            assert!(scales.gradient <= f64::from(1 << 30));
+            let sum = 0.25 * n_rows as f64 * scales.hessian;
+            assert!(sum <= power_of_two(63 - weights.count_bits as i32));
+            assert!(0.25 * scales.hessian < 4_294_967_296.0);
+        }
+    }
+
+    #[test]
+    fn powers() {
+        assert_eq!(power_of_two(-3), 0.125);
+        assert_eq!(power_of_two_above(0.3), 0.5);
+        assert_eq!(power_of_two_above(0.5), 0.5);
+        assert_eq!(power_of_two_above(5.0), 8.0);
+    }
+}
