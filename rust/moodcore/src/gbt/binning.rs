@@ -9,7 +9,8 @@
 
 use super::table::{Column, Table};
 use super::tree::MISSING;
-use crate::parallel::Team;
+use crate::kernels::{Isa, Simd, Task};
+use crate::parallel::{Compute, Team};
 
 /// Places of a padded table of cut points: the largest number of bins, and one.
 const WIDTH: usize = 256;
@@ -52,24 +53,65 @@ impl FeatureBins {
     }
 
     /// The bins of many values.
-    fn bin_all(&self, values: &[f64], out: &mut [u8]) {
+    fn bin_all(&self, values: &[f64], out: &mut [u8], isa: Isa) {
         let FeatureBins::Numerical(cuts) = self else {
             values.iter().zip(out).for_each(|(&value, bin)| *bin = self.bin(value));
             return;
         };
         let mut padded = [f64::INFINITY; WIDTH];
         padded[..cuts.len()].copy_from_slice(cuts);
-        // As many halvings as the cut points need, without a branch on the data.
-        let halvings = usize::BITS - cuts.len().leading_zeros();
-        let first = (1_usize << halvings) >> 1;
-        for (&value, out) in values.iter().zip(out) {
-            let mut at = 0;
-            let mut step = first;
-            while step > 0 {
-                at += if padded[(at + step - 1) & (WIDTH - 1)] < value { step } else { 0 };
-                step >>= 1;
-            }
-            *out = if value.is_nan() { MISSING } else { at as u8 };
+        isa.run(Search { cuts: &padded, count: cuts.len(), values, out });
+    }
+}
+
+/// Binary search for many values at a time, without a branch on the data: each comparison waits
+/// for its own predecessor only.
+struct Search<'a> {
+    /// Ascending, filled up with infinity.
+    cuts: &'a [f64; WIDTH],
+    count: usize,
+    values: &'a [f64],
+    out: &'a mut [u8],
+}
+
+impl Search<'_> {
+    #[inline(always)]
+    fn step<const N: usize>(&self, step: u64, at: &mut [u64; N], values: &[f64; N]) {
+        for (at, &value) in at.iter_mut().zip(values) {
+            let cut = self.cuts[(*at + step - 1) as usize & (WIDTH - 1)];
+            *at += step & u64::from(cut < value).wrapping_neg();
+        }
+    }
+
+    #[inline(always)]
+    fn bins<const N: usize>(&self, values: &[f64; N]) -> [u8; N] {
+        let mut at = [0; N];
+        if self.count > 31 {
+            self.step(128, &mut at, values);
+            self.step(64, &mut at, values);
+            self.step(32, &mut at, values);
+        }
+        self.step(16, &mut at, values);
+        self.step(8, &mut at, values);
+        self.step(4, &mut at, values);
+        self.step(2, &mut at, values);
+        self.step(1, &mut at, values);
+        std::array::from_fn(|lane| if values[lane].is_nan() { MISSING } else { at[lane] as u8 })
+    }
+}
+
+impl Task for Search<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self) {
+        let (values, rest) = self.values.as_chunks::<16>();
+        let (out, rest_out) = std::mem::take(&mut self.out).as_chunks_mut();
+        for (values, out) in values.iter().zip(out) {
+            *out = self.bins(values);
+        }
+        for (&value, out) in rest.iter().zip(rest_out) {
+            [*out] = self.bins(&[value]);
         }
     }
 }
@@ -108,20 +150,41 @@ impl Binner {
     ///
     /// # Panics
     /// When the table has another number of columns.
-    pub fn transform(&self, table: &Table<'_>, team: &Team) -> Vec<Vec<u8>> {
+    pub fn transform(&self, table: &Table<'_>, compute: Compute<'_>) -> Vec<Vec<u8>> {
         assert_eq!(table.n_features(), self.features.len());
         let mut columns = vec![Vec::new(); self.features.len()];
-        team.for_each(&mut columns, |at, out: &mut Vec<u8>| {
+        compute.team.for_each(&mut columns, |at, out: &mut Vec<u8>| {
             out.resize(table.n_rows(), 0);
-            let mut values = Vec::new();
-            // In pieces that stay in the cache.
-            for (piece, out) in out.chunks_mut(4096).enumerate() {
-                let start = piece * 4096;
-                table.columns()[at].copy_to(start..start + out.len(), &mut values);
-                self.features[at].bin_all(&values, out);
-            }
+            self.bin_column(at, table, 0, out, compute.isa);
         });
         columns
+    }
+
+    /// The bins of some neighbouring rows, column by column.
+    pub(super) fn transform_rows(
+        &self,
+        table: &Table<'_>,
+        start: usize,
+        n_rows: usize,
+        isa: Isa,
+    ) -> Vec<Vec<u8>> {
+        let bin = |at| {
+            let mut out = vec![0; n_rows];
+            self.bin_column(at, table, start, &mut out, isa);
+            out
+        };
+        (0..self.features.len()).map(bin).collect()
+    }
+
+    /// The bins of a column's rows from `start` on.
+    fn bin_column(&self, at: usize, table: &Table<'_>, start: usize, out: &mut [u8], isa: Isa) {
+        let mut values = Vec::new();
+        // In pieces that stay in the cache.
+        for (piece, out) in out.chunks_mut(4096).enumerate() {
+            let start = start + piece * 4096;
+            table.columns()[at].copy_to(start..start + out.len(), &mut values);
+            self.features[at].bin_all(&values, out, isa);
+        }
     }
 }
 

@@ -120,9 +120,9 @@ impl<'a> Boosting<'a> {
                     team,
                 ),
             };
-            let columns = binner.transform(&train.table, team);
+            let columns = binner.transform(&train.table, compute);
             let blocks = Block::cut(&columns, team);
-            let eval: Vec<_> = eval.iter().map(|rows| binner.transform(&rows.table, team)).collect();
+            let eval: Vec<_> = eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
             (binner, Bins { columns, blocks }, eval)
         })?;
         let trees_per_round = if config.is_vector_leaf() { 1 } else { n_outputs };

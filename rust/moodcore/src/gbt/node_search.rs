@@ -6,7 +6,7 @@ use super::gradients::Pair;
 use super::grow::{Ground, Seedling, Soil};
 use super::histogram::{Accumulate, Block, FeatureCells, NodeRows, gather, subtract};
 use super::score::Sums;
-use super::split::{FeatureRules, Parent, Search, Split, Units};
+use super::split::{FeatureRules, Lanes, Parent, Question, Search, Split, Units};
 use super::weights::Weights;
 use crate::kernels::{Simd, Task};
 use std::ops::Range;
@@ -223,6 +223,7 @@ impl<'a> NodeSearch<'a> {
             return;
         }
         let ground = self.ground;
+        let mut lanes = Lanes::EMPTY;
         for at in 0..block.count {
             let feature = block.first + at;
             if node.side.allowed.as_ref().is_some_and(|allowed| !allowed[feature]) {
@@ -239,14 +240,10 @@ impl<'a> NodeSearch<'a> {
                 threshold: node.side.thresholds.as_ref().map(|thresholds| thresholds[feature]),
             };
             let cells: Vec<&FeatureCells> = node.cells.iter().map(|cells| &cells[at]).collect();
-            ground.isa.run(Search {
-                rules: ground.rules,
-                units: self.units,
-                parent: node.side.parent,
-                feature: rules,
-                cells: &cells,
-                best: &mut node.split,
-            });
+            let (units, parent) = (self.units, node.side.parent);
+            let question =
+                Question { rules: ground.rules, units, parent, feature: rules, cells: &cells };
+            ground.isa.run(Search { question, lanes: &mut lanes, best: &mut node.split });
         }
     }
 }

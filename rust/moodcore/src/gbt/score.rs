@@ -26,11 +26,6 @@ impl Sums {
     pub(super) fn minus(self, other: Sums) -> Sums {
         Sums { g: self.g - other.g, h: self.h - other.h }
     }
-
-    #[inline(always)]
-    pub(super) fn plus(self, other: Sums) -> Sums {
-        Sums { g: self.g + other.g, h: self.h + other.h }
-    }
 }
 
 /// Between which values a leaf must lie, so that monotone splits above it stay monotone.

@@ -68,24 +68,71 @@ pub(super) struct FeatureRules {
     pub(super) threshold: Option<f64>,
 }
 
-/// Looks for a split by one feature that gains more than `best`.
-pub(super) struct Search<'a> {
+/// What is asked: the split of a node by one feature.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
     pub(super) rules: &'a Rules,
     pub(super) units: Units,
     pub(super) parent: Parent<'a>,
     pub(super) feature: FeatureRules,
     /// The feature's histogram for each output.
     pub(super) cells: &'a [&'a FeatureCells],
+}
+
+/// Looks for a split by one feature that gains more than `best`.
+pub(super) struct Search<'a> {
+    pub(super) question: Question<'a>,
+    pub(super) lanes: &'a mut Lanes,
     pub(super) best: &'a mut Option<Split>,
 }
 
 /// Sums over the first candidates, and what each candidate gains.
-struct Lanes {
-    g: [f64; BINS],
-    h: [f64; BINS],
+#[repr(align(64))]
+#[derive(Debug)]
+pub(super) struct Lanes {
+    packed: [Cell; BINS],
     weight: [f64; BINS],
     hessian: [f64; BINS],
     gain: [f64; BINS],
+}
+
+impl Lanes {
+    pub(super) const EMPTY: Lanes = Lanes {
+        packed: [[0; 2]; BINS],
+        weight: [0.0; BINS],
+        hessian: [0.0; BINS],
+        gain: [0.0; BINS],
+    };
+}
+
+/// The largest of some numbers, none of which is NaN, and its first place.
+#[inline(always)]
+fn largest(values: &[f64]) -> (f64, usize) {
+    let mut most = [f64::NEG_INFINITY; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (most, &value) in most.iter_mut().zip(chunk) {
+            *most = if value > *most { value } else { *most };
+        }
+    }
+    for (most, &value) in most.iter_mut().zip(rest) {
+        *most = if value > *most { value } else { *most };
+    }
+    let mut all = most[0];
+    for &most in &most {
+        all = if most > all { most } else { all };
+    }
+    for (at, chunk) in chunks.iter().enumerate() {
+        let mut found = false;
+        for &value in chunk {
+            found |= value == all;
+        }
+        if found {
+            return (all, at * 16 + chunk.iter().position(|&value| value == all).unwrap_or(0));
+        }
+    }
+    let place = rest.iter().position(|&value| value == all).unwrap_or(0);
+    (all, chunks.len() * 16 + place)
 }
 
 /// The best of a row of candidates.
@@ -100,60 +147,58 @@ impl Task for Search<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let mut order = [0_u8; BINS];
-        let n_bins = if self.feature.categorical {
-            self.order_categories(&mut order)
+        let Search { question, lanes, best } = self;
+        let mut order = IN_ORDER;
+        let n_bins = if question.feature.categorical {
+            question.order_categories(&mut order)
         } else {
-            for (bin, place) in order.iter_mut().enumerate() {
-                *place = bin as u8;
-            }
-            self.feature.bins
+            question.feature.bins
         };
         if n_bins == 0 {
             return;
         }
-        let missing = self.cells[0][usize::from(MISSING)];
-        let (_, missing_weight) = self.units.read(missing);
-        let has_missing = missing_weight > 0.0;
+        let missing = question.cells[0][usize::from(MISSING)];
+        let has_missing = question.units.read(missing).1 > 0.0;
         // Everything left and nothing right tells rows apart only where values are missing.
         let last = if has_missing { n_bins } else { n_bins - 1 };
-        let candidates = self.candidates(&order, last);
-        let mut lanes = Lanes {
-            g: [0.0; BINS],
-            h: [0.0; BINS],
-            weight: [0.0; BINS],
-            hessian: [0.0; BINS],
-            gain: [0.0; BINS],
-        };
-        let parent = self.parent_score();
+        let candidates = question.candidates(&order, last);
+        let parent = question.parent_score();
         let mut found: Option<Found> = None;
-        let directions: &[bool] = if has_missing { &[false, true] } else { &[false] };
-        for &missing_left in directions {
+        for missing_left in [false, true] {
             let last = if missing_left { n_bins - 1 } else { last };
-            let range = candidates.start.min(last)..candidates.end.min(last);
-            if range.is_empty() {
+            let (from, end) = (candidates.start.min(last), candidates.end.min(last));
+            if from == end || (missing_left && !has_missing) {
                 continue;
             }
-            self.score(&order, missing_left, range.clone(), &mut lanes);
-            let gains = &lanes.gain[range.clone()];
-            let most = gains.iter().fold(f64::NEG_INFINITY, |m, &gain| if gain > m { gain } else { m });
-            let at = gains.iter().position(|&gain| gain == most).unwrap_or(0);
+            question.score(&order, missing_left, end, lanes);
+            let (most, at) = largest(&lanes.gain[from..end]);
             let gain = most - parent;
             if found.as_ref().is_none_or(|found| gain > found.gain) {
-                found = Some(Found { at: range.start + at, gain, missing_left });
+                found = Some(Found { at: from + at, gain, missing_left });
             }
         }
         // Rounding alone must not make a gain of a split that changes nothing.
-        let least = self.rules.gamma.max(1e-12 * parent.abs());
+        let least = question.rules.gamma.max(1e-12 * parent.abs());
         if let Some(found) = found.filter(|found| found.gain > least) {
-            if self.best.as_ref().is_none_or(|best| found.gain > best.gain) {
-                *self.best = Some(self.split(&order, &found, has_missing));
+            if best.as_ref().is_none_or(|best| found.gain > best.gain) {
+                *best = Some(question.split(&order, &found, has_missing));
             }
         }
     }
 }
 
-impl Search<'_> {
+/// The bins of a numerical feature in their order.
+const IN_ORDER: [u8; BINS] = {
+    let mut order = [0; BINS];
+    let mut bin = 0;
+    while bin < BINS {
+        order[bin] = bin as u8;
+        bin += 1;
+    }
+    order
+};
+
+impl Question<'_> {
     /// The score of the node as a leaf.
     #[inline(always)]
     fn parent_score(&self) -> f64 {
@@ -180,95 +225,83 @@ impl Search<'_> {
         at..at + 1
     }
 
-    /// The gain of each candidate, less the score of the parent; minus infinity where a child
-    /// would be too small or out of order.
+    /// The score of both children of each candidate; minus infinity where a child would be too
+    /// small or out of order.
     #[inline(always)]
-    fn score(
-        &self,
-        order: &[u8; BINS],
-        missing_left: bool,
-        range: std::ops::Range<usize>,
-        lanes: &mut Lanes,
-    ) {
+    fn score(&self, order: &[u8; BINS], missing_left: bool, end: usize, lanes: &mut Lanes) {
         let limited = self.rules.limits(self.parent.bounds) || self.feature.sign != 0;
-        let n_outputs = self.cells.len();
-        let end = range.end;
-        lanes.gain[..end].fill(0.0);
-        lanes.hessian[..end].fill(0.0);
         for (output, cells) in self.cells.iter().enumerate() {
-            self.add_up(order, cells, missing_left, end, lanes);
+            self.add_up(order, cells, missing_left, &mut lanes.packed[..end]);
             let total = self.parent.sums[output];
-            if limited {
-                self.score_limited(total, end, lanes);
-            } else {
-                self.score_free(total, end, lanes);
+            match (limited, output) {
+                (false, 0) => self.score_output::<false, true>(total, end, lanes),
+                (false, _) => self.score_output::<false, false>(total, end, lanes),
+                (true, 0) => self.score_output::<true, true>(total, end, lanes),
+                (true, _) => self.score_output::<true, false>(total, end, lanes),
             }
         }
-        let all: f64 = self.parent.sums.iter().map(|sums| sums.h).sum();
-        let least = self.rules.min_hessian * n_outputs as f64;
-        let rules = self.rules;
-        let weight = self.parent.weight;
+        let mut all = 0.0;
+        for sums in self.parent.sums {
+            all += sums.h;
+        }
+        let least = self.rules.min_hessian * self.cells.len() as f64;
+        let (least_weight, weight) = (self.rules.min_weight, self.parent.weight);
         for at in 0..end {
             let (w, h) = (lanes.weight[at], lanes.hessian[at]);
-            let fits = (w >= rules.min_weight)
-                & (weight - w >= rules.min_weight)
+            let fits = (w >= least_weight)
+                & (weight - w >= least_weight)
                 & (h >= least)
                 & (all - h >= least);
             lanes.gain[at] = if fits { lanes.gain[at] } else { f64::NEG_INFINITY };
         }
     }
 
-    /// Sums of one output over the bins up to each candidate.
+    /// Packed sums of one output over the bins up to each candidate.
     #[inline(always)]
     fn add_up(
         &self,
         order: &[u8; BINS],
         cells: &FeatureCells,
         missing_left: bool,
-        end: usize,
-        lanes: &mut Lanes,
+        packed: &mut [Cell],
     ) {
         let mut sum = if missing_left { cells[usize::from(MISSING)] } else { [0; 2] };
-        let mut packed = [[0; 2]; BINS];
         if self.feature.categorical {
-            for (packed, &bin) in packed.iter_mut().zip(order).take(end) {
+            for (packed, &bin) in packed.iter_mut().zip(order) {
                 add(&mut sum, cells[usize::from(bin)]);
                 *packed = sum;
             }
         } else {
-            for (packed, cell) in packed.iter_mut().zip(cells).take(end) {
+            for (packed, cell) in packed.iter_mut().zip(cells) {
                 add(&mut sum, *cell);
                 *packed = sum;
             }
         }
-        for at in 0..end {
-            let (sums, weight) = self.units.read(packed[at]);
-            lanes.g[at] = sums.g;
-            lanes.h[at] = sums.h;
-            lanes.weight[at] = weight;
-            lanes.hessian[at] += sums.h;
-        }
     }
 
+    /// Adds one output's scores; the first output's are the first.
     #[inline(always)]
-    fn score_free(&self, total: Sums, end: usize, lanes: &mut Lanes) {
-        for at in 0..end {
-            let left = Sums { g: lanes.g[at], h: lanes.h[at] };
-            lanes.gain[at] += self.rules.score(left) + self.rules.score(total.minus(left));
-        }
-    }
-
-    #[inline(always)]
-    fn score_limited(&self, total: Sums, end: usize, lanes: &mut Lanes) {
+    fn score_output<const LIMITED: bool, const FIRST: bool>(
+        &self,
+        total: Sums,
+        end: usize,
+        lanes: &mut Lanes,
+    ) {
         let (rules, bounds) = (self.rules, self.parent.bounds);
         let sign = f64::from(self.feature.sign);
         for at in 0..end {
-            let left = Sums { g: lanes.g[at], h: lanes.h[at] };
+            let (left, weight) = self.units.read(lanes.packed[at]);
             let right = total.minus(left);
-            let (low, high) = (rules.value(left, bounds), rules.value(right, bounds));
-            let gain = rules.score_at(left, low) + rules.score_at(right, high);
-            let ordered = sign * (high - low) >= 0.0;
-            lanes.gain[at] += if ordered { gain } else { f64::NEG_INFINITY };
+            let score = if LIMITED {
+                let (low, high) = (rules.value(left, bounds), rules.value(right, bounds));
+                let score = rules.score_at(left, low) + rules.score_at(right, high);
+                if sign * (high - low) >= 0.0 { score } else { f64::NEG_INFINITY }
+            } else {
+                rules.score(left) + rules.score(right)
+            };
+            lanes.gain[at] = if FIRST { score } else { lanes.gain[at] + score };
+            lanes.hessian[at] = if FIRST { left.h } else { lanes.hessian[at] + left.h };
+            lanes.weight[at] = weight;
         }
     }
 

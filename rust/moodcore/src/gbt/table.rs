@@ -38,20 +38,24 @@ impl Column<'_> {
 
     /// Copies the rows of a range.
     pub fn copy_to(&self, rows: std::ops::Range<usize>, out: &mut Vec<f64>) {
-        out.clear();
-        if rows.is_empty() {
-            return;
-        }
-        let (first, count) = (rows.start * self.stride, rows.len());
+        out.resize(rows.len(), 0.0);
+        let first = rows.start * self.stride;
         match self.values {
-            Values::F32(values) => {
-                let each = values[first..].iter().step_by(self.stride);
-                out.extend(each.take(count).map(|&value| f64::from(value)));
-            }
-            Values::F64(values) => {
-                out.extend(values[first..].iter().step_by(self.stride).take(count));
-            }
+            Values::F32(values) => copy_strided(values, first, self.stride, out, f64::from),
+            Values::F64(values) => copy_strided(values, first, self.stride, out, |value| value),
         }
+    }
+}
+
+fn copy_strided<T: Copy>(
+    values: &[T],
+    first: usize,
+    stride: usize,
+    out: &mut [f64],
+    convert: impl Fn(T) -> f64,
+) {
+    for (at, out) in out.iter_mut().enumerate() {
+        *out = convert(values[first + at * stride]);
     }
 }
 
