@@ -8,8 +8,7 @@ pub(super) const BINS: usize = 256;
 
 /// Features that lie together in a [`Block`]: at 16 bytes a bin their histograms are at most the
 /// size of a first-level cache, and a row's bins are one 64-bit word.
-pub(super) const BLOCK: usize = 16;
-const WIDEST: usize = 10;
+pub(super) const BLOCK: usize = 8;
 
 /// The sums over the rows in one bin: gradients, as a signed number, and second derivatives above
 /// `count_bits` bits of weight. Both words are added in one 16-byte instruction.
@@ -34,7 +33,7 @@ impl Block {
     pub(super) fn cut(columns: &[Vec<u8>], team: &crate::parallel::Team) -> Vec<Block> {
         let n_features = columns.len();
         // At least two blocks, so that two threads can share the work of a large node.
-        let n_blocks = n_features.div_ceil(WIDEST);
+        let n_blocks = n_features.div_ceil(BLOCK).max(2.min(n_features));
         let edge = |block: usize| block * n_features / n_blocks;
         let mut blocks: Vec<Block> = (0..n_blocks)
             .map(|at| Block { first: edge(at), count: edge(at + 1) - edge(at), rows: Vec::new() })
@@ -157,9 +156,7 @@ impl Accumulate<'_> {
             5 => self.accumulate::<S, GATHER, WEIGHTED, 5>(),
             6 => self.accumulate::<S, GATHER, WEIGHTED, 6>(),
             7 => self.accumulate::<S, GATHER, WEIGHTED, 7>(),
-            8 => self.accumulate::<S, GATHER, WEIGHTED, 8>(),
-            9 => self.accumulate::<S, GATHER, WEIGHTED, 9>(),
-            _ => self.accumulate::<S, GATHER, WEIGHTED, 10>(),
+            _ => self.accumulate::<S, GATHER, WEIGHTED, 8>(),
         }
     }
 
