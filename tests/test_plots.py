@@ -18,6 +18,8 @@ from matplotlib.text import Text
 from moodcore import plots, songs
 from moodcore.report import figures
 
+effect = plots.parameter_effect
+
 FEATURES, SELECTED = list(songs.FEATURES), list(songs.SELECTED_FEATURES)
 NAMES = list(songs.LABEL_NAMES)
 COUNTS = dict(zip(NAMES, songs.CLASS_COUNTS, strict=True))
@@ -64,8 +66,9 @@ PICTURES = {
     "optimizers_per_epoch": lambda: plots.loss_per_epoch(EPOCHS),
     "optimizers_per_update": lambda: plots.loss_per_update(UPDATES),
     "grid_overview": lambda: plots.grid_overview(grid()[0]),
-    "learning_rates": lambda: plots.learning_rate_effect(*grid()),
-    "layers": lambda: plots.layer_effect(*grid()),
+    "learning_rates": lambda: plots.parameter_effect(*grid(), "learning_rate"),
+    "layers": lambda: effect(*grid(), "hidden_sizes"),
+    "shares": lambda: plots.feature_shares({"energy": 0.7, "acousticness": 0.3}, ["energy"]),
     "candidates": lambda: plots.candidate_losses(*grid(rates=(0.005, 0.06))),
     "confusion_matrix": lambda: plots.confusion_matrix(np.arange(16).reshape(4, 4) * 4001, NAMES),
 }
@@ -80,8 +83,10 @@ ODD = {
     "one row": lambda: plots.grid_overview(grid(["8"], [0.01, 0.06], [32])[0]),
     "two candidates": lambda: plots.candidate_losses(*grid(["128-128-64"], [0.0125], [32, 4096])),
     "nine learning rates": lambda: plots.grid_overview(grid(rates=np.geomspace(1e-4, 1, 9))[0]),
-    "ranges": lambda: plots.learning_rate_effect(*grid(rates=np.geomspace(1e-4, 1, 9))),
-    "nine layouts": lambda: plots.layer_effect(*grid(sizes=[f"{8 * n}-8" for n in range(1, 10)])),
+    "ranges": lambda: effect(*grid(rates=np.geomspace(1e-4, 1, 9)), "learning_rate"),
+    "nine layouts": lambda: effect(
+        *grid(sizes=[f"{8 * n}-8" for n in range(1, 10)]), "hidden_sizes"
+    ),
 }
 EVERY = PICTURES | ODD
 
@@ -191,8 +196,8 @@ def test_axes_are_returned_or_a_figure(name):
         lambda ax: plots.loss_per_epoch(EPOCHS, ax=ax),
         lambda ax: plots.loss_per_update({"SGD": [1.0, 0.5]}, ax=ax),
         lambda ax: plots.grid_overview(grid()[0], ax=ax),
-        lambda ax: plots.learning_rate_effect(*grid(), ax=ax),
-        lambda ax: plots.layer_effect(*grid(), ax=ax),
+        lambda ax: effect(*grid(), "learning_rate", ax=ax),
+        lambda ax: effect(*grid(), "hidden_sizes", ax=ax),
     ],
 )
 def test_pictures_go_into_given_axes_and_change_no_setting(draw):
@@ -262,9 +267,9 @@ def test_grid_says():
 
 def test_effects_say_and_average():
     trials, curves = grid()
-    rate = plots.learning_rate_effect(trials, curves)
+    rate = effect(trials, curves, "learning_rate")
     assert [line.get_label() for line in rate.lines] == ["0.005", "0.01", "0.06"]
-    layer = plots.layer_effect(trials, curves)
+    layer = effect(trials, curves, "hidden_sizes")
     assert [line.get_label() for line in layer.lines] == ["8", "16", "16-16", "32-16"]
     mine = curves[curves["number"].isin(trials.loc[trials["hidden_sizes"] == "16", "number"])]
     mean = mine.groupby("epoch")["valid_loss"].mean()
@@ -315,10 +320,10 @@ TRIALS, CURVES = grid()
         (lambda: plots.loss_per_update({"SGD": [[1.0]]}), r"one loss per update.*\(1, 1\)"),
         (lambda: plots.grid_overview(TRIALS.drop(columns="accuracy")), "missing: accuracy"),
         (lambda: plots.grid_overview(TRIALS.assign(accuracy=np.nan)), "got NaN for every"),
-        (lambda: plots.learning_rate_effect(TRIALS[:0], CURVES), "trials must have at least one"),
-        (lambda: plots.learning_rate_effect(TRIALS, CURVES[["epoch"]]), "missing: number"),
-        (lambda: plots.layer_effect(TRIALS, CURVES[:0]), "curves must have at least one row"),
-        (lambda: plots.layer_effect(TRIALS.assign(number=-1), CURVES), "a finite loss, got none"),
+        (lambda: effect(TRIALS[:0], CURVES, "learning_rate"), "trials must have at least one"),
+        (lambda: effect(TRIALS, CURVES[["epoch"]], "learning_rate"), "missing: number"),
+        (lambda: effect(TRIALS, CURVES[:0], "hidden_sizes"), "curves must have at least one row"),
+        (lambda: effect(TRIALS.assign(number=-1), CURVES, "hidden_sizes"), "loss, got none"),
         (lambda: plots.candidate_losses(TRIALS[["number"]], CURVES), "missing: learning_rate"),
         (lambda: plots.candidate_losses(TRIALS, CURVES[:0]), "curves must have at least one row"),
         (lambda: plots.figure_svg(Figure(), name="1 a"), "name must be a letter"),

@@ -18,7 +18,7 @@ FIGURES = {
     "optimizers_per_epoch",
     "optimizers_per_update",
 }
-SEARCH_FIGURES = {"grid_overview", "learning_rates", "layers", "candidates", "confusion_matrix"}
+SEARCH_FIGURES = {"grid_overview", "learning_rates", "shapes", "candidates", "confusion_matrix"}
 
 
 class Quiet:

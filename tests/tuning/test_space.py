@@ -2,8 +2,11 @@
 
 import pytest
 
-from moodcore.tuning.settings import DEFAULT_GRID, ConfigError, Settings
+from moodcore.tuning.families import family
+from moodcore.tuning.settings import ConfigError, Settings
 from moodcore.tuning.space import check_arguments, draw, parse
+
+DEFAULT_GRID = family("mlp").grid
 
 
 def test_default_grid_has_24_candidates_in_order():
@@ -68,7 +71,16 @@ def test_wrong_grids_are_named(grid, sampler, message):
         parse(grid, sampler=sampler)
 
 
+def test_trees_have_their_own_grid_and_names():
+    settings = Settings(model="gbt")
+    assert len(draw(parse(settings.grid, model="gbt"), settings, 0)) == 18
+    with pytest.raises(ConfigError, match="'max_leavs' does not exist; did you mean 'max_leaves'"):
+        parse({"max_leavs": [3]}, model="gbt")
+    with pytest.raises(ConfigError, match="model must be mlp, got gbt"):
+        Settings(model="gbt", study="optimizers")
+
+
 @pytest.mark.parametrize("wrong", [{"learning_rate": -1.0}, {"epochs": 0}, {"init": "hee"}])
 def test_values_are_checked_by_the_network_itself(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
-        check_arguments(wrong)
+        check_arguments(family("mlp"), wrong)

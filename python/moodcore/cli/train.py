@@ -1,4 +1,4 @@
-"""`moodcore train`: one network, its options those of `MLP`."""
+"""`moodcore train`: one model, its options those of its class."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
+from moodcore.tuning.settings import MODELS
 
 if TYPE_CHECKING:
     from moodcore.tuning.data import Songs
 
 
-@click.command("train", short_help="Train one network and save it.")
+@click.command("train", short_help="Train one model and save it.")
+@click.option(
+    "--model",
+    type=click.Choice(MODELS),
+    help="Family of models: neural network or boosted trees.  [default: mlp]",
+)
 @options.data
 @options.features
 @options.songs
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
     "assignments",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A hyperparameter of MLP, the value as in TOML: --set learning_rate=0.06 "
+    help="A hyperparameter, the value as in TOML: --set learning_rate=0.06 "
     "--set hidden_sizes=[16,16]. May be given again.",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]")
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
 )
 @options.debug
 def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
-    """Train one network on balanced classes, test it on a fifth of the songs, and save it."""
+    """Train one model on balanced classes, test it on a fifth of the songs, and save it."""
     from moodcore.report.summary import percent
     from moodcore.tuning.settings import from_mapping
     from moodcore.tuning.train import train

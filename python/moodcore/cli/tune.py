@@ -14,25 +14,44 @@ import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
-from moodcore.tuning.settings import PRUNERS, SAMPLERS, STUDIES, Settings, from_mapping, read_toml
+from moodcore.tuning.families import family
+from moodcore.tuning.settings import (
+    MODELS,
+    PRUNERS,
+    SAMPLERS,
+    STUDIES,
+    Settings,
+    from_mapping,
+    read_toml,
+)
 
 _FOLDER = click.Path(path_type=Path)
 
 
-@click.command("tune", short_help="Search the best network, test it, and leave a report.")
+@click.command("tune", short_help="Search the best model, test it, and leave a report.")
+@click.option(
+    "--model",
+    type=click.Choice(MODELS),
+    help="Family of models: neural network or boosted trees.  [default: mlp]",
+)
 @options.data
 @options.features
 @options.songs
 @options.bad_rows
 @options.duplicates
 @click.option("--folds", type=int, metavar="N", help="Folds of the cross-validation.  [default: 5]")
-@click.option("--epochs", type=int, metavar="N", help="Epochs of each training.  [default: 300]")
+@click.option(
+    "--epochs",
+    type=int,
+    metavar="N",
+    help="Epochs, or rounds of boosting, at most.  [default: 300]",
+)
 @click.option(
     "--grid",
     "grid_file",
     type=options.INPUT_FILE,
     metavar="FILE.toml",
-    help="Hyperparameters of MLP to change in the default grid: a value, a list of choices, or "
+    help="Hyperparameters to change in the model's own grid: a value, a list of choices, or "
     "for random and tpe a range such as {low = 0.001, high = 0.1, log = true}.",
 )
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="[default: grid]")
@@ -45,7 +64,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option(
     "--study",
     type=click.Choice(STUDIES),
-    help="The whole experiment, or only the optimizers compared.  [default: grid]",
+    help="The whole experiment, or only the network's optimizers.  [default: grid]",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]")
 @click.option(
@@ -79,7 +98,7 @@ def command(
     grid_file: Path | None,
     **given: Any,
 ) -> int:
-    """Search the best network by cross-validation, refit and test it, and write a report.
+    """Search the best model by cross-validation, refit and test it, and write a report.
 
     Without options the whole experiment runs on embedded synthetic songs.
     """
@@ -129,7 +148,8 @@ def _settings(
     values = read_toml(config_file) if config_file else {}
     values |= {name: value for name, value in given.items() if value is not None}
     if grid_file:
-        values["grid"] = dict(values.get("grid", Settings().grid)) | read_toml(grid_file)
+        own = family(values.get("model", Settings.model)).grid
+        values["grid"] = dict(values.get("grid", own)) | read_toml(grid_file)
     return from_mapping(values, where=str(config_file) if config_file else "options")
 
 

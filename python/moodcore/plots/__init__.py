@@ -16,22 +16,26 @@ True
 
 from moodcore.plots.candidates import candidate_losses
 from moodcore.plots.counts import class_counts
-from moodcore.plots.effects import layer_effect, learning_rate_effect
+from moodcore.plots.effects import parameter_effect
 from moodcore.plots.export import figure_png, figure_svg
 from moodcore.plots.grid import grid_overview
 from moodcore.plots.losses import loss_per_epoch, loss_per_update
 from moodcore.plots.matrices import confusion_matrix, correlation_heatmap
+from moodcore.plots.shares import feature_shares
+from moodcore.plots.trees import feature_importance, tree_diagram
 
 __all__ = [
     "candidate_losses",
     "class_counts",
     "confusion_matrix",
     "correlation_heatmap",
+    "feature_importance",
+    "feature_shares",
     "figure_png",
     "figure_svg",
     "grid_overview",
-    "layer_effect",
-    "learning_rate_effect",
     "loss_per_epoch",
     "loss_per_update",
+    "parameter_effect",
+    "tree_diagram",
 ]

@@ -17,28 +17,38 @@ from moodcore.plots.style import (
     loss_scale,
     whole_numbers,
 )
-from moodcore.plots.tables import CURVES, check_table, is_complete, layer_key
+from moodcore.plots.tables import CURVES, check_table, is_complete, level_key, words
 
 # More lines than this cannot be told apart.
 _LINES = 7
 _RANGES = 5
 
 
-def learning_rate_effect(
-    trials: pd.DataFrame, curves: pd.DataFrame, *, ax: Axes | None = None
+def parameter_effect(
+    trials: pd.DataFrame,
+    curves: pd.DataFrame,
+    parameter: str,
+    *,
+    unit: str = "epoch",
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw the validation loss per epoch by learning rate, mean over the candidates with it.
+    """Draw the validation loss by one hyperparameter, mean over the candidates with each value.
 
     A band spans the candidates. The mean ends where the first of its candidates does. Pruned
-    candidates count only where no other has the learning rate; diverged ones do not count. More
-    than seven learning rates are put together into five ranges.
+    candidates count only where no other has the value; diverged ones do not count. More than
+    seven numbers are put together into five ranges; of more than seven other values, those of the
+    lowest loss are drawn.
 
     Parameters
     ----------
     trials : DataFrame of shape (n_candidates, n_columns)
-        Columns ``number`` and ``learning_rate``; ``state`` if candidates may be pruned.
+        Columns ``number`` and the hyperparameter's; ``state`` if candidates may be pruned.
     curves : DataFrame
         Columns ``number``, ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats).
+    parameter : str
+        The column; hidden sizes are layouts such as "16-16".
+    unit : str, default="epoch"
+        What training counts.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -56,61 +66,27 @@ def learning_rate_effect(
     >>> trials = pd.DataFrame({"number": [0, 1], "learning_rate": [0.005, 0.06]})
     >>> curves = pd.DataFrame({"number": [0, 0, 1, 1], "epoch": [1, 2, 1, 2]})
     >>> curves = curves.assign(train_loss=[1.3, 0.9, 0.8, 0.6], valid_loss=[1.3, 1.0, 0.8, 0.7])
-    >>> [line.get_label() for line in learning_rate_effect(trials, curves).lines]
+    >>> [line.get_label() for line in parameter_effect(trials, curves, "learning_rate").lines]
     ['0.005', '0.06']
     """
-    check_table(trials, ("number", "learning_rate"), "trials")
-    rates = trials["learning_rate"].astype(float)
-    levels = np.sort(rates.unique())
-    if len(levels) <= _LINES:
-        groups = rates.map("{:g}".format)
-        order = [f"{rate:g}" for rate in levels]
+    check_table(trials, ("number", parameter), "trials")
+    if pd.api.types.is_numeric_dtype(trials[parameter]):
+        groups, order = _by_number(trials[parameter].astype(float))
     else:
-        edges = np.unique(np.quantile(rates, np.linspace(0, 1, _RANGES + 1)))
-        order = [f"{low:.2g} to {high:.2g}" for low, high in pairwise(edges)]
-        bins = np.clip(np.searchsorted(edges, rates, side="right") - 1, 0, len(order) - 1)
-        groups = pd.Series([order[one] for one in bins], index=trials.index)
-    return _effect(trials, curves, groups, order, title="learning rate", ax=ax)
+        groups = trials[parameter].astype(str)
+        order = sorted(groups.unique(), key=level_key)
+    return _effect(trials, curves, groups, order, title=words(parameter), unit=unit, ax=ax)
 
 
-def layer_effect(trials: pd.DataFrame, curves: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the validation loss per epoch by hidden layers, mean over the candidates with them.
-
-    A band spans the candidates. The mean ends where the first of its candidates does. Pruned
-    candidates count only where no other has the layers; diverged ones do not count. Of more than
-    seven choices of layers, those of the lowest loss are drawn.
-
-    Parameters
-    ----------
-    trials : DataFrame of shape (n_candidates, n_columns)
-        Columns ``number`` and ``hidden_sizes`` (as "16-16"); ``state`` if candidates may be
-        pruned.
-    curves : DataFrame
-        Columns ``number``, ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats).
-    ax : Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        When a column is missing, a table is empty, or no candidate has a curve.
-
-    Examples
-    --------
-    >>> trials = pd.DataFrame({"number": [0, 1], "hidden_sizes": ["16-16", "8"]})
-    >>> curves = pd.DataFrame({"number": [0, 0, 1, 1], "epoch": [1, 2, 1, 2]})
-    >>> curves = curves.assign(train_loss=[1.3, 0.9, 0.8, 0.6], valid_loss=[1.3, 1.0, 0.8, 0.7])
-    >>> [line.get_label() for line in layer_effect(trials, curves).lines]
-    ['8', '16-16']
-    """
-    check_table(trials, ("number", "hidden_sizes"), "trials")
-    groups = trials["hidden_sizes"].astype(str)
-    order = sorted(groups.unique(), key=layer_key)
-    return _effect(trials, curves, groups, order, title="layers", ax=ax)
+def _by_number(values: "pd.Series[float]") -> tuple["pd.Series[str]", list[str]]:
+    """Name the group of each value, and the groups in order."""
+    levels = np.sort(values.unique())
+    if len(levels) <= _LINES:
+        return values.map("{:g}".format), [f"{level:g}" for level in levels]
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, _RANGES + 1)))
+    order = [f"{low:.2g} to {high:.2g}" for low, high in pairwise(edges)]
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(order) - 1)
+    return pd.Series([order[one] for one in bins], index=values.index), order
 
 
 def _effect(
@@ -120,6 +96,7 @@ def _effect(
     order: list[str],
     *,
     title: str,
+    unit: str,
     ax: Axes | None,
 ) -> Axes:
     check_table(curves, CURVES, "curves")
@@ -136,7 +113,7 @@ def _effect(
         at = band.index.to_numpy()
         ax.fill_between(at, band["low"], band["high"], color=look["color"], alpha=0.13, linewidth=0)
         draw_curve(ax, at, band["mean"].to_numpy(), name + note, look)
-    dress(ax, x="epoch", y=f"validation {LOSS}")
+    dress(ax, x=unit, y=f"validation {LOSS}")
     loss_scale(ax, np.concatenate([band.to_numpy().ravel() for _, band in found.values()]))
     whole_numbers(ax)
     legend_right(ax, f"{title}\nmean and range")

@@ -18,26 +18,29 @@ from moodcore.plots.style import (
     legend_right,
     line_styles,
 )
-from moodcore.plots.tables import best_number, check_table, is_complete, layer_key
+from moodcore.plots.tables import LAYOUT, best_number, check_table, is_complete, level_key, words
 
 # What a grid may have across and down before its cells are too small to read.
 _ACROSS, _DOWN = 8, 20
 _GROUPS = 7
 
 
-def grid_overview(trials: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def grid_overview(
+    trials: pd.DataFrame, layout: tuple[str, str] = LAYOUT, *, ax: Axes | None = None
+) -> Axes:
     r"""Draw the validation accuracy of all candidates, the best of them marked.
 
-    A grid is drawn as cells: hidden sizes and batch size down, learning rate across; of several
+    A grid is drawn as cells: two hyperparameters down, learning rate across; of several
     candidates in a cell, which differ in something else, the most accurate counts. Learning rates
-    drawn at random are points: accuracy against learning rate, by hidden sizes.
+    drawn at random are points: accuracy against learning rate, by the first hyperparameter.
 
     Parameters
     ----------
     trials : DataFrame of shape (n_candidates, n_columns)
-        Columns ``number``, ``learning_rate``, ``hidden_sizes`` (as "16-16"), ``batch_size``,
-        ``accuracy`` (mean over the folds, in [0, 1], or NaN) and ``state``; ``accuracy_std`` is
-        printed where it is there.
+        Columns ``number``, ``learning_rate``, those of the layout, ``accuracy`` (mean over the
+        folds, in [0, 1], or NaN) and ``state``; ``accuracy_std`` is printed where it is there.
+    layout : (str, str), default=("hidden_sizes", "batch_size")
+        The hyperparameters that are set against the learning rate; hidden sizes as "16-16".
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -58,28 +61,28 @@ def grid_overview(trials: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> [text.get_text() for text in ax.texts]
     ['81.0', '83.0\nbest']
     """
-    needed = ("number", "learning_rate", "hidden_sizes", "batch_size", "accuracy", "state")
+    needed = ("number", "learning_rate", *layout, "accuracy", "state")
     check_table(trials, needed, "trials")
     if not np.isfinite(trials["accuracy"].astype(float)).any():
         raise ValueError("trials must hold at least one accuracy, got NaN for every candidate")
-    rows = trials[["hidden_sizes", "batch_size"]].drop_duplicates()
+    rows = trials[list(layout)].drop_duplicates()
     if trials["learning_rate"].nunique() > _ACROSS or len(rows) > _DOWN:
-        return _points(trials, ax)
-    return _cells(trials, ax)
+        return _points(trials, layout[0], ax)
+    return _cells(trials, layout, ax)
 
 
-def _cells(trials: pd.DataFrame, ax: Axes | None) -> Axes:
+def _cells(trials: pd.DataFrame, layout: tuple[str, str], ax: Axes | None) -> Axes:
     rates = sorted(trials["learning_rate"].unique())
-    pairs = set(zip(trials["hidden_sizes"], trials["batch_size"], strict=True))
-    rows = sorted(pairs, key=lambda row: (layer_key(row[0]), str(row[1]).rjust(9)))
+    pairs = set(zip(*(trials[name] for name in layout), strict=True))
+    rows = sorted(pairs, key=lambda row: tuple(level_key(value) for value in row))
     values = np.full((len(rows), len(rates)), np.nan)
     texts = [["\N{EN DASH}"] * len(rates) for _ in rows]
     best, best_cell = best_number(trials), None
     ranked = trials.assign(done=is_complete(trials))
     ranked = ranked.sort_values(["done", "accuracy", "number"], ascending=[False, False, True])
-    cells = ranked.drop_duplicates(["hidden_sizes", "batch_size", "learning_rate"])
+    cells = ranked.drop_duplicates([*layout, "learning_rate"])
     for _, trial in cells.iterrows():
-        row = rows.index((trial["hidden_sizes"], trial["batch_size"]))
+        row = rows.index(tuple(trial[name] for name in layout))
         column = rates.index(trial["learning_rate"])
         values[row, column] = trial["accuracy"]
         texts[row][column] = _text(trial, best)
@@ -94,8 +97,8 @@ def _cells(trials: pd.DataFrame, ax: Axes | None) -> Axes:
     bar = draw_cells(ax, values, texts, colours="cividis", limits=limits, bar="")
     bar.set_label("mean validation accuracy", fontsize=TICK)
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    dress(ax, x="learning rate", y="hidden sizes, batch size", grid="none")
-    name_cells(ax, [f"{sizes}, {batch}" for sizes, batch in rows], [f"{r:g}" for r in rates])
+    dress(ax, x="learning rate", y=", ".join(map(words, layout)), grid="none")
+    name_cells(ax, [", ".join(map(str, row)) for row in rows], [f"{r:g}" for r in rates])
     if best_cell:
         corner = (best_cell[0] - 0.48, best_cell[1] - 0.46)
         ax.add_patch(Rectangle(corner, 0.96, 0.92, fill=False, edgecolor=VERMILION, linewidth=2.5))
@@ -112,13 +115,13 @@ def _text(trial: "pd.Series[Any]", best: int | None) -> str:
     return f"{text}\nbest" if trial["number"] == best else text
 
 
-def _points(trials: pd.DataFrame, ax: Axes | None) -> Axes:
+def _points(trials: pd.DataFrame, parameter: str, ax: Axes | None) -> Axes:
     ax = axes_for(ax, 7.4, 4.0)
-    sizes = trials["hidden_sizes"].astype(str)
+    sizes = trials[parameter].astype(str)
     if sizes.nunique() > _GROUPS:
         common = sizes.value_counts().index[: _GROUPS - 1]
         sizes = sizes.where(sizes.isin(common), "other")
-    names = sorted(sizes.unique(), key=lambda name: (name == "other", layer_key(name)))
+    names = sorted(sizes.unique(), key=lambda name: (name == "other", level_key(name)))
     done = is_complete(trials)
     for name, look in zip(names, line_styles(len(names)), strict=True):
         part, full = trials[sizes == name], done[sizes == name]
@@ -143,5 +146,5 @@ def _points(trials: pd.DataFrame, ax: Axes | None) -> Axes:
         ax.set_xscale("log")
     dress(ax, x="learning rate", y="mean validation accuracy")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    legend_right(ax, "hidden sizes")
+    legend_right(ax, words(parameter))
     return ax

@@ -7,6 +7,8 @@ import pandas as pd
 
 #: Columns of the curves that the pictures read.
 CURVES = ("number", "epoch", "train_loss", "valid_loss")
+#: The network's hyperparameters that the pictures set against the learning rate.
+LAYOUT = ("hidden_sizes", "batch_size")
 
 
 def check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
@@ -45,6 +47,27 @@ def best_number(trials: pd.DataFrame) -> int | None:
     if np.isfinite(accuracy).sum() < 2:
         return None
     return int(numbers[np.nanargmax(accuracy)])
+
+
+def words(parameter: str) -> str:
+    """Write a hyperparameter's name for people."""
+    return parameter.replace("_", " ")
+
+
+def level_key(value: object) -> tuple[int, tuple[float, ...]]:
+    """Order the levels of any hyperparameter: numbers by size, layouts by depth, then words.
+
+    Examples
+    --------
+    >>> sorted([10.0, 1.0], key=level_key), sorted(["16-16", "8"], key=level_key)
+    ([1.0, 10.0], ['8', '16-16'])
+    >>> sorted(["full", "32"], key=level_key)
+    ['32', 'full']
+    """
+    if isinstance(value, str):
+        depth, widths = layer_key(value)
+        return (depth, widths) if widths else (1 << 10, ())
+    return 0, (float(value),)  # type: ignore[arg-type]
 
 
 def layer_key(hidden_sizes: object) -> tuple[int, tuple[int, ...]]:

@@ -50,14 +50,19 @@ def draw_pictures(run: RunData) -> dict[str, Picture]:
         "class_counts": _class_counts,
         "correlation_all": _correlation_all,
         "correlation_kept": _correlation_kept,
-        "optimizers_per_epoch": _optimizers_per_epoch,
-        "optimizers_per_update": _optimizers_per_update,
     }
+    if "optimizers" in run.metrics:
+        makers |= {
+            "optimizers_per_epoch": _optimizers_per_epoch,
+            "optimizers_per_update": _optimizers_per_update,
+        }
+    if "importance" in run.metrics:
+        makers["importance"] = _importance
     if run.trials is not None:
         makers |= {
             "grid_overview": _grid_overview,
             "learning_rates": _learning_rates,
-            "layers": _layers,
+            "shapes": _shapes,
             "candidates": _candidates,
             "confusion_matrix": _confusion,
         }
@@ -148,24 +153,48 @@ def _sampled(losses: dict[str, Any], unit: str) -> pd.DataFrame:
 def _grid_overview(run: RunData) -> tuple[str, Any, pd.DataFrame]:
     from moodcore import plots
 
-    names = [name for name in ("hidden_sizes", "batch_size", "learning_rate") if name in run.shown]
-    table = run.shown[[*names, "accuracy"]]
-    return "Mean validation accuracy of the candidates.", plots.grid_overview(run.shown), table
+    table = run.shown[[*run.family.layout, run.family.rate, "accuracy"]]
+    drawn = plots.grid_overview(run.shown, run.family.layout)
+    return "Mean validation accuracy of the candidates.", drawn, table
 
 
 def _learning_rates(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    return _effect(run, run.family.rate)
+
+
+def _shapes(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    return _effect(run, run.family.layout[0])
+
+
+def _effect(run: RunData, name: str) -> tuple[str, Any, pd.DataFrame]:
+    from moodcore import plots
+    from moodcore.plots.tables import words
+
+    unit = run.family.unit
+    caption = f"Validation loss per {unit} by {words(name)}, mean over the candidates with it."
+    return caption, plots.parameter_effect(run.shown, run.curves, name, unit=unit), _by(run, name)
+
+
+def _importance(run: RunData) -> tuple[str, Any, pd.DataFrame]:
+    import pandas as pd
+
     from moodcore import plots
 
-    caption = "Validation loss per epoch by learning rate, mean over the candidates with it."
-    drawn = plots.learning_rate_effect(run.shown, run.curves)
-    return caption, drawn, _by(run, "learning_rate")
-
-
-def _layers(run: RunData) -> tuple[str, Any, pd.DataFrame]:
-    from moodcore import plots
-
-    caption = "Validation loss per epoch by hidden layers, mean over the candidates with them."
-    return caption, plots.layer_effect(run.shown, run.curves), _by(run, "hidden_sizes")
+    found = run.metrics["importance"]
+    caption = (
+        "How much trees trained on every feature use each: its share in the gain of all splits. "
+        "Hatched: what the correlation filter throws away."
+    )
+    table = pd.DataFrame(
+        {
+            "feature": list(found["gain"]),
+            "share of the gain": [round(share, 4) for share in found["gain"].values()],
+            "correlation filter": [
+                "drops" if name in found["filtered"] else "keeps" for name in found["gain"]
+            ],
+        }
+    ).sort_values("share of the gain", ascending=False)
+    return caption, plots.feature_shares(found["gain"], found["filtered"]), table
 
 
 def _by(run: RunData, name: str) -> pd.DataFrame:
@@ -183,7 +212,8 @@ def _candidates(run: RunData) -> tuple[str, Any, pd.DataFrame]:
         "Training and validation loss of every candidate, mean over the folds. Training rows are "
         "balanced, validation rows keep the natural mix: a gap alone is no overfitting."
     )
-    return caption, plots.candidate_losses(run.shown, run.curves), last.round(4)
+    drawn = plots.candidate_losses(run.shown, run.curves, run.family.layout, unit=run.family.unit)
+    return caption, drawn, last.round(4)
 
 
 def _confusion(run: RunData) -> tuple[str, Any, pd.DataFrame]:

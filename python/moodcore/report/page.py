@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from moodcore._atomic import write_text
 from moodcore.report.figures import draw_pictures
 from moodcore.report.run_data import RunData, read_run
-from moodcore.report.summary import SYNTHETIC, percent, sentences
+from moodcore.report.summary import SYNTHETIC, importance_sentence, percent, sentences
 from moodcore.tuning.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def render(run: RunData, pictures: dict[str, Any]) -> str:
         classes=_classes(run),
         sentences=sentences(run.metrics),
         synthetic=SYNTHETIC,
+        family=run.family,
+        importance=importance_sentence(run.metrics),
     )
 
 
@@ -92,7 +94,7 @@ def _tests(run: RunData) -> pd.DataFrame | None:
 
     if "test" not in run.metrics:
         return None
-    models = {"the network": run.metrics["test"]} | run.metrics["baselines"]
+    models = {f"the {run.family.noun}": run.metrics["test"]} | run.metrics["baselines"]
     return pd.DataFrame(
         [
             {

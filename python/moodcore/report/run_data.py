@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moodcore.tuning.families import Family, family
 from moodcore.tuning.run_folder import RunFolder, read_json
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# The pictures compare candidates by these, also where all have the same value.
-_NEEDED = ("learning_rate", "hidden_sizes", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,8 @@ class RunData:
         By optimizer.
     config : str
         Text of `config.toml`.
+    family : Family
+        Of the models.
     """
 
     metrics: dict[str, Any]
@@ -45,6 +45,7 @@ class RunData:
     epoch_losses: dict[str, Any]
     update_losses: dict[str, Any]
     config: str
+    family: Family
 
 
 def read_run(folder: RunFolder) -> RunData:
@@ -53,14 +54,17 @@ def read_run(folder: RunFolder) -> RunData:
 
     metrics = read_json(folder.metrics)
     searched = metrics["study"] == "grid"
+    models = family(metrics["settings"]["model"])
     trials = pd.read_csv(folder.trials, dtype={"hidden_sizes": str}) if searched else None
-    runs = pd.read_parquet(folder.optimizers)
+    columns = ["optimizer", "epoch_loss", "update_loss"]
+    compared = "optimizers" in metrics
+    runs = pd.read_parquet(folder.optimizers) if compared else pd.DataFrame(columns=columns)
     return RunData(
         metrics=metrics,
         timing=read_json(folder.timing),
         trials=trials,
         curves=pd.read_parquet(folder.curves) if searched else None,
-        shown=None if trials is None else _with_defaults(trials),
+        shown=None if trials is None else _with_defaults(trials, models),
         correlation=pd.DataFrame(metrics["preprocessing"]["correlation"]).T,
         epoch_losses={
             n: np.asarray(v) for n, v in zip(runs.optimizer, runs.epoch_loss, strict=True)
@@ -69,13 +73,15 @@ def read_run(folder: RunFolder) -> RunData:
             n: np.asarray(v) for n, v in zip(runs.optimizer, runs.update_loss, strict=True)
         },
         config=folder.config.read_text(encoding="utf-8"),
+        family=models,
     )
 
 
-def _with_defaults(trials: pd.DataFrame) -> pd.DataFrame:
-    from moodcore import MLP
+def _with_defaults(trials: pd.DataFrame, models: Family) -> pd.DataFrame:
+    """Add what the pictures compare candidates by, also where all have the same value."""
     from moodcore.tuning.space import encode
 
-    defaults = MLP().get_params()
-    missing = {n: encode(n, defaults[n]) for n in _NEEDED if n not in trials.columns}
+    defaults = models.estimator()().get_params()
+    needed = (models.rate, *models.layout)
+    missing = {n: encode(n, defaults[n]) for n in needed if n not in trials.columns}
     return trials.assign(**missing)

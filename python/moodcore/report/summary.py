@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from moodcore.tuning.families import family
+
 SYNTHETIC = (
     "The songs of this run are synthetic: made by a program to resemble published figures. "
     "Nothing here is a finding about music."
@@ -31,11 +33,12 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
     if metrics["study"] == "optimizers":
         return found + _optimizer_sentences(metrics)
     test, best, search = metrics["test"], metrics["search"]["best"], metrics["search"]
+    noun = family(metrics["settings"]["model"]).noun
     params = ", ".join(f"{name} {value}" for name, value in best["params"].items())
     chosen = f"with {params} " if params else ""
     logistic = metrics["baselines"]["logistic regression"]
     found.append(
-        f"Of {search['candidates']} candidates the network {chosen}was best: "
+        f"Of {search['candidates']} candidates the {noun} {chosen}was best: "
         f"{percent(best['accuracy'])} of the validation songs right (standard deviation over "
         f"the folds {100 * best['accuracy_std']:.2f} points)."
     )
@@ -56,6 +59,23 @@ def sentences(metrics: Mapping[str, Any]) -> list[str]:
     if concerns:
         found.append(f"Worth a look before relying on it: {', '.join(concerns).lower()}.")
     return found
+
+
+def importance_sentence(metrics: Mapping[str, Any]) -> str:
+    """Return what the trees make of the features that the correlation filter throws away."""
+    if "importance" not in metrics:
+        return ""
+    gain, filtered = metrics["importance"]["gain"], metrics["importance"]["filtered"]
+    if not filtered:
+        return "The correlation filter would keep every feature."
+    ranked = sorted(gain, key=lambda name: -gain[name])
+    listed = ", ".join(f"{name} ({percent(gain[name])}, place {ranked.index(name) + 1})"
+                       for name in filtered)  # fmt: skip
+    total = percent(sum(gain[name] for name in filtered))
+    return (
+        f"Trained on every feature, the trees draw {total} of their gain from what the "
+        f"correlation filter throws away: {listed}. Their most used feature is {ranked[0]}."
+    )
 
 
 def _optimizer_sentences(metrics: Mapping[str, Any]) -> list[str]:

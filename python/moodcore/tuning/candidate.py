@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from moodcore.tuning.families import CURVES, Curves, Family, OnPoll, OnStep
 from moodcore.tuning.folds import Fold
 from moodcore.tuning.space import Params
-
-# Curve in results <- key in `MLP.history_`.
-CURVES = {
-    "train_loss": "loss",
-    "train_accuracy": "accuracy",
-    "valid_loss": "eval_loss",
-    "valid_accuracy": "eval_accuracy",
-}
-Curves = dict[str, list[float]]
-OnEpoch = Callable[[dict[str, Any]], None]
 
 
 class StoppedError(Exception):
@@ -70,7 +61,7 @@ class CandidateResult:
     diverged_folds : int
         Folds whose loss became infinite or NaN.
     n_weights : int
-        Weights and biases of the network; 0 for a pruned candidate.
+        Numbers that were learned: weights and biases, or leaves; 0 for a pruned candidate.
     curves : dict of str to list of float
         Mean learning curves; those of the first fold for a pruned candidate.
     """
@@ -94,53 +85,58 @@ class CandidateResult:
 
     @property
     def rank(self) -> tuple[float, int, int]:
-        """Sort key, best first: accuracy, then the smaller network, then the lower number."""
+        """Sort key, best first: accuracy, then the smaller model, then the lower number."""
         if math.isnan(self.accuracy):
             return math.inf, self.n_weights, self.number
         return -self.accuracy, self.n_weights, self.number
 
 
 def fit_fold(
-    arguments: Params, fold: Fold, seed: int, on_epoch: OnEpoch, on_poll: Callable[[], object]
+    family: Family, arguments: Params, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll
 ) -> FoldResult:
     """Train one candidate on one fold and validate it.
 
     Parameters
     ----------
+    family : Family
+        Of models.
     arguments : dict
-        Keyword arguments of `MLP`.
+        Keyword arguments of its class.
     fold : Fold
         The preprocessed fold.
     seed : int
-        Seed of first weights and shuffling.
-    on_epoch : callable
-        Called after every epoch; what it raises ends the training.
+        Seed of every random choice in the training.
+    on_step : callable
+        Called after every epoch or round; what it raises ends the training.
     on_poll : callable
         Called many times a second; likewise.
     """
-    from moodcore import MLP
-
     begin = time.perf_counter()
-    model = MLP(**arguments, n_jobs=1, random_state=seed)
-    held_out = (fold.X_valid, fold.y_valid)
-    model.fit(fold.X_train, fold.y_train, eval_set=held_out, on_epoch=on_epoch, on_poll=on_poll)
-    # Divergence in the first epoch leaves no validation curve.
-    history = {name: model.history_.get(key, []) for name, key in CURVES.items()}
-    curves = {name: [float(value) for value in values] for name, values in history.items()}
+    model = family.estimator()(**arguments, n_jobs=1, random_state=seed)
+    curves = family.fit(model, fold, seed, on_step, on_poll)
     predicted = model.predict(fold.X_valid)
     hits = predicted == fold.y_valid
     recalls = [float(hits[fold.y_valid == code].mean()) for code in np.unique(fold.y_valid)]
-    ended_early = len(curves["train_loss"]) < model.epochs and not model.early_stopping
+    stops_early = any(
+        getattr(model, name, None) for name in ("early_stopping", "early_stopping_rounds")
+    )
+    ended_early = len(curves["train_loss"]) < arguments[family.length] and not stops_early
     return FoldResult(
         accuracy=float(hits.mean()),
         balanced_accuracy=float(np.mean(recalls)),
         train_accuracy=float(model.score(fold.X_train, fold.y_train)),
-        valid_loss=curves["valid_loss"][-1] if curves["valid_loss"] else math.nan,
+        valid_loss=_loss_of(model, curves["valid_loss"]),
         curves=curves,
         diverged=ended_early or not np.isfinite(curves["train_loss"]).all(),
-        n_weights=sum(part.size for part in (*model.coefs_, *model.intercepts_)),
+        n_weights=family.size(model),
         seconds=time.perf_counter() - begin,
     )
+
+
+def _loss_of(model: Any, losses: Sequence[float]) -> float:
+    """Return the validation loss of the model that predicts: boosting keeps its best round."""
+    best = getattr(model, "best_iteration_", None)
+    return losses[-1 if best is None else best] if losses else math.nan
 
 
 def combine(number: int, params: Params, folds: Sequence[FoldResult]) -> CandidateResult:

@@ -1,4 +1,4 @@
-"""The plan of a run and the time it would take, measured on a few epochs."""
+"""The plan of a run and the time it would take, measured on a few steps of training."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from moodcore.tuning.data import split
+from moodcore.tuning.families import Family
 from moodcore.tuning.folds import Fold, make_folds
 from moodcore.tuning.search import n_candidates
 from moodcore.tuning.seeds import Stream, derive
@@ -31,6 +32,8 @@ class Estimate:
         Sizes.
     candidates : int
         How many are tried.
+    unit : str
+        What training counts.
     varied : dict of str to Any
         Choices and ranges.
     fixed : dict of str to Any
@@ -46,6 +49,7 @@ class Estimate:
     epochs: int
     jobs: int
     candidates: int
+    unit: str
     varied: dict[str, Any]
     fixed: dict[str, Any]
     seconds: float
@@ -58,7 +62,7 @@ class Estimate:
         """Return the plan as lines for a person."""
         lines = [
             f"songs       {self.source}; {self.features} features",
-            f"candidates  {self.candidates} x {self.folds} folds x {self.epochs} epochs",
+            f"candidates  {self.candidates} x {self.folds} folds x {self.epochs} {self.unit}s",
         ]
         lines += [f"  varied    {name}: {values}" for name, values in self.varied.items()]
         lines += [f"  fixed     {name}: {value}" for name, value in self.fixed.items()]
@@ -73,7 +77,7 @@ def _duration(seconds: float) -> str:
 
 
 def estimate(experiment: Experiment) -> Estimate:
-    """Train some candidates for a few epochs on one fold and reckon the whole search."""
+    """Train some candidates for a few steps on one fold and reckon the whole search."""
     settings, space = experiment.settings, experiment.check()
     songs = experiment.load()
     parts = split(songs, settings.seed)
@@ -84,7 +88,8 @@ def estimate(experiment: Experiment) -> Estimate:
         else _drawn_at_random(experiment)
     )
     step = max(1, len(drawn) // _MOST_CANDIDATES)
-    measured = [_seconds(space.decode(params), settings.epochs, fold) for params in drawn[::step]]
+    tried = [settings.family.arguments(settings.epochs, space.decode(p)) for p in drawn[::step]]
+    measured = [_seconds(settings.family, arguments, fold) for arguments in tried]
     count = n_candidates(space, settings)
     total = sum(measured) / len(measured) * count * settings.folds
     return Estimate(
@@ -95,6 +100,7 @@ def estimate(experiment: Experiment) -> Estimate:
         epochs=settings.epochs,
         jobs=experiment.jobs,
         candidates=count,
+        unit=settings.family.unit,
         varied=space.choices | space.ranges,
         fixed=space.fixed,
         seconds=total / min(experiment.jobs, count * settings.folds),
@@ -108,12 +114,10 @@ def _drawn_at_random(experiment: Experiment) -> list[Params]:
     return draw(experiment.check(), settings, settings.seed)
 
 
-def _seconds(arguments: Params, epochs: int, fold: Fold) -> float:
-    from moodcore import MLP
-
-    wanted = arguments.get("epochs", epochs)
+def _seconds(family: Family, arguments: Params, fold: Fold) -> float:
+    wanted = arguments[family.length]
     short = min(_EPOCHS, wanted)
-    model = MLP(**arguments | {"epochs": short}, n_jobs=1, random_state=0)
+    model = family.estimator()(**arguments | {family.length: short}, n_jobs=1, random_state=0)
     begin = time.perf_counter()
-    model.fit(fold.X_train, fold.y_train, eval_set=(fold.X_valid, fold.y_valid))
+    family.fit(model, fold, 0, lambda _: None, lambda: None)
     return (time.perf_counter() - begin) / short * wanted

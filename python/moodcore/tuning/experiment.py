@@ -15,6 +15,7 @@ from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.data import Songs, Split, load, split
 from moodcore.tuning.describe import describe_data, describe_preprocessing
 from moodcore.tuning.folds import check_features, make_folds
+from moodcore.tuning.importance import describe_importance
 from moodcore.tuning.refit import Refit, evaluate_baselines, evaluate_test, prepare, refit, save
 from moodcore.tuning.run_folder import RunFolder
 from moodcore.tuning.search import Listener, Search, best_of, plan
@@ -61,12 +62,13 @@ class Experiment:
         Raises
         ------
         ConfigError
-            For unknown names and values that `MLP` refuses.
+            For unknown names and values that the model refuses.
         """
         check_features(self.settings.features)
-        space = parse(self.settings.grid, sampler=self.settings.sampler)
+        settings = self.settings
+        space = parse(settings.grid or {}, sampler=settings.sampler, model=settings.model)
         for params in plan(space, self.settings) or []:
-            check_arguments(self._arguments(space, params))
+            check_arguments(settings.family, self._arguments(space, params))
         return space
 
     def load(self) -> Songs:
@@ -133,9 +135,12 @@ class Experiment:
         metrics = self._head(songs, parts, sha256) | {
             "preprocessing": describe_preprocessing(parts, trained.transform, self.settings),
             "search": _describe_search(space, best, found),
-            "optimizers": self._compare(folder, trained, arguments),
             "model": {"parameters": _plain(arguments), "n_weights": best.n_weights},
         }
+        if self.settings.family.optimizers:
+            metrics["optimizers"] = self._compare(folder, trained, arguments)
+        if self.settings.family.importance:
+            metrics["importance"] = self._importance(parts, arguments)
         metrics |= self._test(parts, trained)
         metrics["checks"] = results.checks(
             best,
@@ -172,12 +177,17 @@ class Experiment:
             study.close(opened)
 
     def _arguments(self, space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {"epochs": self.settings.epochs} | space.decode(params)
+        return self.settings.family.arguments(self.settings.epochs, space.decode(params))
 
     def _refit(self, parts: Split, arguments: Mapping[str, Any]) -> Refit:
         self.listener.stage("training the best candidate on the whole training part")
         with self._timed("refit"):
             return refit(parts, arguments, self.settings)
+
+    def _importance(self, parts: Split, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        self.listener.stage("asking the trees which features they use")
+        with self._timed("importance"):
+            return describe_importance(parts, arguments, self.settings)
 
     def _compare(
         self, folder: RunFolder, trained: Refit, arguments: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""A chosen network on the whole training part, its one test, and its file."""
+"""A chosen model on the whole training part, its one test, and its file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Refit:
-    """The training part as the network saw it, and the network.
+    """The training part as the model saw it, and the model.
 
     Attributes
     ----------
@@ -54,17 +54,17 @@ def refit(parts: Split, arguments: Mapping[str, Any], settings: Settings) -> Ref
     parts : Split
         Of which the training part is used.
     arguments : mapping of str to Any
-        Arguments of `MLP`.
+        Arguments of the model.
     settings : Settings
-        Of which `features` and `seed` count.
+        Of which `model`, `features` and `seed` count.
     """
     from sklearn.pipeline import Pipeline
 
-    from moodcore import MLP, songs
+    from moodcore import songs
 
     seed = derive(settings.seed, Stream.REFIT)
     model = songs.pipeline(
-        MLP(**arguments, random_state=seed),
+        settings.family.estimator()(**arguments, random_state=seed),
         features=selection(settings.features),
         balance=True,
         random_state=seed,
@@ -73,7 +73,7 @@ def refit(parts: Split, arguments: Mapping[str, Any], settings: Settings) -> Ref
 
 
 def prepare(parts: Split, settings: Settings) -> Refit:
-    """Return the balanced, preprocessed training part without a network."""
+    """Return the balanced, preprocessed training part without a model."""
     transform = preprocessing(settings).fit(parts.X_train, parts.y_train)
     return _with_rows(None, transform, parts, derive(settings.seed, Stream.REFIT))
 
@@ -87,7 +87,7 @@ def _with_rows(model: Any, transform: Pipeline, parts: Split, seed: int) -> Refi
 
 
 def evaluate_test(trained: Refit, parts: Split) -> Evaluation:
-    """Test the network on the test part."""
+    """Test the model on the test part."""
     return evaluate(
         parts.y_test,
         trained.model.predict_proba(parts.X_test),
@@ -97,7 +97,7 @@ def evaluate_test(trained: Refit, parts: Split) -> Evaluation:
 
 
 def evaluate_baselines(trained: Refit, parts: Split) -> dict[str, Evaluation]:
-    """Test the baselines on the test part, with the network's preprocessing and rows."""
+    """Test the baselines on the test part, with the model's preprocessing and rows."""
     return baselines(
         trained.transform.transform(parts.X_train),
         parts.y_train,
@@ -109,7 +109,7 @@ def evaluate_baselines(trained: Refit, parts: Split) -> dict[str, Evaluation]:
 
 
 def save(trained: Refit, path: str | os.PathLike[str], metrics: Mapping[str, Any]) -> None:
-    """Write the network with where it comes from.
+    """Write the model with where it comes from.
 
     Parameters
     ----------

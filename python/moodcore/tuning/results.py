@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodcore.tuning.candidate import CURVES, CandidateResult
+from moodcore.tuning.candidate import CandidateResult
+from moodcore.tuning.families import CURVES
 from moodcore.tuning.space import Space, encode
 
 if TYPE_CHECKING:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from moodcore.tuning import study as studies
 from moodcore.tuning.candidate import (
-    CURVES,
     CandidateResult,
     FoldResult,
-    OnEpoch,
     PrunedError,
     StoppedError,
     combine,
     fit_fold,
     pruned,
 )
+from moodcore.tuning.families import CURVES, OnStep
 from moodcore.tuning.folds import Fold
 from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import DEFAULT_TRIALS, Settings
@@ -155,9 +154,11 @@ class Search:
         return studies.ask_planned(self._study, number, self._plan[number], self._distributions)
 
     def _task(self, candidate: _OpenCandidate, fold: int) -> Callable[[], FoldResult | None]:
-        arguments = {"epochs": self._settings.epochs} | self._space.decode(candidate.trial.params)
+        family = self._settings.family
+        drawn = self._space.decode(candidate.trial.params)
+        arguments = family.arguments(self._settings.epochs, drawn)
         seed = derive(self._settings.seed, Stream.FIT, candidate.number, fold)
-        on_epoch = self._on_epoch(candidate, fold, arguments["epochs"])
+        on_step = self._on_step(candidate, fold, arguments[family.length])
 
         def on_poll() -> None:
             if self._pool.should_stop() or candidate.cancelled.is_set():
@@ -167,7 +168,7 @@ class Search:
             if candidate.cancelled.is_set():
                 return None
             try:
-                return fit_fold(arguments, self._folds[fold], seed, on_epoch, on_poll)
+                return fit_fold(family, arguments, self._folds[fold], seed, on_step, on_poll)
             except StoppedError:
                 return None
             except PrunedError as found:
@@ -177,25 +178,25 @@ class Search:
 
         return train
 
-    def _on_epoch(self, candidate: _OpenCandidate, fold: int, epochs: int) -> OnEpoch:
+    def _on_step(self, candidate: _OpenCandidate, fold: int, steps: int) -> OnStep:
         watched = fold == 0 and self._settings.pruner != "none"
-        rungs = set(studies.rungs(epochs)) if watched else set()
+        rungs = set(studies.rungs(steps)) if watched else set()
         curves: dict[str, list[float]] = {name: [] for name in CURVES}
         passed = 0
 
-        def on_epoch(state: dict[str, Any]) -> None:
+        def on_step(state: dict[str, float]) -> None:
             nonlocal passed
             if not watched:
                 return
             passed += 1
-            for name, key in CURVES.items():
-                curves[name].append(float(state[key]))
+            for name in CURVES:
+                curves[name].append(state[name])
             if passed in rungs:
                 candidate.trial.report(curves["valid_accuracy"][-1], passed)
                 if candidate.trial.should_prune():
                     raise PrunedError(curves)
 
-        return on_epoch
+        return on_step
 
     def _fold_finished(self, key: tuple[_OpenCandidate, int], result: FoldResult | None) -> None:
         candidate, fold = key
@@ -230,5 +231,5 @@ def plan(space: Space, settings: Settings) -> list[Params] | None:
 
 
 def best_of(results: Sequence[CandidateResult]) -> CandidateResult:
-    """Return the most accurate; of equals the smaller network, then the lower number."""
+    """Return the most accurate; of equals the smaller model, then the lower number."""
     return min(results, key=lambda one: one.rank)

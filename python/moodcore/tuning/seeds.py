@@ -19,6 +19,7 @@ class Stream(IntEnum):
     REFIT = 6
     OPTIMIZERS = 7
     CHECKS = 8
+    IMPORTANCE = 9
 
 
 def derive(seed: int, stream: Stream, *numbers: int) -> int:

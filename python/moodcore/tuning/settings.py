@@ -6,21 +6,17 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from moodcore.tuning.families import FAMILIES, Family, family
+
 STUDIES = ("grid", "optimizers")
+MODELS = tuple(FAMILIES)
 SAMPLERS = ("grid", "random", "tpe")
 PRUNERS = ("none", "median", "halving")
 DEFAULT_TRIALS = 24
-
-DEFAULT_GRID: Mapping[str, Any] = {
-    "hidden_sizes": [[8], [8, 8], [16], [16, 16]],
-    "learning_rate": [0.005, 0.01, 0.06],
-    "momentum": 0.9,
-    "batch_size": [32, 64],
-}
 
 
 class ConfigError(ValueError):
@@ -51,12 +47,14 @@ class Settings:
         How many songs to use; None means all.
     features : str or tuple of str, default="published"
         `"published"`, `"all"`, `"uncorrelated"` (what `CorrelationFilter` leaves), or names.
+    model : {"mlp", "gbt"}, default="mlp"
+        The family of models: the network or boosted trees.
     study : {"grid", "optimizers"}, default="grid"
-        The whole experiment, or only the comparison of the optimizers.
+        The whole experiment, or only the comparison of the network's optimizers.
     folds : int, default=5
         Parts of the cross-validation, at least 2.
     epochs : int, default=300
-        Passes over the training rows for every candidate, at least 1.
+        Passes over the training rows for every candidate, or rounds of boosting, at least 1.
     sampler : {"grid", "random", "tpe"}, default="grid"
         How Optuna picks candidates.
     trials : int or None, default=None
@@ -65,9 +63,9 @@ class Settings:
         How Optuna ends hopeless candidates early.
     seed : int, default=0
         What every random choice derives from, at least 0.
-    grid : mapping of str to Any
-        Hyperparameters of `MLP`: a value, a list of choices, or a range
-        (`{low, high, log, step}`).
+    grid : mapping of str to Any or None, default=None
+        Hyperparameters of the model: a value, a list of choices, or a range
+        (`{low, high, log, step}`); None means the family's own grid.
 
     Raises
     ------
@@ -89,6 +87,7 @@ class Settings:
     duplicates: Literal["keep", "drop"] = "keep"
     songs: int | None = None
     features: str | tuple[str, ...] = "published"
+    model: str = "mlp"
     study: str = "grid"
     folds: int = 5
     epochs: int = 300
@@ -96,13 +95,14 @@ class Settings:
     trials: int | None = None
     pruner: str = "none"
     seed: int = 0
-    grid: Mapping[str, Any] = field(default_factory=lambda: dict(DEFAULT_GRID))
+    grid: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check every range."""
         choices = {
             "on_bad_rows": ("strict", "drop"),
             "duplicates": ("keep", "drop"),
+            "model": MODELS,
             "study": STUDIES,
             "sampler": SAMPLERS,
             "pruner": PRUNERS,
@@ -116,17 +116,28 @@ class Settings:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} must be a whole number of at least {least}, got {value}")
+        if self.study == "optimizers" and not self.family.optimizers:
+            raise ConfigError(
+                f"study optimizers compares networks; model must be mlp, got {self.model}"
+            )
+        if self.grid is None:
+            object.__setattr__(self, "grid", dict(self.family.grid))
         if not isinstance(self.grid, Mapping):
             raise ConfigError(f"grid must be a table of hyperparameters, got {self.grid!r}")
         if isinstance(self.features, list):
             object.__setattr__(self, "features", tuple(self.features))
+
+    @property
+    def family(self) -> Family:
+        """What the experiment knows of the family of models."""
+        return family(self.model)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON and TOML can hold them, without those that are None."""
         plain = {name: value for name, value in asdict(self).items() if value is not None}
         if isinstance(self.features, tuple):
             plain["features"] = list(self.features)
-        plain["grid"] = dict(self.grid)
+        plain["grid"] = dict(self.grid or {})
         return plain
 
 

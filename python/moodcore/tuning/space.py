@@ -1,4 +1,4 @@
-"""The hyperparameters to search: read, checked against `MLP`, and drawn by Optuna."""
+"""The hyperparameters to search: read, checked against the model, and drawn by Optuna."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from moodcore.tuning.families import Family, family
 from moodcore.tuning.settings import DEFAULT_TRIALS, ConfigError, Settings, unknown_name
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ _RESERVED = {
     "record": "--study optimizers",
     "verbose": "the terminal",
     "warm_start": "--resume",
+    "callbacks": "the terminal",
+    "eval_metric": "the report",
+    "missing": "the songs",
+    "objective": "the report",
 }
 _RANGE_KEYS = ("low", "high", "log", "step")
 
@@ -29,7 +34,7 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Space:
-    """Hyperparameters of `MLP`, in the order of its signature.
+    """Hyperparameters of a model, in the order of its signature.
 
     Attributes
     ----------
@@ -72,7 +77,7 @@ class Space:
         return found
 
     def decode(self, params: Mapping[str, Any]) -> Params:
-        """Return the keyword arguments of `MLP` for drawn values."""
+        """Return the keyword arguments for drawn values."""
         return self.fixed | {name: decode(name, value) for name, value in params.items()}
 
 
@@ -106,7 +111,7 @@ def decode(name: str, value: Any) -> Any:
     return value
 
 
-def parse(grid: Mapping[str, Any], *, sampler: str = "grid") -> Space:
+def parse(grid: Mapping[str, Any], *, sampler: str = "grid", model: str = "mlp") -> Space:
     """Check a grid and sort it into fixed values, choices and ranges.
 
     Parameters
@@ -116,11 +121,13 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid") -> Space:
         `log = true` or `step`.
     sampler : str, default="grid"
         The grid sampler takes no ranges.
+    model : {"mlp", "gbt"}, default="mlp"
+        Whose hyperparameters they are.
 
     Raises
     ------
     ConfigError
-        For names that are not in the signature of `MLP`, names that the run itself decides,
+        For names that are not in the model's signature, names that the run itself decides,
         empty lists, and ranges that Optuna or the sampler cannot use.
 
     Examples
@@ -129,7 +136,7 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid") -> Space:
     >>> space.choices, space.fixed, space.grid_size
     ({'hidden_sizes': ['8', '8-8'], 'batch_size': [32, 64]}, {'momentum': 0.9}, 4)
     """
-    names = _checked_names(grid)
+    names = _checked_names(family(model), grid)
     space = Space({}, {}, {})
     for name in (name for name in names if name in grid):
         value = grid[name]
@@ -150,11 +157,9 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid") -> Space:
     return space
 
 
-def _checked_names(grid: Mapping[str, Any]) -> list[str]:
-    """Return the hyperparameters of `MLP` in order, once those of the grid are among them."""
-    from moodcore import MLP
-
-    names = list(inspect.signature(MLP).parameters)
+def _checked_names(model: Family, grid: Mapping[str, Any]) -> list[str]:
+    """Return the hyperparameters in order, once those of the grid are among them."""
+    names = list(inspect.signature(model.estimator()).parameters)
     for name in grid:
         if name in _RESERVED:
             raise ConfigError(f"grid: {name} is set by {_RESERVED[name]}; leave it out")
@@ -247,22 +252,20 @@ def draw(space: Space, settings: Settings, seed: int) -> list[Params]:
     return ordered
 
 
-def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """Let `MLP` check its arguments on a handful of rows, before any data is read.
+def check_arguments(model: Family, arguments: Mapping[str, Any]) -> None:
+    """Let the model check its arguments on a handful of rows, before any data is read.
 
     Raises
     ------
     ConfigError
-        For a name that is not in the signature of `MLP`, that the run itself decides, or a
-        value that `MLP` refuses, with its message.
+        For a name that is not in the model's signature, that the run itself decides, or a
+        value that the model refuses, with its message.
     """
     import warnings
 
     import numpy as np
 
-    from moodcore import MLP
-
-    _checked_names(arguments)
+    _checked_names(model, arguments)
     # Enough rows of each class for early stopping to set some aside.
     X = np.linspace(-1.0, 1.0, 40, dtype=np.float32).reshape(-1, 1)
     y = np.arange(len(X)) % 2
@@ -271,6 +274,7 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            MLP(**kept | {"epochs": min(1, kept.get("epochs", 1))}, random_state=0).fit(X, y)
+            short = {model.length: min(1, kept.get(model.length, 1))}
+            model.estimator()(**kept | short, random_state=0).fit(X, y)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"hyperparameters: {error}") from None

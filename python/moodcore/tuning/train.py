@@ -1,4 +1,4 @@
-"""One network without a search: trained, tested, saved."""
+"""One model without a search: trained, tested, saved."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def train(
     *,
     on_songs: Callable[[Songs], None] | None = None,
 ) -> Evaluation:
-    """Train one network on four fifths of the songs, test it on the rest, and save it.
+    """Train one model on four fifths of the songs, test it on the rest, and save it.
 
     Parameters
     ----------
     settings : Settings
-        Of which the data, `features` and `seed` count.
+        Of which the data, `model`, `features` and `seed` count.
     arguments : mapping of str to Any
-        Arguments of `MLP`; the others have their defaults.
+        Arguments of the model; the others have their defaults.
     path : str or path-like
         The model's file.
     on_songs : callable, optional
@@ -38,10 +38,10 @@ def train(
     Raises
     ------
     ConfigError
-        For unknown names and values that `MLP` refuses.
+        For unknown names and values that the model refuses.
     """
     check_features(settings.features)
-    check_arguments(arguments)
+    check_arguments(settings.family, arguments)
     songs = load(settings)
     if on_songs:
         on_songs(songs)

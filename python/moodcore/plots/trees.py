@@ -1,0 +1,176 @@
+"""A tree, and the importances of the features of many trees."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import StrMethodFormatter
+
+from moodcore.plots.style import BLUE, ORANGE, SMALL, axes_for, dress
+from moodcore.plots.tables import check_table
+
+_COLUMNS = ("ID", "Feature", "Split", "Yes", "No", "Missing", "Gain", "Category")
+
+# Labels of a category that are written into a node; the others are counted.
+_MOST_LABELS = 3
+
+
+def feature_importance(
+    values: Mapping[str, float],
+    *,
+    kind: str = "gain",
+    max_features: int = 20,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the importances of features as bars, the largest on top.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        The importance of each feature, 0 or more.
+    kind : str, default="gain"
+        What is counted, for the axis.
+    max_features : int, default=20
+        The number of features that are drawn at most, at least 1.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        When there is no feature, or an importance is below 0 or not a number.
+
+    Examples
+    --------
+    >>> ax = feature_importance({"energy": 3.0, "tempo": 1.0})
+    >>> [text.get_text() for text in ax.get_yticklabels()]
+    ['energy', 'tempo']
+    """
+    if not values or max_features < 1:
+        raise ValueError(f"there must be a feature to draw, got {len(values)} and {max_features=}")
+    for name, value in values.items():
+        if not (np.isfinite(value) and value >= 0):
+            raise ValueError(f"values[{name!r}] must be a number, 0 or more, got {value!r}")
+    shown = sorted(values.items(), key=lambda item: -item[1])[:max_features]
+    ax = axes_for(ax, 7.0, 1.0 + 0.28 * len(shown))
+    bars = ax.barh(range(len(shown)), [value for _, value in shown], 0.7, color=BLUE)
+    ax.bar_label(bars, [f"{value:,.4g}" for _, value in shown], padding=3, fontsize=SMALL)
+    dress(ax, x=f"importance ({kind.replace('_', ' ')})", grid="x")
+    ax.set_yticks(range(len(shown)), [name for name, _ in shown])
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.6g}"))
+    ax.margins(x=0.12)
+    return ax
+
+
+def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw one tree: questions, where the answer yes leads to the left, and values.
+
+    Parameters
+    ----------
+    nodes : DataFrame
+        The rows of one tree of `GBT.trees_to_dataframe`.
+    ax : Axes, optional
+        Where to draw; a new figure by default, as large as the tree.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        When there is no node, or a column is missing.
+
+    Examples
+    --------
+    >>> from moodcore import GBT
+    >>> model = GBT(n_estimators=1, min_child_samples=1).fit([[0.0], [1.0]], ["no", "yes"])
+    >>> [text.get_text() for text in tree_diagram(model.trees_to_dataframe()).texts]
+    ['f0 <= 0.5', '-0.04', '0.04', 'yes, missing', 'no']
+    """
+    check_table(nodes, _COLUMNS, "nodes")
+    rows: dict[str, dict[str, Any]] = {
+        str(row["ID"]): {str(key): value for key, value in row.items()}
+        for row in nodes.to_dict("records")
+    }
+    places = _places(rows, str(nodes["ID"].iloc[0]))
+    n_leaves = sum(row["Feature"] == "Leaf" for row in rows.values())
+    depth = max(-y for _, y in places.values())
+    ax = axes_for(ax, max(4.0, 1.15 * n_leaves), max(2.5, 1.1 * (depth + 1)))
+    for name, row in rows.items():
+        is_leaf = row["Feature"] == "Leaf"
+        ax.text(
+            *places[name],
+            _value(row["Gain"]) if is_leaf else _question(row),
+            ha="center",
+            va="center",
+            fontsize=SMALL,
+            bbox={
+                "boxstyle": "round,pad=0.3",
+                "facecolor": "white",
+                "edgecolor": ORANGE if is_leaf else BLUE,
+            },
+        )
+    for name, row in rows.items():
+        if row["Feature"] != "Leaf":
+            for answer in ("Yes", "No"):
+                _edge(ax, places[name], places[row[answer]], _answer(row, answer))
+    ax.set_axis_off()
+    ax.set_xlim(-0.6, n_leaves - 0.4)
+    ax.set_ylim(-depth - 0.5, 0.5)
+    return ax
+
+
+def _places(rows: Mapping[str, Mapping[str, Any]], root: str) -> dict[str, tuple[float, float]]:
+    """Give leaves places side by side, and each question the middle of its answers."""
+    places: dict[str, tuple[float, float]] = {}
+    taken = 0
+    waiting = [(root, 0, False)]
+    while waiting:
+        name, depth, done = waiting.pop()
+        row = rows[name]
+        if row["Feature"] == "Leaf":
+            places[name] = (float(taken), -float(depth))
+            taken += 1
+        elif done:
+            middle = (places[row["Yes"]][0] + places[row["No"]][0]) / 2
+            places[name] = (middle, -float(depth))
+        else:
+            waiting.append((name, depth, True))
+            waiting += [(row["No"], depth + 1, False), (row["Yes"], depth + 1, False)]
+    return places
+
+
+def _edge(ax: Axes, above: tuple[float, float], below: tuple[float, float], answer: str) -> None:
+    ax.plot(
+        [above[0], below[0]], [above[1] - 0.13, below[1] + 0.13], color="#808080", linewidth=0.9
+    )
+    middle = (above[0] + below[0]) / 2, (above[1] + below[1]) / 2
+    ax.text(*middle, answer, ha="center", va="center", fontsize=SMALL - 1, color="#505050")
+
+
+def _answer(row: Mapping[str, Any], answer: str) -> str:
+    missing = row["Missing"] == row[answer]
+    return answer.lower() + (", missing" if missing else "")
+
+
+def _question(row: Mapping[str, Any]) -> str:
+    labels = row["Category"]
+    if isinstance(labels, list):
+        listed = ", ".join(map(str, labels[:_MOST_LABELS]))
+        more = len(labels) - _MOST_LABELS
+        return f"{row['Feature']} in {listed}" + (f" and {more} more" if more > 0 else "")
+    if row["Split"] == np.inf:
+        return f"{row['Feature']} not missing"
+    return f"{row['Feature']} <= {row['Split']:.4g}"
+
+
+def _value(value: float | list[float]) -> str:
+    return "\n".join(f"{one:.6g}" for one in (value if isinstance(value, list) else [value]))

@@ -1,0 +1,200 @@
+"""What the experiment knows of each family of models: one row a family.
+
+Everything else in the experiment is the same for all: songs, folds, search, refit, test, report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from moodcore.tuning.folds import Fold
+
+Curves = dict[str, list[float]]
+#: Called after every epoch or round with the last value of each curve.
+OnStep = Callable[[dict[str, float]], None]
+OnPoll = Callable[[], object]
+
+CURVES = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of models.
+
+    Attributes
+    ----------
+    noun : str
+        What a sentence calls one of them.
+    unit : str
+        What training counts.
+    learned : str
+        What a trained model consists of.
+    length : str
+        The hyperparameter that `--epochs` sets.
+    estimator : callable
+        Gives the class.
+    defaults : mapping of str to Any
+        Hyperparameters in which the experiment differs from the class.
+    grid : mapping of str to Any
+        What a search tries when it is told nothing else.
+    rate : str
+        The hyperparameter that pictures compare first.
+    layout : tuple of str
+        The two others that they compare, the shape of the model first.
+    fit : callable
+        Trains a model on a fold; gives its curves.
+    size : callable
+        Gives how many numbers a model has learned.
+    optimizers : bool
+        Whether the comparison of optimizers makes sense.
+    importance : bool
+        Whether a model says how much it uses each feature.
+    """
+
+    noun: str
+    unit: str
+    learned: str
+    length: str
+    estimator: Callable[[], type]
+    defaults: Mapping[str, Any]
+    grid: Mapping[str, Any]
+    rate: str
+    layout: tuple[str, str]
+    fit: Callable[[Any, Fold, int, OnStep, OnPoll], Curves]
+    size: Callable[[Any], int]
+    optimizers: bool
+    importance: bool
+
+    def arguments(self, length: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the class: what is given, else the experiment's defaults."""
+        return {**self.defaults, self.length: length, **given}
+
+
+def family(name: str) -> Family:
+    """Return the family of that name, one of `FAMILIES`."""
+    return FAMILIES[name]
+
+
+def _mlp() -> type:
+    from moodcore import MLP
+
+    return MLP
+
+
+def _fit_mlp(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
+    keys = dict(zip(CURVES, ("loss", "accuracy", "eval_loss", "eval_accuracy"), strict=True))
+    model.fit(
+        fold.X_train,
+        fold.y_train,
+        eval_set=(fold.X_valid, fold.y_valid),
+        on_epoch=lambda state: on_step({name: float(state[key]) for name, key in keys.items()}),
+        on_poll=on_poll,
+    )
+    # Divergence in the first epoch leaves no validation curve.
+    history = {name: model.history_.get(key, []) for name, key in keys.items()}
+    return {name: [float(value) for value in values] for name, values in history.items()}
+
+
+def _size_mlp(model: Any) -> int:
+    return sum(part.size for part in (*model.coefs_, *model.intercepts_))
+
+
+def _gbt() -> type:
+    from moodcore import GBT
+
+    return GBT
+
+
+# Share of a fold's training rows by which boosting is stopped. The validation rows of the fold
+# must not decide when: they judge the candidate.
+_STOPPING_SHARE = 0.1
+
+
+def _fit_gbt(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
+    from sklearn.model_selection import train_test_split
+
+    learned, watched = train_test_split(
+        np.arange(len(fold.y_train)),
+        test_size=_STOPPING_SHARE,
+        stratify=fold.y_train,
+        random_state=seed,
+    )
+    X, y = fold.X_train[learned], fold.y_train[learned]
+    stopping = fold.X_train[watched], fold.y_train[watched]
+    sets = {"train": (X, y), "valid": (fold.X_valid, fold.y_valid), "stopping": stopping}
+
+    def step(record: Mapping[str, Any]) -> None:
+        on_step(
+            {
+                f"{name}_{curve}": value
+                for name in ("train", "valid")
+                for curve, value in (
+                    ("loss", float(record[name]["logloss"])),
+                    ("accuracy", 1.0 - float(record[name]["error"])),
+                )
+            }
+        )
+
+    # The last metric on the last set is what early stopping looks at.
+    model.set_params(eval_metric=["error", "logloss"], callbacks=[step])
+    model.fit(X, y, eval_set=sets, on_poll=on_poll)
+    model.set_params(callbacks=None)
+    results = model.evals_result_
+    curves: Curves = {}
+    for name in ("train", "valid"):
+        curves[f"{name}_loss"] = [float(one) for one in results[name]["logloss"]]
+        curves[f"{name}_accuracy"] = [1.0 - float(one) for one in results[name]["error"]]
+    return curves
+
+
+def _size_gbt(model: Any) -> int:
+    frame = model.trees_to_dataframe()
+    return int((frame["Feature"] == "Leaf").sum())
+
+
+FAMILIES: Mapping[str, Family] = {
+    "mlp": Family(
+        noun="network",
+        unit="epoch",
+        learned="weights",
+        length="epochs",
+        estimator=_mlp,
+        defaults={},
+        grid={
+            "hidden_sizes": [[8], [8, 8], [16], [16, 16]],
+            "learning_rate": [0.005, 0.01, 0.06],
+            "momentum": 0.9,
+            "batch_size": [32, 64],
+        },
+        rate="learning_rate",
+        layout=("hidden_sizes", "batch_size"),
+        fit=_fit_mlp,
+        size=_size_mlp,
+        optimizers=True,
+        importance=False,
+    ),
+    "gbt": Family(
+        noun="ensemble of trees",
+        unit="round",
+        learned="leaves",
+        length="n_estimators",
+        estimator=_gbt,
+        defaults={"early_stopping_rounds": 20, "validation_fraction": _STOPPING_SHARE},
+        grid={
+            "max_leaves": [15, 31, 63],
+            "learning_rate": [0.05, 0.1, 0.2],
+            "reg_lambda": [1.0, 10.0],
+        },
+        rate="learning_rate",
+        layout=("max_leaves", "reg_lambda"),
+        fit=_fit_gbt,
+        size=_size_gbt,
+        optimizers=False,
+        importance=True,
+    ),
+}
