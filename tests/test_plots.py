@@ -67,8 +67,8 @@ PICTURES = {
     "optimizers_per_update": lambda: plots.loss_per_update(UPDATES),
     "grid_overview": lambda: plots.grid_overview(grid()[0]),
     "learning_rates": lambda: plots.parameter_effect(*grid(), "learning_rate"),
-    "layers": lambda: effect(*grid(), "hidden_sizes"),
-    "shares": lambda: plots.feature_shares({"energy": 0.7, "acousticness": 0.3}, ["energy"]),
+    "shapes": lambda: effect(*grid(), "hidden_sizes"),
+    "importance": lambda: plots.feature_shares({"energy": 0.7, "acousticness": 0.3}, ["energy"]),
     "candidates": lambda: plots.candidate_losses(*grid(rates=(0.005, 0.06))),
     "confusion_matrix": lambda: plots.confusion_matrix(np.arange(16).reshape(4, 4) * 4001, NAMES),
 }

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moodcore import songs
+    from moodcore.gbt import GBT
     from moodcore.mlp import MLP
     from moodcore.model_file import load
     from moodcore.platform import show_versions
 
-__all__ = ["MLP", "__version__", "load", "show_versions", "songs"]
+__all__ = ["GBT", "MLP", "__version__", "load", "show_versions", "songs"]
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
+    "GBT": "moodcore.gbt",
     "MLP": "moodcore.mlp",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",

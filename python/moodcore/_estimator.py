@@ -45,21 +45,20 @@ class CoreClassifier(ClassifierMixin, BaseEstimator):
 
         save(self, path, provenance=provenance)
 
-    def _core_parameters(self, names: frozenset[str]) -> str:
-        """Give the named parameters as the one JSON object that crosses into the core."""
-        values = {name: _plain(name, getattr(self, name)) for name in sorted(names)}
-        return json.dumps(values)
+    def _core_parameters(self, names: frozenset[str], **resolved: Any) -> str:
+        """Give the named parameters as the one JSON object that crosses into the core.
+
+        Those in ``resolved`` cross with these values in place of the user's.
+        """
+        values = {name: _plain(name, getattr(self, name)) for name in sorted(names - set(resolved))}
+        return json.dumps(values | resolved)
 
     def _training_rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Any
     ) -> TrainingRows:
         """Check the training data and learn ``classes_`` and ``n_features_in_``."""
         features, labels, weight = self._weighty_rows(X, y, sample_weight, reset=True)
-        if labels.dtype.kind not in "biuU":
-            # Integers and text are classes by their type; the rest must be looked at.
-            check_classification_targets(labels)
-        self.classes_ = np.unique(labels)
-        codes = np.searchsorted(self.classes_, labels)
+        codes = self._learn_classes(labels)
         if class_weight is not None:
             factors = compute_class_weight(
                 class_weight, classes=self.classes_, y=labels, sample_weight=weight
@@ -67,19 +66,31 @@ class CoreClassifier(ClassifierMixin, BaseEstimator):
             weight = factors[codes] if weight is None else weight * factors[codes]
         return TrainingRows.of(features, codes, weight)
 
+    def _learn_classes(self, labels: NDArray[Any]) -> NDArray[np.intp]:
+        """Learn ``classes_``, and give each label's position in it."""
+        if labels.dtype.kind not in "biuU":
+            # Integers and text are classes by their type; the rest must be looked at.
+            check_classification_targets(labels)
+        self.classes_ = np.unique(labels)
+        return np.searchsorted(self.classes_, labels)
+
+    def _known_codes(self, labels: NDArray[Any], what: str = "y") -> NDArray[np.intp]:
+        """Give each label's position in ``classes_``; a label that is not there is refused."""
+        codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
+        unknown = np.flatnonzero(self.classes_[codes] != labels)
+        if unknown.size:
+            raise ValueError(
+                f"{what} must hold only classes seen in training ({self.classes_.tolist()}), "
+                f"got {labels[unknown[:1]].tolist()[0]!r} in row {unknown[0]}"
+            )
+        return codes
+
     def _known_rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> TrainingRows:
         """Check more data of the classes and features already learnt."""
         features, labels, weight = self._weighty_rows(X, y, sample_weight, reset=False)
-        codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
-        unknown = np.flatnonzero(self.classes_[codes] != labels)
-        if unknown.size:
-            raise ValueError(
-                f"y must hold only classes seen in training ({self.classes_.tolist()}), "
-                f"got {labels[unknown[:1]].tolist()[0]!r} in row {unknown[0]}"
-            )
-        return TrainingRows.of(features, codes, weight)
+        return TrainingRows.of(features, self._known_codes(labels), weight)
 
     def _evaluation_rows(self, eval_set: Any) -> TrainingRows:
         """Check the rows on which training is watched."""

@@ -14,8 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-Arrays = dict[str, NDArray[Any]]
-Described = dict[str, Any]
+from moodcore._gbt_file import read_gbt, write_gbt
+from moodcore._model_values import (
+    Arrays,
+    Described,
+    read_class_weight,
+    read_features,
+    read_labels,
+    take_array,
+    write_class_weight,
+    write_features,
+    write_labels,
+)
+
+__all__ = ["Arrays", "Described", "read_part", "write_part"]
 
 
 def write_part(model: Any, prefix: str, arrays: Arrays) -> Described:
@@ -46,53 +58,6 @@ def read_part(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     return _KINDS[kind][1](described, prefix, arrays)
 
 
-def _labels(values: NDArray[Any]) -> Described:
-    """Describe class labels or names: text and numbers keep their type."""
-    if values.dtype.kind not in "OUSTbiuf":
-        raise TypeError(f"class labels of type {values.dtype} cannot be saved")
-    listed = values.tolist()
-    if not all(isinstance(value, str | int | float | bool) for value in listed):
-        raise TypeError("class labels must be text or numbers to be saved")
-    dtype = "object" if values.dtype.kind in "OT" else values.dtype.str
-    return {"dtype": dtype, "values": listed}
-
-
-# A file claims the width of its labels; a forged one must not claim the memory with it.
-_MOST_LABEL_BYTES = 1 << 24
-
-
-def _read_labels(described: Mapping[str, Any]) -> NDArray[Any]:
-    values, dtype = described["values"], np.dtype(described["dtype"])
-    if dtype.kind not in "OUbiuf" or not isinstance(values, list):
-        raise ValueError(f"labels must be a list of text or numbers, got {dtype} and {values!r}")
-    if dtype.itemsize * len(values) > _MOST_LABEL_BYTES:
-        raise ValueError(f"labels of type {dtype} are wider than any text needs to be")
-    if not all(isinstance(value, str | int | float | bool) for value in values):
-        raise ValueError(f"labels must be text or numbers, got {values!r}")
-    labels = np.array(values, dtype=dtype)
-    if labels.tolist() != values or len(set(values)) != len(values):
-        raise ValueError(f"labels must differ and fit {dtype}, got {values!r}")
-    return labels
-
-
-def _write_features(model: Any) -> Described:
-    names = getattr(model, "feature_names_in_", None)
-    return {
-        "n_features": int(model.n_features_in_),
-        "feature_names": None if names is None else list(names),
-    }
-
-
-def _read_features(model: Any, described: Mapping[str, Any]) -> Any:
-    model.n_features_in_ = int(described["n_features"])
-    names = described["feature_names"]
-    if names is not None:
-        if len(names) != model.n_features_in_ or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"{model.n_features_in_} features need as many names, got {names!r}")
-        model.feature_names_in_ = np.array(names, dtype=object)
-    return model
-
-
 def _write_mlp(model: Any, prefix: str, arrays: Arrays) -> Described:
     check_is_fitted(model, "coefs_")
     layers = zip(model.coefs_, model.intercepts_, strict=True)
@@ -109,13 +74,13 @@ def _write_mlp(model: Any, prefix: str, arrays: Arrays) -> Described:
     named = frozenset(model.get_params()) - {"random_state", "class_weight"}
     return {
         "params": json.loads(model._core_parameters(named)),
-        "class_weight": _write_class_weight(model.class_weight),
-        "classes": _labels(model.classes_),
+        "class_weight": write_class_weight(model.class_weight),
+        "classes": write_labels(model.classes_),
         "seed": model._core_seed,
         "epoch": model._epoch,
         "history": sorted(model.history_),
         "best_epoch": model.best_epoch_,
-        **_write_features(model),
+        **write_features(model),
     }
 
 
@@ -123,31 +88,16 @@ def _write_mlp(model: Any, prefix: str, arrays: Arrays) -> Described:
 _HISTORY = {"update_loss": np.float32}
 
 
-def _write_class_weight(class_weight: Any) -> Any:
-    """Describe a dict as pairs: the keys of a JSON object would turn to text."""
-    if not isinstance(class_weight, Mapping):
-        return class_weight
-    keys = _labels(np.array(list(class_weight)))
-    return {"classes": keys, "weights": [float(weight) for weight in class_weight.values()]}
-
-
-def _read_class_weight(described: Any) -> Any:
-    if described is None or isinstance(described, str):
-        return described
-    keys = _read_labels(described["classes"]).tolist()
-    return dict(zip(keys, map(float, described["weights"]), strict=True))
-
-
 def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     from moodcore.mlp import MLP
     from moodcore.platform import thread_count
 
-    model = _read_features(MLP(**described["params"]), described)
-    model.class_weight = _read_class_weight(described["class_weight"])
+    model = read_features(MLP(**described["params"]), described)
+    model.class_weight = read_class_weight(described["class_weight"])
     model.hidden_sizes = tuple(model.hidden_sizes)
     model._checked_parameters()
     thread_count(model.n_jobs)
-    model.classes_ = _read_labels(described["classes"])
+    model.classes_ = read_labels(described["classes"])
     if not np.array_equal(model.classes_, np.unique(model.classes_)):
         raise ValueError(f"classes must be in ascending order, got {model.classes_.tolist()}")
     sizes = [model.n_features_in_, *model.hidden_sizes, len(model.classes_)]
@@ -155,8 +105,10 @@ def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     def layers(suffix: str) -> list[tuple[NDArray[Any], NDArray[Any]]]:
         found = []
         for index, shape in enumerate(pairwise(sizes)):
-            weights = _array(arrays, f"{prefix}.coefs{suffix}.{index}", shape, np.float32)
-            biases = _array(arrays, f"{prefix}.intercepts{suffix}.{index}", shape[1:], np.float32)
+            weights = take_array(arrays, f"{prefix}.coefs{suffix}.{index}", shape, np.float32)
+            biases = take_array(
+                arrays, f"{prefix}.intercepts{suffix}.{index}", shape[1:], np.float32
+            )
             found.append((weights, biases))
         return found
 
@@ -178,17 +130,6 @@ def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     return model
 
 
-def _array(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
-    """Take an array out of the file; its shape, type and values are what the header says."""
-    array = arrays[name]
-    if array.shape != shape or array.dtype != dtype:
-        raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {shape}, "
-                         f"got {array.dtype} of shape {array.shape}")  # fmt: skip
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds values that are not finite")
-    return array
-
-
 # Fitted arrays of scikit-learn's scalers: what `transform` and `inverse_transform` read. One that
 # an argument makes needless is None, and not in the file.
 _SCALERS = {
@@ -206,7 +147,7 @@ def _write_scaler(model: Any, prefix: str, arrays: Arrays) -> Described:
     return {
         "params": model.get_params(),
         "n_samples": int(model.n_samples_seen_),
-        **_write_features(model),
+        **write_features(model),
     }
 
 
@@ -218,12 +159,12 @@ def _read_scaler(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> A
         name: tuple(value) if isinstance(value, list) else value
         for name, value in described["params"].items()
     }
-    model = _read_features(getattr(sklearn.preprocessing, kind)(**params), described)
+    model = read_features(getattr(sklearn.preprocessing, kind)(**params), described)
     needless = _needless(params)
     for name in _SCALERS[kind]:
         array = None
         if name not in needless:
-            array = _array(arrays, f"{prefix}.{name}", (model.n_features_in_,), np.float64)
+            array = take_array(arrays, f"{prefix}.{name}", (model.n_features_in_,), np.float64)
         setattr(model, name, array)
     model.n_samples_seen_ = int(described["n_samples"])
     return model
@@ -244,7 +185,7 @@ def _write_columns(model: Any, prefix: str, arrays: Arrays) -> Described:
         "columns": list(model.columns_),
         "every": every,
         "output": output,
-        **_write_features(model),
+        **write_features(model),
     }
 
 
@@ -256,7 +197,7 @@ def _read_columns(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> 
     model.columns_ = columns
     # The part after it may want names with its columns: `set_output` of scikit-learn.
     model.set_output(transform=described["output"])
-    return _read_features(model, described)
+    return read_features(model, described)
 
 
 def _write_filter(model: Any, prefix: str, arrays: Arrays) -> Described:
@@ -267,21 +208,21 @@ def _write_filter(model: Any, prefix: str, arrays: Arrays) -> Described:
         "threshold": float(model.threshold),
         "support": model.support_.tolist(),
         "dropped": model.dropped_,
-        **_write_features(model),
+        **write_features(model),
     }
 
 
 def _read_filter(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     from moodcore.preprocessing import CorrelationFilter
 
-    model = _read_features(CorrelationFilter(float(described["threshold"])), described)
+    model = read_features(CorrelationFilter(float(described["threshold"])), described)
     n = model.n_features_in_
     model.support_ = np.array(described["support"], dtype=bool)
     if model.support_.shape != (n,):
         raise ValueError(f"support must have one entry for each of {n} features")
     model.dropped_ = list(described["dropped"])
-    model.correlation_ = _array(arrays, f"{prefix}.correlation_", (n, n), np.float64)
-    model.relevance_ = _array(arrays, f"{prefix}.relevance_", (n,), np.float64)
+    model.correlation_ = take_array(arrays, f"{prefix}.correlation_", (n, n), np.float64)
+    model.relevance_ = take_array(arrays, f"{prefix}.relevance_", (n,), np.float64)
     return model
 
 
@@ -292,7 +233,7 @@ def _write_balanced(model: Any, prefix: str, arrays: Arrays) -> Described:
         "estimator": write_part(model.estimator_, f"{prefix}.estimator", arrays),
         "counts_before": drawn.counts_before.tolist(),
         "counts_after": drawn.counts_after.tolist(),
-        **_write_features(model),
+        **write_features(model),
     }
 
 
@@ -302,7 +243,7 @@ def _read_balanced(described: Mapping[str, Any], prefix: str, arrays: Arrays) ->
     from moodcore.preprocessing import BalancedClassifier, Downsampling
 
     fitted = read_part(described["estimator"], f"{prefix}.estimator", arrays)
-    model = _read_features(BalancedClassifier(clone(fitted)), described)
+    model = read_features(BalancedClassifier(clone(fitted)), described)
     model.estimator_, model.classes_ = fitted, fitted.classes_
     # Which rows of the training table were kept is not kept with the model.
     model.downsampling_ = Downsampling(
@@ -353,6 +294,7 @@ _Reader = Callable[[Mapping[str, Any], str, Arrays], Any]
 _KINDS: dict[str, tuple[_Writer, _Reader]] = {
     "BalancedClassifier": (_write_balanced, _read_balanced),
     "CorrelationFilter": (_write_filter, _read_filter),
+    "GBT": (write_gbt, read_gbt),
     "MLP": (_write_mlp, _read_mlp),
     "MinMaxScaler": (_write_scaler, _read_scaler),
     "Pipeline": (_write_steps, _read_plain_pipeline),

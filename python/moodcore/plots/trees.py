@@ -153,7 +153,10 @@ def _edge(ax: Axes, above: tuple[float, float], below: tuple[float, float], answ
         [above[0], below[0]], [above[1] - 0.13, below[1] + 0.13], color="#808080", linewidth=0.9
     )
     middle = (above[0] + below[0]) / 2, (above[1] + below[1]) / 2
-    ax.text(*middle, answer, ha="center", va="center", fontsize=SMALL - 1, color="#505050")
+    ground = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"}
+    ax.text(
+        *middle, answer, ha="center", va="center", fontsize=SMALL - 1, color="#505050", bbox=ground
+    )
 
 
 def _answer(row: Mapping[str, Any], answer: str) -> str:

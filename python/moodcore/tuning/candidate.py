@@ -92,7 +92,7 @@ class CandidateResult:
 
 
 def fit_fold(
-    family: Family, arguments: Params, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll
+    family: Family, arguments: Params, fold: Fold, seed: int, listeners: tuple[OnStep, OnPoll]
 ) -> FoldResult:
     """Train one candidate on one fold and validate it.
 
@@ -106,14 +106,13 @@ def fit_fold(
         The preprocessed fold.
     seed : int
         Seed of every random choice in the training.
-    on_step : callable
-        Called after every epoch or round; what it raises ends the training.
-    on_poll : callable
-        Called many times a second; likewise.
+    listeners : (callable, callable)
+        Called with the curves' last values after every epoch or round, and many times a second
+        without arguments; what they raise ends the training.
     """
     begin = time.perf_counter()
     model = family.estimator()(**arguments, n_jobs=1, random_state=seed)
-    curves = family.fit(model, fold, seed, on_step, on_poll)
+    curves = family.fit(model, fold, seed, *listeners)
     predicted = model.predict(fold.X_valid)
     hits = predicted == fold.y_valid
     recalls = [float(hits[fold.y_valid == code].mean()) for code in np.unique(fold.y_valid)]

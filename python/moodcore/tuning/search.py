@@ -168,7 +168,7 @@ class Search:
             if candidate.cancelled.is_set():
                 return None
             try:
-                return fit_fold(family, arguments, self._folds[fold], seed, on_step, on_poll)
+                return fit_fold(family, arguments, self._folds[fold], seed, (on_step, on_poll))
             except StoppedError:
                 return None
             except PrunedError as found:

@@ -7,6 +7,11 @@ use pyo3::prelude::*;
 
 mod arrays;
 mod errors;
+mod gbt;
+mod gbt_arrays;
+mod gbt_listener;
+mod gbt_model;
+mod gbt_tables;
 mod mlp;
 mod monitor;
 mod platform;
@@ -14,6 +19,12 @@ mod platform;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<gbt_model::GbtModel>()?;
+    module.add_function(wrap_pyfunction!(gbt::gbt_base, module)?)?;
+    module.add_function(wrap_pyfunction!(gbt::gbt_check, module)?)?;
+    module.add_function(wrap_pyfunction!(gbt::gbt_defaults, module)?)?;
+    module.add_function(wrap_pyfunction!(gbt::gbt_fit, module)?)?;
+    module.add_function(wrap_pyfunction!(gbt::gbt_probabilities, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_check, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_fit, module)?)?;

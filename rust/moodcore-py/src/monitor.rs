@@ -13,7 +13,8 @@ pub(crate) struct PythonMonitor {
     pub(crate) on_poll: Option<Py<PyAny>>,
 }
 
-fn stopped(exception: PyErr) -> Error {
+/// The error that carries an exception of Python through the crate.
+pub(crate) fn stopped(exception: PyErr) -> Error {
     Error::Stopped(Box::new(exception))
 }
 
@@ -35,10 +36,15 @@ impl Monitor for PythonMonitor {
     }
 
     fn poll(&mut self) -> Result<()> {
-        Python::attach(|py| {
-            py.check_signals()?;
-            self.on_poll.as_ref().map_or(Ok(()), |on_poll| on_poll.call0(py).map(drop))
-        })
-        .map_err(stopped)
+        poll(self.on_poll.as_ref())
     }
+}
+
+/// Looks for signals, and calls what wants to be called at every poll.
+pub(crate) fn poll(on_poll: Option<&Py<PyAny>>) -> Result<()> {
+    Python::attach(|py| {
+        py.check_signals()?;
+        on_poll.map_or(Ok(()), |on_poll| on_poll.call0(py).map(drop))
+    })
+    .map_err(stopped)
 }

@@ -1,0 +1,234 @@
+"""Parameters of boosting as users write them, resolved to what the core takes."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def _feature_index(feature: Any, names: Sequence[str] | None, n_features: int, what: str) -> int:
+    """Find a feature by name or number."""
+    if isinstance(feature, str):
+        if names is None:
+            raise ValueError(f"{what} names {feature!r}, but the training data had no names")
+        if feature not in names:
+            raise ValueError(f"{what} must name features ({', '.join(names)}), got {feature!r}")
+        return list(names).index(feature)
+    if isinstance(feature, bool | np.bool_) or not isinstance(feature, int | np.integer):
+        raise TypeError(f"{what} must hold names or numbers of features, got {feature!r}")
+    if not 0 <= feature < n_features:
+        raise ValueError(f"{what} must hold feature numbers 0 to {n_features - 1}, got {feature}")
+    return int(feature)
+
+
+def categorical_mask(
+    categorical_features: Any, names: Sequence[str] | None, n_features: int
+) -> NDArray[np.bool_] | None:
+    """Say which features are categorical; None leaves it to the types of the columns.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When the features are not those of the table.
+    """
+    if isinstance(categorical_features, str):
+        if categorical_features == "from_dtype":
+            return None
+        raise ValueError(
+            "categorical_features must be 'from_dtype', None, or a list of features, "
+            f"got {categorical_features!r}"
+        )
+    mask = np.zeros(n_features, dtype=bool)
+    if categorical_features is None:
+        return mask
+    listed = list(categorical_features)
+    if listed and all(isinstance(entry, bool | np.bool_) for entry in listed):
+        if len(listed) != n_features:
+            raise ValueError(
+                f"categorical_features must have an entry for each of {n_features} features, "
+                f"got {len(listed)}"
+            )
+        return np.array(listed, dtype=bool)
+    for feature in listed:
+        mask[_feature_index(feature, names, n_features, "categorical_features")] = True
+    return mask
+
+
+def monotone_signs(
+    constraints: Any, classes: NDArray[Any], names: Sequence[str] | None, n_features: int
+) -> list[list[int]]:
+    """Give the sign of each feature, for each output; empty where nothing is constrained.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When features, classes or signs are not what they may be.
+    """
+    if constraints is None or len(classes) == 1:
+        return []
+    if len(classes) == 2:
+        signs = [_signs(constraints, names, n_features)]
+    else:
+        signs = _signs_by_class(constraints, classes, names, n_features)
+    return signs if any(map(any, signs)) else []
+
+
+def _signs_by_class(
+    constraints: Any, classes: NDArray[Any], names: Sequence[str] | None, n_features: int
+) -> list[list[int]]:
+    labels = classes.tolist()
+    if not isinstance(constraints, Mapping) or not set(constraints) <= set(labels):
+        raise ValueError(
+            f"monotone_constraints must be a dict from some of the classes {labels} to the signs "
+            f"for that class's margin, got {constraints!r}"
+        )
+    signs = [[0] * n_features for _ in labels]
+    for label, own in constraints.items():
+        signs[labels.index(label)] = _signs(own, names, n_features)
+    return signs
+
+
+def _signs(constraints: Any, names: Sequence[str] | None, n_features: int) -> list[int]:
+    what = "monotone_constraints"
+    if isinstance(constraints, Mapping):
+        given = {
+            _feature_index(feature, names, n_features, what): sign
+            for feature, sign in constraints.items()
+        }
+        listed = [given.get(at, 0) for at in range(n_features)]
+    else:
+        listed = list(constraints)
+    if len(listed) != n_features:
+        raise ValueError(f"{what} must have a sign for each of {n_features} features, "
+                         f"got {len(listed)}")  # fmt: skip
+    for sign in listed:
+        if isinstance(sign, str) or sign not in (-1, 0, 1):
+            raise ValueError(f"{what} must be -1, 0 or 1, got {sign!r}")
+    return [int(sign) for sign in listed]
+
+
+def interaction_groups(
+    constraints: Any, names: Sequence[str] | None, n_features: int
+) -> list[list[int]]:
+    """Give the groups of features that may meet on a path; empty for no constraint.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When a group holds what is not a feature.
+    """
+    if constraints is None:
+        return []
+    what = "interaction_constraints"
+    if isinstance(constraints, str) or any(isinstance(group, str | int) for group in constraints):
+        raise TypeError(f"{what} must be a list of lists of features, got {constraints!r}")
+    return [
+        sorted({_feature_index(entry, names, n_features, what) for entry in group})
+        for group in constraints
+    ]
+
+
+def base_shares(base_score: Any, n_classes: int) -> list[float]:
+    """Check the probabilities that boosting starts from: one for two classes, else one a class.
+
+    Raises
+    ------
+    ValueError
+        When there are not as many as outputs, or one is not between 0 and 1.
+    """
+    n_outputs = 1 if n_classes <= 2 else n_classes
+    shares = [float(share) for share in np.atleast_1d(np.asarray(base_score, dtype=np.float64))]
+    if len(shares) != n_outputs:
+        wanted = (
+            "the probability of the second class" if n_outputs == 1 else "a probability a class"
+        )
+        raise ValueError(f"base_score must be {wanted}, got {base_score!r}")
+    for share in shares:
+        if not 0 < share < 1:
+            raise ValueError(f"base_score must be above 0 and below 1, got {share}")
+    return shares
+
+
+def check_missing(missing: Any) -> float | str:
+    """Check the value that counts as missing.
+
+    Raises
+    ------
+    TypeError
+        When it is neither a number nor text.
+    """
+    if isinstance(missing, str):
+        return missing
+    if isinstance(missing, bool) or not isinstance(missing, int | float | np.number):
+        raise TypeError(f"missing must be a number or text, got {missing!r}")
+    return float(missing)
+
+
+def takes_weight(function: Callable[..., Any]) -> bool:
+    """Tell whether a callable takes ``sample_weight``."""
+    try:
+        return "sample_weight" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def core_objective(
+    objective: Any, y: NDArray[np.uint32], weight: NDArray[np.float64] | None
+) -> Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]] | None:
+    """Wrap an objective so that the core can call it with margins of shape (n, n_outputs).
+
+    Raises
+    ------
+    TypeError
+        When it is not callable.
+    """
+    if objective is None:
+        return None
+    if not callable(objective):
+        raise TypeError(f"objective must be None or a callable, got {objective!r}")
+    named = {"sample_weight": weight} if takes_weight(objective) else {}
+    codes = y.astype(np.intp)
+
+    def derivatives(
+        margins: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        shown = margins[:, 0] if margins.shape[1] == 1 else margins
+        gradient, hessian = objective(codes, shown, **named)
+        return (
+            _derivative("gradient", gradient, shown.shape).reshape(margins.shape),
+            _derivative("hessian", hessian, shown.shape).reshape(margins.shape),
+        )
+
+    return derivatives
+
+
+def _derivative(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"the objective's {name} must be of shape {shape}, got {array.shape}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        at = np.argwhere(~finite)[0].tolist()
+        raise ValueError(f"the objective's {name} must be finite, got {array[*at]} in row {at[0]}")
+    if name == "hessian" and (array < 0).any():
+        row = int(np.argwhere(array < 0)[0][0])
+        raise ValueError(f"the objective's hessian must be at least 0, got less in row {row}")
+    return array
+
+
+def validation_share(fraction: Any) -> float:
+    """Check the share of the rows that is set aside; 0.1 where none is given.
+
+    Raises
+    ------
+    ValueError
+        When it is not between 0 and 1.
+    """
+    if fraction is None:
+        return 0.1
+    if isinstance(fraction, bool) or not (math.isfinite(fraction) and 0 < fraction < 1):
+        raise ValueError(f"validation_fraction must be above 0 and below 1, got {fraction!r}")
+    return float(fraction)

@@ -1,0 +1,172 @@
+//! Gradient-boosted trees for Python: training, and probabilities of margins.
+
+use crate::errors::to_python;
+use crate::gbt_listener::PythonListener;
+use crate::gbt_model::GbtModel;
+use crate::gbt_tables::{LabelledArrays, read_rows, row_major};
+use crate::platform::instruction_set;
+use moodcore::gbt::{Config, Metric, MetricKind, Plan, fit};
+use moodcore::parallel::{Compute, Team};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// A metric's name, whether larger is better, and the callable that computes it; none for those
+/// that the crate computes.
+type PythonMetric = (String, bool, Option<Py<PyAny>>);
+
+/// Checks hyperparameters, a JSON object; raises what `gbt_fit` would raise.
+#[pyfunction]
+pub(crate) fn gbt_check(params: &str) -> PyResult<()> {
+    Config::from_json(params).map(drop).map_err(to_python)
+}
+
+/// The hyperparameters' names and defaults, a JSON object.
+#[pyfunction]
+pub(crate) fn gbt_defaults() -> PyResult<String> {
+    serde_json::to_string(&Config::default()).map_err(|e| PyValueError::new_err(e.to_string()))
+}
+
+fn metric_kind(name: &str, callable: Option<&Py<PyAny>>) -> PyResult<MetricKind> {
+    match (name, callable) {
+        (_, Some(_)) => Ok(MetricKind::Custom),
+        ("logloss", None) => Ok(MetricKind::LogLoss),
+        ("error", None) => Ok(MetricKind::Error),
+        (other, None) => Err(PyValueError::new_err(format!("metric {other} has no callable"))),
+    }
+}
+
+/// Trains: the model, the values of all metrics, and the best round.
+#[pyfunction]
+#[pyo3(signature = (params, train, n_classes, *, categorical, base=None, start=None, evaluate=Vec::new(), metrics=Vec::new(), objective=None, seed=0, threads=1, instructions, on_round=None, on_poll=None))]
+#[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
+pub(crate) fn gbt_fit<'py>(
+    py: Python<'py>,
+    params: &str,
+    train: LabelledArrays<'py>,
+    n_classes: usize,
+    categorical: Vec<bool>,
+    base: Option<Vec<f64>>,
+    start: Option<&GbtModel>,
+    evaluate: Vec<LabelledArrays<'py>>,
+    metrics: Vec<PythonMetric>,
+    objective: Option<Py<PyAny>>,
+    seed: u64,
+    threads: usize,
+    instructions: &str,
+    on_round: Option<Py<PyAny>>,
+    on_poll: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let config = Config::from_json(params).map_err(to_python)?;
+    let train = read_rows(&train)?;
+    let eval = evaluate.iter().map(read_rows).collect::<PyResult<Vec<_>>>()?;
+    let isa = instruction_set(instructions)?;
+    let measured = metrics
+        .iter()
+        .map(|(name, maximize, callable)| {
+            Ok(Metric { kind: metric_kind(name, callable.as_ref())?, maximize: *maximize })
+        })
+        .collect::<PyResult<Vec<_>>>()?;
+    let plan = Plan {
+        config: &config,
+        n_classes,
+        categorical: &categorical,
+        start: start.map(|model| model.ensemble().clone()),
+        base,
+        metrics: &measured,
+        seed,
+    };
+    let callables = metrics.into_iter().map(|(_, _, callable)| callable).collect();
+    let n_outputs = if n_classes <= 2 { 1 } else { n_classes };
+    let mut listener =
+        PythonListener { metrics: callables, objective, on_round, on_poll, n_outputs };
+    let fitted = py
+        .detach(|| {
+            let team = Team::new(threads)?;
+            fit(plan, &train, &eval, Compute { isa, team: &team }, &mut listener)
+        })
+        .map_err(to_python)?;
+    let out = PyDict::new(py);
+    out.set_item("model", GbtModel::of(fitted.ensemble))?;
+    out.set_item("history", fitted.history)?;
+    out.set_item("best_round", fitted.best_round)?;
+    Ok(out)
+}
+
+/// The margins at which classes have these shares: for one share, the second of two classes', the
+/// logarithm of its odds; for more, the logarithm of each.
+#[pyfunction]
+pub(crate) fn gbt_base(shares: Vec<f64>) -> Vec<f64> {
+    match shares[..] {
+        [share] => vec![libm::log(share) - libm::log1p(-share)],
+        _ => shares.into_iter().map(libm::log).collect(),
+    }
+}
+
+/// Probabilities of all classes, or their logarithms, from margins of shape (n, n_outputs).
+#[pyfunction]
+#[pyo3(signature = (margins, n_classes, *, log=false))]
+pub(crate) fn gbt_probabilities<'py>(
+    py: Python<'py>,
+    margins: PyReadonlyArray2<'py, f64>,
+    n_classes: usize,
+    log: bool,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let (n_rows, n_outputs) = margins.as_array().dim();
+    if n_outputs != if n_classes <= 2 { 1 } else { n_classes } {
+        return Err(PyValueError::new_err(format!(
+            "{n_classes} classes have another number of outputs than {n_outputs}"
+        )));
+    }
+    let margins = row_major(&margins)?;
+    let mut out = vec![0.0; n_rows * n_classes];
+    py.detach(|| {
+        for (margins, out) in margins.chunks(n_outputs).zip(out.chunks_mut(n_classes.max(1))) {
+            if log { log_probabilities(margins, out) } else { probabilities(margins, out) }
+        }
+    });
+    PyArray1::from_vec(py, out).reshape([n_rows, n_classes])
+}
+
+/// Probabilities of the classes from the margins of a row: logistic for two classes, else
+/// softmax. The exponential is `libm`'s, which is the same on every machine.
+pub(crate) fn probabilities(margins: &[f64], out: &mut [f64]) {
+    match (margins, &mut *out) {
+        (_, [only]) => *only = 1.0,
+        ([margin], [first, second]) => {
+            let rare = libm::exp(-margin.abs());
+            let (small, large) = (rare / (1.0 + rare), 1.0 / (1.0 + rare));
+            (*first, *second) = if *margin > 0.0 { (small, large) } else { (large, small) };
+        }
+        _ => {
+            let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let mut sum = 0.0;
+            for (out, margin) in out.iter_mut().zip(margins) {
+                *out = libm::exp(margin - largest);
+                sum += *out;
+            }
+            out.iter_mut().for_each(|out| *out /= sum);
+        }
+    }
+}
+
+/// Logarithms of the probabilities, finite also where a probability is rounded to zero.
+fn log_probabilities(margins: &[f64], out: &mut [f64]) {
+    match (margins, &mut *out) {
+        (_, [only]) => *only = 0.0,
+        ([margin], [first, second]) => {
+            let near = -libm::log1p(libm::exp(-margin.abs()));
+            let far = near - margin.abs();
+            (*first, *second) = if *margin > 0.0 { (far, near) } else { (near, far) };
+        }
+        _ => {
+            let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = margins.iter().map(|margin| libm::exp(margin - largest)).sum();
+            let log_sum = libm::log(sum);
+            for (out, margin) in out.iter_mut().zip(margins) {
+                *out = margin - largest - log_sum;
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A trained ensemble that Python holds but does not look into.
+
+use crate::errors::to_python;
+use crate::gbt::probabilities;
+use crate::gbt_arrays::{read_ensemble, write_ensemble};
+use crate::gbt_tables::{TableArrays, read_table, row_major};
+use crate::monitor::poll;
+use crate::platform::instruction_set;
+use moodcore::Result;
+use moodcore::gbt::{Ensemble, Predictor, contributions, leaves};
+use moodcore::parallel::{Compute, Team};
+use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyType};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+/// An ensemble, and the tables for its prediction, which are made when they are first needed.
+#[pyclass(frozen, module = "moodcore._core")]
+pub(crate) struct GbtModel {
+    ensemble: Ensemble,
+    predictor: OnceLock<Predictor>,
+}
+
+impl GbtModel {
+    pub(crate) fn of(ensemble: Ensemble) -> Self {
+        GbtModel { ensemble, predictor: OnceLock::new() }
+    }
+
+    pub(crate) fn ensemble(&self) -> &Ensemble {
+        &self.ensemble
+    }
+
+    fn predictor(&self) -> &Predictor {
+        self.predictor.get_or_init(|| Predictor::new(&self.ensemble))
+    }
+
+    /// The rounds from `first` up to `last`, or all from `first` on.
+    fn range(&self, first: usize, last: Option<usize>) -> PyResult<Range<usize>> {
+        let n_rounds = self.ensemble.n_rounds();
+        let last = last.unwrap_or(n_rounds);
+        if first > last || last > n_rounds {
+            return Err(PyValueError::new_err(format!(
+                "rounds must be within 0..{n_rounds}, got {first}..{last}"
+            )));
+        }
+        Ok(first..last)
+    }
+
+    /// The margins that prediction adds to: the model's base for each row, or those given.
+    fn origin(
+        &self,
+        n_rows: usize,
+        start: Option<&PyReadonlyArray2<'_, f64>>,
+    ) -> PyResult<Vec<f64>> {
+        let base = &self.ensemble.base;
+        let Some(start) = start else { return Ok(base.repeat(n_rows)) };
+        if start.as_array().dim() != (n_rows, base.len()) {
+            return Err(PyValueError::new_err(format!(
+                "start must be of shape {:?}, got {:?}",
+                (n_rows, base.len()),
+                start.as_array().dim()
+            )));
+        }
+        row_major(start).map(<[f64]>::to_vec)
+    }
+}
+
+/// Computes something about a table without the interpreter.
+fn compute(
+    py: Python<'_>,
+    threads: usize,
+    instructions: &str,
+    task: impl FnOnce(Compute<'_>, &mut dyn FnMut() -> Result<()>) -> Result<()> + Send,
+) -> PyResult<()> {
+    let isa = instruction_set(instructions)?;
+    py.detach(|| {
+        let team = Team::new(threads)?;
+        task(Compute { isa, team: &team }, &mut || poll(None))
+    })
+    .map_err(to_python)
+}
+
+#[pymethods]
+impl GbtModel {
+    /// Checks the arrays that `arrays` gives, and makes a model of them.
+    #[new]
+    fn new(arrays: &Bound<'_, PyDict>) -> PyResult<Self> {
+        read_ensemble(arrays).map(Self::of)
+    }
+
+    /// The model as plain arrays.
+    fn arrays<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        write_ensemble(py, &self.ensemble)
+    }
+
+    /// How to pickle and copy: by the arrays.
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyDict>,))> {
+        Ok((py.get_type::<GbtModel>(), (self.arrays(py)?,)))
+    }
+
+    #[getter]
+    fn n_features(&self) -> usize {
+        self.ensemble.binner.features.len()
+    }
+
+    #[getter]
+    fn n_outputs(&self) -> usize {
+        self.ensemble.n_outputs()
+    }
+
+    #[getter]
+    fn n_rounds(&self) -> usize {
+        self.ensemble.n_rounds()
+    }
+
+    #[getter]
+    fn trees_per_round(&self) -> usize {
+        self.ensemble.trees_per_round
+    }
+
+    /// Margin of each output before the first tree.
+    #[getter]
+    fn base(&self) -> Vec<f64> {
+        self.ensemble.base.clone()
+    }
+
+    /// Margins of each row and output.
+    #[pyo3(signature = (table, *, start=None, first=0, last=None, threads=1, instructions))]
+    #[expect(clippy::too_many_arguments, reason = "all but the table are keywords")]
+    fn margins<'py>(
+        &self,
+        py: Python<'py>,
+        table: TableArrays<'py>,
+        start: Option<PyReadonlyArray2<'py, f64>>,
+        first: usize,
+        last: Option<usize>,
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let table = read_table(&table)?;
+        let rounds = self.range(first, last)?;
+        let mut out = self.origin(table.n_rows(), start.as_ref())?;
+        compute(py, threads, instructions, |compute, poll| {
+            self.predictor().margins(&self.ensemble, &table, rounds, &mut out, compute, poll)
+        })?;
+        PyArray1::from_vec(py, out).reshape([table.n_rows(), self.n_outputs()])
+    }
+
+    /// The node that each row ends in, in each tree.
+    #[pyo3(signature = (table, *, first=0, last=None, threads=1, instructions))]
+    fn leaves<'py>(
+        &self,
+        py: Python<'py>,
+        table: TableArrays<'py>,
+        first: usize,
+        last: Option<usize>,
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Bound<'py, PyArray2<u32>>> {
+        let table = read_table(&table)?;
+        let rounds = self.range(first, last)?;
+        let n_trees = rounds.len() * self.ensemble.trees_per_round;
+        let mut out = vec![0; table.n_rows() * n_trees];
+        compute(py, threads, instructions, |compute, poll| {
+            leaves(&self.ensemble, &table, rounds, &mut out, compute, poll)
+        })?;
+        PyArray1::from_vec(py, out).reshape([table.n_rows(), n_trees])
+    }
+
+    /// Contributions of each feature to each output's margin, the expected margin last.
+    #[pyo3(signature = (table, *, first=0, last=None, threads=1, instructions))]
+    fn contributions<'py>(
+        &self,
+        py: Python<'py>,
+        table: TableArrays<'py>,
+        first: usize,
+        last: Option<usize>,
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Bound<'py, PyArray3<f64>>> {
+        let table = read_table(&table)?;
+        let rounds = self.range(first, last)?;
+        let shape = [table.n_rows(), self.n_outputs(), self.n_features() + 1];
+        let mut out = vec![0.0; shape.iter().product()];
+        compute(py, threads, instructions, |compute, poll| {
+            contributions(&self.ensemble, &table, rounds, &mut out, compute, poll)
+        })?;
+        PyArray1::from_vec(py, out).reshape(shape)
+    }
+
+    /// Margins of one row.
+    fn row(&self, values: Vec<f64>) -> PyResult<Vec<f64>> {
+        self.predictor().row(&self.ensemble, &values).map_err(to_python)
+    }
+
+    /// Probabilities of one row.
+    fn row_probabilities(&self, values: Vec<f64>, n_classes: usize) -> PyResult<Vec<f64>> {
+        let margins = self.row(values)?;
+        let mut out = vec![0.0; n_classes];
+        probabilities(&margins, &mut out);
+        Ok(out)
+    }
+
+    /// A model of some of the rounds.
+    fn slice(&self, first: usize, last: usize) -> PyResult<Self> {
+        let rounds = self.range(first, Some(last))?;
+        let ensemble = &self.ensemble;
+        Ok(Self::of(Ensemble {
+            binner: ensemble.binner.clone(),
+            base: ensemble.base.clone(),
+            trees: ensemble.rounds(rounds).to_vec(),
+            trees_per_round: ensemble.trees_per_round,
+        }))
+    }
+}

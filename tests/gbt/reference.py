@@ -1,0 +1,224 @@
+"""Boosted trees by brute force: the readable twin of the core, in plain NumPy and float64.
+
+Every threshold of every feature is tried with sums taken anew over the rows; there are no
+histograms, no integers and no subtraction. Equation numbers are Chen and Guestrin's (2016).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Options:
+    """What a tree may look like; names and defaults as in `moodcore.GBT`."""
+
+    learning_rate: float = 0.1
+    max_leaves: int | None = 31
+    max_depth: int | None = None
+    grow_policy: str = "lossguide"
+    min_child_samples: float = 20
+    min_child_weight: float = 1e-3
+    reg_alpha: float = 0.0
+    reg_lambda: float = 1.0
+    gamma: float = 0.0
+    max_delta_step: float = 0.0
+    multi_strategy: str = "one_output_per_tree"
+    monotone: dict[int, list[int]] = field(default_factory=dict)
+    interaction: list[list[int]] = field(default_factory=list)
+
+
+@dataclass
+class Node:
+    """A node with the rows that reach it."""
+
+    rows: np.ndarray
+    depth: int
+    bounds: tuple[float, float]
+    path: frozenset[int]
+    value: np.ndarray
+    gain: float = 0.0
+    feature: int = -1
+    threshold: float = np.nan
+    missing_left: bool = False
+    left: int = -1
+    right: int = -1
+
+
+def shrink(g, alpha):
+    return np.sign(g) * np.maximum(np.abs(g) - alpha, 0)
+
+
+def leaf_value(g, h, o: Options, bounds=(-np.inf, np.inf)):
+    """Equation 5 with L1, a largest step, and bounds."""
+    if h + o.reg_lambda <= 0:
+        return 0.0
+    value = -shrink(g, o.reg_alpha) / (h + o.reg_lambda)
+    if o.max_delta_step > 0:
+        value = np.clip(value, -o.max_delta_step, o.max_delta_step)
+    return float(np.clip(value, *bounds))
+
+
+def score(g, h, o: Options, bounds=(-np.inf, np.inf)):
+    """Twice the fall of the objective at the leaf's value: equation 6, with L1."""
+    w = leaf_value(g, h, o, bounds)
+    return -(2 * g * w + (h + o.reg_lambda) * w * w) - 2 * o.reg_alpha * abs(w)
+
+
+class Grower:
+    """Grows one tree on gradients of shape (n_rows, n_outputs)."""
+
+    def __init__(self, X, g, h, weight, options: Options, signs):
+        self.X, self.g, self.h, self.weight, self.o, self.signs = X, g, h, weight, options, signs
+        self.cuts = []
+        for column in X.T:
+            values = np.unique(column[~np.isnan(column)])
+            self.cuts.append((values[:-1] + values[1:]) / 2)
+
+    def sums(self, rows):
+        return self.g[rows].sum(0), self.h[rows].sum(0), self.weight[rows].sum()
+
+    def total_score(self, rows, bounds):
+        g, h, _ = self.sums(rows)
+        return sum(score(a, b, self.o, bounds) for a, b in zip(g, h, strict=True))
+
+    def make(self, rows, depth, bounds, path):
+        g, h, _ = self.sums(rows)
+        value = [leaf_value(a, b, self.o, bounds) for a, b in zip(g, h, strict=True)]
+        return Node(rows, depth, bounds, path, self.o.learning_rate * np.array(value))
+
+    def allowed(self, feature, path):
+        groups = self.o.interaction
+        if not groups or not path - {feature}:
+            return True
+        return any(feature in group and path <= set(group) for group in groups)
+
+    def candidates(self, node):
+        """All splits as (gain, feature, threshold, missing_left), best ties first."""
+        parent = self.total_score(node.rows, node.bounds)
+        for feature in range(self.X.shape[1]):
+            if not self.allowed(feature, node.path):
+                continue
+            column = self.X[node.rows, feature]
+            missing = np.isnan(column)
+            for missing_left in (False, True) if missing.any() else (None,):
+                cuts = list(self.cuts[feature])
+                if missing_left is False:
+                    cuts.append(np.inf)
+                for cut in cuts:
+                    left = column <= cut
+                    if missing_left:
+                        left |= missing
+                    gain = self.gain(node, node.rows[left], node.rows[~left], feature, parent)
+                    if gain is not None:
+                        yield gain, feature, cut, missing_left
+
+    def gain(self, node, left, right, feature, parent):
+        o, sign, values = self.o, self.signs[feature], []
+        for rows in (left, right):
+            g, h, weight = self.sums(rows)
+            if weight < o.min_child_samples or h.mean() < o.min_child_weight:
+                return None
+            values.append(leaf_value(g[0], h[0], o, node.bounds))
+        if sign * (values[1] - values[0]) < 0:
+            return None
+        gain = sum(self.total_score(rows, node.bounds) for rows in (left, right)) - parent
+        return gain if gain > max(o.gamma, 1e-12 * abs(parent)) else None
+
+    def best(self, node):
+        """The candidate of largest gain; of equal ones the first."""
+        if len(node.rows) < 2 or self.weight[node.rows].sum() < 2 * self.o.min_child_samples:
+            return None
+        if self.o.max_depth is not None and node.depth >= self.o.max_depth:
+            return None
+        best = None
+        for candidate in self.candidates(node):
+            # Sums in another order differ in their last bits: that is no better gain.
+            if best is None or candidate[0] > best[0] * (1 + 1e-9):
+                best = candidate
+        return best
+
+    def grow(self):
+        """Nodes in the order of their creation."""
+        everything = (-np.inf, np.inf)
+        nodes = [self.make(np.arange(len(self.X)), 0, everything, frozenset())]
+        waiting = {0: self.best(nodes[0])}
+        n_leaves = 1
+        while n_leaves < (self.o.max_leaves or np.inf):
+            can = {at: split for at, split in waiting.items() if split is not None}
+            if not can:
+                break
+            if self.o.grow_policy == "lossguide":
+                at = min(can, key=lambda at: (-can[at][0], at))
+            else:
+                at = min(can, key=lambda at: (nodes[at].depth, at))
+            del waiting[at]
+            for child in self.split(nodes, at, *can[at]):
+                waiting[child] = self.best(nodes[child])
+            n_leaves += 1
+        return nodes
+
+    def split(self, nodes, at, gain, feature, threshold, missing_left):
+        node = nodes[at]
+        column = self.X[node.rows, feature]
+        left = column <= threshold
+        if missing_left is None:
+            weight = self.weight[node.rows]
+            missing_left = weight[left].sum() >= weight[~left].sum()
+        else:
+            left |= np.isnan(column) & missing_left
+        rows = node.rows[left], node.rows[~left]
+        bounds = [node.bounds, node.bounds]
+        if self.signs[feature]:
+            values = []
+            for part in rows:
+                g, h, _ = self.sums(part)
+                values.append(leaf_value(g[0], h[0], self.o, node.bounds))
+            low, middle, high = node.bounds[0], sum(values) / 2, node.bounds[1]
+            bounds = [(low, middle), (middle, high)][:: self.signs[feature]]
+        node.gain, node.feature, node.threshold = gain, feature, threshold
+        node.missing_left = bool(missing_left)
+        node.left, node.right = len(nodes), len(nodes) + 1
+        path = node.path | {feature}
+        nodes += [
+            self.make(part, node.depth + 1, bound, path)
+            for part, bound in zip(rows, bounds, strict=True)
+        ]
+        return node.left, node.right
+
+
+def probabilities(margins):
+    """Softmax; one margin stands for the second of two classes."""
+    if margins.shape[1] == 1:
+        margins = np.hstack([np.zeros_like(margins), margins])
+    e = np.exp(margins - margins.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def boost(X, y, rounds, options: Options, weight=None):
+    """Trees round by round, each a list of nodes, and the final margins of the training rows."""
+    weight = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    n_classes = int(y.max()) + 1
+    shares = np.bincount(y, weights=weight) / weight.sum()
+    base = np.log(shares)
+    if n_classes == 2:
+        base = base[1:] - base[:1]
+    margins = np.tile(base, (len(y), 1))
+    trees = []
+    free = [0] * X.shape[1]
+    for _ in range(rounds):
+        p = probabilities(margins)
+        g = (p - np.eye(n_classes)[y]) * weight[:, None]
+        h = p * (1 - p) * weight[:, None]
+        if n_classes == 2:
+            g, h = g[:, 1:], h[:, 1:]
+        together = options.multi_strategy == "multi_output_tree"
+        groups = [list(range(g.shape[1]))] if together else [[k] for k in range(g.shape[1])]
+        for outputs in groups:
+            signs = options.monotone.get(outputs[0], free)
+            nodes = Grower(X, g[:, outputs], h[:, outputs], weight, options, signs).grow()
+            trees.append(nodes)
+            for node in nodes:
+                if node.feature < 0:
+                    margins[np.ix_(node.rows, outputs)] += node.value
+    return trees, margins
