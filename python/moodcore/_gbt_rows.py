@@ -68,7 +68,7 @@ class BoostingRows:
         """
         n_rows = len(self.y)
         if n_rows < 2:
-            raise ValueError(f"setting rows aside needs at least 2 rows, got {n_rows}")
+            raise ValueError(f"setting rows aside needs 2 rows, got n_samples={n_rows}")
         n_held = int(np.ceil(fraction * n_rows))
         counts = np.bincount(self.y)
         counts = counts[counts > 0]

@@ -10,6 +10,7 @@ use super::score::Rules;
 use super::training::{Fit, Listener, MetricKind, Plan, Rows};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
+use crate::kernels::{Isa, Simd, Task, add_at_rows};
 use crate::parallel::{Compute, attended};
 use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
@@ -109,6 +110,7 @@ impl<'a> Boosting<'a> {
         let eval_weights: Vec<Weights> =
             eval.iter().map(|rows| Weights::new(rows.y.len(), rows.weight)).collect::<Result<_>>()?;
         let n_outputs = plan.n_outputs();
+        let trees_per_round = if config.is_vector_leaf() { 1 } else { n_outputs };
         let (binner, bins, eval_columns) = attended(&mut || listener.poll(), |_| {
             let binner = match &plan.start {
                 Some(start) => start.binner.clone(),
@@ -121,11 +123,12 @@ impl<'a> Boosting<'a> {
                 ),
             };
             let columns = binner.transform(&train.table, compute);
-            let blocks = Block::cut(&columns, team);
+            // The only tree of a round is shared by threads, block by block.
+            let least = if trees_per_round == 1 { 2 } else { 1 };
+            let blocks = Block::cut(&columns, least, team);
             let eval: Vec<_> = eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
             (binner, Bins { columns, blocks }, eval)
         })?;
-        let trees_per_round = if config.is_vector_leaf() { 1 } else { n_outputs };
         let base = plan.base.clone().unwrap_or_else(|| plan.prior(train.y, &weights));
         let mut ensemble = Ensemble { binner, base, trees: Vec::new(), trees_per_round };
         if let Some(start) = &plan.start {
@@ -179,13 +182,14 @@ impl<'a> Boosting<'a> {
 
     /// Adds the values of a tree, times a factor, to all margins.
     fn add_everywhere(&mut self, tree: &Tree, factor: f64) {
+        let isa = self.compute.isa;
         let mut soil = self.take_soil();
         let outputs = outputs_of(tree, self.margins.len());
         let within = outputs.first..outputs.first + outputs.count;
         let own = &mut self.margins[within.clone()];
-        add_routed(tree, factor, &self.bins.columns, own, &mut soil);
+        add_routed(tree, factor, &self.bins.columns, own, &mut soil, isa);
         for set in &mut self.eval {
-            add_routed(tree, factor, &set.columns, &mut set.margins[within.clone()], &mut soil);
+            add_routed(tree, factor, &set.columns, &mut set.margins[within.clone()], &mut soil, isa);
         }
         self.return_soil(soil);
     }
@@ -321,6 +325,7 @@ impl<'a> Boosting<'a> {
         shared: bool,
         stop: &AtomicBool,
     ) -> Tree {
+        let isa = self.compute.isa;
         let mut soil = self.take_soil();
         let ground = Ground {
             config: self.config,
@@ -329,7 +334,7 @@ impl<'a> Boosting<'a> {
             bins: &self.bins,
             weights: &self.weights,
             seed: self.seed,
-            isa: self.compute.isa,
+            isa,
         };
         let team = shared.then_some(self.compute.team);
         let gradients = &self.gradients;
@@ -341,13 +346,13 @@ impl<'a> Boosting<'a> {
         let mut sets = job.margins.iter_mut();
         if let Some(own) = sets.next() {
             if sample.is_none() {
-                add_leaves(&tree, 1.0, &leaves, own, &soil.rows);
+                add_leaves(&tree, 1.0, &leaves, own, &soil.rows, isa);
             } else {
-                add_routed(&tree, 1.0, &self.bins.columns, own, &mut soil);
+                add_routed(&tree, 1.0, &self.bins.columns, own, &mut soil, isa);
             }
         }
         for (own, set) in sets.zip(&self.eval) {
-            add_routed(&tree, 1.0, &set.columns, own, &mut soil);
+            add_routed(&tree, 1.0, &set.columns, own, &mut soil, isa);
         }
         self.return_soil(soil);
         tree
@@ -410,15 +415,14 @@ fn add_leaves(
     leaves: &[(u32, std::ops::Range<usize>)],
     margins: &mut [Vec<f64>],
     rows: &[u32],
+    isa: Isa,
 ) {
     let n_outputs = margins.len();
     for (node, range) in leaves {
         let values = &tree.values[*node as usize * n_outputs..][..n_outputs];
         for (&value, margins) in values.iter().zip(margins.iter_mut()) {
             let value = value * factor;
-            for &row in &rows[range.clone()] {
-                margins[row as usize] += value;
-            }
+            isa.run(AddAtRows { numbers: margins, rows: &rows[range.clone()], value });
         }
     }
 }
@@ -430,9 +434,25 @@ fn add_routed(
     columns: &[Vec<u8>],
     margins: &mut [Vec<f64>],
     soil: &mut Soil,
+    isa: Isa,
 ) {
-    let leaves = soil.route(tree, columns, margins[0].len());
-    add_leaves(tree, factor, &leaves, margins, &soil.rows);
+    let leaves = soil.route(tree, columns, margins[0].len(), isa);
+    add_leaves(tree, factor, &leaves, margins, &soil.rows, isa);
+}
+
+struct AddAtRows<'a> {
+    numbers: &'a mut [f64],
+    rows: &'a [u32],
+    value: f64,
+}
+
+impl Task for AddAtRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        add_at_rows(self.numbers, self.rows, self.value);
+    }
 }
 
 /// Checks of what training is given against each other.

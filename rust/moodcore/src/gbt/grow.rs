@@ -80,6 +80,7 @@ impl Soil {
         tree: &Tree,
         columns: &[Vec<u8>],
         n_rows: usize,
+        isa: Isa,
     ) -> Vec<(u32, Range<usize>)> {
         self.rows.clear();
         self.rows.extend(0..n_rows as u32);
@@ -97,7 +98,7 @@ impl Soil {
                 &mut self.spare[rows.clone()],
                 &columns[node.feature as usize],
                 &sides(tree, node),
-                None,
+                (isa, None),
             );
             let middle = rows.start + n_left;
             open.push((node.left, rows.start..middle));
@@ -329,7 +330,7 @@ impl<'a> Growth<'a> {
             &mut self.soil.spare[rows.clone()],
             &self.ground.bins.columns[split.feature],
             &sides(&self.tree, &self.tree.nodes[node as usize]),
-            self.seedling.team,
+            (self.ground.isa, self.seedling.team),
         );
         let (left, right) = self.children(&open, &split, rows.start + n_left);
         let left_node = self.add_node(&left);

@@ -1,21 +1,16 @@
 //! Sums of derivatives by bin, the statistics of a node from which its split is found.
 
 use super::gradients::Pair;
-use crate::kernels::{Simd, Task, prefetch_rows};
+pub(super) use crate::kernels::{Cell, FeatureCells, add_cell};
+use crate::kernels::{Simd, Task, add_to_histograms};
+use crate::parallel::Team;
 
 /// Bins of a feature, the one for missing values included.
 pub(super) const BINS: usize = 256;
 
-/// Features that lie together in a [`Block`]: at 16 bytes a bin their histograms are at most the
-/// size of a first-level cache, and a row's bins are one 64-bit word.
-pub(super) const BLOCK: usize = 8;
-
-/// The sums over the rows in one bin: gradients, as a signed number, and second derivatives above
-/// `count_bits` bits of weight. Both words are added in one 16-byte instruction.
-pub(super) type Cell = [u64; 2];
-
-/// The bins of one feature.
-pub(super) type FeatureCells = [Cell; BINS];
+/// Features that lie together in a [`Block`] at most: at 16 bytes a bin their histograms are
+/// about the size of a first-level cache, and the cost of fetching a row is shared by many.
+const WIDEST: usize = 10;
 
 /// The bins of a few neighbouring features, row by row.
 #[derive(Clone, Debug)]
@@ -24,25 +19,24 @@ pub(super) struct Block {
     pub(super) first: usize,
     /// How many features.
     pub(super) count: usize,
-    /// The bins of each row; places past the last feature are zero.
-    pub(super) rows: Vec<[u8; BLOCK]>,
+    /// The bins of each row, `count` a row.
+    pub(super) rows: Vec<u8>,
 }
 
 impl Block {
-    /// Cuts columns of bins into blocks of nearly equal width.
-    pub(super) fn cut(columns: &[Vec<u8>], team: &crate::parallel::Team) -> Vec<Block> {
+    /// Cuts columns of bins into blocks of nearly equal width, at least `least` of them.
+    pub(super) fn cut(columns: &[Vec<u8>], least: usize, team: &Team) -> Vec<Block> {
         let n_features = columns.len();
-        // At least two blocks, so that two threads can share the work of a large node.
-        let n_blocks = n_features.div_ceil(BLOCK).max(2.min(n_features));
+        let n_blocks = n_features.div_ceil(WIDEST).max(least.min(n_features));
         let edge = |block: usize| block * n_features / n_blocks;
         let mut blocks: Vec<Block> = (0..n_blocks)
             .map(|at| Block { first: edge(at), count: edge(at + 1) - edge(at), rows: Vec::new() })
             .collect();
         team.for_each(&mut blocks, |_, block| {
             let columns = &columns[block.first..block.first + block.count];
-            block.rows = vec![[0; BLOCK]; columns[0].len()];
+            block.rows = vec![0; columns[0].len() * block.count];
             for (at, column) in columns.iter().enumerate() {
-                for (row, &bin) in block.rows.iter_mut().zip(column) {
+                for (row, &bin) in block.rows.chunks_exact_mut(block.count).zip(column) {
                     row[at] = bin;
                 }
             }
@@ -87,7 +81,7 @@ impl NodeRows<'_> {
     pub(super) fn total(&self) -> Cell {
         let mut sum = [0; 2];
         for at in 0..self.pairs.len() {
-            add(&mut sum, self.words::<true>(at));
+            add_cell(&mut sum, self.words::<true>(at));
         }
         sum
     }
@@ -106,13 +100,6 @@ impl NodeRows<'_> {
         let h = (h * u64::from(times)) << bits;
         [(g * i64::from(times)) as u64, h | u64::from(count)]
     }
-}
-
-/// Adds two cells.
-#[inline(always)]
-pub(super) fn add(cell: &mut Cell, words: Cell) {
-    cell[0] = cell[0].wrapping_add(words[0]);
-    cell[1] = cell[1].wrapping_add(words[1]);
 }
 
 /// Takes one histogram from another: what is left is the sibling's, exactly.
@@ -156,52 +143,18 @@ impl Accumulate<'_> {
             5 => self.accumulate::<S, GATHER, WEIGHTED, 5>(),
             6 => self.accumulate::<S, GATHER, WEIGHTED, 6>(),
             7 => self.accumulate::<S, GATHER, WEIGHTED, 7>(),
-            _ => self.accumulate::<S, GATHER, WEIGHTED, 8>(),
+            8 => self.accumulate::<S, GATHER, WEIGHTED, 8>(),
+            9 => self.accumulate::<S, GATHER, WEIGHTED, 9>(),
+            _ => self.accumulate::<S, GATHER, WEIGHTED, WIDEST>(),
         }
     }
 
     #[inline(always)]
     fn accumulate<S: Simd, const GATHER: bool, const WEIGHTED: bool, const F: usize>(self) {
-        // Rows that far ahead are asked for: about as many as one memory access takes.
-        const AHEAD: usize = 24;
         let Some(cells) = self.cells.first_chunk_mut::<F>() else { return };
-        let bins = &self.block.rows;
         let node = self.node;
-        let rows = if GATHER { node.rows.unwrap_or_default() } else { &[] };
-        for at in 0..node.pairs.len() {
-            let bins = if GATHER {
-                if let Some(&row) = rows.get(at + AHEAD) {
-                    prefetch_rows::<S, _>(bins, 1, &[row]);
-                }
-                &bins[rows[at] as usize]
-            } else {
-                &bins[at]
-            };
-            let words = node.words::<WEIGHTED>(at);
-            for (feature, cells) in cells.iter_mut().enumerate() {
-                add(&mut cells[usize::from(bins[feature])], words);
-            }
-        }
-    }
-}
-
-/// Copies the pairs, and the counts, of some rows.
-#[inline(always)]
-pub(super) fn gather<S: Simd>(
-    rows: &[u32],
-    (from, weights): (&[Pair], Option<&[u32]>),
-    (pairs, counts): (&mut [Pair], &mut [u32]),
-) {
-    const AHEAD: usize = 32;
-    for (at, (&row, pair)) in rows.iter().zip(pairs).enumerate() {
-        if let Some(&row) = rows.get(at + AHEAD) {
-            prefetch_rows::<S, _>(from, 1, &[row]);
-        }
-        *pair = from[row as usize];
-    }
-    if let Some(from) = weights {
-        for (&row, count) in rows.iter().zip(counts) {
-            *count = from[row as usize];
-        }
+        let rows = if GATHER { node.rows } else { None };
+        let words = |at| node.words::<WEIGHTED>(at);
+        add_to_histograms::<S, F>(cells, &self.block.rows, (rows, node.pairs.len()), words);
     }
 }

@@ -4,11 +4,11 @@
 
 use super::gradients::Pair;
 use super::grow::{Ground, Seedling, Soil};
-use super::histogram::{Accumulate, Block, FeatureCells, NodeRows, gather, subtract};
+use super::histogram::{Accumulate, Block, FeatureCells, NodeRows, subtract};
 use super::score::Sums;
 use super::split::{FeatureRules, Lanes, Parent, Question, Search, Split, Units};
 use super::weights::Weights;
-use crate::kernels::{Simd, Task};
+use crate::kernels::{Simd, Task, gather_values};
 use std::ops::Range;
 
 /// The cells of every output and feature of a node: output by output.
@@ -262,7 +262,9 @@ impl Task for Gather<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let counts = self.weights.and_then(|weights| weights.counts.as_deref());
-        gather::<S>(self.rows, (self.from, counts), (self.pairs, self.counts));
+        gather_values::<S, _>(self.from, self.rows, self.pairs);
+        if let Some(counts) = self.weights.and_then(|weights| weights.counts.as_deref()) {
+            gather_values::<S, _>(counts, self.rows, self.counts);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::histogram::BINS;
 use super::tree::{Node, Tree};
+use crate::kernels::{Isa, Simd, Task, part_rows};
 use crate::parallel::Team;
 
 /// Rows that a thread splits at a time.
@@ -23,14 +24,14 @@ pub(super) fn partition(
     spare: &mut [u32],
     column: &[u8],
     sides: &Sides,
-    team: Option<&Team>,
+    (isa, team): (Isa, Option<&Team>),
 ) -> usize {
     match team {
         Some(team) if rows.len() > 2 * CHUNK => {
-            partition_together(rows, spare, column, sides, team)
+            partition_together(rows, spare, column, sides, (isa, team))
         }
         _ => {
-            let n_left = part(rows, spare, column, sides);
+            let n_left = isa.run(Part { rows: &mut *rows, spare: &mut *spare, column, sides });
             let n_right = rows.len() - n_left;
             rows[n_left..].copy_from_slice(&spare[..n_right]);
             n_left
@@ -38,20 +39,20 @@ pub(super) fn partition(
     }
 }
 
-/// Moves the rows that go left to the front and writes the others to `spare`; gives the number
-/// of the first.
-fn part(rows: &mut [u32], spare: &mut [u32], column: &[u8], sides: &Sides) -> usize {
-    let (mut n_left, mut n_right) = (0, 0);
-    for at in 0..rows.len() {
-        let row = rows[at];
-        let left = sides[usize::from(column[row as usize])];
-        // Written to both, counted in one: no branch to predict wrongly.
-        rows[n_left] = row;
-        spare[n_right] = row;
-        n_left += usize::from(left);
-        n_right += usize::from(!left);
+struct Part<'a> {
+    rows: &'a mut [u32],
+    spare: &'a mut [u32],
+    column: &'a [u8],
+    sides: &'a Sides,
+}
+
+impl Task for Part<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> usize {
+        part_rows(self.rows, self.spare, self.column, self.sides)
     }
-    n_left
 }
 
 /// Each thread parts a chunk; then the parts are put together.
@@ -60,12 +61,12 @@ fn partition_together(
     spare: &mut [u32],
     column: &[u8],
     sides: &Sides,
-    team: &Team,
+    (isa, team): (Isa, &Team),
 ) -> usize {
     let mut chunks: Vec<(&mut [u32], &mut [u32], usize)> =
         rows.chunks_mut(CHUNK).zip(spare.chunks_mut(CHUNK)).map(|(r, s)| (r, s, 0)).collect();
     team.for_each(&mut chunks, |_, (rows, spare, n_left)| {
-        *n_left = part(rows, spare, column, sides);
+        *n_left = isa.run(Part { rows, spare, column, sides });
     });
     let counts: Vec<usize> = chunks.iter().map(|chunk| chunk.2).collect();
     let n_left = counts.iter().sum();
@@ -97,8 +98,9 @@ mod tests {
             rows.iter().partition(|&&row| sides[usize::from(column[row as usize])]);
         let team = Team::new(2).expect("two threads");
         for team in [None, Some(&team)] {
+            let isa = Isa::detect();
             let (mut rows, mut spare) = (rows.clone(), vec![0; rows.len()]);
-            let n_left = partition(&mut rows, &mut spare, &column, &sides, team);
+            let n_left = partition(&mut rows, &mut spare, &column, &sides, (isa, team));
             assert_eq!((&rows[..n_left], &rows[n_left..]), (&left[..], &right[..]));
         }
     }

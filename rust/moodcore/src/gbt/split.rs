@@ -1,6 +1,6 @@
 //! The best split of a node by one feature, found by walking over its histogram.
 
-use super::histogram::{BINS, Cell, FeatureCells, Packing, add};
+use super::histogram::{BINS, Cell, FeatureCells, Packing, add_cell};
 use super::score::{Bounds, Rules, Sums};
 use super::tree::{BinSet, MISSING};
 use crate::kernels::{Simd, Task};
@@ -268,12 +268,12 @@ impl Question<'_> {
         let mut sum = if missing_left { cells[usize::from(MISSING)] } else { [0; 2] };
         if self.feature.categorical {
             for (packed, &bin) in packed.iter_mut().zip(order) {
-                add(&mut sum, cells[usize::from(bin)]);
+                add_cell(&mut sum, cells[usize::from(bin)]);
                 *packed = sum;
             }
         } else {
             for (packed, cell) in packed.iter_mut().zip(cells) {
-                add(&mut sum, *cell);
+                add_cell(&mut sum, *cell);
                 *packed = sum;
             }
         }
@@ -345,7 +345,7 @@ impl Question<'_> {
         let mut left_weight = 0.0;
         for cells in self.cells {
             let mut sum = if found.missing_left { cells[usize::from(MISSING)] } else { [0; 2] };
-            bins.iter().for_each(|&bin| add(&mut sum, cells[usize::from(bin)]));
+            bins.iter().for_each(|&bin| add_cell(&mut sum, cells[usize::from(bin)]));
             let (sums, weight) = self.units.read(sum);
             left.push(sums);
             left_weight = weight;

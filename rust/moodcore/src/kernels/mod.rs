@@ -15,6 +15,7 @@ mod avx512;
 mod math;
 mod matmul;
 mod portable;
+mod rows;
 mod simd;
 mod softmax;
 mod vectors;
@@ -24,6 +25,9 @@ pub use matmul::{
     Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, matmul, matmul_and_sums,
 };
 pub use portable::Portable;
+pub use rows::{
+    Cell, FeatureCells, add_at_rows, add_cell, add_to_histograms, gather_values, part_rows,
+};
 pub use simd::{LANES, Simd};
 pub use softmax::{BatchLoss, ScoreKind, Targets, class_scores, softmax_loss};
 pub use vectors::{

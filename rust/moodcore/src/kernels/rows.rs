@@ -1,0 +1,123 @@
+//! What boosted trees do with lists of row numbers: the loops in which a check for each access
+//! would cost as much as the access. The largest row is looked for first instead.
+
+use super::simd::Simd;
+
+/// Sums over the rows in one bin of a histogram.
+pub type Cell = [u64; 2];
+
+/// The bins of one feature: a place for every byte.
+pub type FeatureCells = [Cell; 256];
+
+/// Adds two cells.
+#[inline(always)]
+pub fn add_cell(cell: &mut Cell, words: Cell) {
+    cell[0] = cell[0].wrapping_add(words[0]);
+    cell[1] = cell[1].wrapping_add(words[1]);
+}
+
+/// The number that all rows of a list are below.
+#[inline(always)]
+fn end_of(rows: &[u32]) -> usize {
+    let mut last = 0;
+    for &row in rows {
+        last = if row > last { row } else { last };
+    }
+    if rows.is_empty() { 0 } else { last as usize + 1 }
+}
+
+/// Adds rows to the histograms of `F` features. `bins` holds `F` bins a row of the table; `rows`
+/// names the rows, or the first `n_rows` are taken; `words` gives what the row at a place of the
+/// list adds.
+///
+/// # Panics
+/// When a row is not in the table.
+#[inline(always)]
+pub fn add_to_histograms<S: Simd, const F: usize>(
+    cells: &mut [FeatureCells; F],
+    bins: &[u8],
+    (rows, n_rows): (Option<&[u32]>, usize),
+    words: impl Fn(usize) -> Cell,
+) {
+    // Rows that far ahead are asked for: about as many as one memory access takes.
+    const AHEAD: usize = 24;
+    let Some(rows) = rows else {
+        for (at, bins) in bins.as_chunks::<F>().0[..n_rows].iter().enumerate() {
+            let words = words(at);
+            for (cells, &bin) in cells.iter_mut().zip(bins) {
+                add_cell(&mut cells[usize::from(bin)], words);
+            }
+        }
+        return;
+    };
+    assert!(rows.len() == n_rows && end_of(rows) * F <= bins.len());
+    let start = bins.as_ptr();
+    for (at, &row) in rows.iter().enumerate() {
+        let ahead = rows[if at + AHEAD < n_rows { at + AHEAD } else { at }];
+        S::prefetch(start.wrapping_add(ahead as usize * F));
+        // SAFETY: the row is in the table, as asserted.
+        let bins = unsafe { &*start.add(row as usize * F).cast::<[u8; F]>() };
+        let words = words(at);
+        for (cells, &bin) in cells.iter_mut().zip(bins) {
+            add_cell(&mut cells[usize::from(bin)], words);
+        }
+    }
+}
+
+/// Moves the rows whose bin in `column` goes left to the front and writes the others to `spare`,
+/// both in their old order; gives the number of the first.
+///
+/// # Panics
+/// When a row is not in the column, or `spare` is shorter than `rows`.
+#[inline(always)]
+pub fn part_rows(
+    rows: &mut [u32],
+    spare: &mut [u32],
+    column: &[u8],
+    goes_left: &[bool; 256],
+) -> usize {
+    assert!(end_of(rows) <= column.len() && spare.len() >= rows.len());
+    let (mut n_left, mut n_right) = (0, 0);
+    for at in 0..rows.len() {
+        // SAFETY: the row is in the column, as asserted; `n_left` and `n_right` are at most `at`.
+        unsafe {
+            let row = *rows.get_unchecked(at);
+            let left = goes_left[usize::from(*column.get_unchecked(row as usize))];
+            // Written to both, counted in one: no branch to predict wrongly.
+            *rows.get_unchecked_mut(n_left) = row;
+            *spare.get_unchecked_mut(n_right) = row;
+            n_left += usize::from(left);
+            n_right += usize::from(!left);
+        }
+    }
+    n_left
+}
+
+/// Adds a value to the numbers of some rows.
+///
+/// # Panics
+/// When a row has no number.
+#[inline(always)]
+pub fn add_at_rows(numbers: &mut [f64], rows: &[u32], value: f64) {
+    assert!(end_of(rows) <= numbers.len());
+    for &row in rows {
+        // SAFETY: the row has a number, as asserted.
+        unsafe { *numbers.get_unchecked_mut(row as usize) += value };
+    }
+}
+
+/// Copies the values of some rows.
+///
+/// # Panics
+/// When a row has no value or `to` is shorter than `rows`.
+#[inline(always)]
+pub fn gather_values<S: Simd, T: Copy>(from: &[T], rows: &[u32], to: &mut [T]) {
+    const AHEAD: usize = 32;
+    assert!(end_of(rows) <= from.len() && to.len() >= rows.len());
+    for (at, (&row, to)) in rows.iter().zip(to).enumerate() {
+        let ahead = rows[if at + AHEAD < rows.len() { at + AHEAD } else { at }];
+        S::prefetch(from.as_ptr().wrapping_add(ahead as usize));
+        // SAFETY: the row has a value, as asserted.
+        *to = unsafe { *from.get_unchecked(row as usize) };
+    }
+}
