@@ -36,20 +36,19 @@ pub(crate) fn write_ensemble<'py>(
     put("gain", array(py, nodes().map(|node| node.gain)))?;
     put("cover", array(py, nodes().map(|node| node.cover)))?;
     put("weight", array(py, nodes().map(|node| node.weight)))?;
-    let mut first_set = 0;
-    let mut categories = Vec::new();
-    for tree in trees {
-        let index = |node: &Node| match node.categories {
-            NONE => -1,
-            set => (first_set + set as usize) as i32,
-        };
-        categories.extend(tree.nodes.iter().map(index));
-        first_set += tree.sets.len();
-    }
-    put("category_set", array(py, categories.into_iter()))?;
-    let words: Vec<u64> =
-        trees.iter().flat_map(|tree| tree.sets.iter().flatten().copied()).collect();
-    let sets = PyArray1::from_vec(py, words).reshape([first_set, 4])?;
+    // In the order of the nodes, whatever the order in a tree: reading and writing again then
+    // changes nothing.
+    let own = |tree: &Tree, node: &Node| tree.sets.get(node.categories as usize).copied();
+    let mut sets: Vec<[u64; 4]> = Vec::new();
+    let number = |set: Option<[u64; 4]>| {
+        set.map_or(-1, |set| {
+            sets.push(set);
+            sets.len() as i32 - 1
+        })
+    };
+    let found = trees.iter().flat_map(|tree| tree.nodes.iter().map(move |node| own(tree, node)));
+    put("category_set", array(py, found.map(number)))?;
+    let sets = PyArray1::from_vec(py, sets.concat()).reshape([sets.len(), 4])?;
     out.set_item("sets", sets)?;
     Ok(out)
 }

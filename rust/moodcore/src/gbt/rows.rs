@@ -51,7 +51,7 @@ impl Task for Part<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) -> usize {
-        part_rows(self.rows, self.spare, self.column, self.sides)
+        part_rows::<S>(self.rows, self.spare, self.column, self.sides)
     }
 }
 

@@ -22,6 +22,7 @@ impl Simd for Avx512 {
     const NARROW_ROWS: usize = 8;
     const WIDE_VECTORS: usize = 4;
     const WIDE_ROWS: usize = 6;
+    const COMPRESSES: bool = true;
 
     #[inline(always)]
     fn outline<T: Task>(task: T) -> T::Output {
@@ -65,6 +66,15 @@ impl Simd for Avx512 {
             let below = _mm512_cmplt_epu32_mask(all, _mm512_set1_epi32(limit as i32));
             _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(below, all));
             below.count_ones() as usize
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_selected(values: [u32; LANES], mask: u16, to: *mut u32) {
+        // SAFETY: the array has sixteen values, and the caller vouches for as many places.
+        unsafe {
+            let all = _mm512_loadu_si512(values.as_ptr().cast());
+            _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(mask, all));
         }
     }
 

@@ -21,6 +21,8 @@ pub trait Simd: Copy {
     const WIDE_VECTORS: usize;
     /// See [`Simd::WIDE_VECTORS`]. At most eight.
     const WIDE_ROWS: usize;
+    /// Whether [`Simd::store_selected`] is one instruction.
+    const COMPRESSES: bool = false;
 
     /// Runs a task in a function of its own, compiled for this instruction set: where inlining
     /// at every call would multiply the code and gain nothing.
@@ -58,6 +60,20 @@ pub trait Simd: Copy {
             count += usize::from(candidate < limit);
         }
         count
+    }
+    /// Writes the values whose bit in `mask` is set, in their order; places up to the sixteenth
+    /// may be overwritten.
+    ///
+    /// # Safety
+    /// `to` must be writable for sixteen `u32`.
+    #[inline(always)]
+    unsafe fn store_selected(values: [u32; LANES], mask: u16, to: *mut u32) {
+        let mut count = 0;
+        for (lane, value) in values.into_iter().enumerate() {
+            // SAFETY: at most fifteen were counted before this one.
+            unsafe { to.add(count).write(value) };
+            count += usize::from(mask >> lane & 1);
+        }
     }
     /// Asks for the cache line of an address ahead of its use; changes nothing else.
     fn prefetch<T>(_address: *const T) {}
