@@ -1,6 +1,8 @@
 """Training speed beside scikit-learn, PyTorch and NumPy, in one run.
 
-    pip install '.[bench]' && python benches/peers.py
+    pip install '.[bench]' && python benches/peers.py [mlp|gbt]
+
+This file holds the network; `peers_gbt.py` the boosted trees.
 
 Every peer trains the same network on the same rows with the same batches, on one thread,
 shuffling included. The contestants take turns, round after round, so that a machine whose speed
@@ -11,15 +13,17 @@ divided by ours in the same round. PyTorch is left out where it is not installed
 import argparse
 import os
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-# One thread everywhere: must be set before the numerical libraries are loaded.
+# One thread for every network: must be set before the numerical libraries are loaded. Trees are
+# grown by two, as `peers_gbt.py` tells each library.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+    os.environ.setdefault(variable, "2" if "gbt" in sys.argv else "1")
 
 import numpy as np
 
@@ -180,10 +184,17 @@ SHAPES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("family", nargs="?", choices=("mlp", "gbt"), default="mlp")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="only the song shape")
     arguments = parser.parse_args()
     show_versions()
+    if arguments.family == "gbt":
+        import peers_gbt
+
+        for shape in peers_gbt.SHAPES[:1] if arguments.quick else peers_gbt.SHAPES:
+            peers_gbt.compare(shape, arguments.rounds)
+        return
     for shape in SHAPES[:1] if arguments.quick else SHAPES:
         compare(shape, arguments.rounds)
 

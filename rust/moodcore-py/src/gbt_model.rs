@@ -7,7 +7,7 @@ use crate::gbt_tables::{TableArrays, read_table, row_major};
 use crate::monitor::poll;
 use crate::platform::instruction_set;
 use moodcore::Result;
-use moodcore::gbt::{Ensemble, Predictor, contributions, leaves};
+use moodcore::gbt::{Ensemble, Predictor, contributions};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -167,7 +167,8 @@ impl GbtModel {
         let n_trees = rounds.len() * self.ensemble.trees_per_round;
         let mut out = vec![0; table.n_rows() * n_trees];
         compute(py, threads, instructions, |compute, poll| {
-            leaves(&self.ensemble, &table, rounds, &mut out, compute, poll)
+            let predictor = self.predictor();
+            predictor.leaves(&self.ensemble, &table, rounds, &mut out, compute, poll)
         })?;
         PyArray1::from_vec(py, out).reshape([table.n_rows(), n_trees])
     }

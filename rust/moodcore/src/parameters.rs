@@ -29,7 +29,6 @@ fn in_plain_words(reason: &str) -> String {
         ("expected i8", "expected a whole number"),
         ("expected a boolean", "expected true or false"),
         ("expected a sequence", "expected a list of whole numbers"),
-        ("floating point ", ""),
     ];
     words.iter().fold(reason.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
 }

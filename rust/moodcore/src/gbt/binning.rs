@@ -9,11 +9,8 @@
 
 use super::table::{Column, Table};
 use super::tree::MISSING;
-use crate::kernels::{Isa, Simd, Task};
+use crate::kernels::{Cuts, Isa, Simd, Task};
 use crate::parallel::{Compute, Team};
-
-/// Places of a padded table of cut points: the largest number of bins, and one.
-const WIDTH: usize = 256;
 
 /// The bins of one feature.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,61 +55,23 @@ impl FeatureBins {
             values.iter().zip(out).for_each(|(&value, bin)| *bin = self.bin(value));
             return;
         };
-        let mut padded = [f64::INFINITY; WIDTH];
-        padded[..cuts.len()].copy_from_slice(cuts);
-        isa.run(Search { cuts: &padded, count: cuts.len(), values, out });
+        isa.run(Search { cuts, values, out });
     }
 }
 
-/// Binary search for many values at a time, without a branch on the data: each comparison waits
-/// for its own predecessor only.
+/// The bins of many values of a numerical feature.
 struct Search<'a> {
-    /// Ascending, filled up with infinity.
-    cuts: &'a [f64; WIDTH],
-    count: usize,
+    cuts: &'a [f64],
     values: &'a [f64],
     out: &'a mut [u8],
-}
-
-impl Search<'_> {
-    #[inline(always)]
-    fn step<const N: usize>(&self, step: u64, at: &mut [u64; N], values: &[f64; N]) {
-        for (at, &value) in at.iter_mut().zip(values) {
-            let cut = self.cuts[(*at + step - 1) as usize & (WIDTH - 1)];
-            *at += step & u64::from(cut < value).wrapping_neg();
-        }
-    }
-
-    #[inline(always)]
-    fn bins<const N: usize>(&self, values: &[f64; N]) -> [u8; N] {
-        let mut at = [0; N];
-        if self.count > 31 {
-            self.step(128, &mut at, values);
-            self.step(64, &mut at, values);
-            self.step(32, &mut at, values);
-        }
-        self.step(16, &mut at, values);
-        self.step(8, &mut at, values);
-        self.step(4, &mut at, values);
-        self.step(2, &mut at, values);
-        self.step(1, &mut at, values);
-        std::array::from_fn(|lane| if values[lane].is_nan() { MISSING } else { at[lane] as u8 })
-    }
 }
 
 impl Task for Search<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self) {
-        let (values, rest) = self.values.as_chunks::<16>();
-        let (out, rest_out) = std::mem::take(&mut self.out).as_chunks_mut();
-        for (values, out) in values.iter().zip(out) {
-            *out = self.bins(values);
-        }
-        for (&value, out) in rest.iter().zip(rest_out) {
-            [*out] = self.bins(&[value]);
-        }
+    fn run<S: Simd>(self) {
+        Cuts::new(self.cuts).count_below::<S>(self.values, MISSING, self.out);
     }
 }
 

@@ -43,8 +43,12 @@ pub fn fit(
             looked = Instant::now();
         }
         let values = boosting.measure(plan.metrics, listener)?;
-        if let (Some(&value), Some(metric)) = (values.last().and_then(|v| v.last()), plan.metrics.last()) {
-            let better = |(least, _): (f64, usize)| if metric.maximize { value > least } else { value < least };
+        if let (Some(&value), Some(metric)) =
+            (values.last().and_then(|v| v.last()), plan.metrics.last())
+        {
+            let better = |(least, _): (f64, usize)| {
+                if metric.maximize { value > least } else { value < least }
+            };
             if best.is_none_or(better) {
                 best = Some((value, round + 1));
             }
@@ -107,8 +111,10 @@ impl<'a> Boosting<'a> {
         let config = plan.config;
         let team = compute.team;
         let weights = Weights::new(train.y.len(), train.weight)?;
-        let eval_weights: Vec<Weights> =
-            eval.iter().map(|rows| Weights::new(rows.y.len(), rows.weight)).collect::<Result<_>>()?;
+        let eval_weights: Vec<Weights> = eval
+            .iter()
+            .map(|rows| Weights::new(rows.y.len(), rows.weight))
+            .collect::<Result<_>>()?;
         let n_outputs = plan.n_outputs();
         let trees_per_round = if config.is_vector_leaf() { 1 } else { n_outputs };
         let (binner, bins, eval_columns) = attended(&mut || listener.poll(), |_| {
@@ -126,7 +132,8 @@ impl<'a> Boosting<'a> {
             // The only tree of a round is shared by threads, block by block.
             let least = if trees_per_round == 1 { 2 } else { 1 };
             let blocks = Block::cut(&columns, least, team);
-            let eval: Vec<_> = eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
+            let eval: Vec<_> =
+                eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
             (binner, Bins { columns, blocks }, eval)
         })?;
         let base = plan.base.clone().unwrap_or_else(|| plan.prior(train.y, &weights));
@@ -140,9 +147,12 @@ impl<'a> Boosting<'a> {
                     let base = ensemble.base[output];
                     match rows.margin {
                         None => vec![base; rows.y.len()],
-                        Some(margin) => {
-                            margin.iter().skip(output).step_by(n_outputs).map(|m| base + m).collect()
-                        }
+                        Some(margin) => margin
+                            .iter()
+                            .skip(output)
+                            .step_by(n_outputs)
+                            .map(|m| base + m)
+                            .collect(),
                     }
                 })
                 .collect()
@@ -152,8 +162,11 @@ impl<'a> Boosting<'a> {
             .iter()
             .zip(eval_columns)
             .zip(eval_weights)
-            .map(|((rows, columns), weights)| {
-                Followed { columns, y: rows.y, weights, margins: start_margins(rows) }
+            .map(|((rows, columns), weights)| Followed {
+                columns,
+                y: rows.y,
+                weights,
+                margins: start_margins(rows),
             })
             .collect();
         let history = vec![vec![Vec::new(); plan.metrics.len()]; eval.len()];
@@ -189,7 +202,14 @@ impl<'a> Boosting<'a> {
         let own = &mut self.margins[within.clone()];
         add_routed(tree, factor, &self.bins.columns, own, &mut soil, isa);
         for set in &mut self.eval {
-            add_routed(tree, factor, &set.columns, &mut set.margins[within.clone()], &mut soil, isa);
+            add_routed(
+                tree,
+                factor,
+                &set.columns,
+                &mut set.margins[within.clone()],
+                &mut soil,
+                isa,
+            );
         }
         self.return_soil(soil);
     }
@@ -367,9 +387,10 @@ impl<'a> Boosting<'a> {
         let mut values = Vec::with_capacity(self.eval.len());
         for (index, set) in self.eval.iter().enumerate() {
             let built_in = |metric: &super::training::Metric| metric.kind != MetricKind::Custom;
-            let sums = metrics.iter().any(built_in).then(|| {
-                measure(&set.margins, set.y, &set.weights, self.compute)
-            });
+            let sums = metrics
+                .iter()
+                .any(built_in)
+                .then(|| measure(&set.margins, set.y, &set.weights, self.compute));
             let (loss, error) = sums.map_or((0.0, 0.0), |(sum, weight)| {
                 (sum.loss / weight, 1.0 - sum.correct / weight)
             });
@@ -500,10 +521,10 @@ impl Plan<'_> {
         for rows in std::iter::once(train).chain(eval) {
             self.check_rows(rows, n_features)?;
         }
-        if let Some(base) = &self.base {
-            if base.len() != n_outputs || base.iter().any(|margin| !margin.is_finite()) {
-                return refuse(format!("base must be {n_outputs} finite margins, got {base:?}"));
-            }
+        if let Some(base) = &self.base
+            && (base.len() != n_outputs || base.iter().any(|margin| !margin.is_finite()))
+        {
+            return refuse(format!("base must be {n_outputs} finite margins, got {base:?}"));
         }
         if let Some(start) = &self.start {
             let (features, outputs) = (start.binner.features.len(), start.n_outputs());
@@ -540,13 +561,13 @@ impl Plan<'_> {
                 rows.y[row], self.n_classes
             ));
         }
-        if let Some(margin) = rows.margin {
-            if margin.len() != n_rows * n_outputs || margin.iter().any(|m| !m.is_finite()) {
-                return refuse(format!(
-                    "base margins must be {n_rows} x {n_outputs} finite numbers, got {}",
-                    margin.len()
-                ));
-            }
+        if let Some(margin) = rows.margin
+            && (margin.len() != n_rows * n_outputs || margin.iter().any(|m| !m.is_finite()))
+        {
+            return refuse(format!(
+                "base margins must be {n_rows} x {n_outputs} finite numbers, got {}",
+                margin.len()
+            ));
         }
         Ok(())
     }

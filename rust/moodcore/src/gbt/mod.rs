@@ -4,6 +4,7 @@
 //! model comes out for any number of threads, and a child's histogram is its parent's minus its
 //! sibling's exactly.
 
+mod batch;
 mod binning;
 mod boost;
 mod columns;
@@ -16,7 +17,6 @@ mod predict;
 mod rows;
 mod sampling;
 mod score;
-mod scorer;
 mod shap;
 mod split;
 mod table;
@@ -27,7 +27,7 @@ mod weights;
 pub use binning::{Binner, FeatureBins};
 pub use boost::fit;
 pub use config::{Boosting, BoostingKind, Config, GrowPolicy, MultiStrategy};
-pub use predict::{Predictor, leaves};
+pub use predict::Predictor;
 pub use shap::contributions;
 pub use table::{Column, Table, Values};
 pub use training::{Derivatives, Fit, Listener, Metric, MetricKind, Plan, Rows};

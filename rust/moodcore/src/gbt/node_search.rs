@@ -110,12 +110,7 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// The rows of a node as the histogram reads them.
-    fn node_rows<'s>(
-        &'s self,
-        rows: &Range<usize>,
-        output: usize,
-        soil: &'s Soil,
-    ) -> NodeRows<'s> {
+    fn node_rows<'s>(&'s self, rows: &Range<usize>, output: usize, soil: &'s Soil) -> NodeRows<'s> {
         let weights = self.ground.weights;
         // The root of a tree that uses all rows reads them where they are.
         let whole = self.seedling.sample.is_none() && rows.len() == soil.rows.len();
@@ -153,10 +148,10 @@ impl<'a> NodeSearch<'a> {
         for part in parts {
             for (best, node) in splits.iter_mut().zip(part.nodes) {
                 // Of equal gains the lower feature's stays.
-                if let Some(split) = node.split {
-                    if best.as_ref().is_none_or(|best| split.gain > best.gain) {
-                        *best = Some(split);
-                    }
+                if let Some(split) = node.split
+                    && best.as_ref().is_none_or(|best| split.gain > best.gain)
+                {
+                    *best = Some(split);
                 }
             }
         }
@@ -230,8 +225,8 @@ impl<'a> NodeSearch<'a> {
                 continue;
             }
             let bins = &ground.binner.features[feature];
-            let output = (self.seedling.outputs.count == 1)
-                .then_some(self.seedling.outputs.first as u32);
+            let output =
+                (self.seedling.outputs.count == 1).then_some(self.seedling.outputs.first as u32);
             let rules = FeatureRules {
                 feature,
                 bins: bins.count(),

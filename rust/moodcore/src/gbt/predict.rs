@@ -1,75 +1,54 @@
 //! Margins and leaves of new rows.
+//!
+//! Many rows are taken 512 at a time through `slices`; few rows, trees of very many leaves and
+//! whoever asks for the leaves themselves walk down the nodes (`walk`). Both add the values of
+//! the trees in their order, and so give the same bits.
 
-use super::scorer::Bundle;
-use super::table::Table;
-use super::tree::{Ensemble, Tree};
-use crate::kernels::{Isa, Simd, Task};
-use crate::parallel::{Compute, attended};
+mod slices;
+mod walk;
+
+use super::batch::{check_table, each_chunk};
+use super::binning::FeatureBins;
+use super::table::{Column, Table};
+use super::tree::{Ensemble, MISSING, Tree};
+use crate::kernels::{Cuts, SLICE_ROWS, Simd, Task};
+use crate::parallel::Compute;
 use crate::{Error, Result};
+use slices::Block;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use walk::Walk;
 
-/// Rows that are worked on together: their bins and margins stay in the cache while bundle after
-/// bundle of trees passes over them.
-const TOGETHER: usize = 512;
+/// Rows of a piece of work for one thread.
+const SHARE: usize = 2 * SLICE_ROWS;
 
-/// Visits of rows to trees above which the work is attended from another thread.
-const LONG: usize = 1 << 23;
+/// Fewer rows than this walk down the trees one by one, which then is faster.
+const FEW: usize = 16;
 
-/// Neighbouring trees in the form in which they are evaluated.
-#[derive(Clone, Debug)]
-enum Group {
-    /// Up to sixteen trees of up to 32 leaves.
-    Small(Bundle<u32, 16>),
-    /// Up to eight trees of up to 64 leaves.
-    Medium(Bundle<u64, 8>),
-    /// A larger tree, by its number, which is walked through.
-    Large(usize),
-}
-
-/// Tables for the prediction of an ensemble.
-#[derive(Clone, Debug)]
+/// Tables made from an ensemble once, with which it predicts.
+#[derive(Debug)]
 pub struct Predictor {
-    groups: Vec<Group>,
-    rounds: Range<usize>,
+    walk: Walk,
+    blocks: Vec<Block>,
+    /// The features that the trees look at.
+    features: Vec<u32>,
 }
 
 impl Predictor {
-    /// Tabulates all trees.
+    /// Makes the tables; every call must then be given the same ensemble.
     pub fn new(ensemble: &Ensemble) -> Self {
-        Self::of_rounds(ensemble, 0..ensemble.n_rounds())
-    }
-
-    fn of_rounds(ensemble: &Ensemble, rounds: Range<usize>) -> Self {
-        let (n_features, n_outputs) = (ensemble.binner.features.len(), ensemble.n_outputs());
-        let first = rounds.start * ensemble.trees_per_round;
-        let trees = ensemble.rounds(rounds.clone());
-        let size = |tree: &Tree| match tree.nodes.len().div_ceil(2) {
-            ..=32 => 16,
-            ..=64 => 8,
-            _ => 1,
-        };
-        let mut groups = Vec::new();
-        let mut at = 0;
-        while at < trees.len() {
-            let lanes = size(&trees[at]);
-            let alike = trees[at..].iter().take(lanes).take_while(|tree| size(tree) == lanes);
-            let bundle = &trees[at..at + alike.count()];
-            groups.push(match lanes {
-                16 => Group::Small(Bundle::new(bundle, n_features, n_outputs)),
-                8 => Group::Medium(Bundle::new(bundle, n_features, n_outputs)),
-                _ => Group::Large(first + at),
-            });
-            at += bundle.len();
-        }
-        Predictor { groups, rounds }
+        let inner = ensemble.trees.iter().flat_map(|tree| &tree.nodes);
+        let mut used = vec![false; ensemble.binner.features.len()];
+        inner.filter(|node| !node.is_leaf()).for_each(|node| used[node.feature as usize] = true);
+        let features = (0..used.len() as u32).filter(|&feature| used[feature as usize]).collect();
+        Predictor { walk: Walk::new(ensemble), blocks: Block::all(ensemble), features }
     }
 
     /// Adds the values of the trees of some rounds to `out`, margins row by row, which hold the
     /// base or what else the sum starts from. Values are added in the order of the trees.
     ///
     /// # Errors
-    /// [`Error::Data`] for a table of other width or `out` of other length, and what `poll` says.
+    /// [`Error::Data`] when sizes do not fit the ensemble; whatever `poll` returns.
     pub fn margins(
         &self,
         ensemble: &Ensemble,
@@ -81,180 +60,197 @@ impl Predictor {
     ) -> Result<()> {
         let n_outputs = ensemble.n_outputs();
         check_table(ensemble, table, &rounds, out.len(), n_outputs)?;
-        let partial;
-        let predictor = if rounds == self.rounds {
-            self
-        } else {
-            partial = Self::of_rounds(ensemble, rounds.clone());
-            &partial
-        };
-        let visits = table.n_rows() * ensemble.rounds(rounds).len();
-        let chunks = out.chunks_mut(TOGETHER * n_outputs).collect();
+        let trees = trees_of(ensemble, &rounds);
+        let visits = table.n_rows().saturating_mul(trees.len());
+        let workspaces = Mutex::new(Vec::new());
+        let chunks = out.chunks_mut(SHARE * n_outputs).collect();
         each_chunk(chunks, visits, compute, poll, |at, out| {
-            let start = at * TOGETHER;
-            compute.isa.run(AddMargins { predictor, ensemble, table, start, isa: compute.isa, out });
+            let free = workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut workspace = free.unwrap_or_else(|| Workspace::new(ensemble));
+            compute.isa.run(MarginsTask {
+                predictor: self,
+                ensemble,
+                table,
+                trees: trees.clone(),
+                first: at * SHARE,
+                out,
+                workspace: &mut workspace,
+            });
+            workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
         })
     }
 
-    /// The margins of one row, base included: for a row at a time, where a batch is not to be had.
+    /// The leaf that each row falls into in each tree of some rounds: the index of its node in
+    /// the tree. A row of `out` has one number a tree.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when sizes do not fit the ensemble; whatever `poll` returns.
+    pub fn leaves(
+        &self,
+        ensemble: &Ensemble,
+        table: &Table<'_>,
+        rounds: Range<usize>,
+        out: &mut [u32],
+        compute: Compute<'_>,
+        poll: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let n_trees = rounds.len() * ensemble.trees_per_round;
+        check_table(ensemble, table, &rounds, out.len(), n_trees)?;
+        let trees = trees_of(ensemble, &rounds);
+        let visits = table.n_rows().saturating_mul(n_trees);
+        let chunks = out.chunks_mut((SHARE * n_trees).max(1)).collect();
+        each_chunk(chunks, visits, compute, poll, |at, out| {
+            let mut bins = vec![0; ensemble.binner.features.len()];
+            for (row, out) in out.chunks_exact_mut(n_trees).enumerate() {
+                let row = at * SHARE + row;
+                let value = |column: usize| table.columns()[column].value(row);
+                self.bin_row(ensemble, value, &mut bins);
+                self.walk.each_leaf(trees.clone(), &bins, |tree, leaf| {
+                    out[tree - trees.start] = leaf as u32;
+                });
+            }
+        })
+    }
+
+    /// The margins of one row, base included, after all rounds: for a row at a time, where a batch
+    /// is not to be had.
     ///
     /// # Errors
     /// [`Error::Data`] for another number of values.
     pub fn row(&self, ensemble: &Ensemble, values: &[f64]) -> Result<Vec<f64>> {
-        let features = &ensemble.binner.features;
-        if values.len() != features.len() {
+        let n_features = ensemble.binner.features.len();
+        if values.len() != n_features {
             return Err(Error::Data(format!(
-                "a row must have {} values, got {}",
-                features.len(),
+                "a row must have {n_features} values, got {}",
                 values.len()
             )));
         }
-        let bins: Vec<u8> =
-            features.iter().zip(values).map(|(bins, &value)| bins.bin(value)).collect();
-        let mut out = ensemble.base.clone();
-        for group in &self.groups {
-            match group {
-                Group::Small(bundle) => bundle.add_row(&bins, &mut out),
-                Group::Medium(bundle) => bundle.add_row(&bins, &mut out),
-                Group::Large(tree) => add_walked(&ensemble.trees[*tree], |f| bins[f], &mut out),
-            }
-        }
-        Ok(out)
+        let mut margins = ensemble.base.clone();
+        let mut bins = vec![0; n_features];
+        self.bin_row(ensemble, |column| values[column], &mut bins);
+        self.add_row(ensemble, 0..ensemble.trees.len(), &bins, &mut margins);
+        Ok(margins)
     }
-}
 
-/// The leaf of each row in each tree of some rounds, row by row: node numbers.
-///
-/// # Errors
-/// As for [`Predictor::margins`].
-pub fn leaves(
-    ensemble: &Ensemble,
-    table: &Table<'_>,
-    rounds: Range<usize>,
-    out: &mut [u32],
-    compute: Compute<'_>,
-    poll: &mut dyn FnMut() -> Result<()>,
-) -> Result<()> {
-    let n_trees = rounds.len() * ensemble.trees_per_round;
-    check_table(ensemble, table, &rounds, out.len(), n_trees)?;
-    if out.is_empty() {
-        return Ok(());
-    }
-    let trees = ensemble.rounds(rounds);
-    let visits = table.n_rows() * n_trees;
-    let chunks = out.chunks_mut(TOGETHER * n_trees).collect();
-    each_chunk(chunks, visits, compute, poll, |at, out| {
-        let columns = ensemble.binner.transform_rows(
-            table,
-            at * TOGETHER,
-            out.len() / n_trees,
-            compute.isa,
-        );
-        for (row, out) in out.chunks_exact_mut(n_trees).enumerate() {
-            for (tree, leaf) in trees.iter().zip(out) {
-                *leaf = tree.leaf(|feature| columns[feature][row]) as u32;
-            }
+    /// The bins of a row, of the features that are looked at.
+    fn bin_row(&self, ensemble: &Ensemble, value: impl Fn(usize) -> f64, bins: &mut [u8]) {
+        for &feature in &self.features {
+            let feature = feature as usize;
+            bins[feature] = ensemble.binner.features[feature].bin(value(feature));
         }
-    })
-}
+    }
 
-/// Does a task for each chunk of rows, on any thread, until polling says to stop.
-pub(super) fn each_chunk<T: Send>(
-    mut chunks: Vec<&mut [T]>,
-    visits: usize,
-    compute: Compute<'_>,
-    poll: &mut dyn FnMut() -> Result<()>,
-    task: impl Fn(usize, &mut [T]) + Sync,
-) -> Result<()> {
-    let run = |stop: &AtomicBool| {
-        compute.team.for_each_of(visits > 1 << 14, &mut chunks, |at, chunk| {
-            if !stop.load(Ordering::Relaxed) {
-                task(at, chunk);
+    /// Adds the values of some trees to the margins of a row of bins.
+    fn add_row(&self, ensemble: &Ensemble, trees: Range<usize>, bins: &[u8], margins: &mut [f64]) {
+        self.walk.each_leaf(trees, bins, |tree, leaf| {
+            let Tree { values, output, .. } = &ensemble.trees[tree];
+            match output {
+                Some(output) => margins[*output as usize] += values[leaf],
+                None => {
+                    let values = &values[leaf * margins.len()..][..margins.len()];
+                    margins.iter_mut().zip(values).for_each(|(margin, value)| *margin += value);
+                }
             }
         });
-    };
-    if visits > LONG {
-        return attended(poll, run);
     }
-    let mut run = run;
-    run(&AtomicBool::new(false));
-    Ok(())
 }
 
-/// Checks a table and the output that is to be filled from it.
-///
-/// # Errors
-/// [`Error::Data`] with what was expected.
-pub(super) fn check_table(
-    ensemble: &Ensemble,
-    table: &Table<'_>,
-    rounds: &Range<usize>,
-    len: usize,
-    width: usize,
-) -> Result<()> {
-    let n_features = ensemble.binner.features.len();
-    if table.n_features() != n_features {
-        return Err(Error::Data(format!(
-            "X must have {n_features} features, got {}",
-            table.n_features()
-        )));
-    }
-    if rounds.start > rounds.end || rounds.end > ensemble.n_rounds() {
-        return Err(Error::Data(format!(
-            "rounds must be within 0..{}, got {rounds:?}",
-            ensemble.n_rounds()
-        )));
-    }
-    if len != table.n_rows() * width {
-        return Err(Error::Data(format!(
-            "the output must have {} rows of {width} numbers, got {len} numbers",
-            table.n_rows()
-        )));
-    }
-    Ok(())
+/// The numbers of the trees of some rounds, which the ensemble has.
+fn trees_of(ensemble: &Ensemble, rounds: &Range<usize>) -> Range<usize> {
+    rounds.start * ensemble.trees_per_round..rounds.end * ensemble.trees_per_round
 }
 
-struct AddMargins<'a> {
-    predictor: &'a Predictor,
-    ensemble: &'a Ensemble,
-    table: &'a Table<'a>,
-    start: usize,
-    isa: Isa,
-    out: &'a mut [f64],
+/// What one thread writes to while it predicts.
+struct Workspace {
+    /// The bins of each feature.
+    bins: Vec<[u8; SLICE_ROWS]>,
+    values: Vec<f64>,
+    slices: slices::Workspace,
+    /// The margins of each output.
+    sums: Vec<[f64; SLICE_ROWS]>,
 }
 
-impl Task for AddMargins<'_> {
+impl Workspace {
+    fn new(ensemble: &Ensemble) -> Self {
+        Workspace {
+            bins: vec![[0; SLICE_ROWS]; ensemble.binner.features.len()],
+            values: Vec::new(),
+            slices: slices::Workspace::default(),
+            sums: vec![[0.0; SLICE_ROWS]; ensemble.n_outputs()],
+        }
+    }
+}
+
+/// The margins of some rows from `first`.
+struct MarginsTask<'t> {
+    predictor: &'t Predictor,
+    ensemble: &'t Ensemble,
+    table: &'t Table<'t>,
+    trees: Range<usize>,
+    first: usize,
+    out: &'t mut [f64],
+    workspace: &'t mut Workspace,
+}
+
+impl Task for MarginsTask<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
+    fn run<S: Simd>(mut self) {
         let n_outputs = self.ensemble.n_outputs();
-        let n_rows = self.out.len() / n_outputs;
-        let columns =
-            self.ensemble.binner.transform_rows(self.table, self.start, n_rows, self.isa);
-        for group in &self.predictor.groups {
-            match group {
-                Group::Small(bundle) => bundle.add(&columns, n_outputs, self.out),
-                Group::Medium(bundle) => bundle.add(&columns, n_outputs, self.out),
-                Group::Large(tree) => {
-                    let tree = &self.ensemble.trees[*tree];
-                    for (row, out) in self.out.chunks_exact_mut(n_outputs).enumerate() {
-                        add_walked(tree, |feature| columns[feature][row], out);
-                    }
-                }
+        let out = std::mem::take(&mut self.out);
+        for (at, out) in out.chunks_mut(SLICE_ROWS * n_outputs).enumerate() {
+            let first = self.first + at * SLICE_ROWS;
+            if out.len() < FEW * n_outputs {
+                self.walk_rows(first, out);
+            } else {
+                self.slice::<S>(first, out);
             }
         }
     }
 }
 
-/// Adds the values of the leaf that a row falls into, node after node.
-fn add_walked(tree: &Tree, bin: impl Fn(usize) -> u8, out: &mut [f64]) {
-    let leaf = tree.leaf(bin);
-    match tree.output {
-        Some(output) => out[output as usize] += tree.values[leaf],
-        None => {
-            let values = &tree.values[leaf * out.len()..];
-            out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
+impl MarginsTask<'_> {
+    fn walk_rows(&self, first: usize, out: &mut [f64]) {
+        let mut bins = vec![0; self.ensemble.binner.features.len()];
+        for (row, margins) in out.chunks_exact_mut(self.ensemble.n_outputs()).enumerate() {
+            let columns: &[Column<'_>] = self.table.columns();
+            let value = |column: usize| columns[column].value(first + row);
+            self.predictor.bin_row(self.ensemble, value, &mut bins);
+            self.predictor.add_row(self.ensemble, self.trees.clone(), &bins, margins);
+        }
+    }
+
+    #[inline(always)]
+    fn slice<S: Simd>(&mut self, first: usize, out: &mut [f64]) {
+        let Workspace { bins, values, slices, sums } = &mut *self.workspace;
+        let n_outputs = sums.len();
+        let n_rows = out.len() / n_outputs;
+        for &feature in &self.predictor.features {
+            let feature = feature as usize;
+            self.table.columns()[feature].copy_to(first..first + n_rows, values);
+            let to = &self.ensemble.binner.features[feature];
+            match to {
+                FeatureBins::Numerical(cuts) => {
+                    Cuts::new(cuts).count_below::<S>(values, MISSING, &mut bins[feature][..n_rows]);
+                }
+                FeatureBins::Categorical(_) => {
+                    let bins = values.iter().zip(&mut bins[feature]);
+                    bins.for_each(|(&value, bin)| *bin = to.bin(value));
+                }
+            }
+        }
+        for (row, out) in out.chunks_exact(n_outputs).enumerate() {
+            sums.iter_mut().zip(out).for_each(|(sums, &out)| sums[row] = out);
+        }
+        for block in &self.predictor.blocks {
+            block.add::<S>(self.ensemble, &self.predictor.walk, &self.trees, bins, slices, sums);
+        }
+        for (row, out) in out.chunks_exact_mut(n_outputs).enumerate() {
+            sums.iter().zip(out).for_each(|(sums, out)| *out = sums[row]);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

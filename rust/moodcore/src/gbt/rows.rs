@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn threads_change_nothing() {
-        let column: Vec<u8> = (0..200_000_u32).map(|row| (row.wrapping_mul(77) >> 3) as u8).collect();
+        let column: Vec<u8> =
+            (0..200_000_u32).map(|row| (row.wrapping_mul(77) >> 3) as u8).collect();
         let sides = std::array::from_fn(|bin| bin % 3 == 0);
         let rows: Vec<u32> = (0..200_000).filter(|row| row % 7 != 2).collect();
         let (left, right): (Vec<u32>, Vec<u32>) =

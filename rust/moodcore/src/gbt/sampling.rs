@@ -10,8 +10,7 @@ pub(super) fn subsample(n_rows: usize, share: f64, seed: u64, round: usize) -> O
         return None;
     }
     let mut stream = Stream::new(seed, Purpose::Rows, round as u64);
-    let rows: Vec<u32> =
-        (0..n_rows as u32).filter(|_| stream.next_unit() < share).collect();
+    let rows: Vec<u32> = (0..n_rows as u32).filter(|_| stream.next_unit() < share).collect();
     (!rows.is_empty()).then_some(rows)
 }
 

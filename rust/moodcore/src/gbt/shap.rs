@@ -14,7 +14,7 @@
 //! points integrates exactly. Unlike the recursion of `TreeSHAP` nothing is ever subtracted, so
 //! that deep paths lose no digits; and 64 rows are worked out side by side.
 
-use super::predict::{check_table, each_chunk};
+use super::batch::{check_table, each_chunk};
 use super::table::Table;
 use super::tree::{Ensemble, Tree};
 use crate::Result;
@@ -129,14 +129,14 @@ pub fn contributions(
     let trees: Vec<(&Tree, Vec<Path>)> =
         ensemble.rounds(rounds).iter().map(|tree| (tree, paths(tree))).collect();
     let deepest = trees.iter().flat_map(|(_, paths)| paths).map(|path| path.elements.len()).max();
-    let rules: Vec<Vec<(f64, f64)>> = (0..=deepest.unwrap_or(0).div_ceil(2)).map(quadrature).collect();
+    let rules: Vec<Vec<(f64, f64)>> =
+        (0..=deepest.unwrap_or(0).div_ceil(2)).map(quadrature).collect();
     let n_paths: usize = trees.iter().map(|(_, paths)| paths.len()).sum();
     let visits = table.n_rows().saturating_mul(n_paths);
     let chunks = out.chunks_mut(ROWS * width).collect();
     each_chunk(chunks, visits, compute, poll, |at, out| {
         let n_rows = out.len() / width;
-        let columns =
-            ensemble.binner.transform_rows(table, at * ROWS, n_rows, compute.isa);
+        let columns = ensemble.binner.transform_rows(table, at * ROWS, n_rows, compute.isa);
         let mut sums = vec![[0.0; ROWS]; width];
         for output in 0..n_outputs {
             sums[output * (n_features + 1) + n_features] = [ensemble.base[output]; ROWS];

@@ -179,10 +179,10 @@ impl Task for Search<'_> {
         }
         // Rounding alone must not make a gain of a split that changes nothing.
         let least = question.rules.gamma.max(1e-12 * parent.abs());
-        if let Some(found) = found.filter(|found| found.gain > least) {
-            if best.as_ref().is_none_or(|best| found.gain > best.gain) {
-                *best = Some(question.split(&order, &found, has_missing));
-            }
+        if let Some(found) = found.filter(|found| found.gain > least)
+            && best.as_ref().is_none_or(|best| found.gain > best.gain)
+        {
+            *best = Some(question.split(&order, &found, has_missing));
         }
     }
 }
@@ -325,8 +325,8 @@ impl Question<'_> {
         }
         let smooth = self.rules.lambda + 10.0 * total.h / self.parent.weight;
         let mut keyed: Vec<(f64, u8)> = Vec::new();
-        for bin in 0..self.feature.bins {
-            let (sums, weight) = self.units.read(cells[bin]);
+        for (bin, &cell) in cells.iter().enumerate().take(self.feature.bins) {
+            let (sums, weight) = self.units.read(cell);
             if weight > 0.0 {
                 keyed.push((sums.g / (sums.h + smooth).max(f64::MIN_POSITIVE), bin as u8));
             }

@@ -102,4 +102,3 @@ pub struct Fit {
     /// in which the last metric was best on the last evaluation set.
     pub best_round: Option<usize>,
 }
-

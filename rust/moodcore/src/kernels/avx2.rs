@@ -106,6 +106,25 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn count_below(numbers: &[f64; LANES], value: f64) -> usize {
+        // SAFETY: sixteen numbers are read; for the instructions see the macro.
+        unsafe {
+            let value = _mm256_set1_pd(value);
+            let below = |at: usize| {
+                let four = _mm256_loadu_pd(numbers.as_ptr().add(4 * at));
+                _mm256_castpd_si256(_mm256_cmp_pd::<_CMP_LT_OQ>(four, value))
+            };
+            // Minus one in the lanes of those below.
+            let halves =
+                (_mm256_add_epi64(below(0), below(1)), _mm256_add_epi64(below(2), below(3)));
+            let all = _mm256_add_epi64(halves.0, halves.1);
+            let pair =
+                _mm_add_epi64(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
+            -(_mm_cvtsi128_si64(pair) + _mm_extract_epi64::<1>(pair)) as usize
+        }
+    }
+
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         self.zip(other, |a, b| avx2!(_mm256_add_ps(a, b)))
     }

@@ -1,6 +1,7 @@
 //! Sixteen lanes in one 512-bit register.
 
 use super::Task;
+use super::bitslices::{RowBits, RowLeaves, SLICE_CHUNK, SLICE_ROWS};
 use super::simd::{LANES, Simd};
 use std::arch::x86_64::*;
 
@@ -82,6 +83,41 @@ impl Simd for Avx512 {
     fn prefetch<T>(address: *const T) {
         // SAFETY: a prefetch never faults, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+
+    #[inline(always)]
+    fn add_leaf_values(
+        leaves: &RowLeaves,
+        values: &[[f64; SLICE_CHUNK]],
+        sums: &mut [f64; SLICE_ROWS],
+    ) {
+        // Looking a value up in registers costs a permutation for each sixteen leaves.
+        match (leaves.parts(), values) {
+            (([_], nibbles), [first, ..]) => add_permuted([], nibbles, first, [], sums),
+            ((&[_, rows], nibbles), [first, second, ..]) => {
+                add_permuted([rows], nibbles, first, [second], sums);
+            }
+            ((&[_, second, third], nibbles), [a, b, c, ..]) => {
+                add_permuted([second, third], nibbles, a, [b, c], sums);
+            }
+            ((&[_, second, third, fourth], nibbles), [a, b, c, d, ..]) => {
+                add_permuted([second, third, fourth], nibbles, a, [b, c, d], sums);
+            }
+            _ => leaves.add_each(values, sums),
+        }
+    }
+
+    #[inline(always)]
+    fn count_below(numbers: &[f64; LANES], value: f64) -> usize {
+        // SAFETY: sixteen numbers are read; for the instructions see the macro.
+        unsafe {
+            let value = _mm512_set1_pd(value);
+            let low = _mm512_loadu_pd(numbers.as_ptr());
+            let high = _mm512_loadu_pd(numbers.as_ptr().add(8));
+            let low = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(low, value);
+            let high = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(high, value);
+            (!(u32::from(high) << 8 | u32::from(low))).trailing_zeros() as usize
+        }
     }
 
     #[inline(always)]
@@ -192,5 +228,46 @@ impl Simd for Avx512 {
         // SAFETY: the array has sixteen places.
         unsafe { self.store(lanes.as_mut_ptr()) };
         lanes
+    }
+}
+
+/// Adds to each row's sum the value of its leaf; `later` has the rows whose leaf is in the second
+/// chunk of sixteen, the third and so on.
+#[inline(always)]
+fn add_permuted<const LATER: usize>(
+    later: [RowBits; LATER],
+    nibbles: &[RowBits; 4],
+    first: &[f64; SLICE_CHUNK],
+    rest: [&[f64; SLICE_CHUNK]; LATER],
+    sums: &mut [f64; SLICE_ROWS],
+) {
+    // SAFETY: loads and stores are of whole sets of 64 bytes, of chunks of sixteen values,
+    // and of eight sums from the `8 * bit`-th, `bit` below 64; for the
+    // instructions see the macro.
+    unsafe {
+        let load = |bits: &RowBits| _mm512_loadu_si512(std::ptr::from_ref(bits).cast());
+        let later = later.map(|rows| load(&rows));
+        let chunk = |values: &[f64; SLICE_CHUNK]| {
+            (_mm512_loadu_pd(values.as_ptr()), _mm512_loadu_pd(values.as_ptr().add(8)))
+        };
+        let first = chunk(first);
+        let rest = rest.map(chunk);
+        for (part, nibbles) in nibbles.iter().enumerate() {
+            // The permutation looks at the lowest four bits alone.
+            let mut index = load(nibbles);
+            let mut row = _mm512_set1_epi64(1 << part);
+            for nibble in 0..16 {
+                let mut value = _mm512_permutex2var_pd(first.0, index, first.1);
+                for (rows, chunk) in later.iter().zip(&rest) {
+                    let there = _mm512_test_epi64_mask(*rows, row);
+                    let other = _mm512_permutex2var_pd(chunk.0, index, chunk.1);
+                    value = _mm512_mask_mov_pd(value, there, other);
+                }
+                let sum = sums.as_mut_ptr().add(8 * (4 * nibble + part));
+                _mm512_storeu_pd(sum, _mm512_add_pd(_mm512_loadu_pd(sum), value));
+                index = _mm512_srli_epi64::<4>(index);
+                row = _mm512_slli_epi64::<4>(row);
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@ mod aligned;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bitslices;
+mod cuts;
 mod math;
 mod matmul;
 mod portable;
@@ -21,6 +23,10 @@ mod softmax;
 mod vectors;
 
 pub use aligned::Aligned;
+pub use bitslices::{
+    RowBits, RowLeaves, RowSplit, SLICE_CHUNK, SLICE_LEAVES, SLICE_ROWS, rows_of_classes,
+};
+pub use cuts::Cuts;
 pub use matmul::{
     Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, matmul, matmul_and_sums,
 };

@@ -5,6 +5,7 @@
 //! (approximate reciprocals, library exponentials) has no place here.
 
 use super::Task;
+use super::bitslices::{RowLeaves, SLICE_CHUNK, SLICE_ROWS};
 
 /// Lanes of a vector, whatever the width of the machine's registers.
 pub const LANES: usize = 16;
@@ -77,6 +78,20 @@ pub trait Simd: Copy {
     }
     /// Asks for the cache line of an address ahead of its use; changes nothing else.
     fn prefetch<T>(_address: *const T) {}
+    /// Adds to each row's sum the value of its leaf.
+    #[inline(always)]
+    fn add_leaf_values(
+        leaves: &RowLeaves,
+        values: &[[f64; SLICE_CHUNK]],
+        sums: &mut [f64; SLICE_ROWS],
+    ) {
+        leaves.add_each(values, sums);
+    }
+    /// How many of sixteen ascending numbers are below the value; none are below NaN.
+    #[inline(always)]
+    fn count_below(numbers: &[f64; LANES], value: f64) -> usize {
+        numbers.iter().map(|&number| u64::from(number < value)).sum::<u64>() as usize
+    }
     /// `self + other`
     fn add(self, other: Self) -> Self;
     /// `self - other`

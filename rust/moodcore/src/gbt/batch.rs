@@ -1,0 +1,67 @@
+//! Tables taken in chunks of rows by threads, while the caller is asked whether to go on.
+
+use super::table::Table;
+use super::tree::Ensemble;
+use crate::parallel::{Compute, attended};
+use crate::{Error, Result};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Visits of rows to trees above which the work is attended from another thread.
+const LONG: usize = 1 << 23;
+
+/// Does a task for each chunk of rows, on any thread, until polling says to stop.
+pub(super) fn each_chunk<T: Send>(
+    mut chunks: Vec<&mut [T]>,
+    visits: usize,
+    compute: Compute<'_>,
+    poll: &mut dyn FnMut() -> Result<()>,
+    task: impl Fn(usize, &mut [T]) + Sync,
+) -> Result<()> {
+    let run = |stop: &AtomicBool| {
+        compute.team.for_each_of(visits > 1 << 14, &mut chunks, |at, chunk| {
+            if !stop.load(Ordering::Relaxed) {
+                task(at, chunk);
+            }
+        });
+    };
+    if visits > LONG {
+        return attended(poll, run);
+    }
+    let mut run = run;
+    run(&AtomicBool::new(false));
+    Ok(())
+}
+
+/// Checks a table and the output that is to be filled from it.
+///
+/// # Errors
+/// [`Error::Data`] with what was expected.
+pub(super) fn check_table(
+    ensemble: &Ensemble,
+    table: &Table<'_>,
+    rounds: &Range<usize>,
+    len: usize,
+    width: usize,
+) -> Result<()> {
+    let n_features = ensemble.binner.features.len();
+    if table.n_features() != n_features {
+        return Err(Error::Data(format!(
+            "X must have {n_features} features, got {}",
+            table.n_features()
+        )));
+    }
+    if rounds.start > rounds.end || rounds.end > ensemble.n_rounds() {
+        return Err(Error::Data(format!(
+            "rounds must be within 0..{}, got {rounds:?}",
+            ensemble.n_rounds()
+        )));
+    }
+    if len != table.n_rows() * width {
+        return Err(Error::Data(format!(
+            "the output must have {} rows of {width} numbers, got {len} numbers",
+            table.n_rows()
+        )));
+    }
+    Ok(())
+}
