@@ -123,7 +123,7 @@ class Grower:
         if sign * (values[1] - values[0]) < 0:
             return None
         gain = sum(self.total_score(rows, node.bounds) for rows in (left, right)) - parent
-        return gain if gain > max(o.gamma, 1e-12 * abs(parent)) else None
+        return gain if gain > max(o.gamma, 1e-9 * abs(parent)) else None
 
     def best(self, node):
         """The candidate of largest gain; of equal ones the first."""

@@ -177,8 +177,8 @@ impl Task for Search<'_> {
                 found = Some(Found { at: from + at, gain, missing_left });
             }
         }
-        // Rounding alone must not make a gain of a split that changes nothing.
-        let least = question.rules.gamma.max(1e-12 * parent.abs());
+        // Derivatives are rounded to about 2^-30: that alone must make no gain where there is none.
+        let least = question.rules.gamma.max(1e-9 * parent.abs());
         if let Some(found) = found.filter(|found| found.gain > least)
             && best.as_ref().is_none_or(|best| found.gain > best.gain)
         {
