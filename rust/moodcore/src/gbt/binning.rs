@@ -152,21 +152,28 @@ impl Binner {
 fn count_values(column: &Column<'_>, n_rows: usize, weight: Option<&[u32]>) -> Vec<(f64, u64)> {
     let mut values = Vec::new();
     column.copy_to(0..n_rows, &mut values);
-    let keyed = values.iter().enumerate().filter(|(_, value)| !value.is_nan());
+    let present = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
+    if weight.is_none() && column.is_single() {
+        // Half the bytes, and half the digits.
+        let mut keys: Vec<u32> =
+            present().map(|(_, &value)| sortable_single(value as f32 + 0.0)).collect();
+        radix_sort(&mut keys, |&key| u64::from(key));
+        return runs(keys.iter().map(|&key| (f64::from(unsortable_single(key)), 1)));
+    }
     let count = |row: usize| weight.map_or(1, |weight| weight[row]);
     let mut keys: Vec<(u64, u32)> =
-        keyed.map(|(row, &value)| (sortable(value + 0.0), count(row))).collect();
-    radix_sort(&mut keys);
+        present().map(|(row, &value)| (sortable(value + 0.0), count(row))).collect();
+    radix_sort(&mut keys, |&(key, _)| key);
+    runs(keys.iter().map(|&(key, count)| (unsortable(key), u64::from(count))))
+}
+
+/// Equal neighbours counted together.
+fn runs(sorted: impl Iterator<Item = (f64, u64)>) -> Vec<(f64, u64)> {
     let mut counted: Vec<(f64, u64)> = Vec::new();
-    let mut last = None;
-    for (key, count) in keys {
-        if last == Some(key) {
-            if let Some(entry) = counted.last_mut() {
-                entry.1 += u64::from(count);
-            }
-        } else {
-            counted.push((unsortable(key), u64::from(count)));
-            last = Some(key);
+    for (value, count) in sorted {
+        match counted.last_mut() {
+            Some(entry) if entry.0 == value => entry.1 += count,
+            _ => counted.push((value, count)),
         }
     }
     counted
@@ -182,29 +189,39 @@ fn unsortable(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
 }
 
+fn sortable_single(value: f32) -> u32 {
+    let bits = value.to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+}
+
+fn unsortable_single(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
+}
+
 /// Sorts by key, eleven bits at a time from the lowest (Knuth 1998, section 5.2.5); digits that
-/// all keys share, such as the low half of single-precision numbers, cost nothing.
-fn radix_sort(keys: &mut Vec<(u64, u32)>) {
+/// all keys share cost nothing.
+fn radix_sort<T: Copy + Default>(entries: &mut Vec<T>, key: impl Fn(&T) -> u64) {
     const BITS: u32 = 11;
-    let differing = keys.iter().fold(0, |bits, (key, _)| bits | (key ^ keys[0].0));
-    let mut sorted = vec![(0, 0); keys.len()];
+    let Some(first) = entries.first().map(&key) else { return };
+    let differing = entries.iter().fold(0, |bits, entry| bits | (key(entry) ^ first));
+    let mut sorted = vec![T::default(); entries.len()];
     for shift in (0..u64::BITS).step_by(BITS as usize) {
         if differing >> shift & ((1 << BITS) - 1) == 0 {
             continue;
         }
-        let digit = |key: u64| (key >> shift) as usize & ((1 << BITS) - 1);
+        let digit = |entry: &T| (key(entry) >> shift) as usize & ((1 << BITS) - 1);
         let mut places = [0_usize; 1 << BITS];
-        keys.iter().for_each(|&(key, _)| places[digit(key)] += 1);
+        entries.iter().for_each(|entry| places[digit(entry)] += 1);
         let mut next = 0;
         for place in &mut places {
             next += std::mem::replace(place, next);
         }
-        for &entry in keys.iter() {
-            let place = &mut places[digit(entry.0)];
+        for &entry in entries.iter() {
+            let place = &mut places[digit(&entry)];
             sorted[*place] = entry;
             *place += 1;
         }
-        std::mem::swap(keys, &mut sorted);
+        std::mem::swap(entries, &mut sorted);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::parallel::Compute;
 use crate::{Error, Result};
 use slices::Block;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use walk::Walk;
 
 /// Rows of a piece of work for one thread.
@@ -29,7 +29,8 @@ const FEW: usize = 16;
 #[derive(Debug)]
 pub struct Predictor {
     walk: Walk,
-    blocks: Vec<Block>,
+    /// Made when many rows come for the first time: a few do without.
+    blocks: OnceLock<Vec<Block>>,
     /// The features that the trees look at.
     features: Vec<u32>,
 }
@@ -41,7 +42,7 @@ impl Predictor {
         let mut used = vec![false; ensemble.binner.features.len()];
         inner.filter(|node| !node.is_leaf()).for_each(|node| used[node.feature as usize] = true);
         let features = (0..used.len() as u32).filter(|&feature| used[feature as usize]).collect();
-        Predictor { walk: Walk::new(ensemble), blocks: Block::all(ensemble), features }
+        Predictor { walk: Walk::new(ensemble), blocks: OnceLock::new(), features }
     }
 
     /// Adds the values of the trees of some rounds to `out`, margins row by row, which hold the
@@ -243,7 +244,8 @@ impl MarginsTask<'_> {
         for (row, out) in out.chunks_exact(n_outputs).enumerate() {
             sums.iter_mut().zip(out).for_each(|(sums, &out)| sums[row] = out);
         }
-        for block in &self.predictor.blocks {
+        let blocks = self.predictor.blocks.get_or_init(|| Block::all(self.ensemble));
+        for block in blocks {
             block.add::<S>(self.ensemble, &self.predictor.walk, &self.trees, bins, slices, sums);
         }
         for (row, out) in out.chunks_exact_mut(n_outputs).enumerate() {

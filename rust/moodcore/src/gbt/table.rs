@@ -36,6 +36,11 @@ impl Column<'_> {
         }
     }
 
+    /// Whether the values are in single precision.
+    pub(super) fn is_single(&self) -> bool {
+        matches!(self.values, Values::F32(_))
+    }
+
     /// Copies the rows of a range.
     pub fn copy_to(&self, rows: std::ops::Range<usize>, out: &mut Vec<f64>) {
         out.resize(rows.len(), 0.0);

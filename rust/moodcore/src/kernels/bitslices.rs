@@ -235,3 +235,57 @@ fn interleave<const WIDTH: u32>(low: RowBits, high: RowBits, mask: u64) -> (RowB
     let odd = low.zip(high, |low, high| low >> WIDTH & mask | high & !mask);
     (even, odd)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Isa, Task};
+    use proptest::prelude::*;
+
+    /// Rows of some bins sent down a tree each of whose tests one bin passes.
+    struct Routed<'a> {
+        bins: &'a [u8],
+        splits: &'a [RowSplit],
+        values: &'a [f64],
+    }
+
+    impl Task for Routed<'_> {
+        type Output = Vec<f64>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self) -> Vec<f64> {
+            let bins = std::array::from_fn(|row| self.bins[row]);
+            let mut tests = vec![RowBits::NONE; 256];
+            rows_of_classes(&bins, &std::array::from_fn(|bin| bin as u8), &mut tests);
+            let mut sums = [1.0; SLICE_ROWS];
+            let mut leaves = RowLeaves::default();
+            leaves.route(self.splits, &tests);
+            leaves.add_values::<S>(self.values, &mut sums);
+            sums.to_vec()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_reach_their_leaves(
+            bins in prop::collection::vec(0..200_u8, SLICE_ROWS),
+            drawn in prop::collection::vec((0..256_u32, any::<u16>()), 0..300),
+        ) {
+            let splits = (1..).zip(&drawn).map(|(go, &(test, stay))| {
+                RowSplit { test, stay: stay % go, go }
+            });
+            let splits: Vec<RowSplit> = splits.collect();
+            let count = (splits.len() + 1).next_multiple_of(SLICE_CHUNK);
+            let values: Vec<f64> = (0..count).map(|leaf| leaf as f64 + 0.1).collect();
+            let leaf = |bin: u8| splits.iter().fold(0, |at, split| {
+                if split.stay == at && split.test != u32::from(bin) { split.go } else { at }
+            });
+            let expected: Vec<f64> =
+                bins.iter().map(|&bin| 1.0 + values[usize::from(leaf(bin))]).collect();
+            for isa in Isa::available() {
+                let task = Routed { bins: &bins, splits: &splits, values: &values };
+                prop_assert_eq!(&isa.run(task), &expected, "{}", isa.name());
+            }
+        }
+    }
+}

@@ -36,3 +36,41 @@ impl Cuts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Isa, Task};
+    use proptest::prelude::*;
+
+    struct Count<'a>(&'a [f64], &'a [f64]);
+
+    impl Task for Count<'_> {
+        type Output = Vec<u8>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self) -> Vec<u8> {
+            let mut out = vec![0; self.1.len()];
+            Cuts::new(self.0).count_below::<S>(self.1, 255, &mut out);
+            out
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_below_is_counted(
+            mut cuts in prop::collection::vec(-4.0..4.0_f64, 0..256),
+            mut values in prop::collection::vec(prop::num::f64::ANY, 0..40),
+        ) {
+            cuts.sort_by(f64::total_cmp);
+            values.extend([f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.0, -0.0]);
+            values.extend(&cuts);
+            let count = |value: &f64| cuts.iter().filter(|&cut| cut < value).count() as u8;
+            let rank = |value: &f64| if value.is_nan() { 255 } else { count(value) };
+            let expected: Vec<u8> = values.iter().map(rank).collect();
+            for isa in Isa::available() {
+                prop_assert_eq!(&isa.run(Count(&cuts, &values)), &expected, "{}", isa.name());
+            }
+        }
+    }
+}

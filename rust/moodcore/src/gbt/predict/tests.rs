@@ -163,7 +163,8 @@ fn margins(
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
-    let leaves = prop_oneof![Just(1_usize), 2..17_usize, 17..65_usize, 65..300_usize];
+    // Around every number of leaves at which another way is taken.
+    let leaves = prop_oneof![Just(1_usize), 2..20_usize, 20..80_usize, 80..400_usize, Just(4500)];
     (1..8_usize, 1..5_usize, 0..9_usize, leaves, any::<bool>()).prop_map(
         |(n_features, n_outputs, n_rounds, max_leaves, joint)| Shape {
             n_features,
