@@ -111,10 +111,20 @@ impl Binner {
     /// When the table has another number of columns.
     pub fn transform(&self, table: &Table<'_>, compute: Compute<'_>) -> Vec<Vec<u8>> {
         assert_eq!(table.n_features(), self.features.len());
-        let mut columns = vec![Vec::new(); self.features.len()];
-        compute.team.for_each(&mut columns, |at, out: &mut Vec<u8>| {
-            out.resize(table.n_rows(), 0);
-            self.bin_column(at, table, 0, out, compute.isa);
+        // Rows that stay in the cache while column after column is read from them.
+        const TOGETHER: usize = 4096;
+        let mut columns = vec![vec![0; table.n_rows()]; self.features.len()];
+        let mut chunks: Vec<Vec<&mut [u8]>> =
+            (0..table.n_rows().div_ceil(TOGETHER)).map(|_| Vec::new()).collect();
+        for column in &mut columns {
+            for (chunk, part) in chunks.iter_mut().zip(column.chunks_mut(TOGETHER)) {
+                chunk.push(part);
+            }
+        }
+        compute.team.for_each(&mut chunks, |chunk, parts| {
+            for (at, part) in parts.iter_mut().enumerate() {
+                self.bin_column(at, table, chunk * TOGETHER, part, compute.isa);
+            }
         });
         columns
     }
@@ -138,12 +148,8 @@ impl Binner {
     /// The bins of a column's rows from `start` on.
     fn bin_column(&self, at: usize, table: &Table<'_>, start: usize, out: &mut [u8], isa: Isa) {
         let mut values = Vec::new();
-        // In pieces that stay in the cache.
-        for (piece, out) in out.chunks_mut(4096).enumerate() {
-            let start = start + piece * 4096;
-            table.columns()[at].copy_to(start..start + out.len(), &mut values);
-            self.features[at].bin_all(&values, out, isa);
-        }
+        table.columns()[at].copy_to(start..start + out.len(), &mut values);
+        self.features[at].bin_all(&values, out, isa);
     }
 }
 
@@ -155,8 +161,8 @@ fn count_values(column: &Column<'_>, n_rows: usize, weight: Option<&[u32]>) -> V
     let present = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
     if weight.is_none() && column.is_single() {
         // Half the bytes, and half the digits.
-        let mut keys: Vec<u32> =
-            present().map(|(_, &value)| sortable_single(value as f32 + 0.0)).collect();
+        let mut keys: Vec<u32> = Vec::with_capacity(n_rows);
+        keys.extend(present().map(|(_, &value)| sortable_single(value as f32 + 0.0)));
         radix_sort(&mut keys, |&key| u64::from(key));
         return runs(keys.iter().map(|&key| (f64::from(unsortable_single(key)), 1)));
     }
@@ -198,10 +204,10 @@ fn unsortable_single(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
 }
 
-/// Sorts by key, eleven bits at a time from the lowest (Knuth 1998, section 5.2.5); digits that
+/// Sorts by key, a byte at a time from the lowest (Knuth 1998, section 5.2.5); digits that
 /// all keys share cost nothing.
 fn radix_sort<T: Copy + Default>(entries: &mut Vec<T>, key: impl Fn(&T) -> u64) {
-    const BITS: u32 = 11;
+    const BITS: u32 = 8;
     let Some(first) = entries.first().map(&key) else { return };
     let differing = entries.iter().fold(0, |bits, entry| bits | (key(entry) ^ first));
     let mut sorted = vec![T::default(); entries.len()];

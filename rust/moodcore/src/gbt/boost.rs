@@ -4,14 +4,14 @@ use super::binning::Binner;
 use super::config::{BoostingKind, Config};
 use super::gradients::{Gradients, Margins, measure};
 use super::grow::{Bins, Ground, Grown, Outputs, Seedling, Soil, grow};
-use super::histogram::Block;
+use super::histogram::{Block, RowBins};
 use super::sampling::{dropped_rounds, goss, subsample};
 use super::score::Rules;
 use super::training::{Fit, Listener, MetricKind, Plan, Rows};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
 use crate::kernels::{Isa, Simd, Task, add_at_rows};
-use crate::parallel::{Compute, attended};
+use crate::parallel::{Compute, Team, attended};
 use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
@@ -131,10 +131,11 @@ impl<'a> Boosting<'a> {
             let columns = binner.transform(&train.table, compute);
             // The only tree of a round is shared by threads, block by block.
             let least = if trees_per_round == 1 { 2 } else { 1 };
-            let blocks = Block::cut(&columns, least, team);
+            let blocks = Block::cut(columns.len(), least);
+            let rows = RowBins::of(&columns, team);
             let eval: Vec<_> =
                 eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
-            (binner, Bins { columns, blocks }, eval)
+            (binner, Bins { columns, rows, blocks }, eval)
         })?;
         let base = plan.base.clone().unwrap_or_else(|| plan.prior(train.y, &weights));
         let mut ensemble = Ensemble { binner, base, trees: Vec::new(), trees_per_round };
@@ -195,12 +196,12 @@ impl<'a> Boosting<'a> {
 
     /// Adds the values of a tree, times a factor, to all margins.
     fn add_everywhere(&mut self, tree: &Tree, factor: f64) {
-        let isa = self.compute.isa;
+        let (isa, team) = (self.compute.isa, Some(self.compute.team));
         let mut soil = self.take_soil();
         let outputs = outputs_of(tree, self.margins.len());
         let within = outputs.first..outputs.first + outputs.count;
         let own = &mut self.margins[within.clone()];
-        add_routed(tree, factor, &self.bins.columns, own, &mut soil, isa);
+        add_routed(tree, factor, &self.bins.columns, own, &mut soil, (isa, team));
         for set in &mut self.eval {
             add_routed(
                 tree,
@@ -208,7 +209,7 @@ impl<'a> Boosting<'a> {
                 &set.columns,
                 &mut set.margins[within.clone()],
                 &mut soil,
-                isa,
+                (isa, team),
             );
         }
         self.return_soil(soil);
@@ -366,13 +367,13 @@ impl<'a> Boosting<'a> {
         let mut sets = job.margins.iter_mut();
         if let Some(own) = sets.next() {
             if sample.is_none() {
-                add_leaves(&tree, 1.0, &leaves, own, &soil.rows, isa);
+                add_leaves(&tree, 1.0, &leaves, own, &soil.rows, (isa, team));
             } else {
-                add_routed(&tree, 1.0, &self.bins.columns, own, &mut soil, isa);
+                add_routed(&tree, 1.0, &self.bins.columns, own, &mut soil, (isa, team));
             }
         }
         for (own, set) in sets.zip(&self.eval) {
-            add_routed(&tree, 1.0, &set.columns, own, &mut soil, isa);
+            add_routed(&tree, 1.0, &set.columns, own, &mut soil, (isa, team));
         }
         self.return_soil(soil);
         tree
@@ -429,21 +430,34 @@ fn row_major(margins: &Margins) -> Vec<f64> {
     out
 }
 
-/// Adds the value of each leaf to the margins of the rows in it.
+/// Adds the value of each leaf to the margins of the rows in it, which ascend in each leaf.
 fn add_leaves(
     tree: &Tree,
     factor: f64,
     leaves: &[(u32, std::ops::Range<usize>)],
     margins: &mut [Vec<f64>],
     rows: &[u32],
-    isa: Isa,
+    (isa, team): (Isa, Option<&Team>),
 ) {
+    // Rows that a thread takes at a time.
+    const TOGETHER: usize = 1 << 16;
     let n_outputs = margins.len();
-    for (node, range) in leaves {
-        let values = &tree.values[*node as usize * n_outputs..][..n_outputs];
-        for (&value, margins) in values.iter().zip(margins.iter_mut()) {
-            let value = value * factor;
-            isa.run(AddAtRows { numbers: margins, rows: &rows[range.clone()], value });
+    for (output, margins) in margins.iter_mut().enumerate() {
+        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(TOGETHER).collect();
+        let add = |at: usize, numbers: &mut &mut [f64]| {
+            let start = (at * TOGETHER) as u32;
+            let end = start + numbers.len() as u32;
+            for (node, range) in leaves {
+                let rows = &rows[range.clone()];
+                let from = rows.partition_point(|&row| row < start);
+                let to = rows.partition_point(|&row| row < end);
+                let value = tree.values[*node as usize * n_outputs + output] * factor;
+                isa.run(AddAtRows { numbers, start, rows: &rows[from..to], value });
+            }
+        };
+        match team {
+            Some(team) if chunks.len() > 1 => team.for_each(&mut chunks, add),
+            _ => chunks.iter_mut().enumerate().for_each(|(at, numbers)| add(at, numbers)),
         }
     }
 }
@@ -455,14 +469,16 @@ fn add_routed(
     columns: &[Vec<u8>],
     margins: &mut [Vec<f64>],
     soil: &mut Soil,
-    isa: Isa,
+    (isa, team): (Isa, Option<&Team>),
 ) {
-    let leaves = soil.route(tree, columns, margins[0].len(), isa);
-    add_leaves(tree, factor, &leaves, margins, &soil.rows, isa);
+    let leaves = soil.route(tree, columns, margins[0].len(), (isa, team));
+    add_leaves(tree, factor, &leaves, margins, &soil.rows, (isa, team));
 }
 
 struct AddAtRows<'a> {
     numbers: &'a mut [f64],
+    /// The row of the first number.
+    start: u32,
     rows: &'a [u32],
     value: f64,
 }
@@ -472,7 +488,7 @@ impl Task for AddAtRows<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        add_at_rows(self.numbers, self.rows, self.value);
+        add_at_rows(self.numbers, self.start, self.rows, self.value);
     }
 }
 

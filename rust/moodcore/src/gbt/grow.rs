@@ -4,7 +4,7 @@ use super::binning::Binner;
 use super::columns::Columns;
 use super::config::{BoostingKind, Config, GrowPolicy};
 use super::gradients::{Gradients, Pair};
-use super::histogram::Block;
+use super::histogram::{Block, RowBins};
 use super::node_search::{Filled, Histogram, NodeSearch, Side};
 use super::rows::{partition, sides};
 use super::score::{Bounds, Rules, Sums};
@@ -23,6 +23,8 @@ pub(super) struct Bins {
     /// For partitions, feature by feature.
     pub(super) columns: Vec<Vec<u8>>,
     /// For histograms, row by row.
+    pub(super) rows: RowBins,
+    /// What is counted together.
     pub(super) blocks: Vec<Block>,
 }
 
@@ -80,7 +82,7 @@ impl Soil {
         tree: &Tree,
         columns: &[Vec<u8>],
         n_rows: usize,
-        isa: Isa,
+        (isa, team): (Isa, Option<&Team>),
     ) -> Vec<(u32, Range<usize>)> {
         self.rows.clear();
         self.rows.extend(0..n_rows as u32);
@@ -98,7 +100,7 @@ impl Soil {
                 &mut self.spare[rows.clone()],
                 &columns[node.feature as usize],
                 &sides(tree, node),
-                (isa, None),
+                (isa, team),
             );
             let middle = rows.start + n_left;
             open.push((node.left, rows.start..middle));

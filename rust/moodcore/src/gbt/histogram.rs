@@ -2,7 +2,7 @@
 
 use super::gradients::Pair;
 pub(super) use crate::kernels::{Cell, FeatureCells, add_cell};
-use crate::kernels::{Simd, Task, add_to_histograms};
+use crate::kernels::{RowList, Simd, Task, add_to_histograms};
 use crate::parallel::Team;
 
 /// Bins of a feature, the one for missing values included.
@@ -12,36 +12,47 @@ pub(super) const BINS: usize = 256;
 /// about the size of a first-level cache, and the cost of fetching a row is shared by many.
 const WIDEST: usize = 10;
 
-/// The bins of a few neighbouring features, row by row.
+/// The bins of all features, row by row: what a row adds to the histograms is fetched at once.
 #[derive(Clone, Debug)]
+pub(super) struct RowBins {
+    pub(super) n_features: usize,
+    pub(super) bins: Vec<u8>,
+}
+
+impl RowBins {
+    /// Turns columns into rows, some rows at a time.
+    pub(super) fn of(columns: &[Vec<u8>], team: &Team) -> Self {
+        const TOGETHER: usize = 4096;
+        let n_features = columns.len();
+        let mut bins = vec![0; columns[0].len() * n_features];
+        let mut chunks: Vec<&mut [u8]> = bins.chunks_mut(TOGETHER * n_features).collect();
+        team.for_each(&mut chunks, |chunk, rows| {
+            for (at, column) in columns.iter().enumerate() {
+                let column = &column[chunk * TOGETHER..];
+                for (row, &bin) in rows.chunks_exact_mut(n_features).zip(column) {
+                    row[at] = bin;
+                }
+            }
+        });
+        RowBins { n_features, bins }
+    }
+}
+
+/// A few neighbouring features.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     /// The first feature.
     pub(super) first: usize,
     /// How many features.
     pub(super) count: usize,
-    /// The bins of each row, `count` a row.
-    pub(super) rows: Vec<u8>,
 }
 
 impl Block {
-    /// Cuts columns of bins into blocks of nearly equal width, at least `least` of them.
-    pub(super) fn cut(columns: &[Vec<u8>], least: usize, team: &Team) -> Vec<Block> {
-        let n_features = columns.len();
+    /// Cuts features into blocks of nearly equal width, at least `least` of them.
+    pub(super) fn cut(n_features: usize, least: usize) -> Vec<Block> {
         let n_blocks = n_features.div_ceil(WIDEST).max(least.min(n_features));
         let edge = |block: usize| block * n_features / n_blocks;
-        let mut blocks: Vec<Block> = (0..n_blocks)
-            .map(|at| Block { first: edge(at), count: edge(at + 1) - edge(at), rows: Vec::new() })
-            .collect();
-        team.for_each(&mut blocks, |_, block| {
-            let columns = &columns[block.first..block.first + block.count];
-            block.rows = vec![0; columns[0].len() * block.count];
-            for (at, column) in columns.iter().enumerate() {
-                for (row, &bin) in block.rows.chunks_exact_mut(block.count).zip(column) {
-                    row[at] = bin;
-                }
-            }
-        });
-        blocks
+        (0..n_blocks).map(|at| Block { first: edge(at), count: edge(at + 1) - edge(at) }).collect()
     }
 }
 
@@ -64,8 +75,7 @@ impl Packing {
 /// The rows of a node in the order in which the histogram reads them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NodeRows<'a> {
-    /// Row numbers; none for all rows in their order.
-    pub(super) rows: Option<&'a [u32]>,
+    pub(super) rows: RowList<'a>,
     /// The pair of each of these rows.
     pub(super) pairs: &'a [Pair],
     /// The count of each of these rows; none for ones.
@@ -76,7 +86,21 @@ pub(super) struct NodeRows<'a> {
     pub(super) packing: Packing,
 }
 
-impl NodeRows<'_> {
+impl<'a> NodeRows<'a> {
+    /// The rows at some places of the list.
+    pub(super) fn part(&self, places: std::ops::Range<usize>) -> NodeRows<'a> {
+        let rows = match self.rows {
+            RowList::Range(start, _) => RowList::Range(start + places.start, start + places.end),
+            RowList::Some(rows) => RowList::Some(&rows[places.clone()]),
+        };
+        NodeRows {
+            rows,
+            pairs: &self.pairs[places.clone()],
+            counts: self.counts.map(|counts| &counts[places]),
+            ..*self
+        }
+    }
+
     /// The sum over all rows.
     pub(super) fn total(&self) -> Cell {
         let mut sum = [0; 2];
@@ -113,7 +137,8 @@ pub(super) fn subtract(from: &mut [FeatureCells], other: &[FeatureCells]) {
 /// Adds the rows of a node to the histograms of a block's features.
 pub(super) struct Accumulate<'a> {
     pub(super) node: NodeRows<'a>,
-    pub(super) block: &'a Block,
+    pub(super) bins: &'a RowBins,
+    pub(super) block: Block,
     /// One entry a feature of the block.
     pub(super) cells: &'a mut [FeatureCells],
 }
@@ -123,38 +148,36 @@ impl Task for Accumulate<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        match (self.node.rows.is_some(), self.node.counts.is_some()) {
-            (false, false) => self.choose_width::<S, false, false>(),
-            (false, true) => self.choose_width::<S, false, true>(),
-            (true, false) => self.choose_width::<S, true, false>(),
-            (true, true) => self.choose_width::<S, true, true>(),
+        if self.node.counts.is_some() {
+            self.choose_width::<S, true>();
+        } else {
+            self.choose_width::<S, false>();
         }
     }
 }
 
 impl Accumulate<'_> {
     #[inline(always)]
-    fn choose_width<S: Simd, const GATHER: bool, const WEIGHTED: bool>(self) {
+    fn choose_width<S: Simd, const WEIGHTED: bool>(self) {
         match self.block.count {
-            1 => self.accumulate::<S, GATHER, WEIGHTED, 1>(),
-            2 => self.accumulate::<S, GATHER, WEIGHTED, 2>(),
-            3 => self.accumulate::<S, GATHER, WEIGHTED, 3>(),
-            4 => self.accumulate::<S, GATHER, WEIGHTED, 4>(),
-            5 => self.accumulate::<S, GATHER, WEIGHTED, 5>(),
-            6 => self.accumulate::<S, GATHER, WEIGHTED, 6>(),
-            7 => self.accumulate::<S, GATHER, WEIGHTED, 7>(),
-            8 => self.accumulate::<S, GATHER, WEIGHTED, 8>(),
-            9 => self.accumulate::<S, GATHER, WEIGHTED, 9>(),
-            _ => self.accumulate::<S, GATHER, WEIGHTED, WIDEST>(),
+            1 => self.accumulate::<S, WEIGHTED, 1>(),
+            2 => self.accumulate::<S, WEIGHTED, 2>(),
+            3 => self.accumulate::<S, WEIGHTED, 3>(),
+            4 => self.accumulate::<S, WEIGHTED, 4>(),
+            5 => self.accumulate::<S, WEIGHTED, 5>(),
+            6 => self.accumulate::<S, WEIGHTED, 6>(),
+            7 => self.accumulate::<S, WEIGHTED, 7>(),
+            8 => self.accumulate::<S, WEIGHTED, 8>(),
+            9 => self.accumulate::<S, WEIGHTED, 9>(),
+            _ => self.accumulate::<S, WEIGHTED, WIDEST>(),
         }
     }
 
     #[inline(always)]
-    fn accumulate<S: Simd, const GATHER: bool, const WEIGHTED: bool, const F: usize>(self) {
+    fn accumulate<S: Simd, const WEIGHTED: bool, const F: usize>(self) {
         let Some(cells) = self.cells.first_chunk_mut::<F>() else { return };
         let node = self.node;
-        let rows = if GATHER { node.rows } else { None };
-        let words = |at| node.words::<WEIGHTED>(at);
-        add_to_histograms::<S, F>(cells, &self.block.rows, (rows, node.pairs.len()), words);
+        let bins = (&self.bins.bins[..], self.bins.n_features, self.block.first);
+        add_to_histograms::<S, F>(cells, bins, node.rows, |at| node.words::<WEIGHTED>(at));
     }
 }

@@ -7,8 +7,8 @@ use super::grow::{Ground, Seedling, Soil};
 use super::histogram::{Accumulate, Block, FeatureCells, NodeRows, subtract};
 use super::score::Sums;
 use super::split::{FeatureRules, Lanes, Parent, Question, Search, Split, Units};
-use super::weights::Weights;
-use crate::kernels::{Simd, Task, gather_values};
+use crate::kernels::{RowList, Simd, Task, gather_values};
+use crate::parallel::Team;
 use std::ops::Range;
 
 /// The cells of every output and feature of a node: output by output.
@@ -56,7 +56,7 @@ impl<'a, 'h> Filled<'a, 'h> {
 
 /// One block of features of the nodes.
 struct BlockPart<'n> {
-    block: &'n Block,
+    block: Block,
     nodes: Vec<NodePart<'n>>,
 }
 
@@ -83,15 +83,25 @@ impl<'a> NodeSearch<'a> {
         let Soil { rows: all, pairs, counts, .. } = soil;
         let first = self.seedling.outputs.first;
         let outputs = &self.seedling.gradients.outputs[first..];
-        for (at, (from, pairs)) in outputs.iter().zip(pairs).enumerate() {
-            let weights = (at == 0).then_some(self.ground.weights);
-            self.ground.isa.run(Gather {
-                rows: &all[rows.clone()],
-                from,
-                weights,
-                pairs: &mut pairs[rows.clone()],
-                counts: if counts.is_empty() { &mut [] } else { &mut counts[rows.clone()] },
-            });
+        let rows_of = &all[rows.clone()];
+        for (from, pairs) in outputs.iter().zip(pairs) {
+            self.gather_of(rows_of, from, &mut pairs[rows.clone()]);
+        }
+        if let Some(from) = &self.ground.weights.counts {
+            self.gather_of(rows_of, from, &mut counts[rows]);
+        }
+    }
+
+    fn gather_of<T: Copy + Send + Sync>(&self, rows: &[u32], from: &[T], to: &mut [T]) {
+        const TOGETHER: usize = 1 << 14;
+        let isa = self.ground.isa;
+        match self.seedling.team {
+            Some(team) if rows.len() > 2 * TOGETHER => {
+                let mut chunks: Vec<_> =
+                    rows.chunks(TOGETHER).zip(to.chunks_mut(TOGETHER)).collect();
+                team.for_each(&mut chunks, |_, (rows, to)| isa.run(Gather { rows, from, to }));
+            }
+            _ => isa.run(Gather { rows, from, to }),
         }
     }
 
@@ -122,7 +132,11 @@ impl<'a> NodeSearch<'a> {
             (&soil.pairs[output][rows.clone()], counts)
         };
         NodeRows {
-            rows: (!whole).then(|| &soil.rows[rows.clone()]),
+            rows: if whole {
+                RowList::Range(0, rows.len())
+            } else {
+                RowList::Some(&soil.rows[rows.clone()])
+            },
             pairs,
             counts,
             repeated: weights.factors.is_none(),
@@ -139,11 +153,13 @@ impl<'a> NodeSearch<'a> {
         let work = (n_rows + 256 * nodes.len()) * n_features * self.seedling.outputs.count;
         let mut splits: Vec<Option<Split>> = vec![None; nodes.len()];
         let mut parts = self.parts(nodes);
-        match self.seedling.team {
-            Some(team) if work > ENOUGH => team.for_each(&mut parts, |_, part| {
-                self.run_block(part, soil);
-            }),
-            _ => parts.iter_mut().for_each(|part| self.run_block(part, soil)),
+        let team = self.seedling.team.filter(|_| work > ENOUGH);
+        let groups = team.map_or(1, Team::threads).min(parts.len());
+        let width = parts.len().div_ceil(groups);
+        let mut groups: Vec<&mut [BlockPart<'_>]> = parts.chunks_mut(width).collect();
+        match team {
+            Some(team) => team.for_each(&mut groups, |_, group| self.run_blocks(group, soil)),
+            None => groups.iter_mut().for_each(|group| self.run_blocks(group, soil)),
         }
         for part in parts {
             for (best, node) in splits.iter_mut().zip(part.nodes) {
@@ -167,7 +183,7 @@ impl<'a> NodeSearch<'a> {
     {
         let blocks = &self.ground.bins.blocks;
         let mut parts: Vec<BlockPart<'n>> =
-            blocks.iter().map(|block| BlockPart { block, nodes: Vec::new() }).collect();
+            blocks.iter().map(|&block| BlockPart { block, nodes: Vec::new() }).collect();
         let n_features = self.ground.bins.columns.len();
         for Filled { side, histogram, left_over, .. } in nodes {
             let side: &'n Side<'n> = side;
@@ -188,32 +204,53 @@ impl<'a> NodeSearch<'a> {
         parts
     }
 
-    fn run_block(&self, part: &mut BlockPart<'_>, soil: &Soil) {
-        let block = part.block;
-        let mut nodes = part.nodes.iter_mut();
-        let Some(first) = nodes.next() else { return };
-        self.count(block, first, soil);
-        self.find(block, first);
-        let Some(second) = nodes.next() else { return };
-        if second.left_over {
-            for (from, other) in second.cells.iter_mut().zip(&first.cells) {
-                subtract(from, other);
+    /// Counts, subtracts and searches some blocks of the nodes.
+    fn run_blocks(&self, parts: &mut [BlockPart<'_>], soil: &Soil) {
+        let n_nodes = parts.first().map_or(0, |part| part.nodes.len());
+        for at in 0..n_nodes {
+            self.count(parts, at, soil);
+            for BlockPart { block, nodes } in parts.iter_mut() {
+                let (before, after) = nodes.split_at_mut(at);
+                let node = &mut after[0];
+                if let (Some(sibling), true) = (before.first(), node.left_over) {
+                    for (from, other) in node.cells.iter_mut().zip(&sibling.cells) {
+                        subtract(from, other);
+                    }
+                }
+                self.find(*block, node);
             }
-        } else {
-            self.count(block, second, soil);
-        }
-        self.find(block, second);
-    }
-
-    fn count(&self, block: &Block, node: &mut NodePart<'_>, soil: &Soil) {
-        for (output, cells) in node.cells.iter_mut().enumerate() {
-            cells.as_flattened_mut().fill([0; 2]);
-            let node = self.node_rows(&node.side.rows, output, soil);
-            self.ground.isa.run(Accumulate { node, block, cells });
         }
     }
 
-    fn find(&self, block: &Block, node: &mut NodePart<'_>) {
+    /// Counts the rows of a node, a few at a time: what one block's bins fetch into the cache
+    /// holds the next block's too.
+    fn count(&self, parts: &mut [BlockPart<'_>], at: usize, soil: &Soil) {
+        const TOGETHER: usize = 1024;
+        let Some(node) = parts.first().map(|part| &part.nodes[at]) else { return };
+        if node.left_over {
+            return;
+        }
+        let rows = node.side.rows.clone();
+        for part in parts.iter_mut() {
+            for cells in &mut part.nodes[at].cells {
+                cells.as_flattened_mut().fill([0; 2]);
+            }
+        }
+        let together = if parts.len() == 1 { rows.len() } else { TOGETHER };
+        for output in 0..self.seedling.outputs.count {
+            let node = self.node_rows(&rows, output, soil);
+            for start in (0..rows.len()).step_by(together.max(1)) {
+                let node = node.part(start..rows.len().min(start + together));
+                for BlockPart { block, nodes } in parts.iter_mut() {
+                    let cells = &mut *nodes[at].cells[output];
+                    let bins = &self.ground.bins.rows;
+                    self.ground.isa.run(Accumulate { node, bins, block: *block, cells });
+                }
+            }
+        }
+    }
+
+    fn find(&self, block: Block, node: &mut NodePart<'_>) {
         if !node.side.wanted {
             return;
         }
@@ -243,23 +280,17 @@ impl<'a> NodeSearch<'a> {
     }
 }
 
-struct Gather<'a> {
+struct Gather<'a, T> {
     rows: &'a [u32],
-    from: &'a [Pair],
-    /// Given once for all outputs.
-    weights: Option<&'a Weights>,
-    pairs: &'a mut [Pair],
-    counts: &'a mut [u32],
+    from: &'a [T],
+    to: &'a mut [T],
 }
 
-impl Task for Gather<'_> {
+impl<T: Copy> Task for Gather<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        gather_values::<S, _>(self.from, self.rows, self.pairs);
-        if let Some(counts) = self.weights.and_then(|weights| weights.counts.as_deref()) {
-            gather_values::<S, _>(counts, self.rows, self.counts);
-        }
+        gather_values::<S, _>(self.from, self.rows, self.to);
     }
 }

@@ -26,42 +26,61 @@ fn end_of(rows: &[u32]) -> usize {
     if rows.is_empty() { 0 } else { last as usize + 1 }
 }
 
-/// Adds rows to the histograms of `F` features. `bins` holds `F` bins a row of the table; `rows`
-/// names the rows, or the first `n_rows` are taken; `words` gives what the row at a place of the
-/// list adds.
+/// Adds rows to the histograms of `F` neighbouring features. `bins` holds `stride` bins a row of
+/// the table, those of the features from `first` on; `rows` are the rows to add, and `words` gives
+/// what the row at a place of that list adds.
 ///
 /// # Panics
-/// When a row is not in the table.
+/// When a row is not in the table, or a row of it has no such features.
 #[inline(always)]
 pub fn add_to_histograms<S: Simd, const F: usize>(
     cells: &mut [FeatureCells; F],
-    bins: &[u8],
-    (rows, n_rows): (Option<&[u32]>, usize),
+    (bins, stride, first): (&[u8], usize, usize),
+    rows: RowList<'_>,
     words: impl Fn(usize) -> Cell,
 ) {
     // Rows that far ahead are asked for: about as many as one memory access takes.
-    const AHEAD: usize = 24;
-    let Some(rows) = rows else {
-        for (at, bins) in bins.as_chunks::<F>().0[..n_rows].iter().enumerate() {
-            let words = words(at);
-            for (cells, &bin) in cells.iter_mut().zip(bins) {
-                add_cell(&mut cells[usize::from(bin)], words);
+    const AHEAD: usize = 32;
+    let end = match rows {
+        RowList::Range(start, end) => end.max(start),
+        RowList::Some(rows) => end_of(rows),
+    };
+    assert!(first + F <= stride && end * stride <= bins.len());
+    let start = bins.as_ptr().wrapping_add(first);
+    match rows {
+        RowList::Range(from, to) => {
+            for at in 0..to.saturating_sub(from) {
+                // SAFETY: the row is in the table and has features from `first` on, as asserted.
+                let bins = unsafe { &*start.add((from + at) * stride).cast::<[u8; F]>() };
+                add_row(cells, bins, words(at));
             }
         }
-        return;
-    };
-    assert!(rows.len() == n_rows && end_of(rows) * F <= bins.len());
-    let start = bins.as_ptr();
-    for (at, &row) in rows.iter().enumerate() {
-        let ahead = rows[if at + AHEAD < n_rows { at + AHEAD } else { at }];
-        S::prefetch(start.wrapping_add(ahead as usize * F));
-        // SAFETY: the row is in the table, as asserted.
-        let bins = unsafe { &*start.add(row as usize * F).cast::<[u8; F]>() };
-        let words = words(at);
-        for (cells, &bin) in cells.iter_mut().zip(bins) {
-            add_cell(&mut cells[usize::from(bin)], words);
+        RowList::Some(rows) => {
+            for (at, &row) in rows.iter().enumerate() {
+                let ahead = rows[if at + AHEAD < rows.len() { at + AHEAD } else { at }];
+                S::prefetch(start.wrapping_add(ahead as usize * stride));
+                // SAFETY: as above.
+                let bins = unsafe { &*start.add(row as usize * stride).cast::<[u8; F]>() };
+                add_row(cells, bins, words(at));
+            }
         }
     }
+}
+
+#[inline(always)]
+fn add_row<const F: usize>(cells: &mut [FeatureCells; F], bins: &[u8; F], words: Cell) {
+    for (cells, &bin) in cells.iter_mut().zip(bins) {
+        add_cell(&mut cells[usize::from(bin)], words);
+    }
+}
+
+/// Rows of a table.
+#[derive(Clone, Copy, Debug)]
+pub enum RowList<'a> {
+    /// From the first up to the second.
+    Range(usize, usize),
+    /// These.
+    Some(&'a [u32]),
 }
 
 /// Moves the rows whose bin in `column` goes left to the front and writes the others to `spare`,
@@ -111,16 +130,17 @@ pub fn part_rows<S: Simd>(
     n_left
 }
 
-/// Adds a value to the numbers of some rows.
+/// Adds a value to the numbers of some rows, which ascend; the first number is that of row
+/// `start`.
 ///
 /// # Panics
 /// When a row has no number.
 #[inline(always)]
-pub fn add_at_rows(numbers: &mut [f64], rows: &[u32], value: f64) {
-    assert!(end_of(rows) <= numbers.len());
+pub fn add_at_rows(numbers: &mut [f64], start: u32, rows: &[u32], value: f64) {
+    assert!(rows.iter().all(|&row| row >= start) && end_of(rows) <= numbers.len() + start as usize);
     for &row in rows {
         // SAFETY: the row has a number, as asserted.
-        unsafe { *numbers.get_unchecked_mut(row as usize) += value };
+        unsafe { *numbers.get_unchecked_mut((row - start) as usize) += value };
     }
 }
 
