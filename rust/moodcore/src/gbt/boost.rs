@@ -2,17 +2,18 @@
 
 use super::binning::Binner;
 use super::config::{BoostingKind, Config};
-use super::gradients::{Gradients, Margins, measure};
-use super::grow::{Bins, Ground, Grown, Outputs, Seedling, Soil, grow};
+use super::gradients::{Gradients, measure};
+use super::grow::{Bins, Ground, Grown, Outputs, Seedling, grow};
 use super::histogram::{Block, RowBins};
+use super::margins::{Margins, add_leaves, add_routed, outputs_of, row_major};
 use super::sampling::{dropped_rounds, goss, subsample};
 use super::score::Rules;
+use super::soil::Soil;
 use super::training::{Fit, Listener, MetricKind, Plan, Rows};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
-use crate::kernels::{Isa, Simd, Task, add_at_rows};
-use crate::parallel::{Compute, Team, attended};
-use crate::{Error, Result};
+use crate::Result;
+use crate::parallel::{Compute, attended};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 /// Trains.
 ///
 /// # Errors
-/// [`Error::Data`] when the parts do not fit together, [`Error::Parameter`] for hyperparameters
+/// [`crate::Error::Data`] when the parts do not fit, [`crate::Error::Parameter`] for hyperparameters
 /// that do not fit the data, and the listener's reasons to stop.
 pub fn fit(
     plan: Plan<'_>,
@@ -409,207 +410,5 @@ impl<'a> Boosting<'a> {
             values.push(own);
         }
         Ok(values)
-    }
-}
-
-/// The outputs that a tree's values belong to.
-fn outputs_of(tree: &Tree, n_outputs: usize) -> Outputs {
-    match tree.output {
-        Some(output) => Outputs { first: output as usize, count: 1 },
-        None => Outputs { first: 0, count: n_outputs },
-    }
-}
-
-/// Margins with the outputs of a row side by side.
-fn row_major(margins: &Margins) -> Vec<f64> {
-    let n_rows = margins[0].len();
-    let mut out = Vec::with_capacity(n_rows * margins.len());
-    for row in 0..n_rows {
-        out.extend(margins.iter().map(|output| output[row]));
-    }
-    out
-}
-
-/// Adds the value of each leaf to the margins of the rows in it, which ascend in each leaf.
-fn add_leaves(
-    tree: &Tree,
-    factor: f64,
-    leaves: &[(u32, std::ops::Range<usize>)],
-    margins: &mut [Vec<f64>],
-    rows: &[u32],
-    (isa, team): (Isa, Option<&Team>),
-) {
-    // Rows that a thread takes at a time.
-    const TOGETHER: usize = 1 << 16;
-    let n_outputs = margins.len();
-    for (output, margins) in margins.iter_mut().enumerate() {
-        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(TOGETHER).collect();
-        let add = |at: usize, numbers: &mut &mut [f64]| {
-            let start = (at * TOGETHER) as u32;
-            let end = start + numbers.len() as u32;
-            for (node, range) in leaves {
-                let rows = &rows[range.clone()];
-                let from = rows.partition_point(|&row| row < start);
-                let to = rows.partition_point(|&row| row < end);
-                let value = tree.values[*node as usize * n_outputs + output] * factor;
-                isa.run(AddAtRows { numbers, start, rows: &rows[from..to], value });
-            }
-        };
-        match team {
-            Some(team) if chunks.len() > 1 => team.for_each(&mut chunks, add),
-            _ => chunks.iter_mut().enumerate().for_each(|(at, numbers)| add(at, numbers)),
-        }
-    }
-}
-
-/// Sends all rows of a table of bins through a tree and adds the values of their leaves.
-fn add_routed(
-    tree: &Tree,
-    factor: f64,
-    columns: &[Vec<u8>],
-    margins: &mut [Vec<f64>],
-    soil: &mut Soil,
-    (isa, team): (Isa, Option<&Team>),
-) {
-    let leaves = soil.route(tree, columns, margins[0].len(), (isa, team));
-    add_leaves(tree, factor, &leaves, margins, &soil.rows, (isa, team));
-}
-
-struct AddAtRows<'a> {
-    numbers: &'a mut [f64],
-    /// The row of the first number.
-    start: u32,
-    rows: &'a [u32],
-    value: f64,
-}
-
-impl Task for AddAtRows<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        add_at_rows(self.numbers, self.start, self.rows, self.value);
-    }
-}
-
-/// Checks of what training is given against each other.
-impl Plan<'_> {
-    /// Outputs: one for up to two classes, else one a class.
-    fn n_outputs(&self) -> usize {
-        if self.n_classes <= 2 { 1 } else { self.n_classes }
-    }
-
-    /// The logarithm of the odds of the second of two classes, or of each class's share.
-    fn prior(&self, y: &[u32], weights: &Weights) -> Vec<f64> {
-        let mut sums = vec![0.0; self.n_classes];
-        for (row, &code) in y.iter().enumerate() {
-            sums[code as usize] += weights.weight(row);
-        }
-        let total: f64 = sums.iter().sum();
-        // A class without rows is given next to none, not minus infinity.
-        let share = |sum: f64| (sum / total).max(1e-15);
-        match sums[..] {
-            [_] => vec![0.0],
-            [first, second] => vec![libm::log(share(second)) - libm::log(share(first))],
-            _ => sums.iter().map(|&sum| libm::log(share(sum))).collect(),
-        }
-    }
-
-    fn check(&self, train: &Rows<'_>, eval: &[Rows<'_>]) -> Result<()> {
-        let n_features = train.table.n_features();
-        let refuse = |what: String| Err(Error::Data(what));
-        if train.y.is_empty() || n_features == 0 {
-            return refuse(format!(
-                "training data must have at least one row and one feature, got {} rows and \
-                 {n_features} features",
-                train.y.len()
-            ));
-        }
-        if self.n_classes == 0 || self.categorical.len() != n_features {
-            return refuse(format!(
-                "there must be at least one class and a kind for each of {n_features} features, \
-                 got {} and {}",
-                self.n_classes,
-                self.categorical.len()
-            ));
-        }
-        let n_outputs = self.n_outputs();
-        for rows in std::iter::once(train).chain(eval) {
-            self.check_rows(rows, n_features)?;
-        }
-        if let Some(base) = &self.base
-            && (base.len() != n_outputs || base.iter().any(|margin| !margin.is_finite()))
-        {
-            return refuse(format!("base must be {n_outputs} finite margins, got {base:?}"));
-        }
-        if let Some(start) = &self.start {
-            let (features, outputs) = (start.binner.features.len(), start.n_outputs());
-            let per_round = if self.config.is_vector_leaf() { 1 } else { n_outputs };
-            let told = (features, outputs, start.trees_per_round);
-            if told != (n_features, n_outputs, per_round) {
-                return refuse(format!(
-                    "the model to go on from must have {n_features} features, {n_outputs} outputs \
-                     and {per_round} trees a round, got {told:?}"
-                ));
-            }
-        }
-        self.check_constraints(n_features, n_outputs)
-    }
-
-    fn check_rows(&self, rows: &Rows<'_>, n_features: usize) -> Result<()> {
-        let refuse = |what: String| Err(Error::Data(what));
-        let (n_rows, n_outputs) = (rows.y.len(), self.n_outputs());
-        let shape = (rows.table.n_rows(), rows.table.n_features());
-        if shape != (n_rows, n_features) {
-            return refuse(format!(
-                "X must have {n_rows} rows and {n_features} features, got {shape:?}"
-            ));
-        }
-        if n_rows >= 1 << 31 || n_rows.saturating_mul(n_outputs) >= 1 << 32 {
-            return refuse(format!(
-                "at most 2^31 rows and 2^32 margins are supported, got {n_rows} rows of \
-                 {n_outputs} outputs"
-            ));
-        }
-        if let Some(row) = rows.y.iter().position(|&code| code as usize >= self.n_classes) {
-            return refuse(format!(
-                "class code {} in row {row} is not below the number of classes, {}",
-                rows.y[row], self.n_classes
-            ));
-        }
-        if let Some(margin) = rows.margin
-            && (margin.len() != n_rows * n_outputs || margin.iter().any(|m| !m.is_finite()))
-        {
-            return refuse(format!(
-                "base margins must be {n_rows} x {n_outputs} finite numbers, got {}",
-                margin.len()
-            ));
-        }
-        Ok(())
-    }
-
-    fn check_constraints(&self, n_features: usize, n_outputs: usize) -> Result<()> {
-        let signs = &self.config.monotone_constraints;
-        let fits = signs.len() == n_outputs && signs.iter().all(|one| one.len() == n_features);
-        if !signs.is_empty() && !fits {
-            let shape = format!("{} rows", signs.len());
-            let allowed = "a sign for each output and feature";
-            return Err(Error::parameter("monotone_constraints", allowed, shape));
-        }
-        for signs in signs {
-            if let Some(at) = (0..n_features).find(|&at| signs[at] != 0 && self.categorical[at]) {
-                let allowed = "0 for categorical features";
-                let value = format!("{} for feature {at}", signs[at]);
-                return Err(Error::parameter("monotone_constraints", allowed, value));
-            }
-        }
-        let groups = self.config.interaction_constraints.iter().flatten();
-        match groups.copied().find(|&feature| feature >= n_features) {
-            None => Ok(()),
-            Some(feature) => {
-                let allowed = "groups of features that exist";
-                Err(Error::parameter("interaction_constraints", allowed, feature))
-            }
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! First and second derivatives of the loss at the current margins, rounded to integers.
 
+use super::margins::Margins;
 use super::training::Derivatives;
 use super::weights::{Scales, Weights};
 use crate::kernels::{BatchLoss, LANES, Simd, Targets, Task, softmax_loss};
@@ -33,9 +34,6 @@ pub(super) fn nearest(value: f64) -> i64 {
     const ROUND: f64 = 6_755_399_441_055_744.0;
     (value + ROUND).to_bits() as i64 - ROUND.to_bits() as i64
 }
-
-/// Margins of a set of rows, one vector an output.
-pub(super) type Margins = Vec<Vec<f64>>;
 
 impl Gradients {
     pub(super) fn new(n_outputs: usize, n_rows: usize) -> Self {

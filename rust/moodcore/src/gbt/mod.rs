@@ -3,6 +3,19 @@
 //! Gradients are summed as integers, so that a sum has one value whatever the order: the same
 //! model comes out for any number of threads, and a child's histogram is its parent's minus its
 //! sibling's exactly.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `config` | the hyperparameters and their ranges |
+//! | `table`, `binning` | raw columns, and how their values become bins of one byte |
+//! | `training`, `plan` | what training takes and gives; its checks |
+//! | `weights`, `gradients` | derivatives of the loss as integers |
+//! | `boost`, `sampling`, `margins` | round after round; its rows; sums of leaf values |
+//! | `grow`, `soil`, `columns` | one tree, leaf by leaf; its memory; the features it may use |
+//! | `rows`, `histogram`, `node_search` | a node's rows, their sums by bin, the work on siblings |
+//! | `split`, `score` | the best split by one feature; what a leaf is worth |
+//! | `tree` | trees and ensembles as training leaves them |
+//! | `batch`, `predict`, `shap` | margins, leaves and Shapley values of new rows |
 
 mod batch;
 mod binning;
@@ -12,12 +25,15 @@ mod config;
 mod gradients;
 mod grow;
 mod histogram;
+mod margins;
 mod node_search;
+mod plan;
 mod predict;
 mod rows;
 mod sampling;
 mod score;
 mod shap;
+mod soil;
 mod split;
 mod table;
 mod training;

@@ -3,9 +3,10 @@
 //! cache, and blocks are independent of each other.
 
 use super::gradients::Pair;
-use super::grow::{Ground, Seedling, Soil};
+use super::grow::{Ground, Seedling};
 use super::histogram::{Accumulate, Block, FeatureCells, NodeRows, subtract};
 use super::score::Sums;
+use super::soil::Soil;
 use super::split::{FeatureRules, Lanes, Parent, Question, Search, Split, Units};
 use crate::kernels::{RowList, Simd, Task, gather_values};
 use crate::parallel::Team;

@@ -1,0 +1,130 @@
+//! What training is given, checked, and the margins that it starts from.
+
+use super::training::{Plan, Rows};
+use super::weights::Weights;
+use crate::{Error, Result};
+
+impl Plan<'_> {
+    /// Outputs: one for up to two classes, else one a class.
+    pub(super) fn n_outputs(&self) -> usize {
+        if self.n_classes <= 2 { 1 } else { self.n_classes }
+    }
+
+    /// The logarithm of the odds of the second of two classes, or of each class's share.
+    pub(super) fn prior(&self, y: &[u32], weights: &Weights) -> Vec<f64> {
+        let mut sums = vec![0.0; self.n_classes];
+        for (row, &code) in y.iter().enumerate() {
+            sums[code as usize] += weights.weight(row);
+        }
+        let total: f64 = sums.iter().sum();
+        // A class without rows is given next to none, not minus infinity.
+        let share = |sum: f64| (sum / total).max(1e-15);
+        match sums[..] {
+            [_] => vec![0.0],
+            [first, second] => vec![libm::log(share(second)) - libm::log(share(first))],
+            _ => sums.iter().map(|&sum| libm::log(share(sum))).collect(),
+        }
+    }
+
+    /// Checks the parts against each other.
+    ///
+    /// # Errors
+    /// [`Error::Data`] and [`Error::Parameter`] with what was expected.
+    pub(super) fn check(&self, train: &Rows<'_>, eval: &[Rows<'_>]) -> Result<()> {
+        let n_features = train.table.n_features();
+        let refuse = |what: String| Err(Error::Data(what));
+        if train.y.is_empty() || n_features == 0 {
+            return refuse(format!(
+                "training data must have at least one row and one feature, got {} rows and \
+                 {n_features} features",
+                train.y.len()
+            ));
+        }
+        if self.n_classes == 0 || self.categorical.len() != n_features {
+            return refuse(format!(
+                "there must be at least one class and a kind for each of {n_features} features, \
+                 got {} and {}",
+                self.n_classes,
+                self.categorical.len()
+            ));
+        }
+        let n_outputs = self.n_outputs();
+        for rows in std::iter::once(train).chain(eval) {
+            self.check_rows(rows, n_features)?;
+        }
+        if let Some(base) = &self.base
+            && (base.len() != n_outputs || base.iter().any(|margin| !margin.is_finite()))
+        {
+            return refuse(format!("base must be {n_outputs} finite margins, got {base:?}"));
+        }
+        if let Some(start) = &self.start {
+            let (features, outputs) = (start.binner.features.len(), start.n_outputs());
+            let per_round = if self.config.is_vector_leaf() { 1 } else { n_outputs };
+            let told = (features, outputs, start.trees_per_round);
+            if told != (n_features, n_outputs, per_round) {
+                return refuse(format!(
+                    "the model to go on from must have {n_features} features, {n_outputs} outputs \
+                     and {per_round} trees a round, got {told:?}"
+                ));
+            }
+        }
+        self.check_constraints(n_features, n_outputs)
+    }
+
+    fn check_rows(&self, rows: &Rows<'_>, n_features: usize) -> Result<()> {
+        let refuse = |what: String| Err(Error::Data(what));
+        let (n_rows, n_outputs) = (rows.y.len(), self.n_outputs());
+        let shape = (rows.table.n_rows(), rows.table.n_features());
+        if shape != (n_rows, n_features) {
+            return refuse(format!(
+                "X must have {n_rows} rows and {n_features} features, got {shape:?}"
+            ));
+        }
+        if n_rows >= 1 << 31 || n_rows.saturating_mul(n_outputs) >= 1 << 32 {
+            return refuse(format!(
+                "at most 2^31 rows and 2^32 margins are supported, got {n_rows} rows of \
+                 {n_outputs} outputs"
+            ));
+        }
+        if let Some(row) = rows.y.iter().position(|&code| code as usize >= self.n_classes) {
+            return refuse(format!(
+                "class code {} in row {row} is not below the number of classes, {}",
+                rows.y[row], self.n_classes
+            ));
+        }
+        if let Some(margin) = rows.margin
+            && (margin.len() != n_rows * n_outputs || margin.iter().any(|m| !m.is_finite()))
+        {
+            return refuse(format!(
+                "base margins must be {n_rows} x {n_outputs} finite numbers, got {}",
+                margin.len()
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_constraints(&self, n_features: usize, n_outputs: usize) -> Result<()> {
+        let signs = &self.config.monotone_constraints;
+        let fits = signs.len() == n_outputs && signs.iter().all(|one| one.len() == n_features);
+        if !signs.is_empty() && !fits {
+            let shape = format!("{} rows", signs.len());
+            let allowed = "a sign for each output and feature";
+            return Err(Error::parameter("monotone_constraints", allowed, shape));
+        }
+        for signs in signs {
+            if let Some(at) = (0..n_features).find(|&at| signs[at] != 0 && self.categorical[at]) {
+                let allowed = "0 for categorical features";
+                let value = format!("{} for feature {at}", signs[at]);
+                return Err(Error::parameter("monotone_constraints", allowed, value));
+            }
+        }
+        let groups = self.config.interaction_constraints.iter().flatten();
+        match groups.copied().find(|&feature| feature >= n_features) {
+            None => Ok(()),
+            Some(feature) => {
+                let allowed = "groups of features that exist";
+                Err(Error::parameter("interaction_constraints", allowed, feature))
+            }
+        }
+    }
+}

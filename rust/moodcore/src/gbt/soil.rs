@@ -1,0 +1,56 @@
+//! Memory in which trees grow.
+
+use super::gradients::Pair;
+use super::node_search::Histogram;
+use super::rows::{partition, sides};
+use super::tree::Tree;
+use crate::kernels::Isa;
+use crate::parallel::Team;
+use std::ops::Range;
+
+/// Memory that trees use one after another.
+#[derive(Debug, Default)]
+pub(super) struct Soil {
+    /// The rows, node by node.
+    pub(super) rows: Vec<u32>,
+    pub(super) spare: Vec<u32>,
+    /// The pairs of `rows` in their order, for each output.
+    pub(super) pairs: Vec<Vec<Pair>>,
+    pub(super) counts: Vec<u32>,
+    pub(super) histograms: Vec<Histogram>,
+}
+
+impl Soil {
+    /// Sends all rows of a table of bins through a tree: which rows fall into each leaf.
+    pub(super) fn route(
+        &mut self,
+        tree: &Tree,
+        columns: &[Vec<u8>],
+        n_rows: usize,
+        (isa, team): (Isa, Option<&Team>),
+    ) -> Vec<(u32, Range<usize>)> {
+        self.rows.clear();
+        self.rows.extend(0..n_rows as u32);
+        self.spare.resize(self.spare.len().max(n_rows), 0);
+        let mut leaves = Vec::new();
+        let mut open = vec![(0, 0..n_rows)];
+        while let Some((at, rows)) = open.pop() {
+            let node = &tree.nodes[at as usize];
+            if node.is_leaf() || rows.is_empty() {
+                leaves.push((at, rows));
+                continue;
+            }
+            let n_left = partition(
+                &mut self.rows[rows.clone()],
+                &mut self.spare[rows.clone()],
+                &columns[node.feature as usize],
+                &sides(tree, node),
+                (isa, team),
+            );
+            let middle = rows.start + n_left;
+            open.push((node.left, rows.start..middle));
+            open.push((node.right, middle..rows.end));
+        }
+        leaves
+    }
+}
