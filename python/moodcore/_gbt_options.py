@@ -196,7 +196,12 @@ def core_objective(
         margins: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         shown = margins[:, 0] if margins.shape[1] == 1 else margins
-        gradient, hessian = objective(codes, shown, **named)
+        given = objective(codes, shown, **named)
+        if not (isinstance(given, tuple | list) and len(given) == 2):
+            raise TypeError(
+                f"the objective must return (gradient, hessian), got {type(given).__name__}"
+            )
+        gradient, hessian = given
         return (
             _derivative("gradient", gradient, shown.shape).reshape(margins.shape),
             _derivative("hessian", hessian, shown.shape).reshape(margins.shape),

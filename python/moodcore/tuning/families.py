@@ -186,7 +186,7 @@ FAMILIES: Mapping[str, Family] = {
         estimator=_gbt,
         defaults={"early_stopping_rounds": 20, "validation_fraction": _STOPPING_SHARE},
         grid={
-            "max_leaves": [15, 31, 63],
+            "max_leaves": [7, 15, 31],
             "learning_rate": [0.05, 0.1, 0.2],
             "reg_lambda": [1.0, 10.0],
         },

@@ -81,7 +81,19 @@ impl Rules {
         if curvature > 0.0 { shrunk * shrunk / curvature } else { 0.0 }
     }
 
-    /// The same at a value that the limits may have moved.
+    /// The scores of two children together, with one division instead of two.
+    #[inline(always)]
+    pub(super) fn score_of_both(&self, left: Sums, right: Sums) -> f64 {
+        let part = |sums: Sums| {
+            let curvature = sums.h + self.lambda;
+            let shrunk = self.shrunk(sums.g);
+            if curvature > 0.0 { (shrunk * shrunk, curvature) } else { (0.0, 1.0) }
+        };
+        let ((a, c), (b, d)) = (part(left), part(right));
+        (a * d + b * c) / (c * d)
+    }
+
+    /// The score at a value that the limits may have moved.
     #[inline(always)]
     pub(super) fn score_at(&self, sums: Sums, value: f64) -> f64 {
         let curvature = sums.h + self.lambda;

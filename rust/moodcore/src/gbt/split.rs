@@ -297,7 +297,7 @@ impl Question<'_> {
                 let score = rules.score_at(left, low) + rules.score_at(right, high);
                 if sign * (high - low) >= 0.0 { score } else { f64::NEG_INFINITY }
             } else {
-                rules.score(left) + rules.score(right)
+                rules.score_of_both(left, right)
             };
             lanes.gain[at] = if FIRST { score } else { lanes.gain[at] + score };
             lanes.hessian[at] = if FIRST { left.h } else { lanes.hessian[at] + left.h };
