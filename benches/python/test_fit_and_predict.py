@@ -8,7 +8,7 @@ file cannot rot unseen.
 import numpy as np
 import pytest
 
-from moodcore import MLP, load, songs
+from moodcore import GBT, MLP, load, songs
 from moodcore.model_file import save
 
 
@@ -95,3 +95,24 @@ def test_load_model(benchmark, model, tmp_path):
     save(model, tmp_path / "model.safetensors")
     found = benchmark(load, tmp_path / "model.safetensors")
     assert found.n_features_in_ == model.n_features_in_
+
+
+def test_boost_ten_rounds(benchmark, scale):
+    """Ten rounds on the balanced songs, ten features, binning included."""
+    X, y = table(int(135_000 * scale), features=10)
+    fitted = benchmark(GBT(10, random_state=0).fit, X, y)
+    assert fitted.n_iter_ == 10
+
+
+def test_boosted_probabilities(benchmark, scale):
+    """100,000 rows by 100 rounds."""
+    X, y = table(int(100_000 * scale), features=10)
+    model = GBT(100, random_state=0).fit(X[:2000], y[:2000])
+    assert benchmark(model.predict_proba, X).shape == (len(X), 4)
+
+
+def test_boosted_probabilities_of_one_row(benchmark):
+    """The fast call, by 100 rounds."""
+    X, y = table(2000, features=10)
+    model = GBT(100, random_state=0).fit(X, y)
+    assert len(benchmark(model.predict_proba_row, X[0].tolist())) == 4

@@ -1,0 +1,112 @@
+//! Boosted trees: bins, rounds, prediction, Shapley values, by instruction set.
+#![allow(missing_docs)]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use moodcore::Result;
+use moodcore::gbt::{
+    Binner, Config, Derivatives, Ensemble, Listener, Plan, Predictor, Rows, Table, Values,
+    contributions, fit,
+};
+use moodcore::kernels::Isa;
+use moodcore::parallel::{Compute, Team};
+use moodcore::rng::{Purpose, Stream};
+use std::hint::black_box;
+
+const ROWS: usize = 135_635;
+const FEATURES: usize = 10;
+const CLASSES: usize = 4;
+
+/// Listens to nothing.
+struct Deaf;
+
+impl Listener for Deaf {
+    fn poll(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn round(&mut self, _: usize, _: &[Vec<f64>]) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn derivatives(&mut self, _: &dyn Fn() -> Vec<f64>) -> Result<Option<Derivatives>> {
+        Ok(None)
+    }
+
+    fn metric(&mut self, _: usize, _: usize, _: &[f64]) -> Result<f64> {
+        Ok(0.0)
+    }
+}
+
+/// Rows of the song table's shape, with classes that depend on them.
+fn songs() -> (Vec<f32>, Vec<u32>) {
+    let mut stream = Stream::new(1, Purpose::Weights, 0);
+    let x: Vec<f32> = (0..ROWS * FEATURES).map(|_| stream.next_normal_pair().0 as f32).collect();
+    let class = |row: &[f32]| u32::from(row[0] * row[1] > 0.0) + 2 * u32::from(row[2] > row[3]);
+    let y = x.chunks_exact(FEATURES).map(class).collect();
+    (x, y)
+}
+
+fn train(x: &[f32], y: &[u32], n_estimators: usize, compute: Compute<'_>) -> Result<Ensemble> {
+    let config = Config { n_estimators, ..Default::default() };
+    let table = Table::from_rows(Values::F32(x), FEATURES)?;
+    let rows = Rows { table, y, weight: None, margin: None };
+    let plan = Plan {
+        config: &config,
+        n_classes: CLASSES,
+        categorical: &[false; FEATURES],
+        start: None,
+        base: None,
+        metrics: &[],
+        seed: 0,
+    };
+    Ok(fit(plan, &rows, &[], compute, &mut Deaf)?.ensemble)
+}
+
+fn trees(criterion: &mut Criterion) {
+    let (x, y) = songs();
+    let table = Table::from_rows(Values::F32(&x), FEATURES).expect("whole rows");
+    let team = Team::new(1).expect("the caller's own thread");
+    let mut group = criterion.benchmark_group("gbt");
+    group.sample_size(10);
+    let learn = || Binner::learn(&table, None, &[false; FEATURES], 255, &team);
+    group.bench_function("bins/learn", |bench| bench.iter(learn));
+    let binner = learn();
+    for isa in Isa::available() {
+        let compute = Compute { isa, team: &team };
+        let name = isa.name();
+        group.bench_function(format!("bins/transform/{name}"), |bench| {
+            bench.iter(|| binner.transform(black_box(&table), compute));
+        });
+        group.bench_function(format!("five rounds/{name}"), |bench| {
+            bench.iter(|| train(&x, &y, 5, compute).expect("trains"));
+        });
+        let ensemble = train(&x, &y, 100, compute).expect("trains");
+        let predictor = Predictor::new(&ensemble);
+        let few = Table::from_rows(Values::F32(&x[..10_000 * FEATURES]), FEATURES).expect("rows");
+        group.bench_function(format!("predict 10,000 rows/{name}"), |bench| {
+            let mut out = vec![0.0; 10_000 * CLASSES];
+            bench.iter(|| {
+                let rounds = 0..ensemble.n_rounds();
+                let poll = &mut || Ok(());
+                predictor.margins(&ensemble, &few, rounds, &mut out, compute, poll)
+            });
+        });
+        let row: Vec<f64> = x[..FEATURES].iter().map(|&value| f64::from(value)).collect();
+        group.bench_function(format!("predict one row/{name}"), |bench| {
+            bench.iter(|| predictor.row(&ensemble, black_box(&row)));
+        });
+        let some = Table::from_rows(Values::F32(&x[..500 * FEATURES]), FEATURES).expect("rows");
+        group.bench_function(format!("contributions of 500 rows/{name}"), |bench| {
+            let mut out = vec![0.0; 500 * CLASSES * (FEATURES + 1)];
+            bench.iter(|| {
+                out.fill(0.0);
+                let rounds = 0..ensemble.n_rounds();
+                contributions(&ensemble, &some, rounds, &mut out, compute, &mut || Ok(()))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, trees);
+criterion_main!(benches);
