@@ -15,7 +15,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from moodcore import plots, songs
+from moodcore import GBT, plots, songs
 from moodcore.report import figures
 
 effect = plots.parameter_effect
@@ -88,7 +88,19 @@ ODD = {
         *grid(sizes=[f"{8 * n}-8" for n in range(1, 10)]), "hidden_sizes"
     ),
 }
-EVERY = PICTURES | ODD
+# Of trees, which a report does not show.
+TREES = {
+    "tree": lambda: plots.tree_diagram(tree()),
+    "importance of features": lambda: plots.feature_importance({"energy": 12.5, "tempo": 0.25}),
+}
+EVERY = PICTURES | ODD | TREES
+
+
+def tree():
+    """The nodes of a tree of four leaves."""
+    X = np.linspace(-1, 1, 40)[:, None]
+    model = GBT(1, max_leaves=4, min_child_samples=5).fit(X, (np.sin(7 * X[:, 0]) > 0).astype(int))
+    return model.trees_to_dataframe()
 
 
 def figure_of(drawn):
@@ -176,7 +188,7 @@ def test_every_public_picture_is_here():
     source = Path(__file__).read_text(encoding="utf-8")
     drawing = set(plots.__all__) - {"figure_png", "figure_svg"}
     assert {name for name in drawing if f"lambda: plots.{name}(" in source} == drawing
-    made = set(re.findall(r'"(\w+)": _\w+,', inspect.getsource(figures.draw_pictures)))
+    made = set(re.findall(r'"(\w+)"(?:: |\] = )_\w+', inspect.getsource(figures.draw_pictures)))
     assert made == set(PICTURES)
 
 
@@ -390,7 +402,7 @@ def test_a_file_is_offline_and_its_ids_are_its_own():
     ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (one, other)]
     assert all(ids)
     assert not ids[0] & ids[1]
-    text = plots.figure_svg(figure_of(PICTURES["layers"]()), name="layers")
+    text = plots.figure_svg(figure_of(PICTURES["shapes"]()), name="shapes")
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
     assert used <= set(re.findall(r'\bid="([^"]+)"', text))
     assert not re.search(r"<\?xml|<metadata|<dc:date|<text|<image", text)
