@@ -101,6 +101,16 @@ impl<'a> NodeRows<'a> {
         }
     }
 
+    /// One of equal shares of the row numbers.
+    pub(super) fn share(&self, share: usize, shares: usize) -> &'a [u32] {
+        match self.rows {
+            RowList::Range(..) => &[],
+            RowList::Some(rows) => {
+                &rows[share * rows.len() / shares..(share + 1) * rows.len() / shares]
+            }
+        }
+    }
+
     /// The sum over all rows.
     pub(super) fn total(&self) -> Cell {
         let mut sum = [0; 2];
@@ -139,6 +149,8 @@ pub(super) struct Accumulate<'a> {
     pub(super) node: NodeRows<'a>,
     pub(super) bins: &'a RowBins,
     pub(super) block: Block,
+    /// Rows that are counted soon.
+    pub(super) next: &'a [u32],
     /// One entry a feature of the block.
     pub(super) cells: &'a mut [FeatureCells],
 }
@@ -178,6 +190,7 @@ impl Accumulate<'_> {
         let Some(cells) = self.cells.first_chunk_mut::<F>() else { return };
         let node = self.node;
         let bins = (&self.bins.bins[..], self.bins.n_features, self.block.first);
-        add_to_histograms::<S, F>(cells, bins, node.rows, |at| node.words::<WEIGHTED>(at));
+        let rows = (node.rows, self.next);
+        add_to_histograms::<S, F>(cells, bins, rows, |at| node.words::<WEIGHTED>(at));
     }
 }

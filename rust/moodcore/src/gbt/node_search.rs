@@ -241,11 +241,15 @@ impl<'a> NodeSearch<'a> {
         for output in 0..self.seedling.outputs.count {
             let node = self.node_rows(&rows, output, soil);
             for start in (0..rows.len()).step_by(together.max(1)) {
-                let node = node.part(start..rows.len().min(start + together));
-                for BlockPart { block, nodes } in parts.iter_mut() {
+                let end = rows.len().min(start + together);
+                let after = node.part(end..rows.len().min(end + together));
+                let node = node.part(start..end);
+                let n_blocks = parts.len();
+                for (share, BlockPart { block, nodes }) in parts.iter_mut().enumerate() {
                     let cells = &mut *nodes[at].cells[output];
                     let bins = &self.ground.bins.rows;
-                    self.ground.isa.run(Accumulate { node, bins, block: *block, cells });
+                    let next = after.share(share, n_blocks);
+                    self.ground.isa.run(Accumulate { node, bins, block: *block, next, cells });
                 }
             }
         }

@@ -28,7 +28,7 @@ fn end_of(rows: &[u32]) -> usize {
 
 /// Adds rows to the histograms of `F` neighbouring features. `bins` holds `stride` bins a row of
 /// the table, those of the features from `first` on; `rows` are the rows to add, and `words` gives
-/// what the row at a place of that list adds.
+/// what the row at a place of that list adds. The rows of `next` are fetched meanwhile.
 ///
 /// # Panics
 /// When a row is not in the table, or a row of it has no such features.
@@ -36,7 +36,7 @@ fn end_of(rows: &[u32]) -> usize {
 pub fn add_to_histograms<S: Simd, const F: usize>(
     cells: &mut [FeatureCells; F],
     (bins, stride, first): (&[u8], usize, usize),
-    rows: RowList<'_>,
+    (rows, next): (RowList<'_>, &[u32]),
     words: impl Fn(usize) -> Cell,
 ) {
     // Rows that far ahead are asked for: about as many as one memory access takes.
@@ -56,9 +56,21 @@ pub fn add_to_histograms<S: Simd, const F: usize>(
             }
         }
         RowList::Some(rows) => {
+            let pause = rows.len().div_ceil(next.len().max(1));
+            let (mut fetch, mut next) = (pause, next.iter());
             for (at, &row) in rows.iter().enumerate() {
                 let ahead = rows[if at + AHEAD < rows.len() { at + AHEAD } else { at }];
                 S::prefetch(start.wrapping_add(ahead as usize * stride));
+                fetch -= 1;
+                if fetch == 0 {
+                    fetch = pause;
+                    if let Some(&row) = next.next() {
+                        // A row may lie on two cache lines.
+                        let row = bins.as_ptr().wrapping_add(row as usize * stride);
+                        S::prefetch(row);
+                        S::prefetch(row.wrapping_add(stride - 1));
+                    }
+                }
                 // SAFETY: as above.
                 let bins = unsafe { &*start.add(row as usize * stride).cast::<[u8; F]>() };
                 add_row(cells, bins, words(at));
