@@ -28,6 +28,7 @@ pub mod parallel;
 mod parameters;
 pub mod rng;
 pub mod shuffle;
+pub mod svm;
 
 pub use data::Samples;
 pub use error::{Error, Result};

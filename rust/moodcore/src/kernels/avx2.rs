@@ -1,6 +1,7 @@
 //! Sixteen lanes in two 256-bit registers.
 
 use super::Task;
+use super::avx2_doubles::Avx2Doubles;
 use super::simd::{LANES, Simd};
 use std::arch::x86_64::*;
 
@@ -18,6 +19,12 @@ macro_rules! avx2 {
 }
 
 impl Avx2 {
+    /// The lanes of two registers.
+    #[inline(always)]
+    pub(super) fn of(low: __m256, high: __m256) -> Self {
+        Avx2(low, high)
+    }
+
     /// Applies an operation to both halves.
     #[inline(always)]
     fn zip(self, other: Self, op: impl Fn(__m256, __m256) -> __m256) -> Self {
@@ -51,6 +58,8 @@ fn transpose_eight(r: [__m256; 8]) -> [__m256; 8] {
 }
 
 impl Simd for Avx2 {
+    type Doubles = Avx2Doubles;
+
     const NARROW_ROWS: usize = 4;
     const WIDE_VECTORS: usize = 1;
     const WIDE_ROWS: usize = 6;
@@ -215,6 +224,16 @@ impl Simd for Avx2 {
             0..8 => Avx2(top_left[column], bottom_left[column]),
             _ => Avx2(top_right[column - 8], bottom_right[column - 8]),
         })
+    }
+
+    #[inline(always)]
+    fn widen(self) -> Avx2Doubles {
+        Avx2Doubles::widen(self.0, self.1)
+    }
+
+    #[inline(always)]
+    fn narrow(from: Avx2Doubles) -> Self {
+        from.narrow()
     }
 
     #[inline(always)]

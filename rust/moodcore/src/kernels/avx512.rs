@@ -1,6 +1,7 @@
 //! Sixteen lanes in one 512-bit register.
 
 use super::Task;
+use super::avx512_doubles::Avx512Doubles;
 use super::bitslices::{RowBits, RowLeaves, SLICE_CHUNK, SLICE_ROWS};
 use super::simd::{LANES, Simd};
 use std::arch::x86_64::*;
@@ -19,7 +20,17 @@ macro_rules! avx512 {
     };
 }
 
+impl Avx512 {
+    /// The lanes of a register.
+    #[inline(always)]
+    pub(super) fn of(register: __m512) -> Self {
+        Avx512(register)
+    }
+}
+
 impl Simd for Avx512 {
+    type Doubles = Avx512Doubles;
+
     const NARROW_ROWS: usize = 8;
     const WIDE_VECTORS: usize = 4;
     const WIDE_ROWS: usize = 6;
@@ -220,6 +231,16 @@ impl Simd for Avx512 {
             }
             columns.map(Avx512)
         })
+    }
+
+    #[inline(always)]
+    fn widen(self) -> Avx512Doubles {
+        Avx512Doubles::widen(self.0)
+    }
+
+    #[inline(always)]
+    fn narrow(from: Avx512Doubles) -> Self {
+        from.narrow()
     }
 
     #[inline(always)]

@@ -11,12 +11,21 @@ mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_doubles;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_doubles;
 mod bitslices;
 mod cuts;
+mod descent;
+mod doubles;
+mod forms;
+mod gram;
 mod math;
 mod matmul;
 mod portable;
+mod portable_doubles;
 mod rows;
 mod simd;
 mod softmax;
@@ -27,6 +36,10 @@ pub use bitslices::{
     RowBits, RowLeaves, RowSplit, SLICE_CHUNK, SLICE_LEAVES, SLICE_ROWS, rows_of_classes,
 };
 pub use cuts::Cuts;
+pub use descent::{Directions, Extreme, Extremes, FLAT, best_partner, extremes, step_and_extremes};
+pub use doubles::Doubles;
+pub use forms::KernelFunction;
+pub use gram::{Precision, Tiles, Weighted};
 pub use matmul::{
     Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, matmul, matmul_and_sums,
 };

@@ -3,6 +3,7 @@
 //! library function stands in: slow, and the same bits.
 
 use super::Task;
+use super::portable_doubles::PortableDoubles;
 use super::simd::{LANES, Simd};
 
 /// Sixteen lanes in plain code.
@@ -18,6 +19,8 @@ impl Portable {
 }
 
 impl Simd for Portable {
+    type Doubles = PortableDoubles;
+
     const NARROW_ROWS: usize = 4;
     const WIDE_VECTORS: usize = 1;
     const WIDE_ROWS: usize = 4;
@@ -111,6 +114,16 @@ impl Simd for Portable {
     #[inline(always)]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
         std::array::from_fn(|column| Portable(std::array::from_fn(|row| rows[row].0[column])))
+    }
+
+    #[inline(always)]
+    fn widen(self) -> PortableDoubles {
+        PortableDoubles(self.0.map(f64::from))
+    }
+
+    #[inline(always)]
+    fn narrow(from: PortableDoubles) -> Self {
+        Portable(from.0.map(|lane| lane as f32))
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@
 
 use super::Task;
 use super::bitslices::{RowLeaves, SLICE_CHUNK, SLICE_ROWS};
+use super::doubles::Doubles;
 
 /// Lanes of a vector, whatever the width of the machine's registers.
 pub const LANES: usize = 16;
@@ -15,6 +16,8 @@ pub const LANES: usize = 16;
 /// Values exist only inside [`super::Isa::run`], which has checked that the instructions are
 /// there; that is what makes the methods safe to call.
 pub trait Simd: Copy {
+    /// The same lanes in double precision.
+    type Doubles: Doubles;
     /// Rows of a register tile one vector wide: as many accumulators as hide the latency of
     /// multiply-add and still fit the registers. At most eight.
     const NARROW_ROWS: usize;
@@ -114,6 +117,10 @@ pub trait Simd: Copy {
     fn split_exponent(self) -> (Self, Self);
     /// Turns sixteen rows of sixteen lanes into columns.
     fn transpose(rows: [Self; LANES]) -> [Self; LANES];
+    /// The lanes in double precision.
+    fn widen(self) -> Self::Doubles;
+    /// Double precision rounded to single.
+    fn narrow(from: Self::Doubles) -> Self;
     /// The lanes as an array.
     fn to_array(self) -> [f32; LANES];
 

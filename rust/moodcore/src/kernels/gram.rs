@@ -1,0 +1,327 @@
+//! Kernel values of many rows with a few: summed up at once, or kept.
+
+use super::doubles::Doubles;
+use super::forms::{Double, Form, KernelFunction, Lanes, Single, WithForm};
+use super::simd::{LANES, Simd};
+
+/// Columns that are computed side by side: a feature of the rows is loaded once for all of them.
+const GROUP: usize = 4;
+
+/// How exact kernel values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// `f32`, which is fast.
+    Single,
+    /// `f64`, about four times as slow.
+    Double,
+}
+
+/// Rows in tiles of sixteen, feature by feature: feature k of row r is at
+/// `(r / 16 * n_features + k) * 16 + r % 16`. The last tile is filled up with zeros.
+#[derive(Clone, Debug, Default)]
+pub struct Tiles {
+    values: Vec<f32>,
+    n_features: usize,
+    n_rows: usize,
+}
+
+impl Tiles {
+    /// Copies the rows that are named, in that order.
+    pub fn of(x: &[f32], n_features: usize, rows: impl ExactSizeIterator<Item = usize>) -> Self {
+        let n_rows = rows.len();
+        let mut values = vec![0.0; n_rows.div_ceil(LANES) * n_features * LANES];
+        for (at, row) in rows.enumerate() {
+            let tile = &mut values[at / LANES * n_features * LANES..];
+            for (feature, &value) in x[row * n_features..][..n_features].iter().enumerate() {
+                tile[feature * LANES + at % LANES] = value;
+            }
+        }
+        Tiles { values, n_features, n_rows }
+    }
+
+    /// Copies the rows that are named, in that order.
+    pub fn select(&self, rows: impl ExactSizeIterator<Item = usize>) -> Self {
+        let (n_rows, n_features) = (rows.len(), self.n_features);
+        let mut values = vec![0.0; n_rows.div_ceil(LANES) * n_features * LANES];
+        for (at, row) in rows.enumerate() {
+            let tile = &mut values[at / LANES * n_features * LANES..];
+            for feature in 0..n_features {
+                tile[feature * LANES + at % LANES] = self.value(row, feature);
+            }
+        }
+        Tiles { values, n_features, n_rows }
+    }
+
+    /// The number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The number of features.
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// A feature of a row.
+    #[inline(always)]
+    pub fn value(&self, row: usize, feature: usize) -> f32 {
+        self.values[(row / LANES * self.n_features + feature) * LANES + row % LANES]
+    }
+
+    /// The tiles in the range.
+    #[inline(always)]
+    fn part(&self, tiles: std::ops::Range<usize>) -> &[f32] {
+        let tile = self.n_features * LANES;
+        &self.values[tiles.start * tile..tiles.end * tile]
+    }
+}
+
+/// A few rows and what each is multiplied by, for each of the outputs.
+#[derive(Clone, Debug, Default)]
+pub struct Weighted {
+    /// Feature by feature in groups of four rows.
+    rows: Vec<f32>,
+    /// Output by output in groups of four rows.
+    factors: Vec<f64>,
+    n_rows: usize,
+    n_features: usize,
+    n_outputs: usize,
+}
+
+impl Weighted {
+    /// Copies the chosen rows; `factor(at, output)` is that of the `at`-th of them.
+    pub fn new(
+        tiles: &Tiles,
+        rows: &[u32],
+        n_outputs: usize,
+        factor: impl Fn(usize, usize) -> f64,
+    ) -> Self {
+        let n_features = tiles.n_features;
+        let groups = rows.len().div_ceil(GROUP);
+        let mut weighted = Weighted {
+            rows: vec![0.0; groups * n_features * GROUP],
+            factors: vec![0.0; groups * n_outputs * GROUP],
+            n_rows: rows.len(),
+            n_features,
+            n_outputs,
+        };
+        for (at, &row) in rows.iter().enumerate() {
+            let (group, lane) = (at / GROUP, at % GROUP);
+            for feature in 0..n_features {
+                weighted.rows[(group * n_features + feature) * GROUP + lane] =
+                    tiles.value(row as usize, feature);
+            }
+            for output in 0..n_outputs {
+                weighted.factors[(group * n_outputs + output) * GROUP + lane] = factor(at, output);
+            }
+        }
+        weighted
+    }
+
+    /// `out[t][o][r] += sum over the chosen rows of factor * k(row r of tile t, chosen row)`, for
+    /// the tiles in the range and each output, in the order of the rows and in double precision.
+    ///
+    /// # Panics
+    /// When `out` is not of that size, or the rows have another number of features.
+    #[inline(always)]
+    pub fn add_products<S: Simd>(
+        &self,
+        kernel: KernelFunction,
+        precision: Precision,
+        (rows, tiles): (&Tiles, std::ops::Range<usize>),
+        out: &mut [f64],
+    ) {
+        assert_eq!(rows.n_features, self.n_features);
+        assert_eq!(out.len(), tiles.len() * self.n_outputs * LANES);
+        let rows = rows.part(tiles);
+        match precision {
+            Precision::Single => kernel.with_form(AddProducts::<S, Single<S>> {
+                weighted: self,
+                rows,
+                out,
+                lanes: std::marker::PhantomData,
+            }),
+            Precision::Double => kernel.with_form(AddProducts::<S, Double<S>> {
+                weighted: self,
+                rows,
+                out,
+                lanes: std::marker::PhantomData,
+            }),
+        }
+    }
+
+    /// `out[c][r] = k(row r, chosen row c)` for the tiles in the range, in single precision;
+    /// the columns are `stride` apart.
+    ///
+    /// # Panics
+    /// When `out` is too short or the stride less than the rows of the tiles.
+    #[inline(always)]
+    pub fn store_columns<S: Simd>(
+        &self,
+        kernel: KernelFunction,
+        (rows, tiles): (&Tiles, std::ops::Range<usize>),
+        (out, stride): (&mut [f32], usize),
+    ) {
+        assert_eq!(rows.n_features, self.n_features);
+        let n_columns = self.n_rows;
+        assert!(stride >= tiles.len() * LANES);
+        assert!(n_columns == 0 || out.len() >= (n_columns - 1) * stride + tiles.len() * LANES);
+        let rows = rows.part(tiles);
+        kernel.with_form(StoreColumns::<S> {
+            weighted: self,
+            rows,
+            out,
+            stride,
+            lanes: std::marker::PhantomData,
+        });
+    }
+}
+
+/// Vectors of sixteen values, from single precision in memory.
+trait FromMemory: Lanes {
+    type Doubles: Doubles;
+
+    /// # Safety
+    /// `from` must be readable for sixteen `f32`.
+    unsafe fn load(from: *const f32) -> Self;
+    fn of(value: f32) -> Self;
+    fn doubles(self) -> Self::Doubles;
+}
+
+impl<S: Simd> FromMemory for Single<S> {
+    type Doubles = S::Doubles;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for sixteen readable values.
+        Single(unsafe { S::load(from) })
+    }
+
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        Single(S::splat(value))
+    }
+
+    #[inline(always)]
+    fn doubles(self) -> S::Doubles {
+        self.0.widen()
+    }
+}
+
+impl<S: Simd> FromMemory for Double<S> {
+    type Doubles = S::Doubles;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for sixteen readable values.
+        Double(unsafe { S::load(from) }.widen())
+    }
+
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        Double(S::Doubles::splat(f64::from(value)))
+    }
+
+    #[inline(always)]
+    fn doubles(self) -> S::Doubles {
+        self.0
+    }
+}
+
+/// Kernel values of a tile with a group of rows.
+///
+/// # Safety
+/// `tile` must be readable for `n_features` vectors, `group` for as many groups.
+#[inline(always)]
+unsafe fn values<L: FromMemory, F: Form>(
+    form: F,
+    tile: *const f32,
+    group: *const f32,
+    n_features: usize,
+) -> [L; GROUP] {
+    let mut sums = [L::splat(0.0); GROUP];
+    for feature in 0..n_features {
+        // SAFETY: `feature` is below `n_features`, for which the caller vouches.
+        unsafe {
+            let x = L::load(tile.add(feature * LANES));
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                *sum = F::step(*sum, x, L::of(*group.add(feature * GROUP + lane)));
+            }
+        }
+    }
+    // `array::map` would be a function of its own, without the vector instructions.
+    for sum in &mut sums {
+        *sum = form.finish(*sum);
+    }
+    sums
+}
+
+struct AddProducts<'a, S, L> {
+    weighted: &'a Weighted,
+    rows: &'a [f32],
+    out: &'a mut [f64],
+    lanes: std::marker::PhantomData<(S, L)>,
+}
+
+impl<S: Simd, L: FromMemory<Doubles = S::Doubles>> WithForm for AddProducts<'_, S, L> {
+    #[inline(always)]
+    fn run<F: Form>(self, form: F) {
+        let Weighted { rows: groups, factors, n_features, n_outputs, .. } = self.weighted;
+        let (group_size, factors_size) = (n_features * GROUP, n_outputs * GROUP);
+        let tiles = self.rows.chunks_exact((n_features * LANES).max(1));
+        for (tile, out) in tiles.zip(self.out.chunks_exact_mut((n_outputs * LANES).max(1))) {
+            let groups = groups.chunks_exact(group_size.max(1));
+            for (group, factors) in groups.zip(factors.chunks_exact(factors_size.max(1))) {
+                // SAFETY: a tile and a group have a vector and a group for each feature.
+                let k: [L; GROUP] =
+                    unsafe { values(form, tile.as_ptr(), group.as_ptr(), *n_features) };
+                for output in 0..*n_outputs {
+                    // SAFETY: there are sixteen sums and four factors for each output.
+                    unsafe {
+                        let place = out.as_mut_ptr().add(output * LANES);
+                        let mut sum = L::Doubles::load(place);
+                        for (lane, k) in k.into_iter().enumerate() {
+                            let factor = *factors.get_unchecked(output * GROUP + lane);
+                            sum = k.doubles().mul_add(L::Doubles::splat(factor), sum);
+                        }
+                        sum.store(place);
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct StoreColumns<'a, S> {
+    weighted: &'a Weighted,
+    rows: &'a [f32],
+    out: &'a mut [f32],
+    stride: usize,
+    lanes: std::marker::PhantomData<S>,
+}
+
+impl<S: Simd> WithForm for StoreColumns<'_, S> {
+    #[inline(always)]
+    fn run<F: Form>(self, form: F) {
+        let n_features = self.weighted.n_features;
+        let tiles = self.rows.chunks_exact((n_features * LANES).max(1));
+        for (t, tile) in tiles.enumerate() {
+            let groups = self.weighted.rows.chunks_exact((n_features * GROUP).max(1));
+            for (g, group) in groups.enumerate() {
+                // SAFETY: a tile and a group have a vector and a group for each feature.
+                let k: [Single<S>; GROUP] =
+                    unsafe { values(form, tile.as_ptr(), group.as_ptr(), n_features) };
+                for (lane, k) in k.into_iter().enumerate() {
+                    let column = g * GROUP + lane;
+                    if column < self.weighted.n_rows {
+                        // SAFETY: `store_columns` has checked that `out` has this column's
+                        // sixteen places of every tile.
+                        unsafe {
+                            k.0.store(self.out.as_mut_ptr().add(column * self.stride + t * LANES));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

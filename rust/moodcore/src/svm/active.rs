@@ -1,0 +1,163 @@
+//! The rows that the solver looks at, and those that it has put aside.
+
+use super::gram::Gram;
+use super::working_set::{low_offset, up_offset};
+use crate::kernels::{Directions, Extremes, Isa, LANES, Precision, Simd, Task, extremes};
+use crate::parallel::Compute;
+use std::borrow::Cow;
+
+/// Rows with their gradients.
+#[derive(Debug)]
+pub(super) struct Active<'g, 'm> {
+    /// The rows' numbers in the problem, ascending.
+    pub(super) ids: Vec<u32>,
+    /// The kernel values among them.
+    pub(super) gram: Cow<'g, Gram<'m>>,
+    /// The gradient in whole vectors.
+    pub(super) gradient: Vec<f64>,
+    /// What keeps a coefficient from growing, and from shrinking.
+    up: Vec<f64>,
+    low: Vec<f64>,
+}
+
+/// Rows put aside, with the gradient that they had then.
+#[derive(Debug)]
+pub(super) struct Frozen<'m> {
+    ids: Vec<u32>,
+    gram: Gram<'m>,
+    gradient: Vec<f64>,
+    /// The coefficients of all rows of the problem at that time.
+    beta: Vec<f64>,
+}
+
+impl<'g, 'm> Active<'g, 'm> {
+    /// All rows of a problem.
+    pub(super) fn all(gram: &'g Gram<'m>, mut gradient: Vec<f64>) -> Self {
+        let n = gram.n_rows();
+        let padded = n.next_multiple_of(LANES);
+        gradient.resize(padded, 0.0);
+        Active {
+            ids: (0..n as u32).collect(),
+            gram: Cow::Borrowed(gram),
+            gradient,
+            up: vec![f64::INFINITY; padded],
+            low: vec![f64::NEG_INFINITY; padded],
+        }
+    }
+
+    /// Takes note of what may move.
+    pub(super) fn mark(&mut self, at: usize, beta: f64, (lower, upper): (f64, f64)) {
+        self.up[at] = up_offset(beta, upper);
+        self.low[at] = low_offset(beta, lower);
+    }
+
+    /// Where the gradient is least among what may grow, and greatest among what may shrink.
+    pub(super) fn extremes(&self, isa: Isa) -> Extremes {
+        let directions = Directions { up: &self.up, low: &self.low };
+        isa.run(Look { gradient: &self.gradient, directions })
+    }
+
+    /// Places that would gain by growing together with `extremes`' greatest, with their gradients.
+    pub(super) fn may_grow(&self, extremes: &Extremes, out: &mut Vec<(f64, u32)>) {
+        let limit = extremes.greatest_low.value;
+        collect(&self.gradient, &self.up, out, |gradient, up| (gradient, gradient + up < limit));
+    }
+
+    /// Places that would gain by shrinking together with `extremes`' least, with their gradients
+    /// turned round.
+    pub(super) fn may_shrink(&self, extremes: &Extremes, out: &mut Vec<(f64, u32)>) {
+        let limit = extremes.least_up.value;
+        collect(&self.gradient, &self.low, out, |gradient, low| (-gradient, gradient + low > limit));
+    }
+
+    /// Puts rows aside that are at a bound and whose gradient, beyond all that could pair with
+    /// them, says that they stay there (Joachims 1999; Chang and Lin 2011, section 5.1), when they
+    /// are at least a fifth of all.
+    pub(super) fn shrink(&mut self, extremes: &Extremes, beta: &[f64]) -> Option<Frozen<'m>> {
+        let (least, greatest) = (extremes.least_up.value, extremes.greatest_low.value);
+        let stays = |at: usize| {
+            let gradient = self.gradient[at];
+            (self.up[at] > 0.0 && gradient < least) || (self.low[at] < 0.0 && gradient > greatest)
+        };
+        let n = self.ids.len();
+        let count = (0..n).filter(|&at| stays(at)).count();
+        if count * 5 < n {
+            return None;
+        }
+        let (aside, kept): (Vec<u32>, Vec<u32>) = (0..n as u32).partition(|&at| stays(at as usize));
+        let frozen = Frozen {
+            ids: aside.iter().map(|&at| self.ids[at as usize]).collect(),
+            gram: self.gram.select(&aside),
+            gradient: chosen(&self.gradient, &aside, 0.0),
+            beta: beta.to_vec(),
+        };
+        *self = Active {
+            ids: kept.iter().map(|&at| self.ids[at as usize]).collect(),
+            gram: Cow::Owned(self.gram.select(&kept)),
+            gradient: chosen(&self.gradient, &kept, 0.0),
+            up: chosen(&self.up, &kept, f64::INFINITY),
+            low: chosen(&self.low, &kept, f64::NEG_INFINITY),
+        };
+        Some(frozen)
+    }
+}
+
+impl Frozen<'_> {
+    /// Brings the gradient up to date and writes it where it belongs.
+    pub(super) fn thaw(
+        mut self,
+        problem: &Gram<'_>,
+        beta: &[f64],
+        compute: Compute<'_>,
+        out: &mut [f64],
+    ) {
+        let moved: Vec<u32> =
+            (0..beta.len() as u32).filter(|&j| beta[j as usize] != self.beta[j as usize]).collect();
+        let by: Vec<f64> =
+            moved.iter().map(|&j| beta[j as usize] - self.beta[j as usize]).collect();
+        let into = &mut self.gradient;
+        self.gram.add_products(problem, (&moved, &by), Precision::Single, into, compute);
+        for (&id, &gradient) in self.ids.iter().zip(&self.gradient) {
+            out[id as usize] = gradient;
+        }
+    }
+}
+
+/// Keeps the places, with their keys, whose gradient and offset are wanted.
+fn collect(
+    gradient: &[f64],
+    offsets: &[f64],
+    out: &mut Vec<(f64, u32)>,
+    look: impl Fn(f64, f64) -> (f64, bool),
+) {
+    out.resize(gradient.len() + 1, (0.0, 0));
+    let mut count = 0;
+    for (at, (&gradient, &offset)) in gradient.iter().zip(offsets).enumerate() {
+        // Written always, counted only when it is wanted: no branch to predict wrongly.
+        let (key, wanted) = look(gradient, offset);
+        out[count] = (key, at as u32);
+        count += usize::from(wanted);
+    }
+    out.truncate(count);
+}
+
+/// The chosen values, filled up to whole vectors.
+fn chosen(values: &[f64], places: &[u32], fill: f64) -> Vec<f64> {
+    let mut out: Vec<f64> = places.iter().map(|&at| values[at as usize]).collect();
+    out.resize(places.len().next_multiple_of(LANES), fill);
+    out
+}
+
+struct Look<'a> {
+    gradient: &'a [f64],
+    directions: Directions<'a>,
+}
+
+impl Task for Look<'_> {
+    type Output = Extremes;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Extremes {
+        extremes::<S>(self.gradient, self.directions)
+    }
+}

@@ -1,0 +1,184 @@
+//! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
+
+use crate::kernels::KernelFunction;
+use crate::parameters::read_json;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Which kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kernel {
+    /// `<x, z>`
+    Linear,
+    /// `(gamma <x, z> + coef0)^degree`
+    Poly,
+    /// `exp(-gamma |x - z|^2)`
+    #[default]
+    Rbf,
+    /// `tanh(gamma <x, z> + coef0)`
+    Sigmoid,
+    /// Given as a matrix.
+    Precomputed,
+}
+
+/// The kernel's width.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Gamma {
+    /// One over the number of features times the variance of all values.
+    #[default]
+    Scale,
+    /// One over the number of features.
+    Auto,
+    /// This.
+    Value(f64),
+}
+
+impl Serialize for Gamma {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Gamma::Scale => serializer.serialize_str("scale"),
+            Gamma::Auto => serializer.serialize_str("auto"),
+            Gamma::Value(value) => serializer.serialize_f64(*value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Gamma {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let value = serde_json::Value::deserialize(deserializer)?;
+        match (value.as_f64(), value.as_str()) {
+            (Some(number), _) => Ok(Gamma::Value(number)),
+            (_, Some("scale")) => Ok(Gamma::Scale),
+            (_, Some("auto")) => Ok(Gamma::Auto),
+            _ => Err(D::Error::custom(format!(
+                "must be \"scale\", \"auto\" or a number of at least 0, got {value}"
+            ))),
+        }
+    }
+}
+
+impl Gamma {
+    /// The number, for these rows.
+    pub(super) fn resolve(self, x: &[f32], n_features: usize) -> f64 {
+        let features = n_features as f64;
+        match self {
+            Gamma::Value(value) => value,
+            Gamma::Auto => 1.0 / features,
+            Gamma::Scale => {
+                let n = x.len() as f64;
+                let mean = x.iter().map(|&value| f64::from(value)).sum::<f64>() / n;
+                let square = |value: f32| (f64::from(value) - mean) * (f64::from(value) - mean);
+                let variance = x.iter().map(|&value| square(value)).sum::<f64>() / n;
+                if variance > 0.0 { 1.0 / (features * variance) } else { 1.0 }
+            }
+        }
+    }
+}
+
+/// The hyperparameters of a kernel machine and its training.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The largest coefficient of a row of weight one, above 0.
+    #[serde(rename = "C")]
+    pub c: f64,
+    /// Which kernel.
+    pub kernel: Kernel,
+    /// The kernel's width.
+    pub gamma: Gamma,
+    /// The power of the polynomial kernel.
+    pub degree: u32,
+    /// Added to products in the polynomial and the sigmoid kernel.
+    pub coef0: f64,
+    /// The largest difference of gradients that is left, above 0.
+    pub tol: f64,
+    /// Whether rows that seem settled are put aside.
+    pub shrinking: bool,
+    /// Kernel values held at once, in megabytes.
+    pub cache_size: f64,
+    /// Steps at most for each pair of classes; -1 for no limit.
+    pub max_iter: i64,
+    /// Whether probabilities are calibrated.
+    pub probability: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            c: 1.0,
+            kernel: Kernel::Rbf,
+            gamma: Gamma::Scale,
+            degree: 3,
+            coef0: 0.0,
+            tol: 1e-3,
+            shrinking: true,
+            cache_size: 200.0,
+            max_iter: -1,
+            probability: false,
+        }
+    }
+}
+
+impl Config {
+    /// The largest degree of a polynomial kernel: beyond it single precision overflows for rows
+    /// twice as long as one.
+    pub const MAX_DEGREE: u32 = 100;
+
+    /// Reads hyperparameters from JSON and checks them.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for unknown names and wrong types, [`Error::Parameter`] for
+    /// values out of range.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let config: Config = read_json(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for the first value out of range.
+    pub fn check(&self) -> Result<()> {
+        for (name, value) in [("C", self.c), ("tol", self.tol), ("cache_size", self.cache_size)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(Error::parameter(name, "finite and above 0", value));
+            }
+        }
+        if let Gamma::Value(value) = self.gamma
+            && !(value >= 0.0 && value.is_finite())
+        {
+            let allowed = "\"scale\", \"auto\" or a finite number of at least 0";
+            return Err(Error::parameter("gamma", allowed, value));
+        }
+        if !self.coef0.is_finite() {
+            return Err(Error::parameter("coef0", "finite", self.coef0));
+        }
+        if self.degree > Self::MAX_DEGREE {
+            return Err(Error::parameter("degree", "from 0 to 100", self.degree));
+        }
+        if self.max_iter < -1 {
+            return Err(Error::parameter("max_iter", "at least 0, or -1 for no limit", self.max_iter));
+        }
+        Ok(())
+    }
+
+    /// The kernel as a function of two rows; none where it is given as a matrix.
+    pub(super) fn function(&self, gamma: f64) -> Option<KernelFunction> {
+        let coef0 = self.coef0;
+        match self.kernel {
+            Kernel::Linear => Some(KernelFunction::Linear),
+            Kernel::Poly => Some(KernelFunction::Poly { gamma, coef0, degree: self.degree }),
+            Kernel::Rbf => Some(KernelFunction::Rbf { gamma }),
+            Kernel::Sigmoid => Some(KernelFunction::Sigmoid { gamma, coef0 }),
+            Kernel::Precomputed => None,
+        }
+    }
+}

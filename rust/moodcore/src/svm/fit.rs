@@ -1,0 +1,330 @@
+//! One against one: a problem for each pair of classes, side by side.
+
+use super::calibration::{Sigmoid, calibrate};
+use super::config::Config;
+use super::gram::Gram;
+use super::rows::{Rows, Values};
+use super::solver::{Options, Problem, Solution, Start, solve};
+use crate::kernels::{KernelFunction, LANES, Tiles};
+use crate::parallel::{Compute, attended};
+use crate::{Error, Result};
+use std::sync::atomic::AtomicBool;
+
+/// What training gave for all pairs of classes.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    /// The kernel's width.
+    pub gamma: f64,
+    /// Support vectors: numbers of rows, class by class, ascending in each.
+    pub support: Vec<u32>,
+    /// How many each class has.
+    pub n_support: Vec<u32>,
+    /// Coefficients, `(n_classes - 1) x support.len()`: that of a vector of class `c` against class
+    /// `d` is in row `d` when `d < c`, in row `d - 1` otherwise.
+    pub dual_coef: Vec<f64>,
+    /// The pairs (0, 1), (0, 2) and so on.
+    pub pairs: Vec<PairFit>,
+}
+
+/// What training gave for a pair of classes.
+#[derive(Clone, Debug)]
+pub struct PairFit {
+    /// What is added to the sum over support vectors.
+    pub intercept: f64,
+    /// Steps of two coefficients that were made.
+    pub n_iter: usize,
+    /// Whether the limits of training left it where `tol` is kept.
+    pub converged: bool,
+    /// The dual problem's objective, which is minimised.
+    pub dual_objective: f64,
+    /// The primal objective less what the dual says it is at least.
+    pub duality_gap: f64,
+    /// The sigmoid of calibrated probabilities.
+    pub sigmoid: Option<Sigmoid>,
+    /// The coefficients of the pair's rows, from which training may start again.
+    pub coefficients: Vec<f64>,
+}
+
+/// Steps at which a pair without a limit stops: a problem that needs more is beyond the precision
+/// of its numbers.
+const MOST_STEPS: usize = 50_000_000;
+/// The largest kernel value that single precision has room to work with.
+const LARGEST: f64 = 1e30;
+/// Coefficients in a working set; its kernel values fill half of a second-level cache.
+const WORKING_SET: usize = 512;
+
+/// The classes of all pairs.
+pub(super) fn pairs(n_classes: usize) -> Vec<(u32, u32)> {
+    let n = n_classes as u32;
+    (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect()
+}
+
+/// Trains; `start` holds each pair's coefficients and the C that they were found with.
+///
+/// # Errors
+/// [`Error::Data`] when kernel values are too large or `start` does not fit; what `poll` returns.
+pub fn fit(
+    config: &Config,
+    rows: &Rows<'_>,
+    start: Option<(&[Vec<f64>], f64)>,
+    seed: u64,
+    compute: Compute<'_>,
+    poll: &mut dyn FnMut() -> Result<()>,
+) -> Result<Fitted> {
+    config.check()?;
+    let gamma = match rows.values {
+        Values::Features { x, n_features } => config.gamma.resolve(x, n_features),
+        Values::Kernel(_) => 0.0,
+    };
+    let kernel = config.function(gamma);
+    if kernel.is_some() != matches!(rows.values, Values::Features { .. }) {
+        return Err(Error::Data("a matrix of kernel values goes with kernel=\"precomputed\"".into()));
+    }
+    let scale = scale(kernel, rows)?;
+    let classes = pairs(rows.n_classes);
+    if start.is_some_and(|(betas, _)| betas.len() != classes.len()) {
+        return Err(Error::Data("a start must have coefficients for each pair of classes".into()));
+    }
+    let mut work: Vec<_> = classes.iter().map(|&pair| (pair, None)).collect();
+    attended(poll, |stop| {
+        compute.team.for_each(&mut work, |at, ((a, b), out)| {
+            let members = members(rows, *a, *b);
+            let pair = Pair { config, rows, members: &members, positive: *a, kernel, scale };
+            let start = start.map(|(betas, c)| (betas[at].as_slice(), c));
+            *out = Some(pair.fit(start, (seed, at as u64), compute, stop).map(|fit| (members, fit)));
+        });
+    })?;
+    let mut fits = Vec::with_capacity(work.len());
+    for (_, fit) in work {
+        fits.push(fit.unwrap_or_else(|| Err(Error::Data("a pair was not trained".into())))?);
+    }
+    Ok(gather(rows, gamma, &classes, fits))
+}
+
+/// The rows of two classes.
+fn members(rows: &Rows<'_>, a: u32, b: u32) -> Vec<u32> {
+    let of_pair = |&row: &u32| [a, b].contains(&rows.y[row as usize]);
+    (0..rows.y.len() as u32).filter(of_pair).collect()
+}
+
+/// The largest size of a row's kernel value with itself.
+fn scale(kernel: Option<KernelFunction>, rows: &Rows<'_>) -> Result<f64> {
+    let square = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+    let own = |row: &[f32]| kernel.map_or(1.0, |kernel| kernel.own(square(row)));
+    let largest = match rows.values {
+        Values::Features { x, n_features } => {
+            x.chunks_exact(n_features).map(own).fold(0.0, f64::max)
+        }
+        Values::Kernel(values) => {
+            values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()))
+        }
+    };
+    if largest > LARGEST {
+        return Err(Error::Data(format!(
+            "kernel values must be at most {LARGEST:e}, got {largest:e}; scale the features first"
+        )));
+    }
+    Ok(largest)
+}
+
+/// Two classes, the first of them positive.
+struct Pair<'a> {
+    config: &'a Config,
+    rows: &'a Rows<'a>,
+    members: &'a [u32],
+    positive: u32,
+    kernel: Option<KernelFunction>,
+    scale: f64,
+}
+
+impl<'a> Pair<'a> {
+    fn problem(&self) -> Problem<'a> {
+        let rows = self.rows;
+        let gram = match (rows.values, self.kernel) {
+            (Values::Features { x, n_features }, Some(kernel)) => Gram::Function {
+                kernel,
+                rows: Tiles::of(x, n_features, self.members.iter().map(|&row| row as usize)),
+                scale: self.scale,
+            },
+            (Values::Kernel(values), _) => Gram::Matrix {
+                values,
+                width: rows.y.len(),
+                rows: self.members.to_vec(),
+                scale: self.scale,
+            },
+            (Values::Features { .. }, None) => unreachable!("checked in `fit`"),
+        };
+        let sign = |&row: &u32| if rows.y[row as usize] == self.positive { 1.0 } else { -1.0 };
+        Problem {
+            gram,
+            y: self.members.iter().map(sign).collect(),
+            bound: self
+                .members
+                .iter()
+                .map(|&row| self.config.c * rows.weight(row as usize))
+                .collect(),
+        }
+    }
+
+    fn fit(
+        &self,
+        start: Option<(&[f64], f64)>,
+        seed: (u64, u64),
+        compute: Compute<'_>,
+        stop: &AtomicBool,
+    ) -> Result<PairFit> {
+        let problem = self.problem();
+        let options = Options {
+            tol: self.config.tol,
+            max_steps: usize::try_from(self.config.max_iter).unwrap_or(MOST_STEPS),
+            shrinking: self.config.shrinking,
+            working_set: working_set(self.config.cache_size),
+        };
+        let start = start
+            .map(|(beta, c)| {
+                if beta.len() == problem.y.len() {
+                    Ok(problem.feasible(beta, self.config.c / c))
+                } else {
+                    Err(Error::Data(format!(
+                        "a start must have a coefficient for each of {} rows of a pair, got {}",
+                        problem.y.len(),
+                        beta.len()
+                    )))
+                }
+            })
+            .transpose()?;
+        let solution = solve(&problem, start, options, compute, stop);
+        let sigmoid = self
+            .config
+            .probability
+            .then(|| calibrate(&problem, &solution, options, seed, compute, stop));
+        Ok(PairFit {
+            intercept: -solution.offset(&problem),
+            n_iter: solution.steps,
+            converged: solution.converged,
+            dual_objective: solution.objective(&problem),
+            duality_gap: solution.duality_gap(&problem),
+            sigmoid,
+            coefficients: solution.beta,
+        })
+    }
+}
+
+/// As many coefficients as have room for the kernel values of each with each.
+fn working_set(megabytes: f64) -> usize {
+    let values = megabytes * f64::from(1 << 20) / size_of::<f32>() as f64;
+    let room = libm::sqrt(values) as usize / LANES * LANES;
+    room.clamp(4 * LANES, WORKING_SET)
+}
+
+impl Problem<'_> {
+    /// Coefficients times a factor, brought between their bounds and to a sum of zero.
+    fn feasible(&self, beta: &[f64], factor: f64) -> Start {
+        let clipped = beta.iter().enumerate().map(|(row, value)| {
+            let (lower, upper) = self.bounds(row);
+            (value * factor).clamp(lower, upper)
+        });
+        let mut beta: Vec<f64> = clipped.collect();
+        self.balance(&mut beta, 0..self.y.len());
+        Start { beta, gradient: None }
+    }
+
+    /// Takes from the side that has too much, row after row, until the sum is zero.
+    pub(super) fn balance(&self, beta: &mut [f64], order: impl Iterator<Item = usize>) {
+        let mut excess: f64 = beta.iter().sum();
+        for row in order {
+            let taken = if excess > 0.0 {
+                beta[row].max(0.0).min(excess)
+            } else {
+                beta[row].min(0.0).max(excess)
+            };
+            beta[row] -= taken;
+            excess -= taken;
+        }
+    }
+}
+
+impl Solution {
+    /// Half of `beta' (K beta - 2 y)`.
+    fn objective(&self, problem: &Problem<'_>) -> f64 {
+        let rows = self.beta.iter().zip(&self.gradient).zip(&problem.y);
+        0.5 * rows.map(|((beta, gradient), y)| beta * (gradient - y)).sum::<f64>()
+    }
+
+    /// The decision's offset rho: what the gradient of all coefficients between their bounds is, on
+    /// average; where there are none, the middle of what it can be (Chang and Lin 2011, section
+    /// 4.1.5).
+    pub(super) fn offset(&self, problem: &Problem<'_>) -> f64 {
+        let (mut sum, mut count) = (0.0, 0_usize);
+        let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+        for (row, (&beta, &gradient)) in self.beta.iter().zip(&self.gradient).enumerate() {
+            let (lower, upper) = problem.bounds(row);
+            let (may_grow, may_shrink) = (beta < upper, beta > lower);
+            if may_grow && may_shrink {
+                sum += gradient;
+                count += 1;
+            }
+            if may_grow {
+                least = least.min(gradient);
+            }
+            if may_shrink {
+                greatest = greatest.max(gradient);
+            }
+        }
+        match (count, least.is_finite(), greatest.is_finite()) {
+            (1.., _, _) => sum / count as f64,
+            (_, true, true) => 0.5 * (least + greatest),
+            (_, true, false) => least,
+            (_, false, true) => greatest,
+            _ => 0.0,
+        }
+    }
+
+    /// The primal objective plus the minimised dual objective; zero at the optimum.
+    fn duality_gap(&self, problem: &Problem<'_>) -> f64 {
+        let offset = self.offset(problem);
+        let rows = self.beta.iter().zip(&self.gradient).zip(problem.y.iter().zip(&problem.bound));
+        rows.map(|((beta, gradient), (y, bound))| {
+            // y (f - rho) with f = gradient + y.
+            let slack = (y * (offset - gradient)).max(0.0);
+            beta * gradient + bound * slack
+        })
+        .sum()
+    }
+}
+
+/// Lays the pairs' coefficients out as all support vectors have them.
+fn gather(
+    rows: &Rows<'_>,
+    gamma: f64,
+    classes: &[(u32, u32)],
+    fits: Vec<(Vec<u32>, PairFit)>,
+) -> Fitted {
+    let (n_rows, n_classes) = (rows.y.len(), rows.n_classes);
+    let mut supports = vec![false; n_rows];
+    for (members, fit) in &fits {
+        for (&row, &value) in members.iter().zip(&fit.coefficients) {
+            supports[row as usize] |= value != 0.0;
+        }
+    }
+    let mut support: Vec<u32> = (0..n_rows as u32).filter(|&row| supports[row as usize]).collect();
+    support.sort_by_key(|&row| rows.y[row as usize]);
+    let mut n_support = vec![0; n_classes];
+    let mut place = vec![u32::MAX; n_rows];
+    for (at, &row) in support.iter().enumerate() {
+        n_support[rows.y[row as usize] as usize] += 1;
+        place[row as usize] = at as u32;
+    }
+    let n = support.len();
+    let mut dual_coef = vec![0.0; (n_classes - 1) * n];
+    for ((members, fit), &(a, b)) in fits.iter().zip(classes) {
+        for (&row, &value) in members.iter().zip(&fit.coefficients) {
+            if value != 0.0 {
+                let against = if rows.y[row as usize] == a { b - 1 } else { a };
+                dual_coef[against as usize * n + place[row as usize] as usize] = value;
+            }
+        }
+    }
+    let pairs = fits.into_iter().map(|(_, fit)| fit).collect();
+    Fitted { gamma, support, n_support, dual_coef, pairs }
+}

@@ -1,0 +1,33 @@
+//! Support vector machines with kernels: C-SVC, one class against one (Cortes and Vapnik 1995;
+//! Chang and Lin 2011).
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `config` | hyperparameters |
+//! | `rows` | training rows, checked at the door |
+//! | `fit` | a problem for each pair of classes, what training gives |
+//! | `solver` | the dual problem of a pair: working sets, putting aside, exactness |
+//! | `active` | the rows that the solver looks at, and those put aside |
+//! | `working_set` | sequential minimal optimisation on kernel values at hand |
+//! | `gram` | kernel values among rows |
+//! | `calibration` | probabilities |
+//! | `predict` | decision values of new rows |
+
+mod active;
+mod calibration;
+mod config;
+mod fit;
+mod gram;
+mod predict;
+mod rows;
+mod solver;
+mod working_set;
+
+pub use calibration::{Sigmoid, couple};
+pub use config::{Config, Gamma, Kernel};
+pub use fit::{Fitted, PairFit, fit};
+pub use predict::Machine;
+pub use rows::{Rows, Values};
+
+#[cfg(test)]
+mod tests;

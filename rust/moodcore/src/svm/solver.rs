@@ -1,0 +1,324 @@
+//! The dual problem of one pair of classes.
+//!
+//! In the coefficients `beta_i = y_i alpha_i` the dual of the support vector machine (Chang and Lin
+//! 2011, equation 2) reads: minimise `1/2 beta' K beta - y' beta` with `sum beta = 0` and each
+//! `beta_i` between `lower_i` and `upper_i`, which are 0 and C_i, or -C_i and 0. The gradient
+//! `K beta - y` is least, at the optimum, for no coefficient that may grow below its greatest for
+//! one that may shrink.
+//!
+//! Solved by decomposition (Osuna, Freund and Girosi 1997; Joachims 1999): a working set of the
+//! worst violators, among them always the worst pair, which makes it converge (Lin 2001), is solved
+//! by sequential minimal optimisation on kernel values at hand; then the gradient of all rows is
+//! brought up to date. Kernel values are single, sums and coefficients double precision. Where
+//! single precision could hide a violation, the gradient is computed anew in double precision, and
+//! what is left is corrected.
+
+use super::active::{Active, Frozen};
+use super::gram::Gram;
+use super::working_set::{Descend, Limit, WorkingSet};
+use crate::kernels::{Extremes, LANES, Precision};
+use crate::parallel::Compute;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Two classes: 1 and -1 in `y`; a coefficient of bound zero does not take part.
+#[derive(Clone, Debug)]
+pub(super) struct Problem<'m> {
+    pub(super) gram: Gram<'m>,
+    pub(super) y: Vec<f64>,
+    /// The largest size of each coefficient, at least zero.
+    pub(super) bound: Vec<f64>,
+}
+
+impl Problem<'_> {
+    /// The least and the largest value of a coefficient.
+    pub(super) fn bounds(&self, row: usize) -> (f64, f64) {
+        let bound = self.bound[row];
+        if self.y[row] > 0.0 { (0.0, bound) } else { (-bound, 0.0) }
+    }
+}
+
+/// When to stop, and how much to hold at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    /// The largest difference of gradients that is left.
+    pub(super) tol: f64,
+    /// Steps at most.
+    pub(super) max_steps: usize,
+    /// Whether rows that seem settled are put aside.
+    pub(super) shrinking: bool,
+    /// Coefficients in a working set.
+    pub(super) working_set: usize,
+}
+
+/// Where the solver came to.
+#[derive(Clone, Debug)]
+pub(super) struct Solution {
+    /// The coefficients.
+    pub(super) beta: Vec<f64>,
+    /// `K beta - y`.
+    pub(super) gradient: Vec<f64>,
+    /// Steps of two coefficients.
+    pub(super) steps: usize,
+    /// Whether the largest difference of gradients is at most `tol`.
+    pub(super) converged: bool,
+}
+
+/// The part of a working set, one in so many, that may stay for the next.
+const KEPT: usize = 2;
+/// How much of the violation a working set is rid of.
+const INNER: f64 = 0.1;
+/// About how far the sum of kernel values in single precision is from exact, for each unit of the
+/// root of the sum of squares of its factors.
+const ROUNDING: f64 = 1e-7;
+
+/// Working sets between two looks at what seems settled.
+const SHRINK_EVERY: usize = 8;
+
+struct Solver<'p, 'm> {
+    problem: &'p Problem<'m>,
+    options: Options,
+    compute: Compute<'p>,
+    stop: &'p AtomicBool,
+    beta: Vec<f64>,
+    active: Active<'p, 'm>,
+    frozen: Vec<Frozen<'m>>,
+    set: WorkingSet,
+    /// Rows of the last working set that are between their bounds.
+    free: Vec<u32>,
+    steps: usize,
+    rounds: usize,
+    /// The sum of squares of all moves since the gradient was exact.
+    moved: f64,
+}
+
+/// Coefficients that satisfy all constraints, and their gradient where it is known.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) beta: Vec<f64>,
+    pub(super) gradient: Option<Vec<f64>>,
+}
+
+/// Minimises, from zero or from where it is told to.
+pub(super) fn solve(
+    problem: &Problem<'_>,
+    start: Option<Start>,
+    options: Options,
+    compute: Compute<'_>,
+    stop: &AtomicBool,
+) -> Solution {
+    let n = problem.gram.n_rows();
+    let zero = || Start {
+        beta: vec![0.0; n],
+        gradient: Some(problem.y.iter().map(|y| -y).collect()),
+    };
+    let Start { beta, gradient } = start.unwrap_or_else(zero);
+    let unknown = gradient.is_none();
+    let mut solver = Solver {
+        problem,
+        options,
+        compute,
+        stop,
+        active: Active::all(&problem.gram, gradient.unwrap_or_default()),
+        frozen: Vec::new(),
+        set: WorkingSet::default(),
+        free: Vec::new(),
+        steps: 0,
+        rounds: 0,
+        moved: beta.iter().map(|value| value * value).sum(),
+        beta,
+    };
+    if unknown {
+        solver.look_again(Precision::Single);
+    }
+    solver.mark();
+    let converged = solver.run();
+    Solution {
+        gradient: solver.active.gradient[..n].to_vec(),
+        beta: solver.beta,
+        steps: solver.steps,
+        converged,
+    }
+}
+
+impl Solver<'_, '_> {
+    /// Goes on until nothing is left to gain; whether it got there.
+    fn run(&mut self) -> bool {
+        // Each correction should leave little of the violation; where it does not, the problem is
+        // beyond single precision.
+        let mut allowed = f64::INFINITY;
+        loop {
+            let settled = self.descend();
+            self.thaw();
+            if !settled || self.stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            if self.extremes().violation() > self.options.tol {
+                continue;
+            }
+            if ROUNDING * self.moved.sqrt() * self.problem.gram.scale() <= 0.1 * self.options.tol {
+                return true;
+            }
+            self.look_again(Precision::Double);
+            self.moved = 0.0;
+            let violation = self.extremes().violation();
+            if !(violation > self.options.tol) {
+                return true;
+            }
+            if violation > allowed {
+                return false;
+            }
+            allowed = 0.5 * violation;
+        }
+    }
+
+    fn extremes(&self) -> Extremes {
+        self.active.extremes(self.compute.isa)
+    }
+
+    /// Computes the gradient of all rows from the coefficients.
+    fn look_again(&mut self, precision: Precision) {
+        let chosen: Vec<u32> =
+            (0..self.beta.len() as u32).filter(|&j| self.beta[j as usize] != 0.0).collect();
+        let factors: Vec<f64> = chosen.iter().map(|&j| self.beta[j as usize]).collect();
+        let mut gradient: Vec<f64> = self.problem.y.iter().map(|y| -y).collect();
+        gradient.resize(gradient.len().next_multiple_of(LANES), 0.0);
+        let gram = &self.problem.gram;
+        gram.add_products(gram, (&chosen, &factors), precision, &mut gradient, self.compute);
+        self.moved = factors.iter().map(|factor| factor * factor).sum();
+        self.active.gradient = gradient;
+    }
+
+    /// Takes note of what may move.
+    fn mark(&mut self) {
+        for at in 0..self.active.ids.len() {
+            let row = self.active.ids[at] as usize;
+            self.active.mark(at, self.beta[row], self.problem.bounds(row));
+        }
+    }
+
+    /// Takes back all that was put aside.
+    fn thaw(&mut self) {
+        if self.frozen.is_empty() {
+            return;
+        }
+        let gram = &self.problem.gram;
+        let mut gradient = vec![0.0; gram.n_rows()];
+        for (&id, &value) in self.active.ids.iter().zip(&self.active.gradient) {
+            gradient[id as usize] = value;
+        }
+        for frozen in self.frozen.drain(..) {
+            frozen.thaw(gram, &self.beta, self.compute, &mut gradient);
+        }
+        self.active = Active::all(gram, gradient);
+        self.mark();
+    }
+
+    /// Solves working sets until the active rows have no violation left; false when the limit of
+    /// steps is reached, when asked to stop, or when rounding leaves nothing to move.
+    fn descend(&mut self) -> bool {
+        loop {
+            let extremes = self.extremes();
+            if !(extremes.violation() > self.options.tol) {
+                return true;
+            }
+            let limit = self.options.max_steps - self.steps;
+            if limit == 0 || self.stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            self.rounds += 1;
+            if self.options.shrinking && self.rounds.is_multiple_of(SHRINK_EVERY) {
+                self.frozen.extend(self.active.shrink(&extremes, &self.beta));
+            }
+            if !self.improve(limit) {
+                return false;
+            }
+        }
+    }
+
+    /// Solves one working set; false when nothing moved.
+    fn improve(&mut self, most: usize) -> bool {
+        let extremes = self.extremes();
+        let chosen = self.choose(&extremes);
+        self.load(&chosen);
+        let tol = (INNER * extremes.violation()).max(0.5 * self.options.tol);
+        let limit = Limit { tol, steps: most.min(100 * chosen.len()) };
+        self.steps += self.compute.isa.run(Descend(&mut self.set, limit));
+        let (mut moved, mut by) = (Vec::new(), Vec::new());
+        self.free.clear();
+        for (at, &place) in chosen.iter().enumerate() {
+            let row = self.active.ids[place as usize];
+            let (old, new) = (&mut self.beta[row as usize], self.set.beta[at]);
+            let (lower, upper) = self.problem.bounds(row as usize);
+            if new > lower && new < upper {
+                self.free.push(row);
+            }
+            if new != *old {
+                moved.push(place);
+                by.push(new - *old);
+                self.moved += (new - *old) * (new - *old);
+                *old = new;
+                self.active.mark(place as usize, new, (lower, upper));
+            }
+        }
+        let Active { gram, gradient, .. } = &mut self.active;
+        gram.add_products(gram, (&moved, &by), Precision::Single, gradient, self.compute);
+        !moved.is_empty()
+    }
+
+    /// The places of the next working set, ascending: the free ones of the last, and the worst
+    /// violators in both directions.
+    fn choose(&self, extremes: &Extremes) -> Vec<u32> {
+        let size = self.options.working_set;
+        let mut taken = vec![false; self.active.ids.len()];
+        let mut chosen = Vec::with_capacity(size);
+        let kept = self.free.len().min(size / KEPT);
+        let mut candidates = Vec::new();
+        for up in [true, false] {
+            if up {
+                self.active.may_grow(extremes, &mut candidates);
+            } else {
+                self.active.may_shrink(extremes, &mut candidates);
+            }
+            candidates.retain(|&(_, at)| !taken[at as usize]);
+            let half = (size - kept) / 2;
+            if candidates.len() > half {
+                candidates.select_nth_unstable_by(half, |a, b| {
+                    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+                });
+                candidates.truncate(half);
+            }
+            for &(_, at) in &candidates {
+                taken[at as usize] = true;
+                chosen.push(at);
+            }
+        }
+        for row in &self.free {
+            if chosen.len() == size {
+                break;
+            }
+            // Rows may have been put aside since.
+            if let Ok(at) = self.active.ids.binary_search(row)
+                && !taken[at]
+            {
+                taken[at] = true;
+                chosen.push(at as u32);
+            }
+        }
+        chosen.sort_unstable();
+        chosen
+    }
+
+    /// Copies the chosen places into the working set.
+    fn load(&mut self, chosen: &[u32]) {
+        let set = &mut self.set;
+        set.resize(chosen.len());
+        let stride = set.stride;
+        self.active.gram.block(chosen, self.compute.isa, (&mut set.kernel, stride));
+        for (at, &place) in chosen.iter().enumerate() {
+            let row = self.active.ids[place as usize] as usize;
+            set.beta[at] = self.beta[row];
+            set.gradient[at] = self.active.gradient[place as usize];
+            (set.lower[at], set.upper[at]) = self.problem.bounds(row);
+        }
+    }
+}

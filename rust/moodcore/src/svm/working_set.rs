@@ -1,0 +1,121 @@
+//! The dual problem over a working set, whose kernel values are all at hand.
+
+use crate::kernels::{
+    Directions, FLAT, LANES, Simd, Task, best_partner, step_and_extremes,
+};
+
+/// The part of the problem over a working set: coefficients may move between their bounds, their
+/// sum stays.
+#[derive(Debug, Default)]
+pub(super) struct WorkingSet {
+    /// Kernel values, one row a coefficient.
+    pub(super) kernel: Vec<f32>,
+    /// Values in a row of `kernel`: whole vectors.
+    pub(super) stride: usize,
+    pub(super) beta: Vec<f64>,
+    pub(super) gradient: Vec<f64>,
+    pub(super) lower: Vec<f64>,
+    pub(super) upper: Vec<f64>,
+    diagonal: Vec<f32>,
+    up: Vec<f64>,
+    low: Vec<f64>,
+}
+
+/// When to leave a working set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// The difference of gradients that is left.
+    pub(super) tol: f64,
+    /// Steps at most.
+    pub(super) steps: usize,
+}
+
+impl WorkingSet {
+    /// Makes room for `n` coefficients.
+    pub(super) fn resize(&mut self, n: usize) {
+        self.stride = n.next_multiple_of(LANES);
+        for values in [&mut self.beta, &mut self.gradient, &mut self.lower, &mut self.upper] {
+            values.clear();
+            values.resize(self.stride, 0.0);
+        }
+        self.kernel.resize(self.stride.max(1) * self.stride, 0.0);
+    }
+
+    fn prepare(&mut self) {
+        let n = self.stride;
+        self.diagonal.clear();
+        self.diagonal.extend((0..n).map(|at| self.kernel[at * n + at]));
+        self.up.clear();
+        self.low.clear();
+        self.up.extend((0..n).map(|at| up_offset(self.beta[at], self.upper[at])));
+        self.low.extend((0..n).map(|at| low_offset(self.beta[at], self.lower[at])));
+    }
+}
+
+/// What keeps a coefficient that may not grow from being chosen for it.
+pub(super) fn up_offset(beta: f64, upper: f64) -> f64 {
+    if beta < upper { 0.0 } else { f64::INFINITY }
+}
+
+/// What keeps a coefficient that may not shrink from being chosen for it.
+pub(super) fn low_offset(beta: f64, lower: f64) -> f64 {
+    if beta > lower { 0.0 } else { f64::NEG_INFINITY }
+}
+
+/// Sequential minimal optimisation inside the working set, with the second-order choice of pairs
+/// (Fan, Chen and Lin 2005, algorithm 2); gives the number of steps.
+pub(super) struct Descend<'a>(pub(super) &'a mut WorkingSet, pub(super) Limit);
+
+impl Task for Descend<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> usize {
+        let Descend(set, limit) = self;
+        set.prepare();
+        let n = set.stride;
+        let mut extremes = set.look::<S>((0.0, 0, 0));
+        let mut steps = 0;
+        while steps < limit.steps && extremes.violation() > limit.tol {
+            let first = extremes.least_up;
+            let row = &set.kernel[first.at * n..][..n];
+            let partner = best_partner::<S>(&set.gradient, &set.low, first, (row, &set.diagonal));
+            let second = partner.unwrap_or(extremes.greatest_low.at);
+            let step = set.step(first.at, second);
+            extremes = set.look::<S>((step, first.at, second));
+            steps += 1;
+        }
+        steps
+    }
+}
+
+impl WorkingSet {
+    /// Moves a pair along its line to the minimum or to the first bound; gives the length.
+    #[inline(always)]
+    fn step(&mut self, grows: usize, shrinks: usize) -> f64 {
+        let n = self.stride;
+        let (k_ii, k_jj) = (self.diagonal[grows], self.diagonal[shrinks]);
+        let k_ij = self.kernel[grows * n + shrinks];
+        let curvature = f64::from(k_ii) + f64::from(k_jj) - 2.0 * f64::from(k_ij);
+        let wanted = (self.gradient[shrinks] - self.gradient[grows]) / curvature.max(FLAT);
+        let room_up = self.upper[grows] - self.beta[grows];
+        let room_down = self.beta[shrinks] - self.lower[shrinks];
+        let step = wanted.min(room_up).min(room_down);
+        self.beta[grows] = if step == room_up { self.upper[grows] } else { self.beta[grows] + step };
+        self.beta[shrinks] =
+            if step == room_down { self.lower[shrinks] } else { self.beta[shrinks] - step };
+        for at in [grows, shrinks] {
+            self.up[at] = up_offset(self.beta[at], self.upper[at]);
+            self.low[at] = low_offset(self.beta[at], self.lower[at]);
+        }
+        step
+    }
+
+    #[inline(always)]
+    fn look<S: Simd>(&mut self, (step, grown, shrunk): (f64, usize, usize)) -> crate::kernels::Extremes {
+        let n = self.stride;
+        let (grown, shrunk) = (&self.kernel[grown * n..][..n], &self.kernel[shrunk * n..][..n]);
+        let directions = Directions { up: &self.up, low: &self.low };
+        step_and_extremes::<S>(&mut self.gradient, (step, grown, shrunk), directions)
+    }
+}
