@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from moodcore.mlp import MLP
     from moodcore.model_file import load
     from moodcore.platform import show_versions
+    from moodcore.svm import SVM
 
-__all__ = ["GBT", "MLP", "__version__", "load", "show_versions", "songs"]
+__all__ = ["GBT", "MLP", "SVM", "__version__", "load", "show_versions", "songs"]
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
     "GBT": "moodcore.gbt",
     "MLP": "moodcore.mlp",
+    "SVM": "moodcore.svm",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",
 }

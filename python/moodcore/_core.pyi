@@ -129,3 +129,36 @@ def mlp_predict(
     threads: int = 1,
     instructions: str,
 ) -> NDArray[np.float64]: ...
+def svm_check(params: str) -> None: ...
+def svm_decide(
+    params: str,
+    gamma: float,
+    machine: tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64]],
+    vectors: NDArray[np.float32] | NDArray[np.uint32],
+    rows: NDArray[np.float32] | NDArray[np.float64],
+    *,
+    threads: int = 1,
+    instructions: str,
+    on_poll: Callable[[], object] | None = None,
+) -> NDArray[np.float64]: ...
+def svm_defaults() -> str: ...
+def svm_fit(
+    params: str,
+    train: tuple[
+        NDArray[np.float32] | NDArray[np.float64],
+        NDArray[np.uint32],
+        NDArray[np.float32] | None,
+    ],
+    n_classes: int,
+    *,
+    start: tuple[list[NDArray[np.float64]], float] | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    instructions: str,
+    on_poll: Callable[[], object] | None = None,
+) -> dict[str, Any]: ...
+def svm_probabilities(
+    decisions: NDArray[np.float64],
+    sigmoids: tuple[NDArray[np.float64], NDArray[np.float64]],
+    n_classes: int,
+) -> NDArray[np.float64]: ...

@@ -60,11 +60,18 @@ class CoreClassifier(ClassifierMixin, BaseEstimator):
         features, labels, weight = self._weighty_rows(X, y, sample_weight, reset=True)
         codes = self._learn_classes(labels)
         if class_weight is not None:
-            factors = compute_class_weight(
-                class_weight, classes=self.classes_, y=labels, sample_weight=weight
-            )
+            factors = self._class_factors(labels, weight, class_weight)
             weight = factors[codes] if weight is None else weight * factors[codes]
         return TrainingRows.of(features, codes, weight)
+
+    def _class_factors(
+        self, labels: NDArray[Any], weight: NDArray[np.float64] | None, class_weight: Any
+    ) -> NDArray[np.float64]:
+        """Give the weight of each class."""
+        factors: NDArray[np.float64] = compute_class_weight(
+            class_weight, classes=self.classes_, y=labels, sample_weight=weight
+        )
+        return factors
 
     def _learn_classes(self, labels: NDArray[Any]) -> NDArray[np.intp]:
         """Learn ``classes_``, and give each label's position in it."""

@@ -15,6 +15,7 @@ mod gbt_tables;
 mod mlp;
 mod monitor;
 mod platform;
+mod svm;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -30,5 +31,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(mlp::mlp_fit, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_predict, module)?)?;
     module.add_function(wrap_pyfunction!(platform::instruction_sets, module)?)?;
+    module.add_function(wrap_pyfunction!(svm::svm_check, module)?)?;
+    module.add_function(wrap_pyfunction!(svm::svm_decide, module)?)?;
+    module.add_function(wrap_pyfunction!(svm::svm_defaults, module)?)?;
+    module.add_function(wrap_pyfunction!(svm::svm_fit, module)?)?;
+    module.add_function(wrap_pyfunction!(svm::svm_probabilities, module)?)?;
     Ok(())
 }

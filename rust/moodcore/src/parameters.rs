@@ -26,6 +26,8 @@ fn in_plain_words(reason: &str) -> String {
         ("expected f64", "expected a number"),
         ("expected usize", "expected a whole number"),
         ("expected u64", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected i64", "expected a whole number"),
         ("expected i8", "expected a whole number"),
         ("expected a boolean", "expected true or false"),
         ("expected a sequence", "expected a list of whole numbers"),

@@ -2,6 +2,7 @@
 
 use super::doubles::Doubles;
 use super::simd::Simd;
+use std::f32::consts::LN_2;
 use std::f64::consts::LOG2_E;
 
 /// A kernel function of two rows.
@@ -71,7 +72,7 @@ impl<S: Simd> Lanes for Single<S> {
     #[inline(always)]
     fn exp2_negative(self) -> Self {
         const Q: [f32; 6] =
-            [1.535_336_2e-4, 1.339_887_4e-3, 9.618_437e-3, 5.550_332_5e-2, 0.240_226_48, 0.693_147_2];
+            [1.535_336_2e-4, 1.339_887_4e-3, 9.618_437e-3, 5.550_332_5e-2, 0.240_226_48, LN_2];
         // Adding and subtracting 1.5 * 2^23 rounds to the nearest whole number.
         const ROUND: f32 = 12_582_912.0;
         let x = self.0.max(S::splat(-126.0));

@@ -170,8 +170,10 @@ impl Config {
         Ok(())
     }
 
-    /// The kernel as a function of two rows; none where it is given as a matrix.
-    pub(super) fn function(&self, gamma: f64) -> Option<KernelFunction> {
+    /// The kernel as a function of two rows; none where it is given as a matrix. A width that
+    /// depends on the rows must have been resolved.
+    pub fn function(&self) -> Option<KernelFunction> {
+        let Gamma::Value(gamma) = self.gamma else { return None };
         let coef0 = self.coef0;
         match self.kernel {
             Kernel::Linear => Some(KernelFunction::Linear),

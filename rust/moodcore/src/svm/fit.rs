@@ -1,7 +1,7 @@
 //! One against one: a problem for each pair of classes, side by side.
 
 use super::calibration::{Sigmoid, calibrate};
-use super::config::Config;
+use super::config::{Config, Gamma};
 use super::gram::Gram;
 use super::rows::{Rows, Values};
 use super::solver::{Options, Problem, Solution, Start, solve};
@@ -76,7 +76,7 @@ pub fn fit(
         Values::Features { x, n_features } => config.gamma.resolve(x, n_features),
         Values::Kernel(_) => 0.0,
     };
-    let kernel = config.function(gamma);
+    let kernel = Config { gamma: Gamma::Value(gamma), ..config.clone() }.function();
     if kernel.is_some() != matches!(rows.values, Values::Features { .. }) {
         return Err(Error::Data("a matrix of kernel values goes with kernel=\"precomputed\"".into()));
     }

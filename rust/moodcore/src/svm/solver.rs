@@ -161,7 +161,7 @@ impl Solver<'_, '_> {
             self.look_again(Precision::Double);
             self.moved = 0.0;
             let violation = self.extremes().violation();
-            if !(violation > self.options.tol) {
+            if violation <= self.options.tol {
                 return true;
             }
             if violation > allowed {
@@ -218,7 +218,7 @@ impl Solver<'_, '_> {
     fn descend(&mut self) -> bool {
         loop {
             let extremes = self.extremes();
-            if !(extremes.violation() > self.options.tol) {
+            if extremes.violation() <= self.options.tol {
                 return true;
             }
             let limit = self.options.max_steps - self.steps;
