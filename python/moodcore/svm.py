@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from moodcore import _core
 from moodcore._rows import as_float32
@@ -214,10 +214,11 @@ class SVM(SVMPrediction):
         """
         params = self._checked_parameters()
         rows, labels, weight = self._weighty_rows(X, y, sample_weight, reset=True)
-        kept = slice(None)
+        n_rows = _num_samples(X)
+        self.shape_fit_ = (n_rows, self.n_features_in_)
+        kept = np.arange(n_rows)
         if weight is not None:
-            kept = np.flatnonzero(np.asarray(sample_weight) > 0)
-        self.shape_fit_ = tuple(np.shape(X))
+            kept = kept[np.broadcast_to(np.asarray(sample_weight) > 0, n_rows)]
         codes = self._learn_classes(labels)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -226,7 +227,7 @@ class SVM(SVMPrediction):
             )
         weight = self._with_class_weight(labels, codes, weight)
         values = self._values(rows, kept)
-        started = None if start is None else (start._coefficients, float(start.C))
+        started = None if start is None else self._coefficients_of(start, codes, kept)
         seed = self._seed(self.random_state) if self.probability else 0
         result = _core.svm_fit(
             params,
@@ -268,7 +269,7 @@ class SVM(SVMPrediction):
         factors = self.class_weight_[codes]
         return factors if weight is None else weight * factors
 
-    def _values(self, rows: NDArray[Any], kept: Any) -> NDArray[Any]:
+    def _values(self, rows: NDArray[Any], kept: NDArray[np.intp]) -> NDArray[Any]:
         """Give what the core takes: features, or kernel values of the rows that weigh something."""
         if callable(self.kernel):
             return kernel_matrix(self.kernel, rows, rows)
@@ -283,9 +284,29 @@ class SVM(SVMPrediction):
         _warn_of_uneven(features)
         return features
 
-    def _take(self, result: Mapping[str, Any], rows: NDArray[Any], kept: Any) -> None:
+    def _coefficients_of(
+        self, start: "SVM", codes: NDArray[np.intp], kept: NDArray[np.intp]
+    ) -> tuple[list[NDArray[np.float64]], float]:
+        """Lay another machine's coefficients out as the rows of each pair of classes."""
+        check_is_fitted(start, "_dual_coef")
+        shapes = start.shape_fit_[0], len(start.classes_)
+        if shapes != (self.shape_fit_[0], len(self.classes_)):
+            raise ValueError(
+                f"start must be trained on the same rows, {self.shape_fit_[0]} of "
+                f"{len(self.classes_)} classes, got {shapes[0]} of {shapes[1]}"
+            )
+        full = np.zeros((len(self.classes_) - 1, self.shape_fit_[0]))
+        full[:, start.support_] = start._dual_coef
+        full = full[:, kept]
+        pairs = []
+        for a, b in zip(*np.triu_indices(len(self.classes_), k=1), strict=True):
+            rows = np.flatnonzero((codes == a) | (codes == b))
+            pairs.append(np.where(codes[rows] == a, full[b - 1, rows], full[a, rows]))
+        return pairs, float(start.C)
+
+    def _take(self, result: Mapping[str, Any], rows: NDArray[Any], kept: NDArray[np.intp]) -> None:
         places = result["support"]
-        self.support_ = np.arange(self.shape_fit_[0], dtype=np.int32)[kept][places]
+        self.support_ = kept[places].astype(np.int32)
         precomputed = isinstance(self.kernel, str) and self.kernel == "precomputed"
         vectors = np.empty((0, 0)) if precomputed else rows[places]
         self.support_vectors_ = vectors if callable(self.kernel) else vectors.astype(np.float32)
@@ -293,7 +314,6 @@ class SVM(SVMPrediction):
         self._gamma = result["gamma"]
         self._dual_coef = result["dual_coef"]
         self._intercept = result["intercept"]
-        self._coefficients = result["coefficients"]
         self.n_iter_ = result["n_iter"]
         self.dual_objective_ = result["dual_objective"]
         self.duality_gap_ = result["duality_gap"]

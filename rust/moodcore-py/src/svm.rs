@@ -113,9 +113,6 @@ fn write<'py>(py: Python<'py>, fitted: &Fitted) -> PyResult<Bound<'py, PyDict>> 
     let a: Vec<f64> = sigmoids.iter().map(|sigmoid| sigmoid.a).collect();
     let b: Vec<f64> = sigmoids.iter().map(|sigmoid| sigmoid.b).collect();
     out.set_item("sigmoid", (a.to_pyarray(py), b.to_pyarray(py)))?;
-    let coefficients: Vec<Bound<'_, PyArray1<f64>>> =
-        fitted.pairs.iter().map(|pair| pair.coefficients.to_pyarray(py)).collect();
-    out.set_item("coefficients", coefficients)?;
     Ok(out)
 }
 

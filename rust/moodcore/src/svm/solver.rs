@@ -69,7 +69,7 @@ const KEPT: usize = 2;
 const INNER: f64 = 0.1;
 /// About how far the sum of kernel values in single precision is from exact, for each unit of the
 /// root of the sum of squares of its factors.
-const ROUNDING: f64 = 1e-7;
+const ROUNDING: f64 = 5e-7;
 
 /// Working sets between two looks at what seems settled.
 const SHRINK_EVERY: usize = 8;

@@ -1,0 +1,213 @@
+"""The optimum is libsvm's, or better, and the conditions of optimality hold in double precision."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.svm import SVC
+
+from moodcore import SVM
+from moodcore.svm import svm_path
+
+TRIALS = settings(max_examples=40, deadline=None)
+
+KERNELS = {
+    "linear": {},
+    "poly": {"degree": 2, "coef0": 1.0, "gamma": 0.2},
+    "rbf": {"gamma": 0.5},
+    "sigmoid": {"gamma": 0.01},
+}
+
+
+def table(seed, n_rows=120, n_classes=3, n_features=4):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_rows) % n_classes
+    X = rng.normal(size=(n_rows, n_features)) + rng.normal(size=(n_classes, n_features))[y]
+    return X.astype(np.float32), y, rng
+
+
+def gram(model, X):
+    """The kernel matrix in double precision."""
+    X = X.astype(np.float64)
+    if model.kernel == "linear":
+        return X @ X.T
+    names = {"rbf": ["gamma"], "poly": ["gamma", "degree", "coef0"], "sigmoid": ["gamma", "coef0"]}
+    values = {name: getattr(model, name) for name in names[model.kernel]} | {"gamma": model._gamma}
+    return pairwise_kernels(X, metric=model.kernel, **values)
+
+
+def problems(model, X, y, weight=None):
+    """For each pair: kernel matrix, signs, coefficients, bounds, decision values."""
+    K = gram(model, X)
+    weight = np.ones(len(y)) if weight is None else weight
+    dual = -model.dual_coef_ if len(model.classes_) == 2 else model.dual_coef_
+    intercept = -model.intercept_ if len(model.classes_) == 2 else model.intercept_
+    full = np.zeros((len(dual), len(y)))
+    full[:, model.support_] = dual
+    pairs = zip(*np.triu_indices(len(model.classes_), k=1), strict=True)
+    for at, (a, b) in enumerate(pairs):
+        rows = np.flatnonzero((y == a) | (y == b))
+        signs = np.where(y[rows] == a, 1.0, -1.0)
+        beta = np.where(signs > 0, full[b - 1, rows], full[a, rows])
+        yield K[np.ix_(rows, rows)], signs, beta, model.C * weight[rows], intercept[at]
+
+
+def objective(K, y, beta):
+    return 0.5 * beta @ K @ beta - y @ beta
+
+
+def violation(K, y, beta, bound):
+    """The largest gain rate of a feasible pair: the condition that `tol` limits."""
+    gradient = K @ beta - y
+    lower, upper = np.where(y > 0, 0, -bound), np.where(y > 0, bound, 0)
+    up, low = beta < upper, beta > lower
+    if not up.any() or not low.any():
+        return 0.0
+    return gradient[low].max() - gradient[up].min()
+
+
+def assert_optimal(model, X, y, weight=None):
+    for at, (K, signs, beta, bound, intercept) in enumerate(problems(model, X, y, weight)):
+        assert abs(beta.sum()) <= 1e-9 * max(1.0, np.abs(beta).sum())
+        assert (beta * signs >= 0).all() and (np.abs(beta) <= bound * (1 + 1e-7)).all()
+        assert violation(K, signs, beta, bound) <= 1.05 * model.tol
+        value = objective(K, signs, beta)
+        np.testing.assert_allclose(model.dual_objective_[at], value, rtol=1e-5, atol=1e-6)
+        slack = np.maximum(0, 1 - signs * (K @ beta + intercept))
+        gap = 0.5 * beta @ K @ beta + bound @ slack + value
+        np.testing.assert_allclose(model.duality_gap_[at], gap, rtol=0.02, atol=1e-4)
+
+
+def references(model, X, y, weight=None):
+    """libsvm's objective for each pair, by scikit-learn, solved more exactly."""
+    params = {k: getattr(model, k) for k in ("C", "kernel", "degree", "coef0")}
+    for a, b in zip(*np.triu_indices(len(model.classes_), k=1), strict=True):
+        rows = np.flatnonzero((y == a) | (y == b))
+        peer = SVC(**params, gamma=model._gamma, tol=1e-5)
+        peer.fit(X[rows], y[rows], None if weight is None else weight[rows])
+        beta = np.zeros(len(rows))
+        beta[peer.support_] = -peer.dual_coef_[0]
+        signs = np.where(y[rows] == a, 1.0, -1.0)
+        yield objective(gram(model, X[rows]), signs, beta)
+
+
+def assert_as_good_as_libsvm(model, X, y, weight=None):
+    ours = [objective(K, signs, beta) for K, signs, beta, *_ in problems(model, X, y, weight)]
+    for mine, libsvm in zip(ours, references(model, X, y, weight), strict=True):
+        assert mine <= libsvm + 1e-5 * abs(libsvm) + 1e-7
+
+
+@TRIALS
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["linear", "poly", "rbf"]),
+    st.sampled_from([1e-3, 0.1, 1.0, 10.0, 1000.0]),
+    st.integers(2, 4),
+    st.booleans(),
+)
+def test_any_problem_has_the_optimum_of_libsvm(seed, kernel, C, n_classes, weighted):
+    X, y, rng = table(seed, n_classes=n_classes)
+    weight = rng.uniform(0.2, 3.0, len(y)).astype(np.float32).astype(float) if weighted else None
+    model = SVM(C, kernel=kernel, tol=1e-4, **KERNELS[kernel]).fit(X, y, weight)
+    assert model.fit_status_ == 0
+    assert_optimal(model, X, y, weight)
+    assert_as_good_as_libsvm(model, X, y, weight)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_decisions_are_those_of_libsvm(kernel, blobs):
+    X, y = blobs
+    params = {"C": 2.0, "kernel": kernel, "decision_function_shape": "ovo", "tol": 1e-5}
+    params |= KERNELS[kernel]
+    ours, peer = SVM(**params).fit(X, y), SVC(**params).fit(X, y)
+    theirs = peer.decision_function(X)
+    np.testing.assert_allclose(ours.decision_function(X), theirs, atol=1e-3)
+    sure = np.abs(theirs).min(axis=1) > 1e-3
+    assert (ours.predict(X) == peer.predict(X))[sure].all()
+    assert_optimal(ours, X, y)
+
+
+@pytest.mark.parametrize("C", [1.0, 1e4])
+def test_optimum_of_a_problem_larger_than_a_working_set(C):
+    X, y, _ = table(5, n_rows=1800, n_classes=2, n_features=3)
+    model = SVM(C).fit(X, y)
+    assert_optimal(model, X, y)
+    if C == 1.0:
+        assert_as_good_as_libsvm(model, X, y)
+    whole = SVM(C, shrinking=False).fit(X, y)
+    np.testing.assert_allclose(whole.dual_objective_, model.dual_objective_, rtol=1e-5)
+
+
+def test_attributes_are_laid_out_as_in_scikit_learn(blobs):
+    X, y = blobs
+    params = {"kernel": "linear", "tol": 1e-5}
+    for classes in ([0, 1], [0, 1, 2]):
+        rows = np.isin(y, classes)
+        ours, peer = SVM(**params).fit(X[rows], y[rows]), SVC(**params).fit(X[rows], y[rows])
+        assert ours.n_support_.tolist() == peer.n_support_.tolist()
+        np.testing.assert_array_equal(ours.support_, peer.support_)
+        np.testing.assert_array_equal(ours.support_vectors_, peer.support_vectors_)
+        np.testing.assert_allclose(ours.dual_coef_, peer.dual_coef_, atol=0.05)
+        np.testing.assert_allclose(ours.intercept_, peer.intercept_, atol=1e-3)
+        np.testing.assert_allclose(ours.coef_, peer.coef_, atol=1e-3)
+        np.testing.assert_allclose(ours.decision_function(X), peer.decision_function(X), atol=1e-3)
+        assert ours.n_iter_.shape == peer.n_iter_.shape and ours.shape_fit_ == peer.shape_fit_
+
+
+def test_a_matrix_or_a_callable_gives_what_the_kernel_gives(blobs):
+    X, y = blobs
+    new = X[:50] + np.float32(0.1)
+    plain = SVM(gamma=0.5, tol=1e-5).fit(X, y)
+
+    def kernel(A, B):
+        return pairwise_kernels(A.astype(float), B.astype(float), metric="rbf", gamma=0.5)
+
+    given = SVM(kernel="precomputed", tol=1e-5).fit(kernel(X, X), y)
+    called = SVM(kernel=kernel, tol=1e-5).fit(X, y)
+    wanted = plain.decision_function(new)
+    np.testing.assert_allclose(given.decision_function(kernel(new, X)), wanted, atol=1e-4)
+    np.testing.assert_allclose(called.decision_function(new), wanted, atol=1e-4)
+    assert given.support_vectors_.shape == (0, 0)
+
+
+def test_weights_of_zero_and_of_two(blobs):
+    X, y = blobs
+    weight = np.random.default_rng(1).integers(0, 3, len(y)).astype(float)
+    weighted = SVM(gamma=0.3, tol=1e-5).fit(X, y, weight)
+    rows = np.repeat(np.arange(len(y)), weight.astype(int))
+    repeated = SVM(gamma=0.3, tol=1e-5).fit(X[rows], y[rows])
+    np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=1e-3)
+    assert (weight[weighted.support_] > 0).all()
+    np.testing.assert_array_equal(weighted.support_vectors_, X[weighted.support_])
+
+
+def test_a_start_leads_to_the_same_optimum(blobs):
+    X, y = blobs
+    first = SVM(1.0, tol=1e-4).fit(X, y)
+    cold, warm = SVM(3.0, tol=1e-4).fit(X, y), SVM(3.0, tol=1e-4).fit(X, y, start=first)
+    np.testing.assert_allclose(warm.dual_objective_, cold.dual_objective_, rtol=1e-6)
+    assert_optimal(warm, X, y)
+    again = SVM(3.0, tol=1e-4).fit(X, y, start=cold)
+    assert again.n_iter_.sum() < 0.1 * cold.n_iter_.sum()
+    with pytest.raises(ValueError, match="start must be trained on the same rows, 500 of 3"):
+        SVM().fit(X[:500], y[:500], start=first)
+
+
+def test_a_path_is_the_separate_fits(blobs):
+    X, y = blobs
+    path = svm_path(X, y, Cs=[10.0, 0.1, 1.0], gammas=[0.1, 1.0], tol=1e-4)
+    assert [(m.gamma, m.C) for m in path] == [(g, C) for g in (0.1, 1.0) for C in (10.0, 0.1, 1.0)]
+    for model in path:
+        alone = SVM(model.C, gamma=model.gamma, tol=1e-4).fit(X, y)
+        np.testing.assert_allclose(model.dual_objective_, alone.dual_objective_, rtol=1e-5)
+    with pytest.raises(ValueError, match="must not be empty"):
+        svm_path(X, y, Cs=[])
+
+
+def test_the_checks_can_fail(blobs):
+    X, y = blobs
+    model = SVM(gamma=0.5).fit(X, y)
+    model._dual_coef = model._dual_coef * 0.99
+    with pytest.raises(AssertionError):
+        assert_optimal(model, X, y)
