@@ -32,8 +32,8 @@ class SVMPrediction(CoreClassifier):
     support_: NDArray[np.int32]
     support_vectors_: NDArray[Any]
     n_support_: NDArray[np.int32]
-    probA_: NDArray[np.float64]
-    probB_: NDArray[np.float64]
+    probA_: NDArray[np.float64]  # noqa: N815 (scikit-learn's name)
+    probB_: NDArray[np.float64]  # noqa: N815
     _params: str
     _gamma: float
     # As the core has them: the first class of a pair is the positive one, also of two classes.
@@ -106,9 +106,7 @@ class SVMPrediction(CoreClassifier):
         n_classes = len(self.classes_)
         if self.break_ties and n_classes > 2:
             if self.decision_function_shape == "ovo":
-                raise ValueError(
-                    'break_ties=True needs decision_function_shape="ovr", got "ovo"'
-                )
+                raise ValueError('break_ties=True needs decision_function_shape="ovr", got "ovo"')
             codes = _ovr_decision_function(decisions < 0, -decisions, n_classes).argmax(axis=1)
         else:
             first, second = np.triu_indices(n_classes, k=1)

@@ -26,6 +26,7 @@ from moodcore._model_values import (
     write_features,
     write_labels,
 )
+from moodcore._svm_file import read_svm, write_svm
 
 __all__ = ["Arrays", "Described", "read_part", "write_part"]
 
@@ -298,6 +299,7 @@ _KINDS: dict[str, tuple[_Writer, _Reader]] = {
     "MLP": (_write_mlp, _read_mlp),
     "MinMaxScaler": (_write_scaler, _read_scaler),
     "Pipeline": (_write_steps, _read_plain_pipeline),
+    "SVM": (write_svm, read_svm),
     "SelectColumns": (_write_columns, _read_columns),
     "SongPipeline": (_write_songs, _read_songs),
     "StandardScaler": (_write_scaler, _read_scaler),

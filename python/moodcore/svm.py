@@ -352,7 +352,10 @@ def _warn_of_uneven(features: NDArray[np.float32]) -> None:
     spreads = features.std(axis=0, dtype=np.float64)
     varied = spreads[spreads > 0]
     if varied.size and varied.max() > _UNEVEN * varied.min():
-        widest, narrowest = int(spreads.argmax()), int(np.where(spreads > 0, spreads, np.inf).argmin())
+        widest, narrowest = (
+            int(spreads.argmax()),
+            int(np.where(spreads > 0, spreads, np.inf).argmin()),
+        )
         warnings.warn(
             f"features differ by orders of magnitude (standard deviation {spreads[widest]:.3g} in "
             f"column {widest}, {spreads[narrowest]:.3g} in column {narrowest}): the widest decide "

@@ -177,7 +177,9 @@ def test_weights_of_zero_and_of_two(blobs):
     weighted = SVM(gamma=0.3, tol=1e-5).fit(X, y, weight)
     rows = np.repeat(np.arange(len(y)), weight.astype(int))
     repeated = SVM(gamma=0.3, tol=1e-5).fit(X[rows], y[rows])
-    np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=1e-3)
+    np.testing.assert_allclose(
+        weighted.decision_function(X), repeated.decision_function(X), atol=1e-3
+    )
     assert (weight[weighted.support_] > 0).all()
     np.testing.assert_array_equal(weighted.support_vectors_, X[weighted.support_])
 

@@ -132,7 +132,8 @@ pub(crate) fn svm_decide<'py>(
     instructions: &str,
     on_poll: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let config = Config { gamma: Gamma::Value(gamma), ..Config::from_json(params).map_err(to_python)? };
+    let config =
+        Config { gamma: Gamma::Value(gamma), ..Config::from_json(params).map_err(to_python)? };
     let (n_support, dual_coef, intercept) = &machine;
     let dual_coef = kernel_values(dual_coef)?.0;
     let machine =
@@ -158,7 +159,8 @@ pub(crate) fn svm_decide<'py>(
             let n_rows = rows.as_array().nrows();
             let (values, places) = (kernel_values(rows)?, vector(places)?);
             let mut out = vec![0.0; n_rows * n_pairs];
-            py.detach(|| machine.decide_from_kernel(places, values, &mut out)).map_err(to_python)?;
+            py.detach(|| machine.decide_from_kernel(places, values, &mut out))
+                .map_err(to_python)?;
             (out, n_rows)
         }
         _ => {

@@ -29,10 +29,7 @@ impl Avx512Doubles {
     pub(super) fn widen(from: __m512) -> Self {
         avx512!({
             let high = _mm512_extractf32x8_ps::<1>(from);
-            Avx512Doubles(
-                _mm512_cvtps_pd(_mm512_castps512_ps256(from)),
-                _mm512_cvtps_pd(high),
-            )
+            Avx512Doubles(_mm512_cvtps_pd(_mm512_castps512_ps256(from)), _mm512_cvtps_pd(high))
         })
     }
 

@@ -190,7 +190,8 @@ pub fn best_partner<S: Simd>(
     let (falls, places) = (best.to_array(), best_at.to_array());
     let mut found: Option<(f32, usize)> = None;
     for (&fall, &place) in falls.iter().zip(&places) {
-        let better = found.is_none_or(|(most, at)| fall > most || (fall == most && (place as usize) < at));
+        let better =
+            found.is_none_or(|(most, at)| fall > most || (fall == most && (place as usize) < at));
         if place >= 0.0 && better {
             found = Some((fall, place as usize));
         }

@@ -109,8 +109,18 @@ impl<S: Simd> Lanes for Double<S> {
         let r = x.sub(n).mul(S::Doubles::splat(std::f64::consts::LN_2));
         let mut sum = S::Doubles::splat(1.0 / 479_001_600.0);
         for factorial in [
-            39_916_800.0, 3_628_800.0, 362_880.0, 40_320.0, 5_040.0, 720.0, 120.0, 24.0, 6.0, 2.0,
-            1.0, 1.0,
+            39_916_800.0,
+            3_628_800.0,
+            362_880.0,
+            40_320.0,
+            5_040.0,
+            720.0,
+            120.0,
+            24.0,
+            6.0,
+            2.0,
+            1.0,
+            1.0,
         ] {
             sum = sum.mul_add(r, S::Doubles::splat(1.0 / factorial));
         }
@@ -156,7 +166,9 @@ impl KernelFunction {
     pub(super) fn with_form(self, work: impl WithForm) {
         match self {
             KernelFunction::Linear => work.run(Product),
-            KernelFunction::Poly { gamma, coef0, degree } => work.run(Poly { gamma, coef0, degree }),
+            KernelFunction::Poly { gamma, coef0, degree } => {
+                work.run(Poly { gamma, coef0, degree })
+            }
             KernelFunction::Rbf { gamma } => work.run(Rbf { gamma }),
             KernelFunction::Sigmoid { gamma, coef0 } => work.run(Sigmoid { gamma, coef0 }),
         }

@@ -67,7 +67,9 @@ impl<'g, 'm> Active<'g, 'm> {
     /// turned round.
     pub(super) fn may_shrink(&self, extremes: &Extremes, out: &mut Vec<(f64, u32)>) {
         let limit = extremes.least_up.value;
-        collect(&self.gradient, &self.low, out, |gradient, low| (-gradient, gradient + low > limit));
+        collect(&self.gradient, &self.low, out, |gradient, low| {
+            (-gradient, gradient + low > limit)
+        });
     }
 
     /// Puts rows aside that are at a bound and whose gradient, beyond all that could pair with

@@ -60,9 +60,8 @@ fn without(
         rest.bound[row] = 0.0;
         beta[row] = 0.0;
     }
-    let sides = |wanted: f64| {
-        (0..beta.len()).any(|row| rest.bound[row] > 0.0 && rest.y[row] == wanted)
-    };
+    let sides =
+        |wanted: f64| (0..beta.len()).any(|row| rest.bound[row] > 0.0 && rest.y[row] == wanted);
     let fill = match (sides(1.0), sides(-1.0)) {
         (true, true) => None,
         // Nothing to tell apart: the class that is left, as libsvm has it.
@@ -77,16 +76,15 @@ fn without(
     // What is moved should gain by it, or lose little: the least settled first.
     let mut order: Vec<usize> = (0..beta.len()).collect();
     let excess: f64 = beta.iter().sum();
-    let key = |row: usize| if excess > 0.0 { -solution.gradient[row] } else { solution.gradient[row] };
+    let key =
+        |row: usize| if excess > 0.0 { -solution.gradient[row] } else { solution.gradient[row] };
     order.sort_by(|&a, &b| key(a).total_cmp(&key(b)).then(a.cmp(&b)));
     rest.balance(&mut beta, order.into_iter());
     let moved: Vec<u32> = (0..beta.len() as u32)
         .filter(|&row| beta[row as usize] != solution.beta[row as usize])
         .collect();
-    let by: Vec<f64> = moved
-        .iter()
-        .map(|&row| beta[row as usize] - solution.beta[row as usize])
-        .collect();
+    let by: Vec<f64> =
+        moved.iter().map(|&row| beta[row as usize] - solution.beta[row as usize]).collect();
     let mut gradient = solution.gradient.clone();
     gradient.resize(gradient.len().next_multiple_of(LANES), 0.0);
     let gram = &rest.gram;
@@ -137,10 +135,7 @@ fn fit_sigmoid(decisions: &[f64], y: &[f64]) -> Sigmoid {
             break;
         }
         let determinant = h11 * h22 - h21 * h21;
-        let (da, db) = (
-            -(h22 * g1 - h21 * g2) / determinant,
-            -(h11 * g2 - h21 * g1) / determinant,
-        );
+        let (da, db) = (-(h22 * g1 - h21 * g2) / determinant, -(h11 * g2 - h21 * g1) / determinant);
         let slope = g1 * da + g2 * db;
         let mut step = 1.0;
         loop {
@@ -209,7 +204,8 @@ pub fn couple(n_classes: usize, pairwise: &[f64], out: &mut [f64]) {
             let change = (total - products[t]) / q[t * k + t];
             out[t] += change;
             let scale = 1.0 + change;
-            total = (total + change * (change * q[t * k + t] + 2.0 * products[t])) / (scale * scale);
+            total =
+                (total + change * (change * q[t * k + t] + 2.0 * products[t])) / (scale * scale);
             for j in 0..k {
                 products[j] = (products[j] + change * q[t * k + j]) / scale;
                 out[j] /= scale;

@@ -165,7 +165,11 @@ impl Config {
             return Err(Error::parameter("degree", "from 0 to 100", self.degree));
         }
         if self.max_iter < -1 {
-            return Err(Error::parameter("max_iter", "at least 0, or -1 for no limit", self.max_iter));
+            return Err(Error::parameter(
+                "max_iter",
+                "at least 0, or -1 for no limit",
+                self.max_iter,
+            ));
         }
         Ok(())
     }

@@ -78,7 +78,9 @@ pub fn fit(
     };
     let kernel = Config { gamma: Gamma::Value(gamma), ..config.clone() }.function();
     if kernel.is_some() != matches!(rows.values, Values::Features { .. }) {
-        return Err(Error::Data("a matrix of kernel values goes with kernel=\"precomputed\"".into()));
+        return Err(Error::Data(
+            "a matrix of kernel values goes with kernel=\"precomputed\"".into(),
+        ));
     }
     let scale = scale(kernel, rows)?;
     let classes = pairs(rows.n_classes);
@@ -91,7 +93,8 @@ pub fn fit(
             let members = members(rows, *a, *b);
             let pair = Pair { config, rows, members: &members, positive: *a, kernel, scale };
             let start = start.map(|(betas, c)| (betas[at].as_slice(), c));
-            *out = Some(pair.fit(start, (seed, at as u64), compute, stop).map(|fit| (members, fit)));
+            *out =
+                Some(pair.fit(start, (seed, at as u64), compute, stop).map(|fit| (members, fit)));
         });
     })?;
     let mut fits = Vec::with_capacity(work.len());

@@ -110,7 +110,10 @@ impl Machine<'_> {
         let n = self.check()?;
         let (k, n_pairs) = (self.n_classes(), self.intercept.len());
         let inside = support.iter().all(|&row| (row as usize) < width);
-        if support.len() != n || !inside || width == 0 || out.len() * width != values.len() * n_pairs
+        if support.len() != n
+            || !inside
+            || width == 0
+            || out.len() * width != values.len() * n_pairs
         {
             return Err(Error::Data(format!(
                 "kernel values must have a column for each of {width} training rows, got {} values \

@@ -107,10 +107,8 @@ pub(super) fn solve(
     stop: &AtomicBool,
 ) -> Solution {
     let n = problem.gram.n_rows();
-    let zero = || Start {
-        beta: vec![0.0; n],
-        gradient: Some(problem.y.iter().map(|y| -y).collect()),
-    };
+    let zero =
+        || Start { beta: vec![0.0; n], gradient: Some(problem.y.iter().map(|y| -y).collect()) };
     let Start { beta, gradient } = start.unwrap_or_else(zero);
     let unknown = gradient.is_none();
     let mut solver = Solver {
@@ -282,9 +280,8 @@ impl Solver<'_, '_> {
             candidates.retain(|&(_, at)| !taken[at as usize]);
             let half = (size - kept) / 2;
             if candidates.len() > half {
-                candidates.select_nth_unstable_by(half, |a, b| {
-                    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
-                });
+                candidates
+                    .select_nth_unstable_by(half, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
                 candidates.truncate(half);
             }
             for &(_, at) in &candidates {

@@ -1,8 +1,6 @@
 //! The dual problem over a working set, whose kernel values are all at hand.
 
-use crate::kernels::{
-    Directions, FLAT, LANES, Simd, Task, best_partner, step_and_extremes,
-};
+use crate::kernels::{Directions, FLAT, LANES, Simd, Task, best_partner, step_and_extremes};
 
 /// The part of the problem over a working set: coefficients may move between their bounds, their
 /// sum stays.
@@ -101,7 +99,8 @@ impl WorkingSet {
         let room_up = self.upper[grows] - self.beta[grows];
         let room_down = self.beta[shrinks] - self.lower[shrinks];
         let step = wanted.min(room_up).min(room_down);
-        self.beta[grows] = if step == room_up { self.upper[grows] } else { self.beta[grows] + step };
+        self.beta[grows] =
+            if step == room_up { self.upper[grows] } else { self.beta[grows] + step };
         self.beta[shrinks] =
             if step == room_down { self.lower[shrinks] } else { self.beta[shrinks] - step };
         for at in [grows, shrinks] {
@@ -112,7 +111,10 @@ impl WorkingSet {
     }
 
     #[inline(always)]
-    fn look<S: Simd>(&mut self, (step, grown, shrunk): (f64, usize, usize)) -> crate::kernels::Extremes {
+    fn look<S: Simd>(
+        &mut self,
+        (step, grown, shrunk): (f64, usize, usize),
+    ) -> crate::kernels::Extremes {
         let n = self.stride;
         let (grown, shrunk) = (&self.kernel[grown * n..][..n], &self.kernel[shrunk * n..][..n]);
         let directions = Directions { up: &self.up, low: &self.low };

@@ -1,0 +1,142 @@
+"""Data and parameters that a person could get wrong: an answer, never a NaN, never a hang."""
+
+import numpy as np
+import pytest
+
+from moodcore import SVM, load
+from moodcore.model_file import ModelFileError
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:features differ:UserWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+
+def assert_finite(model, X):
+    for values in (model.dual_coef_, model.intercept_, model.duality_gap_, model.dual_objective_):
+        assert np.isfinite(values).all()
+    assert np.isfinite(model.decision_function(X)).all()
+    assert set(model.predict(X)) <= set(model.classes_)
+
+
+RNG = np.random.default_rng(0)
+NOISE = RNG.normal(size=(60, 3)).astype(np.float32)
+LABELS = np.arange(60) % 2
+TABLES = {
+    "opposite labels": (np.repeat(NOISE[:30], 2, axis=0), LABELS),
+    "constant features": (np.ones((60, 3), dtype=np.float32), LABELS),
+    "one row a class": (NOISE[:3], np.arange(3)),
+    "one row against many": (NOISE, (np.arange(60) == 7).astype(int)),
+    "large features": (NOISE * np.float32(1e8), LABELS),
+    "far from the origin": (NOISE + np.float32(1e6), LABELS),
+    "tiny features": (NOISE * np.float32(1e-20), LABELS),
+    "one huge value": (np.where(np.arange(180).reshape(60, 3) == 4, 1e12, NOISE), LABELS),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("kernel", ["linear", "poly", "rbf", "sigmoid"])
+@pytest.mark.parametrize("C", [1e-6, 1.0, 1e6])
+def test_any_table_gives_a_finite_machine(name, kernel, C):
+    X, y = TABLES[name]
+    model = SVM(C, kernel=kernel, max_iter=200_000)
+    if kernel == "poly" and name in ("one huge value", "far from the origin"):
+        with pytest.raises(ValueError, match="scale the features first"):
+            SVM(C, kernel=kernel, gamma=1.0).fit(X, y)
+        model.set_params(gamma=1e-20)
+    assert_finite(model.fit(X, y), X)
+
+
+def test_opposite_labels_end_at_the_bound():
+    X, y = TABLES["opposite labels"]
+    model = SVM(C=2.0).fit(X, y)
+    assert model.fit_status_ == 0
+    np.testing.assert_allclose(np.abs(model.dual_coef_), 2.0)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1e-30, 1e6])
+def test_any_width(gamma):
+    assert_finite(SVM(gamma=gamma).fit(NOISE, LABELS), NOISE)
+
+
+def test_calibration_of_classes_that_folds_leave_out():
+    X, y = NOISE[:6], np.array([0, 1, 1, 1, 1, 1])
+    model = SVM(probability=True, random_state=0).fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
+    few = SVM(probability=True, random_state=0).fit(X[:3], [0, 1, 2])
+    np.testing.assert_allclose(few.predict_proba(X).sum(axis=1), 1)
+
+
+WRONG = [
+    ({"C": 0.0}, "C must be finite and above 0, got 0"),
+    ({"C": -1}, "C must be finite and above 0, got -1"),
+    ({"C": float("inf")}, "C must be finite, got inf"),
+    ({"C": "large"}, 'C: invalid type: string "large", expected a number'),
+    ({"kernel": "gauss"}, "kernel: unknown variant `gauss`, expected one of `linear`, `poly`"),
+    ({"gamma": "wide"}, 'gamma: must be "scale", "auto" or a number'),
+    ({"gamma": -0.1}, 'gamma must be "scale", "auto" or a finite number of at least 0, got -0.1'),
+    ({"degree": 2.5}, "degree: invalid type: floating point `2.5`, expected a whole number"),
+    ({"degree": 101}, "degree must be from 0 to 100, got 101"),
+    ({"tol": 0}, "tol must be finite and above 0, got 0"),
+    ({"cache_size": -5}, "cache_size must be finite and above 0, got -5"),
+    ({"max_iter": -2}, "max_iter must be at least 0, or -1 for no limit, got -2"),
+    ({"shrinking": "yes"}, 'shrinking: invalid type: string "yes", expected true or false'),
+    ({"decision_function_shape": "both"}, 'decision_function_shape must be "ovr" or "ovo"'),
+    ({"n_jobs": 0}, "n_jobs must be"),
+]
+
+
+@pytest.mark.parametrize(("params", "message"), WRONG)
+def test_wrong_parameters_are_named(params, message):
+    with pytest.raises(ValueError) as caught:
+        SVM(**params).fit(NOISE, LABELS)
+    assert message in str(caught.value)
+
+
+def test_wrong_data_are_named():
+    X = NOISE.copy()
+    with pytest.raises(ValueError, match="at least two classes, got 1 class"):
+        SVM().fit(X, np.zeros(60))
+    with pytest.raises(ValueError, match="NaN"):
+        SVM().fit(np.where(X > 2, np.nan, X), LABELS)
+    with pytest.raises(ValueError, match="must fit float32"):
+        SVM().fit(X * np.float64(1e60), LABELS)
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        SVM().fit(X, LABELS, -np.ones(60))
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        SVM().fit(X, LABELS, np.zeros(60))
+    with pytest.raises(ValueError, match="must be a square matrix"):
+        SVM(kernel="precomputed").fit(X, LABELS)
+    with pytest.raises(ValueError, match=r"must give an array of shape \(60, 60\)"):
+        SVM(kernel=lambda A, B: A).fit(X, LABELS)
+    with pytest.raises(ValueError, match="expecting 3 features"):
+        SVM().fit(X, LABELS).predict(X[:, :2])
+
+
+def test_forged_files_are_refused(tmp_path):
+    model = SVM(probability=True, random_state=0).fit(NOISE, LABELS)
+    path = tmp_path / "model.safetensors"
+
+    def forge(**changes):
+        forged = SVM(probability=True).fit(NOISE, LABELS)
+        forged.__dict__.update(model.__dict__ | changes)
+        forged.save(path)
+
+    for changes in (
+        {"support_": model.support_ + np.int32(60)},
+        {"support_": np.zeros_like(model.support_)},
+        {"n_support_": model.n_support_ + np.int32(1)},
+        {"n_support_": model.n_support_ * np.int32(-1)},
+        {"_dual_coef": model._dual_coef[:, 1:]},
+        {"_dual_coef": model._dual_coef * np.nan},
+        {"_intercept": np.array([np.inf])},
+        {"support_vectors_": model.support_vectors_[:, :2]},
+        {"_gamma": -1.0},
+        {"probA_": np.empty(0)},
+        {"classes_": np.array([1, 0])},
+    ):
+        forge(**changes)
+        with pytest.raises(ModelFileError):
+            load(path)
+    with pytest.raises(TypeError, match="callable cannot be saved"):
+        SVM(kernel=lambda A, B: A @ B.T).fit(NOISE, LABELS).save(path)
