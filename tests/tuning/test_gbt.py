@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from moodcore import GBT, songs
 from moodcore.tuning.candidate import fit_fold
 from moodcore.tuning.data import load, split
 from moodcore.tuning.families import family
 from moodcore.tuning.folds import make_folds
+from moodcore.tuning.importance import describe_importance
+from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
 from moodcore.tuning.tasks import RunInterruptedError
 
@@ -99,3 +102,28 @@ def test_a_fold_is_judged_by_the_best_round(fold):
     assert found.accuracy == pytest.approx(found.curves["valid_accuracy"][best])
     proba = trees.predict_proba(fold.X_valid)[np.arange(len(fold.y_valid)), fold.y_valid]
     assert found.valid_loss == pytest.approx(-np.log(proba).mean())
+
+
+def test_importance_is_the_share_in_the_gain_of_all_splits():
+    settings = small()
+    parts = split(load(settings), settings.seed)
+    arguments = {"n_estimators": 8, "max_leaves": 6, "min_child_samples": 5}
+    found = describe_importance(parts, arguments, settings)
+    seed = derive(settings.seed, Stream.IMPORTANCE)
+    model = songs.pipeline(
+        GBT(**arguments, random_state=seed), features="all", balance=True, random_state=seed
+    ).fit(parts.X_train, parts.y_train)
+    nodes = model.named_steps["classify"].estimator_.trees_to_dataframe()
+    splits = nodes[nodes["Feature"] != "Leaf"]
+    gains = splits.groupby("Feature")["Gain"].sum() / splits["Gain"].sum()
+    # The pipeline hands over plain columns: f0, f1 and so on.
+    expected = [gains.get(f"f{at}", 0.0) for at in range(len(songs.FEATURES))]
+    assert list(found["gain"]) == list(songs.FEATURES)
+    assert list(found["gain"].values()) == pytest.approx(expected)
+
+
+def test_trees_without_a_split_use_nothing():
+    settings = small()
+    parts = split(load(settings), settings.seed)
+    found = describe_importance(parts, {"n_estimators": 1, "gamma": 1e9}, settings)
+    assert set(found["gain"].values()) == {0.0}
