@@ -49,3 +49,6 @@ pub use shap::contributions;
 pub use table::{Column, Table, Values};
 pub use training::{Derivatives, Fit, Listener, Metric, MetricKind, Plan, Rows};
 pub use tree::{BinSet, Ensemble, MISSING, NONE, Node, Tree, contains};
+
+#[cfg(test)]
+mod tests;
