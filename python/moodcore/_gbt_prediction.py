@@ -227,7 +227,7 @@ class GbtPrediction(CoreClassifier):
         self, kind: Importance = "gain", *, max_features: int = 20, ax: "Axes | None" = None
     ) -> "Axes":
         """Draw the importances of the features; see :func:`moodcore.plots.feature_importance`."""
-        from moodcore.plots.trees import feature_importance as draw
+        from moodcore.plots.importance import feature_importance as draw
 
         values = dict(zip(self._feature_names(), self.importances(kind).tolist(), strict=True))
         return draw(values, kind=kind, max_features=max_features, ax=ax)

@@ -32,14 +32,21 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
+LENGTHS = "[2, 3, 1000000]"
+LONG_GRIDS = {
+    "mlp": f"hidden_sizes = [[4]]\nlearning_rate = 0.01\nbatch_size = 32\nepochs = {LENGTHS}",
+    "gbt": "max_leaves = 4\nlearning_rate = 0.01\nreg_lambda = 1.0\n"
+    f"early_stopping_rounds = 1000000\nn_estimators = {LENGTHS}",
+}
+
+
 @pytest.fixture
-def long_grid(tmp_path):
-    """A grid whose first candidates are quick and whose last would take for ever."""
+def long_run(tmp_path, request):
+    """Options of a run whose first candidates are quick and whose last would take for ever."""
+    model = getattr(request, "param", "mlp")
     path = tmp_path / "grid.toml"
-    path.write_text(
-        "hidden_sizes = [[4]]\nlearning_rate = 0.01\nbatch_size = 32\nepochs = [2, 3, 1000000]"
-    )
-    return path
+    path.write_text(LONG_GRIDS[model])
+    return (*LONG, "--model", model, "--grid", path, "--out", tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
@@ -159,24 +166,37 @@ def test_default_folders_never_meet(tmp_path, monkeypatch):
     assert names == [f"20260102-030405-seed7{end}" for end in ("", "-2", "-3")]
 
 
-def start_long(tmp_path, long_grid):
+@pytest.fixture
+def background(tmp_path):
+    """Start a command whose stderr goes to a file; it does not outlive the test."""
+    started = []
+
+    def start(name, *arguments):
+        log = tmp_path / name
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                command(*arguments), stderr=stderr, stdout=subprocess.DEVNULL
+            )
+        started.append(process)
+        return process, log
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(DEADLINE)
+
+
+def start_long(background, long_run):
     """Start a run and wait until two candidates are done."""
-    log = tmp_path / "stderr.txt"
-    with log.open("w") as stderr:
-        arguments = ("tune", *LONG, "--grid", long_grid, "--out", tmp_path / "run")
-        process = subprocess.Popen(command(*arguments), stderr=stderr, stdout=subprocess.DEVNULL)
+    process, log = background("stderr.txt", "tune", *long_run)
     wait_for(lambda: "[2/3]" in log.read_text() or process.poll() is not None)
     assert process.poll() is None, log.read_text()
     return process, log
 
 
-def resume_quickly(tmp_path):
+def resume_quickly(background, run):
     """Resume as asked, and interrupt again once the search goes on; returns what was said."""
-    log = tmp_path / "resumed.txt"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            command("tune", "--resume", tmp_path / "run"), stderr=stderr, stdout=subprocess.DEVNULL
-        )
+    process, log = background("resumed.txt", "tune", "--resume", run)
     wait_for(lambda: "search:" in log.read_text() or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     assert process.wait(DEADLINE) == 130, log.read_text()
@@ -184,17 +204,18 @@ def resume_quickly(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
-def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path, long_grid):
-    process, log = start_long(tmp_path, long_grid)
+@pytest.mark.parametrize("long_run", LONG_GRIDS, indirect=True)
+def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path, background, long_run):
+    process, log = start_long(background, long_run)
     process.send_signal(signal.SIGINT)
     assert process.wait(DEADLINE) == 130
     assert f"moodcore tune --resume {tmp_path / 'run'}" in log.read_text()
-    assert "2 already done" in resume_quickly(tmp_path)
+    assert "2 already done" in resume_quickly(background, tmp_path / "run")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
-def test_kill_loses_only_what_is_in_flight(tmp_path, long_grid):
-    process, _ = start_long(tmp_path, long_grid)
+def test_kill_loses_only_what_is_in_flight(tmp_path, background, long_run):
+    process, _ = start_long(background, long_run)
     process.kill()
     process.wait(DEADLINE)
-    assert "2 already done" in resume_quickly(tmp_path)
+    assert "2 already done" in resume_quickly(background, tmp_path / "run")

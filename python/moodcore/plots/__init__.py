@@ -19,10 +19,10 @@ from moodcore.plots.counts import class_counts
 from moodcore.plots.effects import parameter_effect
 from moodcore.plots.export import figure_png, figure_svg
 from moodcore.plots.grid import grid_overview
+from moodcore.plots.importance import feature_importance
 from moodcore.plots.losses import loss_per_epoch, loss_per_update
 from moodcore.plots.matrices import confusion_matrix, correlation_heatmap
-from moodcore.plots.shares import feature_shares
-from moodcore.plots.trees import feature_importance, tree_diagram
+from moodcore.plots.trees import tree_diagram
 
 __all__ = [
     "candidate_losses",
@@ -30,7 +30,6 @@ __all__ = [
     "confusion_matrix",
     "correlation_heatmap",
     "feature_importance",
-    "feature_shares",
     "figure_png",
     "figure_svg",
     "grid_overview",

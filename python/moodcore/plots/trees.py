@@ -1,4 +1,4 @@
-"""A tree, and the importances of the features of many trees."""
+"""A tree, as a diagram of its questions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,67 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import StrMethodFormatter
 
-from moodcore.plots.style import BLUE, ORANGE, SMALL, axes_for, dress
+from moodcore.plots.style import BLUE, ORANGE, SMALL, axes_for
 from moodcore.plots.tables import check_table
 
 _COLUMNS = ("ID", "Feature", "Split", "Yes", "No", "Missing", "Gain", "Category")
 
 # Labels of a category that are written into a node; the others are counted.
 _MOST_LABELS = 3
-
-
-def feature_importance(
-    values: Mapping[str, float],
-    *,
-    kind: str = "gain",
-    max_features: int = 20,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the importances of features as bars, the largest on top.
-
-    Parameters
-    ----------
-    values : mapping of str to float
-        The importance of each feature, 0 or more.
-    kind : str, default="gain"
-        What is counted, for the axis.
-    max_features : int, default=20
-        The number of features that are drawn at most, at least 1.
-    ax : Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        When there is no feature, or an importance is below 0 or not a number.
-
-    Examples
-    --------
-    >>> ax = feature_importance({"energy": 3.0, "tempo": 1.0})
-    >>> [text.get_text() for text in ax.get_yticklabels()]
-    ['energy', 'tempo']
-    """
-    if not values or max_features < 1:
-        raise ValueError(f"there must be a feature to draw, got {len(values)} and {max_features=}")
-    for name, value in values.items():
-        if not (np.isfinite(value) and value >= 0):
-            raise ValueError(f"values[{name!r}] must be a number, 0 or more, got {value!r}")
-    shown = sorted(values.items(), key=lambda item: -item[1])[:max_features]
-    ax = axes_for(ax, 7.0, 1.0 + 0.28 * len(shown))
-    bars = ax.barh(range(len(shown)), [value for _, value in shown], 0.7, color=BLUE)
-    ax.bar_label(bars, [f"{value:,.4g}" for _, value in shown], padding=3, fontsize=SMALL)
-    dress(ax, x=f"importance ({kind.replace('_', ' ')})", grid="x")
-    ax.set_yticks(range(len(shown)), [name for name, _ in shown])
-    ax.invert_yaxis()
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.6g}"))
-    ax.margins(x=0.12)
-    return ax
 
 
 def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

@@ -194,7 +194,8 @@ def _importance(run: RunData) -> tuple[str, Any, pd.DataFrame]:
             ],
         }
     ).sort_values("share of the gain", ascending=False)
-    return caption, plots.feature_shares(found["gain"], found["filtered"]), table
+    drawn = plots.feature_importance(found["gain"], kind="share", dropped=found["filtered"])
+    return caption, drawn, table
 
 
 def _by(run: RunData, name: str) -> pd.DataFrame:

@@ -41,10 +41,12 @@ def describe_importance(
         balance=True,
         random_state=seed,
     ).fit(parts.X_train, parts.y_train)
-    trees = model.named_steps["classify"].estimator_
+    gains = model.named_steps["classify"].estimator_.importances("total_gain")
+    # Trees of one leaf each have no split.
+    shares = gains / gains.sum() if gains.any() else gains
     chosen = CorrelationFilter().fit(parts.X_train[list(FEATURES)], parts.y_train)
     kept = set(chosen.get_feature_names_out())
     return {
-        "gain": dict(zip(FEATURES, map(float, trees.feature_importances_), strict=True)),
+        "gain": dict(zip(FEATURES, shares.tolist(), strict=True)),
         "filtered": [name for name in FEATURES if name not in kept],
     }

@@ -283,3 +283,6 @@ fn between(low: f64, high: f64) -> f64 {
     let middle = low / 2.0 + high / 2.0;
     if middle.is_finite() && low <= middle && middle < high { middle } else { low }
 }
+
+#[cfg(test)]
+mod tests;

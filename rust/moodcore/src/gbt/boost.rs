@@ -1,15 +1,14 @@
 //! Boosting: round after round of derivatives, trees and new margins.
 
-use super::binning::Binner;
 use super::config::{BoostingKind, Config};
 use super::gradients::{Gradients, measure};
 use super::grow::{Bins, Ground, Grown, Outputs, Seedling, grow};
-use super::histogram::{Block, RowBins};
 use super::margins::{Margins, add_leaves, add_routed, outputs_of, row_major};
+use super::prepared::{Followed, Prepared};
 use super::sampling::{dropped_rounds, goss, subsample};
 use super::score::Rules;
 use super::soil::Soil;
-use super::training::{Fit, Listener, MetricKind, Plan, Rows};
+use super::training::{Fit, Listener, Metric, MetricKind, Plan, Rows};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
 use crate::Result;
@@ -64,14 +63,6 @@ pub fn fit(
     Ok(Fit { ensemble: boosting.ensemble, history: boosting.history, best_round })
 }
 
-/// Rows whose margins follow the ensemble.
-struct Followed<'a> {
-    columns: Vec<Vec<u8>>,
-    y: &'a [u32],
-    weights: Weights,
-    margins: Margins,
-}
-
 /// Training under way.
 struct Boosting<'a> {
     config: &'a Config,
@@ -109,82 +100,21 @@ impl<'a> Boosting<'a> {
         compute: Compute<'a>,
         listener: &mut dyn Listener,
     ) -> Result<Self> {
-        let config = plan.config;
-        let team = compute.team;
-        let weights = Weights::new(train.y.len(), train.weight)?;
-        let eval_weights: Vec<Weights> = eval
-            .iter()
-            .map(|rows| Weights::new(rows.y.len(), rows.weight))
-            .collect::<Result<_>>()?;
-        let n_outputs = plan.n_outputs();
-        let trees_per_round = if config.is_vector_leaf() { 1 } else { n_outputs };
-        let (binner, bins, eval_columns) = attended(&mut || listener.poll(), |_| {
-            let binner = match &plan.start {
-                Some(start) => start.binner.clone(),
-                None => Binner::learn(
-                    &train.table,
-                    weights.counts.as_deref(),
-                    plan.categorical,
-                    config.max_bin,
-                    team,
-                ),
-            };
-            let columns = binner.transform(&train.table, compute);
-            // The only tree of a round is shared by threads, block by block.
-            let least = if trees_per_round == 1 { 2 } else { 1 };
-            let blocks = Block::cut(columns.len(), least);
-            let rows = RowBins::of(&columns, team);
-            let eval: Vec<_> =
-                eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
-            (binner, Bins { columns, rows, blocks }, eval)
-        })?;
-        let base = plan.base.clone().unwrap_or_else(|| plan.prior(train.y, &weights));
-        let mut ensemble = Ensemble { binner, base, trees: Vec::new(), trees_per_round };
-        if let Some(start) = &plan.start {
-            ensemble.base.clone_from(&start.base);
-        }
-        let start_margins = |rows: &Rows<'_>| -> Margins {
-            (0..n_outputs)
-                .map(|output| {
-                    let base = ensemble.base[output];
-                    match rows.margin {
-                        None => vec![base; rows.y.len()],
-                        Some(margin) => margin
-                            .iter()
-                            .skip(output)
-                            .step_by(n_outputs)
-                            .map(|m| base + m)
-                            .collect(),
-                    }
-                })
-                .collect()
-        };
-        let margins = start_margins(train);
-        let eval: Vec<Followed<'a>> = eval
-            .iter()
-            .zip(eval_columns)
-            .zip(eval_weights)
-            .map(|((rows, columns), weights)| Followed {
-                columns,
-                y: rows.y,
-                weights,
-                margins: start_margins(rows),
-            })
-            .collect();
-        let history = vec![vec![Vec::new(); plan.metrics.len()]; eval.len()];
+        let Prepared { bins, weights, margins, eval, ensemble } =
+            Prepared::new(plan, train, eval, compute, listener)?;
         let mut boosting = Boosting {
-            config,
+            config: plan.config,
             compute,
             seed: plan.seed,
-            rules: Rules::of(config),
-            gradients: Gradients::new(n_outputs, train.y.len()),
+            rules: Rules::of(plan.config),
+            gradients: Gradients::new(plan.n_outputs(), train.y.len()),
+            history: vec![vec![Vec::new(); plan.metrics.len()]; eval.len()],
             bins,
             y: train.y,
             weights,
             margins,
             eval,
             ensemble,
-            history,
             soils: Mutex::new(Vec::new()),
         };
         for tree in plan.start.iter().flat_map(|start| &start.trees) {
@@ -383,12 +313,12 @@ impl<'a> Boosting<'a> {
     /// The metrics of each evaluation set.
     fn measure(
         &mut self,
-        metrics: &[super::training::Metric],
+        metrics: &[Metric],
         listener: &mut dyn Listener,
     ) -> Result<Vec<Vec<f64>>> {
         let mut values = Vec::with_capacity(self.eval.len());
         for (index, set) in self.eval.iter().enumerate() {
-            let built_in = |metric: &super::training::Metric| metric.kind != MetricKind::Custom;
+            let built_in = |metric: &Metric| metric.kind != MetricKind::Custom;
             let sums = metrics
                 .iter()
                 .any(built_in)

@@ -194,3 +194,6 @@ impl Accumulate<'_> {
         add_to_histograms::<S, F>(cells, bins, rows, |at| node.words::<WEIGHTED>(at));
     }
 }
+
+#[cfg(test)]
+mod tests;

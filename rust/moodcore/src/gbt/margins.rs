@@ -88,3 +88,78 @@ impl Task for AddAtRows<'_> {
         add_at_rows(self.numbers, self.start, self.rows, self.value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gbt::{NONE, Node};
+    use proptest::prelude::*;
+
+    /// A root and three leaves: bins up to 99, others up to 180, and the rest with missing values.
+    fn tree(values: Vec<f64>, output: Option<u32>) -> Tree {
+        let leaf = Node {
+            feature: NONE,
+            bin: 0,
+            missing_left: false,
+            categories: NONE,
+            left: NONE,
+            right: NONE,
+            gain: 0.0,
+            cover: 0.0,
+            weight: 0.0,
+        };
+        let split = |bin, left, right| Node { feature: 0, bin, left, right, ..leaf };
+        let nodes = vec![split(99, 1, 2), leaf, split(180, 3, 4), leaf, leaf];
+        Tree { nodes, values, sets: Vec::new(), output }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn each_row_gets_the_value_of_its_leaf(
+            // Below and above the number of rows that a thread takes at a time.
+            n_rows in prop_oneof![1..100_usize, 65_530..65_540_usize, 131_000..140_000_usize],
+            joint: bool,
+            factor in prop::sample::select(vec![1.0, -1.0, 0.5]),
+            step in 1..200_usize,
+        ) {
+            let width = if joint { 2 } else { 1 };
+            let values: Vec<f64> = (0..5 * width).map(|at| 0.3 + at as f64).collect();
+            let tree = tree(values, (!joint).then_some(1));
+            let column: Vec<u8> = (0..n_rows).map(|row| (row * step) as u8).collect();
+            let before = |output: usize, row: usize| (row % 17 + output) as f64;
+            let start: Margins =
+                (0..width).map(|at| (0..n_rows).map(|row| before(at, row)).collect()).collect();
+            let mut expected = start.clone();
+            for (row, &bin) in column.iter().enumerate() {
+                let leaf = tree.leaf(|_| bin);
+                for (output, margins) in expected.iter_mut().enumerate() {
+                    margins[row] += tree.values[leaf * width + output] * factor;
+                }
+            }
+            let columns = [column];
+            for isa in Isa::available() {
+                for team in [None, Some(Team::new(2)?), Some(Team::new(3)?)] {
+                    let (mut margins, mut soil) = (start.clone(), Soil::default());
+                    let how = (isa, team.as_ref());
+                    add_routed(&tree, factor, &columns, &mut margins, &mut soil, how);
+                    prop_assert!(margins == expected, "{} with {team:?}", isa.name());
+                }
+            }
+            let outputs = outputs_of(&tree, 4);
+            let expected = if joint { (0, 4) } else { (1, 1) };
+            prop_assert_eq!((outputs.first, outputs.count), expected);
+        }
+
+        #[test]
+        fn rows_side_by_side_are_outputs_turned(n_rows in 1..40_usize, n_outputs in 1..5_usize) {
+            let margins: Margins = (0..n_outputs)
+                .map(|output| (0..n_rows).map(|row| (row * 10 + output) as f64).collect())
+                .collect();
+            let found = row_major(&margins);
+            let place = |at: usize| (at / n_outputs * 10 + at % n_outputs) as f64;
+            prop_assert_eq!(found, (0..n_rows * n_outputs).map(place).collect::<Vec<_>>());
+        }
+    }
+}

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `config` | the hyperparameters and their ranges |
 //! | `table`, `binning` | raw columns, and how their values become bins of one byte |
-//! | `training`, `plan` | what training takes and gives; its checks |
+//! | `training`, `plan`, `prepared` | what training takes and gives; its checks; what it begins with |
 //! | `weights`, `gradients` | derivatives of the loss as integers |
 //! | `boost`, `sampling`, `margins` | round after round; its rows; sums of leaf values |
 //! | `grow`, `soil`, `columns` | one tree, leaf by leaf; its memory; the features it may use |
@@ -29,6 +29,7 @@ mod margins;
 mod node_search;
 mod plan;
 mod predict;
+mod prepared;
 mod rows;
 mod sampling;
 mod score;
@@ -48,3 +49,6 @@ pub use shap::contributions;
 pub use table::{Column, Table, Values};
 pub use training::{Derivatives, Fit, Listener, Metric, MetricKind, Plan, Rows};
 pub use tree::{BinSet, Ensemble, MISSING, NONE, Node, Tree, contains};
+
+#[cfg(test)]
+mod tests;

@@ -88,21 +88,54 @@ fn partition_together(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gbt::{MISSING, NONE};
+    use crate::rng::{Purpose, Stream};
+    use proptest::prelude::*;
 
-    #[test]
-    fn threads_change_nothing() {
-        let column: Vec<u8> =
-            (0..200_000_u32).map(|row| (row.wrapping_mul(77) >> 3) as u8).collect();
-        let sides = std::array::from_fn(|bin| bin % 3 == 0);
-        let rows: Vec<u32> = (0..200_000).filter(|row| row % 7 != 2).collect();
-        let (left, right): (Vec<u32>, Vec<u32>) =
-            rows.iter().partition(|&&row| sides[usize::from(column[row as usize])]);
-        let team = Team::new(2).expect("two threads");
-        for team in [None, Some(&team)] {
-            let isa = Isa::detect();
-            let (mut rows, mut spare) = (rows.clone(), vec![0; rows.len()]);
-            let n_left = partition(&mut rows, &mut spare, &column, &sides, (isa, team));
-            assert_eq!((&rows[..n_left], &rows[n_left..]), (&left[..], &right[..]));
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn every_row_stays_once_and_in_order(
+            // Around the sizes from which threads share the work.
+            n_rows in prop_oneof![0..80_usize, 65_530..65_545_usize, 98_290..170_000_usize],
+            kept in 0.2..1.0_f64,
+            left in 0..=256_u64,
+            seed: u64,
+        ) {
+            let mut stream = Stream::new(seed, Purpose::Weights, 0);
+            let sides: Sides = std::array::from_fn(|_| stream.next_u64() % 256 < left);
+            let column: Vec<u8> = (0..n_rows).map(|_| stream.next_u64() as u8).collect();
+            let rows: Vec<u32> =
+                (0..n_rows as u32).filter(|_| stream.next_unit() < kept).collect();
+            let goes_left = |&&row: &&u32| sides[usize::from(column[row as usize])];
+            let expected: (Vec<u32>, Vec<u32>) = rows.iter().partition(goes_left);
+            let teams = [None, Some(Team::new(2)?), Some(Team::new(3)?)];
+            for isa in Isa::available() {
+                for team in &teams {
+                    let (mut rows, mut spare) = (rows.clone(), vec![0; rows.len()]);
+                    let how = (isa, team.as_ref());
+                    let n_left = partition(&mut rows, &mut spare, &column, &sides, how);
+                    let found = (rows[..n_left].to_vec(), rows[n_left..].to_vec());
+                    prop_assert!(found == expected, "{} with {team:?}", isa.name());
+                }
+            }
+        }
+
+        #[test]
+        fn sides_are_what_the_split_says(bin: u8, missing_left: bool, set: [u64; 4]) {
+            let node = |categories| Node {
+                feature: 0, bin, missing_left, categories, left: 1, right: 2,
+                gain: 0.0, cover: 0.0, weight: 0.0,
+            };
+            let tree = Tree { sets: vec![[0; 4], set], ..Tree::empty() };
+            let (numerical, categorical) = (sides(&tree, &node(NONE)), sides(&tree, &node(1)));
+            for other in 0..MISSING {
+                let at = usize::from(other);
+                prop_assert_eq!(numerical[at], other <= bin);
+                prop_assert_eq!(categorical[at], set[at / 64] & 1 << (at % 64) != 0);
+            }
+            prop_assert_eq!((numerical[255], categorical[255]), (missing_left, missing_left));
         }
     }
 }

@@ -65,3 +65,6 @@ pub(super) fn dropped_rounds(boosting: Boosting, seed: u64, round: usize) -> Vec
     }
     (0..round).filter(|_| stream.next_unit() < boosting.drop_rate).collect()
 }
+
+#[cfg(test)]
+mod tests;

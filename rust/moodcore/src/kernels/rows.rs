@@ -171,3 +171,6 @@ pub fn gather_values<S: Simd, T: Copy>(from: &[T], rows: &[u32], to: &mut [T]) {
         *to = unsafe { *from.get_unchecked(row as usize) };
     }
 }
+
+#[cfg(test)]
+mod tests;

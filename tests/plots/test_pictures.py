@@ -2,7 +2,6 @@
 
 import inspect
 import re
-from itertools import combinations
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,12 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from readable import clipped, figure_of, overlapping, texts_of, visible_texts
 
-from moodcore import GBT, plots, songs
+from moodcore import plots, songs
 from moodcore.report import figures
 
 effect = plots.parameter_effect
@@ -68,7 +66,9 @@ PICTURES = {
     "grid_overview": lambda: plots.grid_overview(grid()[0]),
     "learning_rates": lambda: plots.parameter_effect(*grid(), "learning_rate"),
     "shapes": lambda: effect(*grid(), "hidden_sizes"),
-    "importance": lambda: plots.feature_shares({"energy": 0.7, "acousticness": 0.3}, ["energy"]),
+    "importance": lambda: plots.feature_importance(
+        {"energy": 0.7, "acousticness": 0.3}, kind="share", dropped=["energy"]
+    ),
     "candidates": lambda: plots.candidate_losses(*grid(rates=(0.005, 0.06))),
     "confusion_matrix": lambda: plots.confusion_matrix(np.arange(16).reshape(4, 4) * 4001, NAMES),
 }
@@ -88,77 +88,7 @@ ODD = {
         *grid(sizes=[f"{8 * n}-8" for n in range(1, 10)]), "hidden_sizes"
     ),
 }
-# Of trees, which a report does not show.
-TREES = {
-    "tree": lambda: plots.tree_diagram(tree()),
-    "importance of features": lambda: plots.feature_importance({"energy": 12.5, "tempo": 0.25}),
-}
-EVERY = PICTURES | ODD | TREES
-
-
-def tree():
-    """The nodes of a tree of four leaves."""
-    X = np.linspace(-1, 1, 40)[:, None]
-    model = GBT(1, max_leaves=4, min_child_samples=5).fit(X, (np.sin(7 * X[:, 0]) > 0).astype(int))
-    return model.trees_to_dataframe()
-
-
-def figure_of(drawn):
-    return drawn if isinstance(drawn, Figure) else drawn.figure
-
-
-def texts_of(drawn):
-    """Every text that can be seen."""
-    return [text.get_text() for text in visible_texts(figure_of(drawn))]
-
-
-def visible_texts(figure):
-    """The texts that are drawn: of ticks only those inside the limits."""
-    FigureCanvasAgg(figure).draw()
-    axes = [ax for ax in figure.axes if ax.get_visible()]
-    unseen = {id(text) for ax in set(figure.axes) - set(axes) for text in ax.findobj(Text)}
-    for axis in (axis for ax in axes for axis in (ax.xaxis, ax.yaxis)):
-        low, high = np.sort(axis.get_view_interval()) + np.array([-1e-9, 1e-9])
-        for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
-            if not low <= tick.get_loc() <= high:
-                unseen |= {id(tick.label1), id(tick.label2)}
-    texts = {id(text): text for text in figure.findobj(Text) if text.get_visible()}
-    return [text for key, text in texts.items() if key not in unseen and text.get_text().strip()]
-
-
-def box(text):
-    """The four corners of a text in pixels, turned as it is."""
-    around, angle = text.get_window_extent(), text.get_rotation()
-    text.set_rotation(0)
-    flat = text.get_window_extent()
-    text.set_rotation(angle)
-    cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [flat.width / 2, flat.height / 2]
-    return half @ [[cosine, sine], [-sine, cosine]] + np.mean(around.get_points(), axis=0)
-
-
-def overlap(one, other):
-    """Whether two turned boxes share more than a pixel: no edge of either separates them."""
-    for corners in (one, other):
-        for edge in (corners[1] - corners[0], corners[3] - corners[0]):
-            ours, theirs = one @ edge / np.hypot(*edge), other @ edge / np.hypot(*edge)
-            if min(ours.max(), theirs.max()) - max(ours.min(), theirs.min()) < 1:
-                return False
-    return True
-
-
-def clipped(texts):
-    """The texts that leave the figure by more than half a pixel."""
-    width, height = texts[0].figure.canvas.get_width_height()
-    ends = np.array([text.get_window_extent().extents for text in texts])
-    inside = (ends[:, :2] > -0.5).all(axis=1) & (ends[:, 2:] < [width + 0.5, height + 0.5]).all(1)
-    return [text.get_text() for text, one in zip(texts, inside, strict=True) if not one]
-
-
-def overlapping(texts):
-    """The pairs of texts that lie on each other."""
-    boxes = [(text.get_text(), box(text)) for text in texts]
-    return [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if overlap(one, other)]
+EVERY = PICTURES | ODD
 
 
 # What must be readable.
@@ -185,7 +115,8 @@ def test_clipped_and_overlapping_texts_are_found():
 
 
 def test_every_public_picture_is_here():
-    source = Path(__file__).read_text(encoding="utf-8")
+    beside = Path(__file__).parent.glob("test_*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in beside)
     drawing = set(plots.__all__) - {"figure_png", "figure_svg"}
     assert {name for name in drawing if f"lambda: plots.{name}(" in source} == drawing
     made = set(re.findall(r'"(\w+)"(?:: |\] = )_\w+', inspect.getsource(figures.draw_pictures)))

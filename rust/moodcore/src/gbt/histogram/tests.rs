@@ -1,0 +1,196 @@
+//! Histograms of nodes, against plain sums, and what they promise to each other.
+
+use super::*;
+use crate::kernels::Isa;
+use proptest::prelude::*;
+
+/// A table of bins, derivatives of its rows, and which rows two siblings hold.
+#[derive(Clone, Debug)]
+struct Sample {
+    bins: RowBins,
+    pairs: Vec<Pair>,
+    counts: Option<Vec<u32>>,
+    repeated: bool,
+    /// Rows of the parent, ascending, each with its side.
+    rows: Vec<(u32, bool)>,
+}
+
+fn samples() -> impl Strategy<Value = Sample> {
+    (1..200_usize, 1..14_usize).prop_flat_map(|(n_rows, n_features)| {
+        let pair = (-(1 << 30)..=1_i32 << 30, 0..=1_u32 << 31);
+        let pair = pair.prop_map(|(g, h)| Pair { g, h });
+        let bin = prop_oneof![0..4_u8, any::<u8>()];
+        (
+            prop::collection::vec(bin, n_rows * n_features),
+            prop::collection::vec(pair, n_rows),
+            prop::option::of(prop::collection::vec(1..70_u32, n_rows)),
+            any::<bool>(),
+            prop::collection::vec((any::<bool>(), any::<bool>()), n_rows),
+        )
+            .prop_map(move |(bins, pairs, counts, repeated, sides)| {
+                let bins = RowBins { n_features, bins };
+                let rows = sides.into_iter().enumerate().filter(|(_, (kept, _))| *kept);
+                let rows = rows.map(|(row, (_, left))| (row as u32, left)).collect();
+                Sample { bins, pairs, counts, repeated, rows }
+            })
+    })
+}
+
+/// Rows with what goes with each, in the order of the list.
+struct Node {
+    rows: Vec<u32>,
+    pairs: Vec<Pair>,
+    counts: Option<Vec<u32>>,
+}
+
+impl Sample {
+    fn node(&self, keep: impl Fn(bool) -> bool) -> Node {
+        let rows: Vec<u32> =
+            self.rows.iter().filter(|&&(_, left)| keep(left)).map(|&(row, _)| row).collect();
+        let pairs = rows.iter().map(|&row| self.pairs[row as usize]).collect();
+        let of_rows = |from: &Vec<u32>| rows.iter().map(|&row| from[row as usize]).collect();
+        Node { counts: self.counts.as_ref().map(of_rows), pairs, rows }
+    }
+
+    fn packing(&self) -> Packing {
+        let n_rows = self.pairs.len() as u32;
+        let total: u32 = self.counts.as_ref().map_or(n_rows, |counts| counts.iter().sum());
+        Packing { count_bits: u32::BITS - total.leading_zeros() }
+    }
+
+    fn node_rows<'a>(&self, rows: RowList<'a>, node: &'a Node) -> NodeRows<'a> {
+        NodeRows {
+            rows,
+            pairs: &node.pairs,
+            counts: node.counts.as_deref(),
+            repeated: self.repeated,
+            packing: self.packing(),
+        }
+    }
+
+    fn add(&self, node: NodeRows<'_>, isa: Isa, cells: &mut [FeatureCells]) {
+        for block in Block::cut(self.bins.n_features, 1) {
+            let cells = &mut cells[block.first..block.first + block.count];
+            isa.run(Accumulate { node, bins: &self.bins, block, next: &[], cells });
+        }
+    }
+
+    fn histogram(&self, node: &Node, isa: Isa) -> Vec<FeatureCells> {
+        let mut cells = vec![[[0; 2]; BINS]; self.bins.n_features];
+        self.add(self.node_rows(RowList::Some(&node.rows), node), isa, &mut cells);
+        cells
+    }
+
+    /// Sums of gradients, second derivatives and weights of the rows of a bin.
+    fn sums(&self, node: &Node, feature: usize, bin: usize) -> (i64, u64, u64) {
+        let mut sums = (0, 0, 0);
+        for (at, (&row, pair)) in node.rows.iter().zip(&node.pairs).enumerate() {
+            let own = self.bins.bins[row as usize * self.bins.n_features + feature];
+            if usize::from(own) == bin {
+                let count = node.counts.as_ref().map_or(1, |counts| counts[at]);
+                let times = if self.repeated { count } else { 1 };
+                sums.0 += i64::from(pair.g) * i64::from(times);
+                sums.1 += u64::from(pair.h) * u64::from(times);
+                sums.2 += u64::from(count);
+            }
+        }
+        sums
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn bins_hold_the_sums_of_their_rows(sample in samples()) {
+        let node = sample.node(|_| true);
+        for isa in Isa::available() {
+            let cells = sample.histogram(&node, isa);
+            for (feature, cells) in cells.iter().enumerate() {
+                for (bin, &cell) in cells.iter().enumerate() {
+                    let expected = sample.sums(&node, feature, bin);
+                    prop_assert_eq!(sample.packing().unpack(cell), expected, "{}", isa.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_child_leaves_is_its_sibling(sample in samples()) {
+        let isa = Isa::detect();
+        let mut rest = sample.histogram(&sample.node(|_| true), isa);
+        subtract(&mut rest, &sample.histogram(&sample.node(|left| left), isa));
+        prop_assert!(rest == sample.histogram(&sample.node(|left| !left), isa));
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole(sample in samples(), cut: prop::sample::Index) {
+        let isa = Isa::detect();
+        let node = sample.node(|_| true);
+        let all = sample.node_rows(RowList::Some(&node.rows), &node);
+        let whole = sample.histogram(&node, isa);
+        let cut = cut.index(node.rows.len() + 1);
+        let mut parts = vec![[[0; 2]; BINS]; sample.bins.n_features];
+        for places in [0..cut, cut..node.rows.len()] {
+            sample.add(all.part(places), isa, &mut parts);
+        }
+        prop_assert!(parts == whole);
+        for cells in &whole {
+            let mut sum = [0; 2];
+            cells.iter().for_each(|&cell| add_cell(&mut sum, cell));
+            prop_assert_eq!(sum, all.total());
+        }
+    }
+
+    #[test]
+    fn a_range_is_the_list_of_its_rows(sample in samples()) {
+        let isa = Isa::detect();
+        let every = Sample {
+            rows: (0..sample.pairs.len() as u32).map(|row| (row, true)).collect(),
+            ..sample
+        };
+        let node = every.node(|_| true);
+        let mut cells = vec![[[0; 2]; BINS]; every.bins.n_features];
+        let n_rows = node.rows.len();
+        let range = every.node_rows(RowList::Range(0, n_rows), &node);
+        // In two parts, as long nodes are read.
+        every.add(range.part(0..n_rows / 3), isa, &mut cells);
+        every.add(range.part(n_rows / 3..n_rows), isa, &mut cells);
+        prop_assert!(cells == every.histogram(&node, isa));
+    }
+
+    #[test]
+    fn rows_of_bins_are_columns_turned(
+        n_rows in prop_oneof![1..50_usize, 4000..9000_usize],
+        n_features in 1..5_usize,
+        seed: u8,
+    ) {
+        let bin = |feature: usize, row: usize| (row * 31 + feature * 7) as u8 ^ seed;
+        let columns: Vec<Vec<u8>> =
+            (0..n_features).map(|at| (0..n_rows).map(|row| bin(at, row)).collect()).collect();
+        let expected: Vec<u8> = (0..n_rows * n_features)
+            .map(|place| bin(place % n_features, place / n_features))
+            .collect();
+        for threads in 1..=3 {
+            let found = RowBins::of(&columns, &Team::new(threads)?);
+            prop_assert!(found.bins == expected, "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn blocks_hold_every_feature_once() {
+    for n_features in 1..300 {
+        for least in 1..4 {
+            let blocks = Block::cut(n_features, least);
+            assert!(blocks.len() >= least.min(n_features));
+            let mut next = 0;
+            for Block { first, count } in blocks {
+                assert_eq!(first, next);
+                assert!((1..=WIDEST).contains(&count), "{count} of {n_features}");
+                next += count;
+            }
+            assert_eq!(next, n_features);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What training begins with: all rows in bins, and their margins before the first new tree.
+
+use super::binning::Binner;
+use super::grow::Bins;
+use super::histogram::{Block, RowBins};
+use super::margins::Margins;
+use super::table::Table;
+use super::training::{Listener, Plan, Rows};
+use super::tree::Ensemble;
+use super::weights::Weights;
+use crate::Result;
+use crate::parallel::{Compute, Team, attended};
+
+/// Rows whose margins follow the ensemble.
+pub(super) struct Followed<'a> {
+    pub(super) columns: Vec<Vec<u8>>,
+    pub(super) y: &'a [u32],
+    pub(super) weights: Weights,
+    pub(super) margins: Margins,
+}
+
+/// Everything that is made of the rows before the first round.
+pub(super) struct Prepared<'a> {
+    pub(super) bins: Bins,
+    pub(super) weights: Weights,
+    pub(super) margins: Margins,
+    pub(super) eval: Vec<Followed<'a>>,
+    /// Bins and base; no tree.
+    pub(super) ensemble: Ensemble,
+}
+
+impl<'a> Prepared<'a> {
+    pub(super) fn new(
+        plan: &Plan<'a>,
+        train: &Rows<'a>,
+        eval: &[Rows<'a>],
+        compute: Compute<'_>,
+        listener: &mut dyn Listener,
+    ) -> Result<Self> {
+        let weights = Weights::new(train.y.len(), train.weight)?;
+        let eval_weights: Vec<Weights> = eval
+            .iter()
+            .map(|rows| Weights::new(rows.y.len(), rows.weight))
+            .collect::<Result<_>>()?;
+        let trees_per_round = if plan.config.is_vector_leaf() { 1 } else { plan.n_outputs() };
+        let (binner, bins, eval_columns) = attended(&mut || listener.poll(), |_| {
+            let binner = binner_of(plan, &train.table, &weights, compute.team);
+            let bins = bins_of(binner.transform(&train.table, compute), trees_per_round, compute);
+            let eval: Vec<_> =
+                eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
+            (binner, bins, eval)
+        })?;
+        let base = match &plan.start {
+            Some(start) => start.base.clone(),
+            None => plan.base.clone().unwrap_or_else(|| plan.prior(train.y, &weights)),
+        };
+        let eval = eval
+            .iter()
+            .zip(eval_columns)
+            .zip(eval_weights)
+            .map(|((rows, columns), weights)| Followed {
+                columns,
+                y: rows.y,
+                weights,
+                margins: margins_of(&base, rows),
+            })
+            .collect();
+        let margins = margins_of(&base, train);
+        let ensemble = Ensemble { binner, base, trees: Vec::new(), trees_per_round };
+        Ok(Prepared { bins, weights, margins, eval, ensemble })
+    }
+}
+
+/// The bins of the model to go on from, or new ones.
+fn binner_of(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team) -> Binner {
+    match &plan.start {
+        Some(start) => start.binner.clone(),
+        None => {
+            let counts = weights.counts.as_deref();
+            Binner::learn(table, counts, plan.categorical, plan.config.max_bin, team)
+        }
+    }
+}
+
+fn bins_of(columns: Vec<Vec<u8>>, trees_per_round: usize, compute: Compute<'_>) -> Bins {
+    // The only tree of a round is shared by threads, block by block.
+    let least = if trees_per_round == 1 { 2 } else { 1 };
+    let blocks = Block::cut(columns.len(), least);
+    let rows = RowBins::of(&columns, compute.team);
+    Bins { columns, rows, blocks }
+}
+
+/// The base, and what the rows bring along.
+fn margins_of(base: &[f64], rows: &Rows<'_>) -> Margins {
+    let n_outputs = base.len();
+    let of_output = |(output, &base): (usize, &f64)| match rows.margin {
+        None => vec![base; rows.y.len()],
+        Some(margin) => margin.iter().skip(output).step_by(n_outputs).map(|m| base + m).collect(),
+    };
+    base.iter().enumerate().map(of_output).collect()
+}

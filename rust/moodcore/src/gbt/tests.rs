@@ -1,0 +1,345 @@
+//! Whole trainings: the same bits however they are computed, and what every model must hold.
+
+use super::*;
+use crate::Result;
+use crate::kernels::Isa;
+use crate::parallel::{Compute, Team};
+use crate::rng::{Purpose, Stream};
+use proptest::prelude::*;
+
+struct Silent;
+
+impl Listener for Silent {
+    fn poll(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn round(&mut self, _: usize, _: &[Vec<f64>]) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn derivatives(&mut self, _: &dyn Fn() -> Vec<f64>) -> Result<Option<Derivatives>> {
+        Ok(None)
+    }
+
+    fn metric(&mut self, _: usize, _: usize, _: &[f64]) -> Result<f64> {
+        Ok(0.0)
+    }
+}
+
+/// How rows are weighted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Weighting {
+    None,
+    Whole,
+    Real,
+}
+
+/// The shape of a random table.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    n_rows: usize,
+    n_features: usize,
+    n_classes: usize,
+    weighting: Weighting,
+    seed: u64,
+}
+
+/// Rows whose class depends on two features; every third feature holds categories, and one value
+/// in twenty is missing.
+#[derive(Clone, Debug)]
+struct Songs {
+    rows: Vec<Vec<f64>>,
+    y: Vec<u32>,
+    weight: Option<Vec<f64>>,
+    n_classes: usize,
+}
+
+impl Songs {
+    fn new(shape: Shape) -> Self {
+        let mut stream = Stream::new(shape.seed, Purpose::Weights, 1);
+        let mut value = |feature: usize| {
+            let draw = stream.next_unit();
+            match (stream.next_u64() % 20, feature % 3) {
+                (0, _) => f64::NAN,
+                (_, 1) => (draw * 60.0).floor() / 20.0,
+                (_, 2) => (draw * draw * 12.0).floor(),
+                _ => 3.0 * draw,
+            }
+        };
+        let rows: Vec<Vec<f64>> =
+            (0..shape.n_rows).map(|_| (0..shape.n_features).map(&mut value).collect()).collect();
+        let known = |value: f64| if value.is_nan() { 0.5 } else { value };
+        let class = |row: &Vec<f64>| {
+            let signal = known(row[0]) * known(row[row.len() - 1]) + 0.7 * stream.next_unit();
+            (signal as u32) % shape.n_classes as u32
+        };
+        let y = rows.iter().map(class).collect();
+        let mut weigh = || 0.1 + 4.0 * stream.next_unit();
+        let weight = match shape.weighting {
+            Weighting::None => None,
+            Weighting::Whole => Some((0..shape.n_rows).map(|_| weigh().ceil()).collect()),
+            Weighting::Real => Some((0..shape.n_rows).map(|_| weigh()).collect()),
+        };
+        Songs { rows, y, weight, n_classes: shape.n_classes }
+    }
+
+    fn n_features(&self) -> usize {
+        self.rows[0].len()
+    }
+
+    /// The rows in another order.
+    fn permuted(&self, order: &[usize]) -> Self {
+        Songs {
+            rows: order.iter().map(|&row| self.rows[row].clone()).collect(),
+            y: order.iter().map(|&row| self.y[row]).collect(),
+            weight: self.weight.as_ref().map(|w| order.iter().map(|&row| w[row]).collect()),
+            n_classes: self.n_classes,
+        }
+    }
+
+    /// The share of each class for a row, by the trees alone.
+    fn probabilities(&self, ensemble: &Ensemble, row: usize) -> Vec<f64> {
+        let bins: Vec<u8> = self.bins(ensemble, row);
+        let mut margins = ensemble.base.clone();
+        for tree in &ensemble.trees {
+            let leaf = tree.leaf(|feature| bins[feature]);
+            let first = tree.output.map_or(0, |output| output as usize);
+            let count = if tree.output.is_some() { 1 } else { margins.len() };
+            for at in 0..count {
+                margins[first + at] += tree.values[leaf * count + at];
+            }
+        }
+        if margins.len() == 1 {
+            margins.insert(0, 0.0);
+        }
+        let total: f64 = margins.iter().map(|margin| margin.exp()).sum();
+        margins.iter().map(|margin| margin.exp() / total).collect()
+    }
+
+    fn bins(&self, ensemble: &Ensemble, row: usize) -> Vec<u8> {
+        let features = ensemble.binner.features.iter().zip(&self.rows[row]);
+        features.map(|(bins, &value)| bins.bin(value)).collect()
+    }
+
+    fn weight(&self, row: usize) -> f64 {
+        self.weight.as_ref().map_or(1.0, |weight| weight[row])
+    }
+}
+
+/// Trains, and measures loss and error on the training rows after every round.
+fn train(config: &Config, songs: &Songs, isa: Isa, threads: usize) -> Fit {
+    let team = Team::new(threads).expect("threads");
+    let flat = songs.rows.concat();
+    let table = Table::from_rows(Values::F64(&flat), songs.n_features()).expect("whole rows");
+    let rows = Rows { table, y: &songs.y, weight: songs.weight.as_deref(), margin: None };
+    let categorical: Vec<bool> = (0..songs.n_features()).map(|at| at % 3 == 2).collect();
+    let metric = |kind| Metric { kind, maximize: false };
+    let plan = Plan {
+        config,
+        n_classes: songs.n_classes,
+        categorical: &categorical,
+        start: None,
+        base: None,
+        metrics: &[metric(MetricKind::LogLoss), metric(MetricKind::Error)],
+        seed: 11,
+    };
+    let compute = Compute { isa, team: &team };
+    fit(plan, &rows, std::slice::from_ref(&rows), compute, &mut Silent).expect("valid")
+}
+
+/// What can be compared: `Debug` writes every digit of a number, and the sign of zero.
+fn exact(found: &impl std::fmt::Debug) -> String {
+    format!("{found:?}")
+}
+
+fn shapes(weightings: Vec<Weighting>) -> impl Strategy<Value = Shape> {
+    // Up to sizes at which threads share the rows of a node.
+    let n_rows = prop_oneof![1..60_usize, 500..3000_usize];
+    let n_features = prop_oneof![1..8_usize, 22..26_usize];
+    (n_rows, n_features, 2..5_usize, prop::sample::select(weightings), any::<u64>()).prop_map(
+        |(n_rows, n_features, n_classes, weighting, seed)| Shape {
+            n_rows,
+            n_features,
+            n_classes,
+            weighting,
+            seed,
+        },
+    )
+}
+
+fn any_weighting() -> Vec<Weighting> {
+    vec![Weighting::None, Weighting::Whole, Weighting::Real]
+}
+
+/// Trees that see all rows and features.
+fn plain_configs() -> impl Strategy<Value = Config> {
+    (
+        prop::option::of(2..40_usize),
+        prop::option::of(1..7_usize),
+        any::<(bool, bool)>(),
+        (0.05..0.5_f64, 1.0..5.0_f64, prop_oneof![Just(0.0), 0.0..2.0_f64]),
+        (1.0..30.0_f64, prop_oneof![Just(255_usize), 2..40_usize]),
+    )
+        .prop_map(|(max_leaves, max_depth, (by_level, joint), rates, sizes)| Config {
+            n_estimators: 4,
+            max_leaves,
+            max_depth,
+            grow_policy: if by_level { GrowPolicy::Depthwise } else { GrowPolicy::Lossguide },
+            multi_strategy: if joint {
+                MultiStrategy::MultiOutputTree
+            } else {
+                MultiStrategy::OneOutputPerTree
+            },
+            learning_rate: rates.0,
+            reg_lambda: rates.1,
+            reg_alpha: rates.2,
+            min_child_samples: sizes.0,
+            max_bin: sizes.1,
+            ..Config::default()
+        })
+}
+
+/// All kinds of boosting, rows and features drawn.
+fn configs() -> impl Strategy<Value = Config> {
+    let kinds = prop::sample::select(vec![
+        BoostingKind::Gbdt,
+        BoostingKind::Dart,
+        BoostingKind::Goss,
+        BoostingKind::ExtraTrees,
+    ]);
+    let share = || prop_oneof![Just(1.0), 0.3..1.0_f64];
+    (plain_configs(), kinds, [share(), share(), share(), share()]).prop_map(
+        |(config, kind, [rows, by_tree, by_level, by_node])| Config {
+            boosting: Boosting { kind, skip_drop: 0.2, drop_rate: 0.5, ..Boosting::default() },
+            subsample: if kind == BoostingKind::Goss { 1.0 } else { rows },
+            colsample_bytree: by_tree,
+            colsample_bylevel: by_level,
+            colsample_bynode: by_node,
+            ..config
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn threads_and_instruction_sets_give_the_same_bits(
+        config in configs(),
+        shape in shapes(any_weighting()),
+    ) {
+        let songs = Songs::new(shape);
+        let expected = exact(&train(&config, &songs, Isa::Portable, 1));
+        for isa in Isa::available() {
+            for threads in 1..=3 {
+                let found = exact(&train(&config, &songs, isa, threads));
+                prop_assert!(found == expected, "{} with {threads} threads", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_training_loss_never_rises(
+        config in plain_configs(),
+        extra: bool,
+        shape in shapes(any_weighting()),
+    ) {
+        let kind = if extra { BoostingKind::ExtraTrees } else { BoostingKind::Gbdt };
+        let boosting = Boosting { kind, ..Boosting::default() };
+        let config = Config { boosting, n_estimators: 12, ..config };
+        let songs = Songs::new(shape);
+        let history = &train(&config, &songs, Isa::detect(), 1).history[0][0];
+        prop_assert_eq!(history.len(), 12);
+        // As exactly as losses in single precision can tell.
+        let rises = |pair: &[f64]| pair[1] > pair[0] + 1e-6;
+        prop_assert!(!history.windows(2).any(rises), "{history:?}");
+        // The rows' labels can be told apart, so that something is learned of many of them.
+        if shape.n_rows >= 500 && shape.n_features < 8 && config.reg_alpha == 0.0 {
+            prop_assert!(history[11] < history[0] - 1e-3, "{history:?}");
+        }
+    }
+
+    /// Sums are sums of integers: the order of the rows changes nothing.
+    #[test]
+    fn the_order_of_rows_changes_no_bit(
+        config in plain_configs(),
+        (shape, order) in shapes(vec![Weighting::None, Weighting::Whole]).prop_flat_map(|shape| {
+            (Just(shape), Just((0..shape.n_rows).collect::<Vec<_>>()).prop_shuffle())
+        }),
+    ) {
+        let songs = Songs::new(shape);
+        let model = train(&config, &songs, Isa::detect(), 1).ensemble;
+        let other = train(&config, &songs.permuted(&order), Isa::detect(), 1).ensemble;
+        prop_assert!(exact(&model) == exact(&other));
+    }
+
+    /// Every row goes from the root to one leaf; nodes hold the weight of the rows that pass.
+    #[test]
+    fn nodes_weigh_what_passes_them(config in plain_configs(), shape in shapes(any_weighting())) {
+        let songs = Songs::new(shape);
+        let ensemble = train(&config, &songs, Isa::detect(), 1).ensemble;
+        for tree in &ensemble.trees {
+            let n_leaves = tree.nodes.iter().filter(|node| node.is_leaf()).count();
+            prop_assert!(config.max_leaves.is_none_or(|most| n_leaves <= most));
+            let mut held = vec![0.0; tree.nodes.len()];
+            for row in 0..shape.n_rows {
+                let bins = songs.bins(&ensemble, row);
+                let mut at = 0;
+                loop {
+                    held[at] += songs.weight(row);
+                    let node = &tree.nodes[at];
+                    if node.is_leaf() {
+                        break;
+                    }
+                    let left = tree.goes_left(node, bins[node.feature as usize]);
+                    at = if left { node.left } else { node.right } as usize;
+                }
+            }
+            for (at, node) in tree.nodes.iter().enumerate() {
+                // Real weights are rounded to a millionth of the largest.
+                let near = 1e-5 * held[0];
+                prop_assert!((node.weight - held[at]).abs() <= near, "{} {}", node.weight, held[at]);
+                prop_assert!(at == 0 || node.weight >= config.min_child_samples);
+            }
+        }
+    }
+
+    /// The margins that training keeps are those of its trees: their loss says so.
+    #[test]
+    fn the_last_loss_is_that_of_the_model(config in configs(), shape in shapes(any_weighting())) {
+        let songs = Songs::new(shape);
+        let trained = train(&config, &songs, Isa::detect(), 1);
+        let (mut loss, mut wrong, mut total) = (0.0, 0.0, 0.0);
+        for row in 0..shape.n_rows {
+            let shares = songs.probabilities(&trained.ensemble, row);
+            let right = shares[songs.y[row] as usize];
+            let best = shares.iter().fold(0.0, |most: f64, &share| most.max(share));
+            loss -= songs.weight(row) * right.ln();
+            // Near ties are left open.
+            wrong += if right < best - 1e-6 { songs.weight(row) } else { 0.0 };
+            total += songs.weight(row);
+        }
+        let found = &trained.history[0];
+        prop_assert!((found[0][3] - loss / total).abs() < 1e-5, "{} {}", found[0][3], loss / total);
+        prop_assert!(found[1][3] >= wrong / total - 1e-6);
+    }
+}
+
+/// So many rows that their lists, margins and copies are cut into chunks for threads.
+#[test]
+fn chunks_of_rows_give_the_same_bits() {
+    for (weighting, subsample) in [(Weighting::None, 1.0), (Weighting::Real, 0.9)] {
+        let songs =
+            Songs::new(Shape { n_rows: 150_000, n_features: 3, n_classes: 2, weighting, seed: 5 });
+        let config =
+            Config { n_estimators: 2, max_leaves: Some(8), subsample, ..Config::default() };
+        let expected = exact(&train(&config, &songs, Isa::Portable, 1));
+        for isa in Isa::available() {
+            for threads in 1..=3 {
+                let found = exact(&train(&config, &songs, isa, threads));
+                assert!(found == expected, "{} with {threads} threads", isa.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Loops over lists of rows on every instruction set, against the same loops with checks.
+
+use super::*;
+use crate::kernels::{Isa, Task};
+use proptest::prelude::*;
+
+/// A table of bins, the rows of it that are counted, and what each of these adds.
+#[derive(Clone, Debug)]
+struct Table {
+    bins: Vec<u8>,
+    n_rows: usize,
+    stride: usize,
+    first: usize,
+    rows: Vec<u32>,
+    /// A range in the place of `rows`.
+    range: Option<(usize, usize)>,
+    next: Vec<u32>,
+    words: Vec<Cell>,
+}
+
+impl Table {
+    fn list(&self) -> RowList<'_> {
+        self.range.map_or(RowList::Some(&self.rows), |(from, to)| RowList::Range(from, to))
+    }
+
+    fn row_numbers(&self) -> Vec<usize> {
+        match self.range {
+            Some((from, to)) => (from..to).collect(),
+            None => self.rows.iter().map(|&row| row as usize).collect(),
+        }
+    }
+}
+
+/// Tables with room for `F` features from a random one on.
+fn tables<const F: usize>() -> impl Strategy<Value = Table> {
+    (1..150_usize, 0..4_usize, 0..4_usize).prop_flat_map(|(n_rows, before, after)| {
+        let stride = before + F + after;
+        let row = 0..n_rows as u32;
+        // Few bins, so that rows meet in them, and all bins.
+        let bin = prop_oneof![0..3_u8, any::<u8>()];
+        (
+            prop::collection::vec(bin, n_rows * stride),
+            prop::collection::vec(row.clone(), 0..200),
+            prop::option::of((0..=n_rows, 0..=n_rows)),
+            prop::collection::vec(row, 0..300),
+            prop::collection::vec(any::<Cell>(), 200),
+        )
+            .prop_map(move |(bins, rows, range, next, words)| {
+                let range = range.map(|(a, b)| (a.min(b), a.max(b)));
+                Table { bins, n_rows, stride, first: before, rows, range, next, words }
+            })
+    })
+}
+
+struct Count<'a, const F: usize>(&'a Table, Vec<FeatureCells>);
+
+impl<const F: usize> Task for Count<'_, F> {
+    type Output = Vec<FeatureCells>;
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self) -> Vec<FeatureCells> {
+        let table = self.0;
+        let cells = self.1.first_chunk_mut::<F>().expect("a histogram a feature");
+        let bins = (&table.bins[..], table.stride, table.first);
+        add_to_histograms::<S, F>(cells, bins, (table.list(), &table.next), |at| table.words[at]);
+        self.1
+    }
+}
+
+fn check_count<const F: usize>(table: &Table) -> Result<(), TestCaseError> {
+    assert_eq!(table.bins.len(), table.n_rows * table.stride);
+    // What was there before stays.
+    let before = vec![[[7, u64::MAX]; 256]; F];
+    let mut expected = before.clone();
+    for (at, row) in table.row_numbers().into_iter().enumerate() {
+        for (feature, cells) in expected.iter_mut().enumerate() {
+            let bin = table.bins[row * table.stride + table.first + feature];
+            let cell = &mut cells[usize::from(bin)];
+            *cell = std::array::from_fn(|word| cell[word].wrapping_add(table.words[at][word]));
+        }
+    }
+    for isa in Isa::available() {
+        let found = isa.run(Count::<F>(table, before.clone()));
+        prop_assert!(found == expected, "{} features on {}", F, isa.name());
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn one_histogram_is_that_of_a_plain_loop(table in tables::<1>()) {
+        check_count::<1>(&table)?;
+    }
+
+    #[test]
+    fn three_histograms_are_those_of_a_plain_loop(table in tables::<3>()) {
+        check_count::<3>(&table)?;
+    }
+
+    #[test]
+    fn ten_histograms_are_those_of_a_plain_loop(table in tables::<10>()) {
+        check_count::<10>(&table)?;
+    }
+}
+
+struct Part<'a> {
+    rows: Vec<u32>,
+    column: &'a [u8],
+    sides: &'a [bool; 256],
+}
+
+impl Task for Part<'_> {
+    type Output = (Vec<u32>, Vec<u32>);
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self) -> Self::Output {
+        let mut spare = vec![0; self.rows.len()];
+        let n_left = part_rows::<S>(&mut self.rows, &mut spare, self.column, self.sides);
+        spare.truncate(self.rows.len() - n_left);
+        self.rows.truncate(n_left);
+        (self.rows, spare)
+    }
+}
+
+struct Add<'a>(Vec<f64>, u32, &'a [u32], f64);
+
+impl Task for Add<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self) -> Vec<f64> {
+        add_at_rows(&mut self.0, self.1, self.2, self.3);
+        self.0
+    }
+}
+
+struct Gather<'a>(&'a [u64], &'a [u32]);
+
+impl Task for Gather<'_> {
+    type Output = Vec<u64>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Vec<u64> {
+        let mut out = vec![0; self.1.len()];
+        gather_values::<S, _>(self.0, self.1, &mut out);
+        out
+    }
+}
+
+proptest! {
+    #[test]
+    fn parts_are_those_of_a_plain_loop(
+        column in prop::collection::vec(any::<u8>(), 1..100),
+        chosen in prop::collection::vec(any::<prop::sample::Index>(), 0..100),
+        sides in prop::array::uniform32(any::<u8>()),
+    ) {
+        let goes_left = std::array::from_fn(|bin| sides[bin / 8] >> (bin % 8) & 1 == 1);
+        let rows: Vec<u32> = chosen.iter().map(|at| at.index(column.len()) as u32).collect();
+        let expected: (Vec<u32>, Vec<u32>) =
+            rows.iter().partition(|&&row| goes_left[usize::from(column[row as usize])]);
+        for isa in Isa::available() {
+            let found = isa.run(Part { rows: rows.clone(), column: &column, sides: &goes_left });
+            prop_assert_eq!(&found, &expected, "{}", isa.name());
+        }
+    }
+
+    #[test]
+    fn values_are_added_where_rows_are(
+        numbers in prop::collection::vec(-4.0..4.0_f64, 1..80),
+        chosen in prop::collection::vec(any::<bool>(), 80),
+        start in 0..1000_u32,
+        value in -4.0..4.0_f64,
+    ) {
+        let at: Vec<usize> = (0..numbers.len()).filter(|&at| chosen[at]).collect();
+        let rows: Vec<u32> = at.iter().map(|&at| start + at as u32).collect();
+        let mut expected = numbers.clone();
+        at.iter().for_each(|&at| expected[at] += value);
+        for isa in Isa::available() {
+            let found = isa.run(Add(numbers.clone(), start, &rows, value));
+            prop_assert_eq!(&found, &expected, "{}", isa.name());
+        }
+    }
+
+    #[test]
+    fn values_of_rows_are_gathered(
+        from in prop::collection::vec(any::<u64>(), 1..80),
+        chosen in prop::collection::vec(any::<prop::sample::Index>(), 0..80),
+    ) {
+        let rows: Vec<u32> = chosen.iter().map(|at| at.index(from.len()) as u32).collect();
+        let expected: Vec<u64> = rows.iter().map(|&row| from[row as usize]).collect();
+        for isa in Isa::available() {
+            prop_assert_eq!(&isa.run(Gather(&from, &rows)), &expected, "{}", isa.name());
+        }
+    }
+}
+
+/// The checks on which the unsafe accesses rest: the row after the last is refused.
+#[test]
+fn rows_that_do_not_exist_are_refused() {
+    let panics = |work: &dyn Fn(Isa)| {
+        for isa in Isa::available() {
+            let work = std::panic::AssertUnwindSafe(|| work(isa));
+            assert!(std::panic::catch_unwind(work).is_err(), "{}", isa.name());
+        }
+    };
+    let table = |range, rows: &[u32], first| Table {
+        bins: vec![0; 5 * 3],
+        n_rows: 5,
+        stride: 3,
+        first,
+        rows: rows.to_vec(),
+        range,
+        next: vec![],
+        words: vec![[1, 1]; 8],
+    };
+    let count = |table: &Table, isa: Isa| {
+        isa.run(Count::<3>(table, vec![[[0; 2]; 256]; 3]));
+    };
+    // As the others, but allowed.
+    Isa::available().into_iter().for_each(|isa| count(&table(Some((0, 5)), &[], 0), isa));
+    panics(&|isa| count(&table(None, &[0, 5, 1], 0), isa));
+    panics(&|isa| count(&table(Some((2, 6)), &[], 0), isa));
+    panics(&|isa| count(&table(None, &[0], 1), isa));
+    panics(&|isa| {
+        isa.run(Part { rows: vec![0, 4], column: &[0; 4], sides: &[true; 256] });
+    });
+    panics(&|isa| {
+        isa.run(Add(vec![0.0; 4], 3, &[3, 7], 1.0));
+    });
+    panics(&|isa| {
+        isa.run(Add(vec![0.0; 4], 3, &[2], 1.0));
+    });
+    panics(&|isa| {
+        isa.run(Gather(&[0; 4], &[4]));
+    });
+}
