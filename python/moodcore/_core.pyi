@@ -32,6 +32,11 @@ __all__ = [
     "mlp_defaults",
     "mlp_fit",
     "mlp_predict",
+    "svm_check",
+    "svm_decide",
+    "svm_defaults",
+    "svm_fit",
+    "svm_probabilities",
 ]
 
 __version__: str

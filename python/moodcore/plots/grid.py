@@ -26,21 +26,27 @@ _GROUPS = 7
 
 
 def grid_overview(
-    trials: pd.DataFrame, layout: tuple[str, str] = LAYOUT, *, ax: Axes | None = None
+    trials: pd.DataFrame,
+    layout: tuple[str, str] = LAYOUT,
+    *,
+    across: str = "learning_rate",
+    ax: Axes | None = None,
 ) -> Axes:
     r"""Draw the validation accuracy of all candidates, the best of them marked.
 
-    A grid is drawn as cells: two hyperparameters down, learning rate across; of several
-    candidates in a cell, which differ in something else, the most accurate counts. Learning rates
-    drawn at random are points: accuracy against learning rate, by the first hyperparameter.
+    A grid is drawn as cells: two hyperparameters down, the learning rate, say, across; of several
+    candidates in a cell, which differ in something else, the most accurate counts. Rates drawn at
+    random are points: accuracy against rate, by the first hyperparameter.
 
     Parameters
     ----------
     trials : DataFrame of shape (n_candidates, n_columns)
-        Columns ``number``, ``learning_rate``, those of the layout, ``accuracy`` (mean over the
+        Columns ``number``, ``across``, those of the layout, ``accuracy`` (mean over the
         folds, in [0, 1], or NaN) and ``state``; ``accuracy_std`` is printed where it is there.
     layout : (str, str), default=("hidden_sizes", "batch_size")
-        The hyperparameters that are set against the learning rate; hidden sizes as "16-16".
+        The hyperparameters down; hidden sizes as "16-16".
+    across : str, default="learning_rate"
+        The hyperparameter across, a number.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -61,18 +67,18 @@ def grid_overview(
     >>> [text.get_text() for text in ax.texts]
     ['81.0', '83.0\nbest']
     """
-    needed = ("number", "learning_rate", *layout, "accuracy", "state")
+    needed = ("number", across, *layout, "accuracy", "state")
     check_table(trials, needed, "trials")
     if not np.isfinite(trials["accuracy"].astype(float)).any():
         raise ValueError("trials must hold at least one accuracy, got NaN for every candidate")
     rows = trials[list(layout)].drop_duplicates()
-    if trials["learning_rate"].nunique() > _ACROSS or len(rows) > _DOWN:
-        return _points(trials, layout[0], ax)
-    return _cells(trials, layout, ax)
+    if trials[across].nunique() > _ACROSS or len(rows) > _DOWN:
+        return _points(trials, layout[0], across, ax)
+    return _cells(trials, layout, across, ax)
 
 
-def _cells(trials: pd.DataFrame, layout: tuple[str, str], ax: Axes | None) -> Axes:
-    rates = sorted(trials["learning_rate"].unique())
+def _cells(trials: pd.DataFrame, layout: tuple[str, str], across: str, ax: Axes | None) -> Axes:
+    rates = sorted(trials[across].unique())
     pairs = set(zip(*(trials[name] for name in layout), strict=True))
     rows = sorted(pairs, key=lambda row: tuple(level_key(value) for value in row))
     values = np.full((len(rows), len(rates)), np.nan)
@@ -80,10 +86,10 @@ def _cells(trials: pd.DataFrame, layout: tuple[str, str], ax: Axes | None) -> Ax
     best, best_cell = best_number(trials), None
     ranked = trials.assign(done=is_complete(trials))
     ranked = ranked.sort_values(["done", "accuracy", "number"], ascending=[False, False, True])
-    cells = ranked.drop_duplicates([*layout, "learning_rate"])
+    cells = ranked.drop_duplicates([*layout, across])
     for _, trial in cells.iterrows():
         row = rows.index(tuple(trial[name] for name in layout))
-        column = rates.index(trial["learning_rate"])
+        column = rates.index(trial[across])
         values[row, column] = trial["accuracy"]
         texts[row][column] = _text(trial, best)
         if trial["number"] == best:
@@ -97,7 +103,7 @@ def _cells(trials: pd.DataFrame, layout: tuple[str, str], ax: Axes | None) -> Ax
     bar = draw_cells(ax, values, texts, colours="cividis", limits=limits, bar="")
     bar.set_label("mean validation accuracy", fontsize=TICK)
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    dress(ax, x="learning rate", y=", ".join(map(words, layout)), grid="none")
+    dress(ax, x=words(across), y=", ".join(map(words, layout)), grid="none")
     name_cells(ax, [", ".join(map(str, row)) for row in rows], [f"{r:g}" for r in rates])
     if best_cell:
         corner = (best_cell[0] - 0.48, best_cell[1] - 0.46)
@@ -115,7 +121,7 @@ def _text(trial: "pd.Series[Any]", best: int | None) -> str:
     return f"{text}\nbest" if trial["number"] == best else text
 
 
-def _points(trials: pd.DataFrame, parameter: str, ax: Axes | None) -> Axes:
+def _points(trials: pd.DataFrame, parameter: str, across: str, ax: Axes | None) -> Axes:
     ax = axes_for(ax, 7.4, 4.0)
     sizes = trials[parameter].astype(str)
     if sizes.nunique() > _GROUPS:
@@ -126,7 +132,7 @@ def _points(trials: pd.DataFrame, parameter: str, ax: Axes | None) -> Axes:
     for name, look in zip(names, line_styles(len(names)), strict=True):
         part, full = trials[sizes == name], done[sizes == name]
         ax.scatter(
-            part["learning_rate"],
+            part[across],
             part["accuracy"],
             s=34,
             marker=look["marker"],
@@ -138,13 +144,13 @@ def _points(trials: pd.DataFrame, parameter: str, ax: Axes | None) -> Axes:
         ax.scatter([], [], s=34, facecolors="none", edgecolors=BLACK, label="hollow: pruned")
     best = trials[trials["number"] == best_number(trials)]
     if len(best):
-        where = (best["learning_rate"], best["accuracy"])
+        where = (best[across], best["accuracy"])
         label = f"best: #{best['number'].iloc[0]}"
         ax.scatter(*where, s=190, facecolors="none", edgecolors=BLACK, linewidths=1.5, label=label)
-    rates = trials["learning_rate"].astype(float)
+    rates = trials[across].astype(float)
     if rates.min() > 0 and rates.max() > 10 * rates.min():
         ax.set_xscale("log")
-    dress(ax, x="learning rate", y="mean validation accuracy")
+    dress(ax, x=words(across), y="mean validation accuracy")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     legend_right(ax, words(parameter))
     return ax

@@ -61,11 +61,14 @@ def draw_pictures(run: RunData) -> dict[str, Picture]:
     if run.trials is not None:
         makers |= {
             "grid_overview": _grid_overview,
-            "learning_rates": _learning_rates,
-            "shapes": _shapes,
-            "candidates": _candidates,
             "confusion_matrix": _confusion,
         }
+        if run.family.length is not None:
+            makers |= {
+                "learning_rates": _learning_rates,
+                "shapes": _shapes,
+                "candidates": _candidates,
+            }
     found = {}
     for name, maker in makers.items():
         caption, drawn, table = maker(run)
@@ -154,7 +157,7 @@ def _grid_overview(run: RunData) -> tuple[str, Any, pd.DataFrame]:
     from moodcore import plots
 
     table = run.shown[[*run.family.layout, run.family.rate, "accuracy"]]
-    drawn = plots.grid_overview(run.shown, run.family.layout)
+    drawn = plots.grid_overview(run.shown, run.family.layout, across=run.family.rate)
     return "Mean validation accuracy of the candidates.", drawn, table
 
 

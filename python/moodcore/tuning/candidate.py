@@ -119,17 +119,24 @@ def fit_fold(
     stops_early = any(
         getattr(model, name, None) for name in ("early_stopping", "early_stopping_rounds")
     )
-    ended_early = len(curves["train_loss"]) < arguments[family.length] and not stops_early
+    ended_early = len(curves["train_loss"]) < family.steps(arguments) and not stops_early
     return FoldResult(
         accuracy=float(hits.mean()),
         balanced_accuracy=float(np.mean(recalls)),
-        train_accuracy=float(model.score(fold.X_train, fold.y_train)),
+        train_accuracy=_train_accuracy(family, model, fold, curves),
         valid_loss=_loss_of(model, curves["valid_loss"]),
         curves=curves,
         diverged=ended_early or not np.isfinite(curves["train_loss"]).all(),
         n_weights=family.size(model),
         seconds=time.perf_counter() - begin,
     )
+
+
+def _train_accuracy(family: Family, model: Any, fold: Fold, curves: Curves) -> float:
+    if family.length is None:
+        # Measured when the model was fitted, which has no later state.
+        return curves["train_accuracy"][-1]
+    return float(model.score(fold.X_train, fold.y_train))
 
 
 def _loss_of(model: Any, losses: Sequence[float]) -> float:

@@ -62,7 +62,8 @@ class Estimate:
         """Return the plan as lines for a person."""
         lines = [
             f"songs       {self.source}; {self.features} features",
-            f"candidates  {self.candidates} x {self.folds} folds x {self.epochs} {self.unit}s",
+            f"candidates  {self.candidates} x {self.folds} folds x {self.epochs} {self.unit}"
+            f"{'' if self.epochs == 1 else 's'}",
         ]
         lines += [f"  varied    {name}: {values}" for name, values in self.varied.items()]
         lines += [f"  fixed     {name}: {value}" for name, value in self.fixed.items()]
@@ -97,7 +98,7 @@ def estimate(experiment: Experiment) -> Estimate:
         songs=len(songs.y),
         features=len(fold.columns),
         folds=settings.folds,
-        epochs=settings.epochs,
+        epochs=1 if settings.family.length is None else settings.epochs,
         jobs=experiment.jobs,
         candidates=count,
         unit=settings.family.unit,
@@ -115,9 +116,10 @@ def _drawn_at_random(experiment: Experiment) -> list[Params]:
 
 
 def _seconds(family: Family, arguments: Params, fold: Fold) -> float:
-    wanted = arguments[family.length]
+    wanted = family.steps(arguments)
     short = min(_EPOCHS, wanted)
-    model = family.estimator()(**arguments | {family.length: short}, n_jobs=1, random_state=0)
+    shortened = {} if family.length is None else {family.length: short}
+    model = family.estimator()(**arguments | shortened, n_jobs=1, random_state=0)
     begin = time.perf_counter()
     family.fit(model, fold, 0, lambda _: None, lambda: None)
     return (time.perf_counter() - begin) / short * wanted

@@ -34,8 +34,8 @@ class Family:
         What training counts.
     learned : str
         What a trained model consists of.
-    length : str
-        The hyperparameter that `--epochs` sets.
+    length : str or None
+        The hyperparameter that `--epochs` sets; None where training has no steps to count.
     estimator : callable
         Gives the class.
     defaults : mapping of str to Any
@@ -59,7 +59,7 @@ class Family:
     noun: str
     unit: str
     learned: str
-    length: str
+    length: str | None
     estimator: Callable[[], type]
     defaults: Mapping[str, Any]
     grid: Mapping[str, Any]
@@ -72,7 +72,12 @@ class Family:
 
     def arguments(self, length: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the class: what is given, else the experiment's defaults."""
-        return {**self.defaults, self.length: length, **given}
+        steps = {} if self.length is None else {self.length: length}
+        return {**self.defaults, **steps, **given}
+
+    def steps(self, arguments: Mapping[str, Any]) -> int:
+        """Return how many steps training with these arguments takes at most."""
+        return 1 if self.length is None else int(arguments[self.length])
 
 
 def family(name: str) -> Family:
@@ -157,6 +162,42 @@ def _size_gbt(model: Any) -> int:
     return int((frame["Feature"] == "Leaf").sum())
 
 
+def _svm() -> type:
+    from moodcore import SVM
+
+    return SVM
+
+
+# Training rows on which a support vector machine is measured: deciding on all of them would take
+# as long as training.
+_MEASURED = 20_000
+
+
+def _fit_svm(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
+    from sklearn.metrics import accuracy_score, hinge_loss
+
+    # Candidates are compared by accuracy: the sigmoids are for the model that is kept.
+    model.set_params(probability=False)
+    model.fit(fold.X_train, fold.y_train, on_poll=on_poll)
+    rows = np.random.default_rng(seed).permutation(len(fold.y_train))[:_MEASURED]
+    measured = {
+        "train": (fold.X_train[rows], fold.y_train[rows]),
+        "valid": (fold.X_valid, fold.y_valid),
+    }
+    found = {}
+    for name, (X, y) in measured.items():
+        decisions = model.decision_function(X)
+        codes = decisions.argmax(axis=1) if decisions.ndim > 1 else (decisions > 0).astype(int)
+        found[f"{name}_loss"] = float(hinge_loss(y, decisions, labels=model.classes_))
+        found[f"{name}_accuracy"] = float(accuracy_score(y, model.classes_[codes]))
+    on_step(found)
+    return {name: [found[name]] for name in CURVES}
+
+
+def _size_svm(model: Any) -> int:
+    return len(model.support_)
+
+
 FAMILIES: Mapping[str, Family] = {
     "mlp": Family(
         noun="network",
@@ -196,5 +237,21 @@ FAMILIES: Mapping[str, Family] = {
         size=_size_gbt,
         optimizers=False,
         importance=True,
+    ),
+    "svm": Family(
+        noun="support vector machine",
+        unit="fit",
+        learned="support vectors",
+        length=None,
+        estimator=_svm,
+        # The report judges probabilities too.
+        defaults={"probability": True},
+        grid={"C": [1.0, 3.0, 10.0, 30.0], "gamma": [0.05, 0.15, 0.5], "kernel": "rbf"},
+        rate="C",
+        layout=("gamma", "kernel"),
+        fit=_fit_svm,
+        size=_size_svm,
+        optimizers=False,
+        importance=False,
     ),
 }

@@ -158,7 +158,7 @@ class Search:
         drawn = self._space.decode(candidate.trial.params)
         arguments = family.arguments(self._settings.epochs, drawn)
         seed = derive(self._settings.seed, Stream.FIT, candidate.number, fold)
-        on_step = self._on_step(candidate, fold, arguments[family.length])
+        on_step = self._on_step(candidate, fold, family.steps(arguments))
 
         def on_poll() -> None:
             if self._pool.should_stop() or candidate.cancelled.is_set():

@@ -47,14 +47,15 @@ class Settings:
         How many songs to use; None means all.
     features : str or tuple of str, default="published"
         `"published"`, `"all"`, `"uncorrelated"` (what `CorrelationFilter` leaves), or names.
-    model : {"mlp", "gbt"}, default="mlp"
-        The family of models: the network or boosted trees.
+    model : {"mlp", "gbt", "svm"}, default="mlp"
+        The family of models: the network, boosted trees or support vector machines.
     study : {"grid", "optimizers"}, default="grid"
         The whole experiment, or only the comparison of the network's optimizers.
     folds : int, default=5
         Parts of the cross-validation, at least 2.
     epochs : int, default=300
-        Passes over the training rows for every candidate, or rounds of boosting, at least 1.
+        Passes over the training rows for every candidate, or rounds of boosting, at least 1;
+        nothing for support vector machines, which are solved.
     sampler : {"grid", "random", "tpe"}, default="grid"
         How Optuna picks candidates.
     trials : int or None, default=None
@@ -119,6 +120,11 @@ class Settings:
         if self.study == "optimizers" and not self.family.optimizers:
             raise ConfigError(
                 f"study optimizers compares networks; model must be mlp, got {self.model}"
+            )
+        if self.family.length is None and (self.epochs, self.pruner) != (300, "none"):
+            raise ConfigError(
+                f"model {self.model} is solved, not trained in epochs: leave epochs "
+                f"({self.epochs}) and pruner ({self.pruner}) out"
             )
         if self.grid is None:
             object.__setattr__(self, "grid", dict(self.family.grid))

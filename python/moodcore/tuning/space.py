@@ -26,6 +26,8 @@ _RESERVED = {
     "eval_metric": "the report",
     "missing": "the songs",
     "objective": "the report",
+    "decision_function_shape": "the report",
+    "break_ties": "the report",
 }
 _RANGE_KEYS = ("low", "high", "log", "step")
 
@@ -121,7 +123,7 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid", model: str = "mlp")
         `log = true` or `step`.
     sampler : str, default="grid"
         The grid sampler takes no ranges.
-    model : {"mlp", "gbt"}, default="mlp"
+    model : {"mlp", "gbt", "svm"}, default="mlp"
         Whose hyperparameters they are.
 
     Raises
@@ -274,7 +276,8 @@ def check_arguments(model: Family, arguments: Mapping[str, Any]) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            short = {model.length: min(1, kept.get(model.length, 1))}
+            length = model.length
+            short = {} if length is None else {length: min(1, kept.get(length, 1))}
             model.estimator()(**kept | short, random_state=0).fit(X, y)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"hyperparameters: {error}") from None
