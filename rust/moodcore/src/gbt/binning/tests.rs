@@ -14,8 +14,12 @@ fn numbers() -> impl Strategy<Value = Vec<f64>> {
         1 => prop::sample::select(vec![f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0]),
         1 => prop::num::f32::NORMAL.prop_map(f64::from),
     ];
-    let length = prop_oneof![0..20_usize, 200..600_usize];
-    length.prop_flat_map(move |length| prop::collection::vec(number.clone(), length))
+    let few = (0..12_i32, 0..12_i32).prop_map(|(a, b)| f64::from(a * b / 12));
+    prop_oneof![
+        prop::collection::vec(few, 20..100),
+        prop::collection::vec(number.clone(), 0..20),
+        prop::collection::vec(number, 200..600),
+    ]
 }
 
 fn max_bins() -> impl Strategy<Value = usize> {
@@ -46,23 +50,26 @@ fn distinct(values: &[f64]) -> Vec<f64> {
 proptest! {
     #[test]
     fn bins_lie_between_their_cuts(values in numbers(), max_bin in max_bins()) {
-        let binner = learn(Values::F64(&values), None, false, max_bin);
-        let (bins, cuts) = (&binner.features[0], cuts_of(&binner));
-        prop_assert!(cuts.windows(2).all(|pair| pair[0] < pair[1]), "{cuts:?}");
-        prop_assert!(bins.count() <= max_bin);
         let ascending = distinct(&values);
-        let found: Vec<usize> = ascending.iter().map(|&v| usize::from(bins.bin(v))).collect();
-        for (&value, &bin) in ascending.iter().zip(&found) {
-            prop_assert!(bin == 0 || cuts[bin - 1] < value, "{value} in bin {bin} of {cuts:?}");
-            prop_assert!(bin == cuts.len() || value <= cuts[bin], "{value} in {bin} of {cuts:?}");
-        }
-        // Bins ascend with their values, and none is left out.
-        prop_assert!(found.windows(2).all(|pair| pair[1] - pair[0] <= 1), "{found:?}");
-        if let (Some(&first), Some(&last)) = (found.first(), found.last()) {
-            prop_assert_eq!((first, last), (0, bins.count() - 1));
-        }
-        if ascending.len() <= max_bin {
-            prop_assert_eq!(found, (0..ascending.len()).collect::<Vec<_>>());
+        // As many bins as are asked for, and just enough.
+        for max_bin in [max_bin, ascending.len().clamp(2, 255)] {
+            let binner = learn(Values::F64(&values), None, false, max_bin);
+            let (bins, cuts) = (&binner.features[0], cuts_of(&binner));
+            prop_assert!(cuts.windows(2).all(|pair| pair[0] < pair[1]), "{cuts:?}");
+            prop_assert!(bins.count() <= max_bin);
+            let found: Vec<usize> = ascending.iter().map(|&v| usize::from(bins.bin(v))).collect();
+            for (&value, &bin) in ascending.iter().zip(&found) {
+                prop_assert!(bin == 0 || cuts[bin - 1] < value, "{value} in {bin} of {cuts:?}");
+                prop_assert!(bin == cuts.len() || value <= cuts[bin], "{value} in {bin}: {cuts:?}");
+            }
+            // Bins ascend with their values, and none is left out.
+            prop_assert!(found.windows(2).all(|pair| pair[1] - pair[0] <= 1), "{found:?}");
+            if let (Some(&first), Some(&last)) = (found.first(), found.last()) {
+                prop_assert_eq!((first, last), (0, bins.count() - 1));
+            }
+            if ascending.len() <= max_bin {
+                prop_assert_eq!(found, (0..ascending.len()).collect::<Vec<_>>());
+            }
         }
     }
 

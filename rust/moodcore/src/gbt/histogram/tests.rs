@@ -165,7 +165,7 @@ proptest! {
         n_features in 1..5_usize,
         seed: u8,
     ) {
-        let bin = |feature: usize, row: usize| (row * 31 + feature * 7) as u8 ^ seed;
+        let bin = |feature: usize, row: usize| ((row ^ row >> 8) * 31 + feature * 7) as u8 ^ seed;
         let columns: Vec<Vec<u8>> =
             (0..n_features).map(|at| (0..n_rows).map(|row| bin(at, row)).collect()).collect();
         let expected: Vec<u8> = (0..n_rows * n_features)
