@@ -1,7 +1,7 @@
 """Support vector machines with kernels as a scikit-learn classifier."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from moodcore._rows import as_float32
 from moodcore._svm_prediction import SVMPrediction, kernel_matrix
 from moodcore.platform import instruction_set, thread_count
 
-__all__ = ["SVM", "svm_path"]
+__all__ = ["SVM"]
 
 # Parameters that only this side of the seam knows.
 _PYTHON_ONLY = frozenset(
@@ -363,58 +363,3 @@ def _warn_of_uneven(features: NDArray[np.float32]) -> None:
             UserWarning,
             stacklevel=4,
         )
-
-
-def svm_path(
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    Cs: Sequence[float],
-    gammas: Sequence[Literal["scale", "auto"] | float] = ("scale",),
-    sample_weight: ArrayLike | None = None,
-    **params: Any,
-) -> list[SVM]:
-    """Train machines over a grid of ``C`` and ``gamma``, each from its neighbour's coefficients.
-
-    Parameters
-    ----------
-    X, y, sample_weight
-        As in :meth:`SVM.fit`.
-    Cs : sequence of float
-        Values of ``C``, above 0.
-    gammas : sequence, default=("scale",)
-        Values of ``gamma``.
-    **params
-        Other parameters of :class:`SVM`.
-
-    Returns
-    -------
-    list of SVM
-        For each of ``gammas`` and each of ``Cs``, in this order; the same optima as separate fits
-        give.
-
-    Raises
-    ------
-    ValueError
-        When data or parameters are not what is said there, or a grid is empty.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
-    >>> path = svm_path(X, y, Cs=[0.1, 1.0, 10.0], gammas=[0.1, 1.0])
-    >>> [(model.gamma, model.C) for model in path][:3]
-    [(0.1, 0.1), (0.1, 1.0), (0.1, 10.0)]
-    """
-    if not len(Cs) or not len(gammas):
-        raise ValueError(f"Cs and gammas must not be empty, got {list(Cs)} and {list(gammas)}")
-    found: dict[tuple[int, int], SVM] = {}
-    # Small C first: its optimum, grown by the ratio, is feasible for the next.
-    order = sorted(range(len(Cs)), key=lambda at: Cs[at])
-    for g, gamma in enumerate(gammas):
-        last: SVM | None = None
-        for c in order:
-            model = SVM(Cs[c], gamma=gamma, **params)
-            last = model.fit(X, y, sample_weight, start=last)
-            found[g, c] = model
-    return [found[g, c] for g in range(len(gammas)) for c in range(len(Cs))]
