@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     type=click.Choice(MODELS),
-    help="Family of models: neural network, boosted trees or support vector machine.  [default: mlp]",
+    help="Family: neural network, boosted trees or support vector machine.  [default: mlp]",
 )
 @options.data
 @options.features

@@ -32,7 +32,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option(
     "--model",
     type=click.Choice(MODELS),
-    help="Family of models: neural network, boosted trees or support vector machine.  [default: mlp]",
+    help="Family: neural network, boosted trees or support vector machine.  [default: mlp]",
 )
 @options.data
 @options.features
