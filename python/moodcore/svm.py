@@ -58,7 +58,7 @@ class SVM(SVMPrediction):
         Whether rows that seem settled are put aside until the end. Changes the speed only.
     cache_size : float, default=200
         Megabytes of kernel values that each pair in training may hold at once, above 0. A working
-        set takes at most one; all other memory is a small multiple of the data.
+        set takes at most four; all other memory is a small multiple of the data.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
         What `decision_function` gives for more than two classes.
     break_ties : bool, default=False

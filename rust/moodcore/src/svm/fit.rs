@@ -50,8 +50,8 @@ pub struct PairFit {
 const MOST_STEPS: usize = 50_000_000;
 /// The largest kernel value that single precision has room to work with.
 const LARGEST: f64 = 1e30;
-/// Coefficients in a working set; its kernel values fill half of a second-level cache.
-const WORKING_SET: usize = 512;
+/// Coefficients in a working set, at most.
+const WORKING_SET: usize = 1024;
 
 /// The classes of all pairs.
 pub(super) fn pairs(n_classes: usize) -> Vec<(u32, u32)> {

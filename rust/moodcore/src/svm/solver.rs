@@ -46,7 +46,7 @@ pub(super) struct Options {
     pub(super) max_steps: usize,
     /// Whether rows that seem settled are put aside.
     pub(super) shrinking: bool,
-    /// Coefficients in a working set.
+    /// Coefficients in a working set, at most.
     pub(super) working_set: usize,
 }
 
@@ -63,10 +63,12 @@ pub(super) struct Solution {
     pub(super) converged: bool,
 }
 
+/// Coefficients in the first working sets: their kernel values fill half of a second-level cache.
+const FIRST: usize = 512;
 /// The part of a working set, one in so many, that may stay for the next.
 const KEPT: usize = 2;
 /// How much of the violation a working set is rid of.
-const INNER: f64 = 0.1;
+const INNER: f64 = 0.2;
 /// About how far the sum of kernel values in single precision is from exact, for each unit of the
 /// root of the sum of squares of its factors.
 const ROUNDING: f64 = 5e-7;
@@ -85,6 +87,8 @@ struct Solver<'p, 'm> {
     set: WorkingSet,
     /// Rows of the last working set that are between their bounds.
     free: Vec<u32>,
+    /// Coefficients in the next working set.
+    size: usize,
     steps: usize,
     rounds: usize,
     /// The sum of squares of all moves since the gradient was exact.
@@ -120,6 +124,7 @@ pub(super) fn solve(
         frozen: Vec::new(),
         set: WorkingSet::default(),
         free: Vec::new(),
+        size: options.working_set.min(FIRST),
         steps: 0,
         rounds: 0,
         moved: beta.iter().map(|value| value * value).sum(),
@@ -258,6 +263,10 @@ impl Solver<'_, '_> {
                 self.active.mark(place as usize, new, (lower, upper));
             }
         }
+        // Working sets that cannot hold what is between its bounds would undo each other's work.
+        if self.free.len() * KEPT > self.size {
+            self.size = (2 * self.size).min(self.options.working_set);
+        }
         let Active { gram, gradient, .. } = &mut self.active;
         gram.add_products(gram, (&moved, &by), Precision::Single, gradient, self.compute);
         !moved.is_empty()
@@ -266,7 +275,7 @@ impl Solver<'_, '_> {
     /// The places of the next working set, ascending: the free ones of the last, and the worst
     /// violators in both directions.
     fn choose(&self, extremes: &Extremes) -> Vec<u32> {
-        let size = self.options.working_set;
+        let size = self.size;
         let mut taken = vec![false; self.active.ids.len()];
         let mut chosen = Vec::with_capacity(size);
         let kept = self.free.len().min(size / KEPT);
