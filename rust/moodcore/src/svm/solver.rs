@@ -71,11 +71,13 @@ const KEPT: usize = 2;
 const INNER: f64 = 0.2;
 /// About how far the sum of kernel values in single precision is from exact, for each unit of the
 /// root of the sum of squares of its factors.
-const ROUNDING: f64 = 5e-7;
+const ROUNDING: f64 = 1e-6;
 
 /// Working sets between two looks at what seems settled.
 const SHRINK_EVERY: usize = 8;
 
+/// Corrections at most; a problem that needs more is beyond the precision of its numbers.
+const CORRECTIONS: usize = 30;
 struct Solver<'p, 'm> {
     problem: &'p Problem<'m>,
     options: Options,
@@ -91,8 +93,8 @@ struct Solver<'p, 'm> {
     size: usize,
     steps: usize,
     rounds: usize,
-    /// The sum of squares of all moves since the gradient was exact.
-    moved: f64,
+    /// The violation to go down to.
+    goal: f64,
 }
 
 /// Coefficients that satisfy all constraints, and their gradient where it is known.
@@ -127,7 +129,7 @@ pub(super) fn solve(
         size: options.working_set.min(FIRST),
         steps: 0,
         rounds: 0,
-        moved: beta.iter().map(|value| value * value).sum(),
+        goal: options.tol,
         beta,
     };
     if unknown {
@@ -146,32 +148,30 @@ pub(super) fn solve(
 impl Solver<'_, '_> {
     /// Goes on until nothing is left to gain; whether it got there.
     fn run(&mut self) -> bool {
-        // Each correction should leave little of the violation; where it does not, the problem is
-        // beyond single precision.
-        let mut allowed = f64::INFINITY;
-        loop {
+        let mut corrections = 0;
+        while corrections < CORRECTIONS {
             let settled = self.descend();
             self.thaw();
             if !settled || self.stop.load(Ordering::Relaxed) {
                 return false;
             }
-            if self.extremes().violation() > self.options.tol {
+            if self.extremes().violation() > self.goal {
                 continue;
             }
-            if ROUNDING * self.moved.sqrt() * self.problem.gram.scale() <= 0.1 * self.options.tol {
+            let square: f64 = self.beta.iter().map(|beta| beta * beta).sum();
+            let error = ROUNDING * square.sqrt() * self.problem.gram.scale();
+            if error <= 0.1 * self.options.tol {
                 return true;
             }
             self.look_again(Precision::Double);
-            self.moved = 0.0;
-            let violation = self.extremes().violation();
-            if violation <= self.options.tol {
+            if self.extremes().violation() <= self.options.tol {
                 return true;
             }
-            if violation > allowed {
-                return false;
-            }
-            allowed = 0.5 * violation;
+            // What is left is corrected a little further than need be: the next look will differ.
+            self.goal = 0.9 * self.options.tol;
+            corrections += 1;
         }
+        false
     }
 
     fn extremes(&self) -> Extremes {
@@ -187,7 +187,6 @@ impl Solver<'_, '_> {
         gradient.resize(gradient.len().next_multiple_of(LANES), 0.0);
         let gram = &self.problem.gram;
         gram.add_products(gram, (&chosen, &factors), precision, &mut gradient, self.compute);
-        self.moved = factors.iter().map(|factor| factor * factor).sum();
         self.active.gradient = gradient;
     }
 
@@ -221,7 +220,7 @@ impl Solver<'_, '_> {
     fn descend(&mut self) -> bool {
         loop {
             let extremes = self.extremes();
-            if extremes.violation() <= self.options.tol {
+            if extremes.violation() <= self.goal {
                 return true;
             }
             let limit = self.options.max_steps - self.steps;
@@ -243,7 +242,7 @@ impl Solver<'_, '_> {
         let extremes = self.extremes();
         let chosen = self.choose(&extremes);
         self.load(&chosen);
-        let tol = (INNER * extremes.violation()).max(0.5 * self.options.tol);
+        let tol = (INNER * extremes.violation()).max(0.5 * self.goal);
         let limit = Limit { tol, steps: most.min(100 * chosen.len()) };
         self.steps += self.compute.isa.run(Descend(&mut self.set, limit));
         let (mut moved, mut by) = (Vec::new(), Vec::new());
@@ -258,7 +257,6 @@ impl Solver<'_, '_> {
             if new != *old {
                 moved.push(place);
                 by.push(new - *old);
-                self.moved += (new - *old) * (new - *old);
                 *old = new;
                 self.active.mark(place as usize, new, (lower, upper));
             }
