@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from moodcore import songs
     from moodcore.gbt import GBT
+    from moodcore.linear_svm import LinearSVM
     from moodcore.mlp import MLP
     from moodcore.model_file import load
     from moodcore.platform import show_versions
 
-__all__ = ["GBT", "MLP", "__version__", "load", "show_versions", "songs"]
+__all__ = ["GBT", "MLP", "LinearSVM", "__version__", "load", "show_versions", "songs"]
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
     "GBT": "moodcore.gbt",
+    "LinearSVM": "moodcore.linear_svm",
     "MLP": "moodcore.mlp",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",

@@ -26,6 +26,7 @@ from moodcore._model_values import (
     write_features,
     write_labels,
 )
+from moodcore._svm_file import read_linear_svm, write_linear_svm
 
 __all__ = ["Arrays", "Described", "read_part", "write_part"]
 
@@ -295,6 +296,7 @@ _KINDS: dict[str, tuple[_Writer, _Reader]] = {
     "BalancedClassifier": (_write_balanced, _read_balanced),
     "CorrelationFilter": (_write_filter, _read_filter),
     "GBT": (write_gbt, read_gbt),
+    "LinearSVM": (write_linear_svm, read_linear_svm),
     "MLP": (_write_mlp, _read_mlp),
     "MinMaxScaler": (_write_scaler, _read_scaler),
     "Pipeline": (_write_steps, _read_plain_pipeline),

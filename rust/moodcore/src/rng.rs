@@ -20,6 +20,8 @@ pub enum Purpose {
     Rows = 7,
     /// Trees that a round leaves out; the index is the round.
     Drop = 8,
+    /// Order of coordinates in a descent; the index is the class.
+    Coordinates = 9,
 }
 
 /// A stream of 64-bit numbers: `SplitMix64` (Steele, Lea and Flood 2014) from a hashed start.
