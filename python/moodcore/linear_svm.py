@@ -27,7 +27,7 @@ class LinearSVM(CoreClassifier):
     With labels :math:`y_i = \pm 1` (a class against the rest) it minimises
     :math:`P(w) + C \sum_i s_i\,L(y_i(w^T x_i + b))`, where :math:`L` is what a margin lacks of one
     (or its square) and :math:`P` is half the squared length of the weights (or the sum of their
-    sizes). The objective is within ``tol / 10`` of the optimum, relatively, and mostly much nearer.
+    sizes). The objective is within ``tol / 100`` of the optimum, relatively, and mostly much nearer.
     Features should be on one scale (:class:`sklearn.preprocessing.StandardScaler`). The same seed
     gives the same weights to the bit, whatever ``n_jobs`` and the processor.
 
@@ -51,7 +51,7 @@ class LinearSVM(CoreClassifier):
     intercept_scaling : float, default=1.0
         The value of the constant feature, above 0; the larger, the less the penalty matters.
     tol : float, default=1e-4
-        Ten times the relative distance from the optimum that is good enough, above 0.
+        A hundred times the relative distance from the optimum that is good enough, above 0.
     class_weight : dict, "balanced" or None, default=None
         Factors of C by class. As in LIBLINEAR, with more than two classes they count for the
         rows of the class that stands against the rest; the rest keeps its C.

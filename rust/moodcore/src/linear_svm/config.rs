@@ -100,7 +100,7 @@ pub struct Config {
     pub fit_intercept: bool,
     /// The value of the constant feature, above 0; the larger, the less the intercept is penalised.
     pub intercept_scaling: f64,
-    /// How far from the optimum the objective may be, above 0: a tenth of it, relatively.
+    /// How far from the optimum the objective may be, above 0: a hundredth of it, relatively.
     pub tol: f64,
     /// Iterations of a problem, at least 1.
     pub max_iter: usize,
@@ -159,6 +159,11 @@ impl Config {
             MultiClass::Ovr => self.check_combination(),
             MultiClass::CrammerSinger => Ok(()),
         }
+    }
+
+    /// The same with another limit of iterations.
+    pub(super) fn with_max_iter(&self, max_iter: usize) -> Self {
+        Config { max_iter, ..self.clone() }
     }
 
     fn check_combination(&self) -> Result<()> {

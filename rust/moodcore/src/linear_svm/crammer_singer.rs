@@ -6,9 +6,9 @@
 //! has one unknown threshold, which sorting finds (Keerthi, Sundararajan, Chang, Hsieh and Lin
 //! 2008, section 3; the threshold is that of Crammer and Singer 2001, section 6).
 
-use super::Solution;
 use super::config::Config;
 use super::rows::{Ground, WeightVector};
+use super::{GOOD, Solution};
 use crate::kernels::{Isa, Simd, Task};
 use crate::rng::{Purpose, Stream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,14 +94,14 @@ pub(super) fn descend_jointly(problem: &JointProblem<'_>, config: &Config, seed:
                 continue;
             }
             let (primal, dual) = problem.values(&state);
-            if primal - dual <= 0.1 * config.tol * primal || enough < 1e-13 {
+            if primal - dual <= GOOD * config.tol * primal || enough < 1e-13 {
                 return Solution::new(problem.finish(state), pass, primal, true);
             }
             enough *= 0.1;
         }
     }
     let (primal, dual) = problem.values(&state);
-    let converged = primal - dual <= 0.1 * config.tol * primal;
+    let converged = primal - dual <= GOOD * config.tol * primal;
     Solution::new(problem.finish(state), config.max_iter, primal, converged)
 }
 

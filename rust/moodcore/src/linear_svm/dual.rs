@@ -5,9 +5,9 @@
 //! Chang, Lin, Keerthi and Sundararajan 2008, algorithms 1 and 3). The weights are kept beside
 //! the multipliers, so that a step costs two passes over one row.
 
-use super::Solution;
 use super::config::{Config, Loss};
 use super::rows::{Ground, WeightVector};
+use super::{GOOD, Solution};
 use crate::kernels::{Isa, Simd, Task};
 use crate::rng::{Purpose, Stream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,7 +104,7 @@ pub(super) fn descend(
                 continue;
             }
             let (primal, dual) = problem.values(&state.weights, &state.multipliers);
-            if primal - dual <= 0.1 * config.tol * primal || enough < 1e-13 {
+            if primal - dual <= GOOD * config.tol * primal || enough < 1e-13 {
                 return Solution::new(problem.ground.finish(state.weights), pass, primal, true);
             }
             enough *= 0.1;
@@ -113,7 +113,7 @@ pub(super) fn descend(
         state.low = if state.low < 0.0 { state.low } else { f64::NEG_INFINITY };
     }
     let (primal, dual) = problem.values(&state.weights, &state.multipliers);
-    let converged = primal - dual <= 0.1 * config.tol * primal;
+    let converged = primal - dual <= GOOD * config.tol * primal;
     Solution::new(problem.ground.finish(state.weights), config.max_iter, primal, converged)
 }
 

@@ -21,6 +21,9 @@ const FEW_COLUMNS: usize = 128;
 /// Unknowns up to which one problem of all classes is solved by the interior point method.
 const FEW_UNKNOWNS: usize = 256;
 
+/// Passes of dual descent after which, with few columns, another method finishes.
+const PATIENCE: usize = 100;
+
 /// Which solver fits the hyperparameters and the shape of the table.
 ///
 /// `columns` counts the constant feature. With `dual` left to the shape: the squared hinge goes
@@ -56,7 +59,7 @@ struct Shared<'a> {
     solver: Solver,
     /// The square of the constant feature, or zero.
     constant: f64,
-    /// Empty for solvers that go row by row.
+    /// Empty for solvers that go row by row to the end.
     table: Table,
     /// Empty for those that go by columns.
     squared_lengths: Vec<f64>,
@@ -89,28 +92,21 @@ pub fn fit(
     attended(&mut || monitor.poll(), |stop| {
         let columns = samples.n_features() + usize::from(config.fit_intercept);
         let solver = solver(config, samples.n_rows(), columns, samples.n_classes());
-        let scaling = config.intercept_scaling;
-        let constant = if config.fit_intercept { scaling * scaling } else { 0.0 };
-        let by_row = matches!(solver, Solver::DualDescent | Solver::JointDualDescent);
-        let (table, squared_lengths) = if by_row {
-            (Table::default(), squared_lengths(&samples, constant))
-        } else {
-            (Table::new(&samples, config.fit_intercept, compute), Vec::new())
-        };
-        let shared = Shared {
-            config,
-            samples,
-            class_weight,
-            solver,
-            constant,
-            table,
-            squared_lengths,
-            seed,
-            compute,
-            stop,
-        };
-        shared.fit()
+        Shared::new(config, samples, class_weight, solver, seed, compute, stop).fit()
     })
+}
+
+/// Fits by a solver of the caller's choice.
+#[cfg(test)]
+pub(super) fn fit_by(
+    config: &Config,
+    samples: Samples<'_>,
+    solver: Solver,
+    seed: u64,
+    compute: Compute<'_>,
+) -> Fit {
+    let (stop, equal) = (AtomicBool::new(false), vec![1.0; samples.n_classes()]);
+    Shared::new(config, samples, &equal, solver, seed, compute, &stop).fit()
 }
 
 fn check_classes(config: &Config, samples: &Samples<'_>, class_weight: &[f64]) -> Result<()> {
@@ -137,7 +133,41 @@ fn check_classes(config: &Config, samples: &Samples<'_>, class_weight: &[f64]) -
     )))
 }
 
-impl Shared<'_> {
+impl<'a> Shared<'a> {
+    fn new(
+        config: &'a Config,
+        samples: Samples<'a>,
+        class_weight: &'a [f64],
+        solver: Solver,
+        seed: u64,
+        compute: Compute<'a>,
+        stop: &'a AtomicBool,
+    ) -> Self {
+        let columns = samples.n_features() + usize::from(config.fit_intercept);
+        let scaling = config.intercept_scaling;
+        let constant = if config.fit_intercept { scaling * scaling } else { 0.0 };
+        let by_row = matches!(solver, Solver::DualDescent | Solver::JointDualDescent);
+        let finishes = solver == Solver::DualDescent && columns <= FEW_COLUMNS;
+        let table = if by_row && !finishes {
+            Table::default()
+        } else {
+            Table::new(&samples, config.fit_intercept, compute)
+        };
+        let squared_lengths = if by_row { squared_lengths(&samples, constant) } else { Vec::new() };
+        Shared {
+            config,
+            samples,
+            class_weight,
+            solver,
+            constant,
+            table,
+            squared_lengths,
+            seed,
+            compute,
+            stop,
+        }
+    }
+
     fn fit(&self) -> Fit {
         let n_classes = self.samples.n_classes();
         let joint = matches!(self.solver, Solver::JointInteriorPoint | Solver::JointDualDescent);
@@ -201,50 +231,74 @@ impl Shared<'_> {
     /// Solves the problem of one class against the rest.
     fn solve(&self, class: usize) -> Solution {
         let (config, scaling) = (self.config, self.config.intercept_scaling);
+        match self.solver {
+            Solver::Newton => self.solve_by_newton(class, config),
+            Solver::ProximalNewton => {
+                proximal_newton(&self.problem(class), &self.prices(1.0 / scaling), config)
+            }
+            Solver::ColumnDescent => {
+                let (problem, price) = (self.problem(class), self.prices(1.0 / scaling));
+                descend_columns(&problem, &price, config, self.seed, class as u64)
+            }
+            Solver::InteriorPoint | Solver::JointInteriorPoint => {
+                self.solve_by_interior(class, config)
+            }
+            Solver::DualDescent | Solver::JointDualDescent => self.solve_by_descent(class),
+        }
+    }
+
+    fn problem(&self, class: usize) -> Problem<'_> {
         let height = self.table.height();
-        let problem = || Problem {
+        Problem {
             table: &self.table,
             sign: self.signs(class, height),
             cost: self.costs(Some(class), height),
             compute: self.compute,
             stop: self.stop,
-        };
-        match self.solver {
-            Solver::Newton => {
-                let few = self.table.width() <= FEW_COLUMNS;
-                newton(&problem(), &self.prices(1.0 / (scaling * scaling)), few, config)
-            }
-            Solver::ProximalNewton => {
-                proximal_newton(&problem(), &self.prices(1.0 / scaling), config)
-            }
-            Solver::ColumnDescent => {
-                let price = self.prices(1.0 / scaling);
-                descend_columns(&problem(), &price, config, self.seed, class as u64)
-            }
-            Solver::InteriorPoint | Solver::JointInteriorPoint => {
-                // The class is the first option, whose weights are free; the rest is the last.
-                let other = |row| u32::from(self.samples.code(row) != class);
-                let mut own: Vec<u32> = (0..self.samples.n_rows()).map(other).collect();
-                own.resize(height, 0);
-                let ridge = self.prices(1.0 / (scaling * scaling));
-                interior(
-                    &self.choices(own, self.costs(Some(class), height), &ridge, 2, 0.0),
-                    config,
-                )
-            }
-            Solver::DualDescent | Solver::JointDualDescent => {
-                let n_rows = self.samples.n_rows();
-                let problem = DualProblem {
-                    ground: self.ground(),
-                    sign: &self.signs(class, n_rows),
-                    cost: &self.costs(Some(class), n_rows),
-                    loss: config.loss,
-                    isa: self.compute.isa,
-                    stop: self.stop,
-                };
-                descend(&problem, config, self.seed, class as u64)
-            }
         }
+    }
+
+    fn solve_by_newton(&self, class: usize, config: &Config) -> Solution {
+        let scaling = config.intercept_scaling;
+        let ridge = self.prices(1.0 / (scaling * scaling));
+        newton(&self.problem(class), &ridge, self.table.width() <= FEW_COLUMNS, config)
+    }
+
+    fn solve_by_interior(&self, class: usize, config: &Config) -> Solution {
+        // The class is the first option, whose weights are free; the rest is the last.
+        let other = |row| u32::from(self.samples.code(row) != class);
+        let mut own: Vec<u32> = (0..self.samples.n_rows()).map(other).collect();
+        own.resize(self.table.height(), 0);
+        let cost = self.costs(Some(class), self.table.height());
+        let ridge = self.prices(1.0 / (config.intercept_scaling * config.intercept_scaling));
+        interior(&self.choices(own, cost, &ridge, 2, 0.0), config)
+    }
+
+    /// Descent on the multipliers. With few columns, C large and classes that overlap it takes
+    /// tens of thousands of passes; there another method finishes what it has not.
+    fn solve_by_descent(&self, class: usize) -> Solution {
+        let (config, n_rows) = (self.config, self.samples.n_rows());
+        let finishes = self.table.width() > 0 && config.max_iter > PATIENCE;
+        let patience = if finishes { PATIENCE } else { config.max_iter };
+        let problem = DualProblem {
+            ground: self.ground(),
+            sign: &self.signs(class, n_rows),
+            cost: &self.costs(Some(class), n_rows),
+            loss: config.loss,
+            isa: self.compute.isa,
+            stop: self.stop,
+        };
+        let descended = descend(&problem, &config.with_max_iter(patience), self.seed, class as u64);
+        if descended.outcome.converged || !finishes {
+            return descended;
+        }
+        let left = config.with_max_iter(config.max_iter - patience);
+        let mut finished = match config.loss {
+            Loss::Hinge => self.solve_by_interior(class, &left),
+            Loss::SquaredHinge => self.solve_by_newton(class, &left),
+        };
+        finished.outcome.iterations += patience;
+        if finished.outcome.objective <= descended.outcome.objective { finished } else { descended }
     }
 
     fn ground(&self) -> Ground<'_> {

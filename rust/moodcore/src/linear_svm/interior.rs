@@ -11,11 +11,11 @@
 //! many rows there are. Multipliers are kept as shares of the row's cost, so that neither C nor
 //! the weights of the rows change the path.
 
-use super::Solution;
 use super::cholesky::{Factor, start_of};
 use super::config::Config;
 use super::interior_rows::{Partial, Sort, Stretch, StretchTask};
 use super::table::{Table, dot};
+use super::{GOOD, Solution};
 use crate::parallel::Compute;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -143,14 +143,14 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
         let good = best.gap <= GAP * config.tol * best.objective;
         if good || best.age > 15 || in_all <= 0.0 {
             // What rounding stops on the last steps is good enough where the tolerance is met.
-            let good = best.gap <= 0.1 * config.tol * best.objective;
+            let good = best.gap <= GOOD * config.tol * best.objective;
             return Solution::new(best.weights, iteration, best.objective, good);
         }
         let factor = Factor::new(choices.matrix(&here.triangles), size);
         let change = newton_step(choices, &mut stretches, &factor, &penalty, &here, in_all);
         weights.iter_mut().zip(&change).for_each(|(w, d)| *w += d);
     }
-    let good = best.gap <= 0.1 * config.tol * best.objective;
+    let good = best.gap <= GOOD * config.tol * best.objective;
     Solution::new(best.weights, config.max_iter, best.objective, good)
 }
 

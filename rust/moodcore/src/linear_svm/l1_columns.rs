@@ -1,10 +1,10 @@
 //! Squared hinge with the sum of absolute weights, and many columns: coordinate descent.
 
-use super::Solution;
 use super::config::Config;
 use super::l1::{gap, penalty};
 use super::squared_hinge::{Curvature, Problem};
 use super::table::{BLOCK, dot};
+use super::{GOOD, Solution};
 use crate::kernels::{Simd, Task};
 use crate::rng::{Purpose, Stream};
 
@@ -56,7 +56,7 @@ pub(super) fn descend_columns(
                 let sums = problem.sums(&state.weights, Curvature::Without);
                 objective = sums.loss + penalty(price, &state.weights);
                 let gap = gap(price, &state.weights, &sums);
-                if gap <= 0.1 * config.tol * objective || enough < 1e-14 {
+                if gap <= GOOD * config.tol * objective || enough < 1e-14 {
                     return Solution::new(state.weights, iteration, objective, true);
                 }
                 enough *= 0.1;

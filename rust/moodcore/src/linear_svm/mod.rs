@@ -1,5 +1,5 @@
 //! Linear support vector machines: the problems of LIBLINEAR (Fan, Chang, Hsieh, Wang and Lin
-//! 2008), solved to a tenth of `tol` of their objective or better.
+//! 2008), solved to a hundredth of `tol` of their objective or better.
 //!
 //! | file | holds |
 //! |---|---|
@@ -35,6 +35,9 @@ mod table;
 
 pub use config::{Config, Dual, Loss, MultiClass, Penalty};
 pub use fit::{fit, solver};
+
+/// Share of `tol` that the distance from the optimum must fall below, relative to the objective.
+const GOOD: f64 = 0.01;
 
 /// How a problem was solved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
