@@ -6,6 +6,7 @@ use super::dual::{DualProblem, descend};
 use super::interior::{Choices, interior};
 use super::l1::proximal_newton;
 use super::l1_columns::descend_columns;
+use super::l1_support::solve_support;
 use super::primal::newton;
 use super::rows::{Ground, squared_lengths};
 use super::squared_hinge::Problem;
@@ -21,7 +22,7 @@ const FEW_COLUMNS: usize = 128;
 /// Unknowns up to which one problem of all classes is solved by the interior point method.
 const FEW_UNKNOWNS: usize = 256;
 
-/// Passes of dual descent after which, with few columns, another method finishes.
+/// Passes of coordinate descent after which another method finishes where it can.
 const PATIENCE: usize = 100;
 
 /// Which solver fits the hyperparameters and the shape of the table.
@@ -234,12 +235,10 @@ impl<'a> Shared<'a> {
         match self.solver {
             Solver::Newton => self.solve_by_newton(class, config),
             Solver::ProximalNewton => {
-                proximal_newton(&self.problem(class), &self.prices(1.0 / scaling), config)
+                let price = self.prices(1.0 / scaling);
+                proximal_newton(&self.problem(class), &price, vec![0.0; price.len()], config)
             }
-            Solver::ColumnDescent => {
-                let (problem, price) = (self.problem(class), self.prices(1.0 / scaling));
-                descend_columns(&problem, &price, config, self.seed, class as u64)
-            }
+            Solver::ColumnDescent => self.solve_by_columns(class),
             Solver::InteriorPoint | Solver::JointInteriorPoint => {
                 self.solve_by_interior(class, config)
             }
@@ -272,6 +271,25 @@ impl<'a> Shared<'a> {
         let cost = self.costs(Some(class), self.table.height());
         let ridge = self.prices(1.0 / (config.intercept_scaling * config.intercept_scaling));
         interior(&self.choices(own, cost, &ridge, 2, 0.0), config)
+    }
+
+    /// Descent by columns, which another method finishes where few columns matter.
+    fn solve_by_columns(&self, class: usize) -> Solution {
+        let (config, problem) = (self.config, self.problem(class));
+        let price = self.prices(1.0 / config.intercept_scaling);
+        let descend = |weights, config: &Config| {
+            descend_columns(&problem, &price, weights, config, self.seed, class as u64)
+        };
+        let patience = config.max_iter.min(PATIENCE);
+        let first = descend(vec![0.0; price.len()], &config.with_max_iter(patience));
+        if first.outcome.converged || patience == config.max_iter {
+            return first;
+        }
+        let left = config.with_max_iter(config.max_iter - patience);
+        let finished = solve_support(&problem, &price, first.weights.clone(), &left);
+        let mut solution = finished.unwrap_or_else(|| descend(first.weights, &left));
+        solution.outcome.iterations += patience;
+        solution
     }
 
     /// Descent on the multipliers. With few columns, C large and classes that overlap it takes

@@ -7,7 +7,7 @@
 //! and Lin 2010, section 4). Both end when the duality gap is small.
 
 use super::Solution;
-use super::cholesky::start_of;
+use super::cholesky::{Factor, start_of};
 use super::config::Config;
 use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
@@ -37,12 +37,16 @@ pub(super) fn gap(price: &[f64], weights: &[f64], sums: &Sums) -> f64 {
     sums.loss + penalty(price, weights) - dual
 }
 
-/// Minimises penalty and loss where all second derivatives fit a small matrix.
-pub(super) fn proximal_newton(problem: &Problem<'_>, price: &[f64], config: &Config) -> Solution {
-    let n = price.len();
-    let mut weights = vec![0.0; n];
+/// Minimises penalty and loss where all second derivatives fit a small matrix, from the weights
+/// given.
+pub(super) fn proximal_newton(
+    problem: &Problem<'_>,
+    price: &[f64],
+    mut weights: Vec<f64>,
+    config: &Config,
+) -> Solution {
     let mut here = problem.sums(&weights, Curvature::Full);
-    let mut objective = here.loss;
+    let mut objective = here.loss + penalty(price, &weights);
     for iteration in 1..=config.max_iter {
         if problem.stopped() {
             return Solution::new(weights, iteration, objective, false);
@@ -53,16 +57,14 @@ pub(super) fn proximal_newton(problem: &Problem<'_>, price: &[f64], config: &Con
         let step = quadratic_step(&here, &weights, price);
         let whole: Vec<f64> = weights.iter().zip(&step).map(|(w, d)| w + d).collect();
         let fall = penalty(price, &weights) - penalty(price, &whole) - dot(&here.gradient, &step);
-        let mut t = 1.0;
-        let (point, next, value) = loop {
-            let point: Vec<f64> = weights.iter().zip(&step).map(|(w, d)| w + t * d).collect();
-            let next = problem.sums(&point, Curvature::Full);
-            let value = next.loss + penalty(price, &point);
-            if value <= objective - SUFFICIENT * t * fall || t < 1e-12 || problem.stopped() {
-                break (point, next, value);
-            }
-            t *= 0.5;
-        };
+        let (mut point, mut next) = (whole.clone(), problem.sums(&whole, Curvature::Full));
+        let mut value = next.loss + penalty(price, &point);
+        if value > objective - SUFFICIENT * fall {
+            let t = length(problem, price, &weights, &step);
+            point = weights.iter().zip(&step).map(|(w, d)| w + t * d).collect();
+            next = problem.sums(&point, Curvature::Full);
+            value = next.loss + penalty(price, &point);
+        }
         if value >= objective {
             // What the step promised is less than rounding: this is the optimum.
             return Solution::new(weights, iteration, objective, true);
@@ -72,35 +74,120 @@ pub(super) fn proximal_newton(problem: &Problem<'_>, price: &[f64], config: &Con
     Solution::new(weights, config.max_iter, objective, false)
 }
 
-/// Minimises `g d + d' H d / 2 + penalty(w + d)` by coordinate descent.
+/// Where along the step, before its end, the objective is least: a zero of the slope, which never
+/// falls and jumps where a weight changes its sign.
+fn length(problem: &Problem<'_>, price: &[f64], weights: &[f64], step: &[f64]) -> f64 {
+    let (mut low, mut high, mut t) = (0.0, 1.0, 1.0);
+    for _ in 0..60 {
+        let point: Vec<f64> = weights.iter().zip(step).map(|(w, d)| w + t * d).collect();
+        let (mut slope, bend) = problem.slope(&point, step);
+        for ((w, d), price) in point.iter().zip(step).zip(price) {
+            slope += if *w == 0.0 { price * d.abs() } else { price * d * w.signum() };
+        }
+        if slope > 0.0 {
+            high = t;
+        } else {
+            low = t;
+        }
+        if high - low < 1e-9 * high || problem.stopped() {
+            break;
+        }
+        let newton = t - slope / bend;
+        // Newton's method alone may creep towards a jump from one side.
+        let inside = newton > low + 0.01 * (high - low) && newton < high - 0.01 * (high - low);
+        t = if inside { newton } else { 0.5 * (low + high) };
+    }
+    low
+}
+
+/// A trace of a ridge makes the least unique where the matrix of few rows is singular.
+const RIDGE: f64 = 1e-10;
+
+/// The quadratic problem of one step: minimise `g d + d' H d / 2 + penalty(w + d)`.
+struct Quadratic<'a> {
+    square: Vec<f64>,
+    price: &'a [f64],
+    /// The weights with the step.
+    point: Vec<f64>,
+    /// The derivative by each, without the penalty.
+    slope: Vec<f64>,
+}
+
+impl Quadratic<'_> {
+    fn bend(&self, j: usize) -> f64 {
+        self.square[j * self.price.len() + j] * (1.0 + RIDGE) + f64::MIN_POSITIVE
+    }
+
+    fn change(&mut self, j: usize, by: f64) {
+        let n = self.price.len();
+        self.point[j] += by;
+        let column = &self.square[j * n..][..n];
+        self.slope.iter_mut().zip(column).for_each(|(slope, h)| *slope += by * h);
+    }
+
+    /// Sets each weight to its best value in turn; gives how much that helped.
+    fn cycle(&mut self) -> f64 {
+        let mut progress = 0.0;
+        for j in 0..self.price.len() {
+            let (bend, old) = (self.bend(j), self.point[j]);
+            let by = shrink(old - self.slope[j] / bend, self.price[j] / bend) - old;
+            if by != 0.0 && by.is_finite() {
+                self.change(j, by);
+                progress += bend * by * by;
+            }
+        }
+        progress
+    }
+
+    /// Sets all weights that are not zero to their best values together, as far as none changes
+    /// its sign; where one would, it becomes zero (Lee, Battle, Raina and Ng 2007). Descent alone
+    /// creeps along directions that the matrix hardly bends.
+    fn leap(&mut self) -> f64 {
+        let support: Vec<usize> = (0..self.price.len()).filter(|&j| self.point[j] != 0.0).collect();
+        let mut triangle = Vec::with_capacity(start_of(support.len()));
+        for (at, &i) in support.iter().enumerate() {
+            triangle.extend(support[..at].iter().map(|&j| self.square[i * self.price.len() + j]));
+            triangle.push(self.bend(i));
+        }
+        let pull = |&j: &usize| -(self.slope[j] + self.price[j].copysign(self.point[j]));
+        let mut step: Vec<f64> = support.iter().map(pull).collect();
+        let slope = step.clone();
+        Factor::new(triangle, support.len()).solve(&mut step);
+        let promised = dot(&slope, &step);
+        let room = |(&j, by): (&usize, &f64)| {
+            if self.point[j] * by < 0.0 { -self.point[j] / by } else { f64::INFINITY }
+        };
+        let length = support.iter().zip(&step).map(room).fold(1.0, f64::min);
+        for (&j, by) in support.iter().zip(&step) {
+            let to = self.point[j] + length * by;
+            let crosses = to * self.point[j] <= 0.0;
+            self.change(j, if crosses { -self.point[j] } else { length * by });
+        }
+        length * promised
+    }
+}
+
+/// Solves the quadratic problem by cycles and leaps in turn; gives the step.
 fn quadratic_step(here: &Sums, weights: &[f64], price: &[f64]) -> Vec<f64> {
     let n = weights.len();
     let triangle = &here.curvature;
     let entry = |i: usize, j: usize| triangle[start_of(i.max(j)) + i.min(j)];
-    let square: Vec<f64> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
-    let mut slope = here.gradient.clone();
-    let mut step = vec![0.0; n];
+    let mut problem = Quadratic {
+        square: (0..n * n).map(|at| entry(at / n, at % n)).collect(),
+        price,
+        point: weights.to_vec(),
+        slope: here.gradient.clone(),
+    };
     let mut in_all = 0.0;
-    for _ in 0..1000 {
-        let mut progress = 0.0;
-        for j in 0..n {
-            let column = &square[j * n..][..n];
-            // The matrix of few rows is singular; a trace of a ridge makes the least unique.
-            let bend = column[j] * (1.0 + 1e-10) + f64::MIN_POSITIVE;
-            let old = weights[j] + step[j];
-            let change = shrink(old - slope[j] / bend, price[j] / bend) - old;
-            if change != 0.0 && change.is_finite() {
-                step[j] += change;
-                slope.iter_mut().zip(column).for_each(|(slope, h)| *slope += change * h);
-                progress += bend * change * change;
-            }
-        }
+    for _ in 0..200 {
+        let progress = problem.cycle() + problem.cycle();
         in_all += progress;
         if progress <= 1e-16 * in_all {
             break;
         }
+        in_all += problem.leap();
     }
-    step
+    problem.point.iter().zip(weights).map(|(to, from)| to - from).collect()
 }
 
 /// Moves a value towards zero by an amount, and no further than zero.

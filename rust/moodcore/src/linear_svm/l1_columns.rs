@@ -23,23 +23,25 @@ struct State {
     violation: f64,
 }
 
-/// Minimises penalty and loss.
+/// Minimises penalty and loss, from the weights given.
 pub(super) fn descend_columns(
     problem: &Problem<'_>,
     price: &[f64],
+    weights: Vec<f64>,
     config: &Config,
     seed: u64,
     class: u64,
 ) -> Solution {
     let n = price.len();
     let mut state = State {
-        weights: vec![0.0; n],
-        lacks: vec![1.0; problem.table.height()],
+        weights,
+        lacks: vec![0.0; problem.table.height()],
         order: (0..n).collect(),
         n_active: n,
         margin: f64::INFINITY,
         violation: 0.0,
     };
+    refresh(problem, &mut state);
     let mut stream = Stream::new(seed, Purpose::Coordinates, class);
     let (mut first, mut enough) = (None, config.tol);
     let mut objective = f64::INFINITY;

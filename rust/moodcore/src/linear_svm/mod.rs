@@ -13,6 +13,7 @@
 //! | `dual` | hinge and squared hinge, squared penalty: descent on multipliers |
 //! | `interior`, `interior_rows` | hinge losses of few weights: interior point method |
 //! | `l1`, `l1_columns` | squared hinge, absolute penalty: proximal Newton, descent by columns |
+//! | `l1_support` | the former on the columns that the latter has found to matter |
 //! | `crammer_singer` | one problem for all classes: descent on multipliers |
 //!
 //! The intercept is the weight of a constant feature `intercept_scaling`, as in LIBLINEAR. The
@@ -28,6 +29,7 @@ mod interior;
 mod interior_rows;
 mod l1;
 mod l1_columns;
+mod l1_support;
 mod primal;
 mod rows;
 mod squared_hinge;

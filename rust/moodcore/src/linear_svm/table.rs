@@ -46,6 +46,17 @@ impl Table {
         Table { values, n_rows, width }
     }
 
+    /// A table of some of the columns.
+    pub(super) fn select(&self, columns: &[usize]) -> Table {
+        let mut values = Vec::with_capacity(self.height() * columns.len());
+        for block in 0..self.n_blocks() {
+            for &column in columns {
+                values.extend_from_slice(self.column(block, column));
+            }
+        }
+        Table { values, n_rows: self.n_rows, width: columns.len() }
+    }
+
     /// Columns, that of ones included.
     pub(super) fn width(&self) -> usize {
         self.width

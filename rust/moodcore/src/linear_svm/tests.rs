@@ -180,8 +180,8 @@ proptest! {
         let c = libm::pow(10.0, f64::from(exponent));
         let price = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5];
         let (one, other) = with_problem(&rows, c, |problem| {
-            let one = proximal_newton(problem, &price, &config(c));
-            (one, descend_columns(problem, &price, &config(c), 3, 1))
+            let one = proximal_newton(problem, &price, vec![0.0; 7], &config(c));
+            (one, descend_columns(problem, &price, vec![0.0; 7], &config(c), 3, 1))
         });
         prop_assert!(one.outcome.converged && other.outcome.converged);
         assert_near(one.outcome.objective, other.outcome.objective);
