@@ -99,7 +99,7 @@ def hinge_dual(signed, margins, cost, w):
     free = np.abs(margins - 1) < 1e-3
     if free.any():
         missing = w - signed[~free].T @ a[~free]
-        solved = lsq_linear(signed[free].T, missing, bounds=(0, cost[free]), tol=1e-14)
+        solved = lsq_linear(signed[free].T, missing, bounds=(0, cost[free]), method="bvls")
         a[free] = np.clip(solved.x, 0, cost[free])
     pull = signed.T @ a
     return a.sum() - pull @ pull / 2

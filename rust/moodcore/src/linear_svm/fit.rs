@@ -286,7 +286,7 @@ impl<'a> Shared<'a> {
             return first;
         }
         let left = config.with_max_iter(config.max_iter - patience);
-        let finished = solve_support(&problem, &price, first.weights.clone(), &left);
+        let finished = solve_support(&problem, &price, &left);
         let mut solution = finished.unwrap_or_else(|| descend(first.weights, &left));
         solution.outcome.iterations += patience;
         solution
@@ -316,7 +316,8 @@ impl<'a> Shared<'a> {
             Loss::SquaredHinge => self.solve_by_newton(class, &left),
         };
         finished.outcome.iterations += patience;
-        if finished.outcome.objective <= descended.outcome.objective { finished } else { descended }
+        let better = finished.outcome.objective <= descended.outcome.objective;
+        if better || finished.outcome.converged { finished } else { descended }
     }
 
     fn ground(&self) -> Ground<'_> {

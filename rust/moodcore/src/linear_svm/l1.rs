@@ -103,6 +103,11 @@ fn length(problem: &Problem<'_>, price: &[f64], weights: &[f64], step: &[f64]) -
 /// A trace of a ridge makes the least unique where the matrix of few rows is singular.
 const RIDGE: f64 = 1e-10;
 
+/// Cycles before a leap, which costs as much as many of them, and how often both are done; what
+/// is then missing the next step makes up for.
+const CYCLES: usize = 8;
+const ROUNDS: usize = 12;
+
 /// The quadratic problem of one step: minimise `g d + d' H d / 2 + penalty(w + d)`.
 struct Quadratic<'a> {
     square: Vec<f64>,
@@ -179,10 +184,10 @@ fn quadratic_step(here: &Sums, weights: &[f64], price: &[f64]) -> Vec<f64> {
         slope: here.gradient.clone(),
     };
     let mut in_all = 0.0;
-    for _ in 0..200 {
-        let progress = problem.cycle() + problem.cycle();
+    for _ in 0..ROUNDS {
+        let progress = (0..CYCLES).map(|_| problem.cycle()).fold(0.0, |_, last| last);
         in_all += progress;
-        if progress <= 1e-16 * in_all {
+        if progress <= 1e-14 * in_all {
             break;
         }
         in_all += problem.leap();

@@ -59,6 +59,12 @@ impl Problem<'_> {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// The same rows at other costs.
+    pub(super) fn with_costs(&self, cost: Vec<f64>) -> Self {
+        let Problem { table, compute, stop, .. } = *self;
+        Problem { table, sign: self.sign.clone(), cost, compute, stop }
+    }
+
     /// Sum of `cost max(0, 1 - sign score)^2` over the rows, and its derivatives.
     pub(super) fn sums(&self, weights: &[f64], curvature: Curvature) -> Sums {
         let width = self.table.width();
