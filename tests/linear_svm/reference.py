@@ -5,7 +5,7 @@ each row, t its label of -1 or 1.
 """
 
 import numpy as np
-from scipy.optimize import lsq_linear
+from scipy.optimize import lsq_linear, minimize
 
 
 def costs(model, y, weight=None):
@@ -98,8 +98,15 @@ def hinge_dual(signed, margins, cost, w):
     a = np.where(margins < 1, cost, 0.0)
     free = np.abs(margins - 1) < 1e-3
     if free.any():
-        missing = w - signed[~free].T @ a[~free]
-        solved = lsq_linear(signed[free].T, missing, bounds=(0, cost[free]), method="bvls")
-        a[free] = np.clip(solved.x, 0, cost[free])
+        Z, fixed = signed[free], signed[~free].T @ a[~free]
+        start = lsq_linear(Z.T, w - fixed, bounds=(0, cost[free]), method="bvls").x
+
+        def negative(part):
+            pull = fixed + Z.T @ part
+            return pull @ pull / 2 - part.sum(), Z @ pull - 1
+
+        bounds = [(0, most) for most in cost[free]]
+        tight = {"ftol": 1e-15, "gtol": 1e-12, "maxiter": 10_000}
+        a[free] = minimize(negative, start, jac=True, bounds=bounds, options=tight).x
     pull = signed.T @ a
     return a.sum() - pull @ pull / 2

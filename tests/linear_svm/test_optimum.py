@@ -86,8 +86,10 @@ def test_no_objective_is_above_that_of_scikit_learn(params, dual, table, more):
 def test_the_dual_problem_says_that_it_is_the_optimum(params, table, more):
     X, y, weight, _ = table
     model = ours(params | more, table, tol=1e-6)
+    # The reference finds the hinge's multipliers to no more than some 1e-6.
+    most = 2e-5 if "loss" in params else 1e-6
     for gap, value in zip(gaps(model, X, y, weight), objectives(model, X, y, weight), strict=True):
-        assert gap <= 1e-6 * value + 1e-9
+        assert gap <= most * value + 1e-9
 
 
 @pytest.mark.parametrize("params", [{}, {"penalty": "l1"}], ids=str)

@@ -13,8 +13,6 @@ use crate::kernels::{Isa, Simd, Task};
 use crate::rng::{Purpose, Stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const STRIDE: usize = 1 << 10;
-
 /// All classes together, as the rows are read one by one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JointProblem<'a> {
@@ -47,6 +45,9 @@ impl JointProblem<'_> {
             state.weights.iter().map(|weights| 0.5 * self.ground.squared_norm(weights)).sum();
         let (mut primal, mut dual) = (penalty, -penalty);
         for (row, multipliers) in state.multipliers.chunks_exact(self.n_classes).enumerate() {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
             let own = self.own[row] as usize;
             let wanted = self.ground.score(row, &state.weights[own]);
             let mut lacks = 0.0_f64;
@@ -119,8 +120,9 @@ impl Task for PassTask<'_> {
     fn run<S: Simd>(self) {
         let PassTask { problem, state, stream } = self;
         let (mut worst, mut at) = (0.0_f64, 0);
+        let stride = (problem.ground.stride() / problem.n_classes).max(1);
         while at < state.n_active {
-            if at % STRIDE == 0 && problem.stop.load(Ordering::Relaxed) {
+            if at % stride == 0 && problem.stop.load(Ordering::Relaxed) {
                 return;
             }
             let left = (state.n_active - at) as u64;

@@ -12,9 +12,6 @@ use crate::kernels::{Isa, Simd, Task};
 use crate::rng::{Purpose, Stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Rows between two looks at whether the work shall end.
-const STRIDE: usize = 1 << 12;
-
 /// One class against the rest, as the rows are read one by one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DualProblem<'a> {
@@ -43,7 +40,7 @@ impl DualProblem<'_> {
         let penalty = 0.5 * self.ground.squared_norm(weights);
         let (mut primal, mut dual) = (penalty, -penalty);
         for (row, &multiplier) in multipliers.iter().enumerate() {
-            if self.cost[row] <= 0.0 {
+            if self.cost[row] <= 0.0 || self.stop.load(Ordering::Relaxed) {
                 continue;
             }
             let lacks = (1.0 - self.sign[row] * self.ground.score(row, weights)).max(0.0);
@@ -131,9 +128,9 @@ impl Task for PassTask<'_> {
     fn run<S: Simd>(self) {
         let PassTask { problem, state, stream } = self;
         let (mut high, mut low) = (f64::NEG_INFINITY, f64::INFINITY);
-        let mut at = 0;
+        let (mut at, stride) = (0, problem.ground.stride());
         while at < state.n_active {
-            if at % STRIDE == 0 && problem.stop.load(Ordering::Relaxed) {
+            if at % stride == 0 && problem.stop.load(Ordering::Relaxed) {
                 return;
             }
             let left = (state.n_active - at) as u64;

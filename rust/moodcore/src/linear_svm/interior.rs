@@ -99,9 +99,7 @@ impl Choices<'_> {
     fn pass(&self, stretches: &mut [Stretch], sort: Sort<'_>) -> Partial {
         let long = self.table.is_long();
         self.compute.team.for_each_of(long, stretches, |_, stretch| {
-            if !self.stop.load(Ordering::Relaxed) {
-                self.compute.isa.run(StretchTask { choices: self, sort, stretch });
-            }
+            self.compute.isa.run(StretchTask { choices: self, sort, stretch });
         });
         let mut total = Partial::default();
         stretches.iter().for_each(|stretch| total.add(&stretch.sums));

@@ -16,6 +16,7 @@ use super::interior::Choices;
 use super::table::{BLOCK, dot};
 use crate::kernels::{Simd, Task};
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 /// Slacks and shares of a block's rows, and the direction in which they shall go.
 #[derive(Debug)]
@@ -138,6 +139,9 @@ impl Task for StretchTask<'_> {
             stretch.sums.triangles = vec![0.0; pairs * each];
         }
         for (block, rows) in stretch.blocks.clone().zip(&mut stretch.rows) {
+            if choices.stop.load(Ordering::Relaxed) {
+                return;
+            }
             let sums = &mut stretch.sums;
             match sort {
                 Sort::Equations => equations(choices, block, rows, &mut room, sums),

@@ -27,6 +27,11 @@ pub(super) struct WeightVector {
 }
 
 impl Ground<'_> {
+    /// Rows between two looks at whether the work shall end: a millisecond of plain code.
+    pub(super) fn stride(&self) -> usize {
+        ((1 << 20) / self.samples.n_features()).max(1)
+    }
+
     pub(super) fn zero_weights(&self) -> WeightVector {
         WeightVector { weights: vec![0.0; self.samples.n_features()], intercept: 0.0 }
     }

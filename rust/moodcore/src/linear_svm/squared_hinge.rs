@@ -143,6 +143,9 @@ impl Task for SumsTask<'_> {
         let (table, sums) = (self.problem.table, self.sums);
         let mut room = [[0.0; BLOCK]; 4];
         for block in self.blocks {
+            if self.problem.stopped() {
+                return;
+            }
             let rows = table.rows(block);
             let [score, factor, second, scaled] = &mut room;
             let score = &mut score[..rows.len()];
