@@ -27,7 +27,7 @@ class LinearSVM(CoreClassifier):
     With labels :math:`y_i = \pm 1` (a class against the rest) it minimises
     :math:`P(w) + C \sum_i s_i\,L(y_i(w^T x_i + b))`, where :math:`L` is what a margin lacks of one
     (or its square) and :math:`P` is half the squared length of the weights (or the sum of their
-    sizes). The objective is within ``tol / 100`` of the optimum, relatively, and mostly much nearer.
+    sizes). The objective is within ``tol / 100`` of the optimum, relatively, and mostly nearer.
     Features should be on one scale (:class:`sklearn.preprocessing.StandardScaler`). The same seed
     gives the same weights to the bit, whatever ``n_jobs`` and the processor.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import gaps, objectives
+from linear_svm_reference import gaps, objectives
 from sklearn.svm import LinearSVC
 
 from moodcore import LinearSVM

@@ -35,9 +35,7 @@ def objectives(model, X, y, weight=None):
     ):
         lacks = np.maximum(0, 1 - t * (X @ w + b))
         own = b / model.intercept_scaling
-        penalty = (
-            np.abs(w).sum() + abs(own) if model.penalty == "l1" else (w @ w + own * own) / 2
-        )
+        penalty = np.abs(w).sum() + abs(own) if model.penalty == "l1" else (w @ w + own * own) / 2
         found.append(penalty + cost @ (lacks if model.loss == "hinge" else lacks**2))
     return found
 
