@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from moodcore import songs
     from moodcore.gbt import GBT
+    from moodcore.linear_svm import LinearSVM
     from moodcore.mlp import MLP
     from moodcore.model_file import load
     from moodcore.platform import show_versions
     from moodcore.svm import SVM
 
-__all__ = ["GBT", "MLP", "SVM", "__version__", "load", "show_versions", "songs"]
+__all__ = ["GBT", "MLP", "SVM", "LinearSVM", "__version__", "load", "show_versions", "songs"]
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
     "GBT": "moodcore.gbt",
+    "LinearSVM": "moodcore.linear_svm",
     "MLP": "moodcore.mlp",
     "SVM": "moodcore.svm",
     "load": "moodcore.model_file",

@@ -28,6 +28,9 @@ __all__ = [
     "gbt_fit",
     "gbt_probabilities",
     "instruction_sets",
+    "linear_svm_check",
+    "linear_svm_defaults",
+    "linear_svm_fit",
     "mlp_check",
     "mlp_defaults",
     "mlp_fit",
@@ -111,6 +114,19 @@ def gbt_probabilities(
     margins: NDArray[np.float64], n_classes: int, *, log: bool = False
 ) -> NDArray[np.float64]: ...
 def instruction_sets() -> list[str]: ...
+def linear_svm_check(params: str) -> None: ...
+def linear_svm_defaults() -> str: ...
+def linear_svm_fit(
+    params: str,
+    train: _Samples,
+    n_classes: int,
+    *,
+    class_weight: NDArray[np.float64] | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    instructions: str,
+    on_poll: Callable[[], object] | None = None,
+) -> dict[str, Any]: ...
 def mlp_check(params: str) -> None: ...
 def mlp_defaults() -> str: ...
 def mlp_fit(

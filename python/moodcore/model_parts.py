@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore._gbt_file import read_gbt, write_gbt
+from moodcore._linear_svm_file import read_linear_svm, write_linear_svm
 from moodcore._model_values import (
     Arrays,
     Described,
@@ -296,6 +297,7 @@ _KINDS: dict[str, tuple[_Writer, _Reader]] = {
     "BalancedClassifier": (_write_balanced, _read_balanced),
     "CorrelationFilter": (_write_filter, _read_filter),
     "GBT": (write_gbt, read_gbt),
+    "LinearSVM": (write_linear_svm, read_linear_svm),
     "MLP": (_write_mlp, _read_mlp),
     "MinMaxScaler": (_write_scaler, _read_scaler),
     "Pipeline": (_write_steps, _read_plain_pipeline),

@@ -1,5 +1,7 @@
 //! NumPy arrays as the slices that the crate reads.
 
+use crate::errors::to_python;
+use moodcore::Samples;
 use moodcore::mlp::Layer;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
@@ -7,6 +9,18 @@ use pyo3::prelude::*;
 
 /// Weights and biases of each layer as Python sends and receives them.
 pub(crate) type LayerArrays<'py> = Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>)>;
+
+/// Features, class codes and weights of the rows, as Python sends them.
+pub(crate) type SampleArrays<'py> =
+    (PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, u32>, Option<PyReadonlyArray1<'py, f32>>);
+
+/// The rows as the crate reads them, checked.
+pub(crate) fn samples<'a>(arrays: &'a SampleArrays<'_>, n_classes: usize) -> PyResult<Samples<'a>> {
+    let (x, y, weight) = arrays;
+    let (x, n_features) = matrix(x)?;
+    let weight = weight.as_ref().map(vector).transpose()?;
+    Samples::new(x, n_features, vector(y)?, n_classes, weight).map_err(to_python)
+}
 
 /// The values of a C-contiguous matrix and its number of columns.
 pub(crate) fn matrix<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<(&'a [f32], usize)> {

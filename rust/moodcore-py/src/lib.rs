@@ -12,6 +12,7 @@ mod gbt_arrays;
 mod gbt_listener;
 mod gbt_model;
 mod gbt_tables;
+mod linear_svm;
 mod mlp;
 mod monitor;
 mod platform;
@@ -26,6 +27,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(gbt::gbt_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_fit, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_probabilities, module)?)?;
+    module.add_function(wrap_pyfunction!(linear_svm::linear_svm_check, module)?)?;
+    module.add_function(wrap_pyfunction!(linear_svm::linear_svm_defaults, module)?)?;
+    module.add_function(wrap_pyfunction!(linear_svm::linear_svm_fit, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_check, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_fit, module)?)?;

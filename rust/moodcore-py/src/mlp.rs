@@ -1,31 +1,20 @@
 //! The multilayer perceptron for Python.
 
-use crate::arrays::{LayerArrays, matrix, read_layers, vector, write_layers};
+use crate::arrays::{LayerArrays, SampleArrays, matrix, read_layers, samples, write_layers};
 use crate::errors::to_python;
 use crate::monitor::PythonMonitor;
 use crate::platform::instruction_set;
+use moodcore::Error;
 use moodcore::kernels::ScoreKind;
 use moodcore::mlp::{Config, Fit, History, Network, Outcome, State, fit, predict};
 use moodcore::parallel::{Compute, Team};
-use moodcore::{Error, Samples};
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Features, class codes and weights of the rows, as Python sends them.
-type SampleArrays<'py> =
-    (PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, u32>, Option<PyReadonlyArray1<'py, f32>>);
-
 /// Weights, velocities and finished epochs, as Python keeps them.
 type StateArrays<'py> = (LayerArrays<'py>, LayerArrays<'py>, usize);
-
-fn samples<'a>(arrays: &'a SampleArrays<'_>, n_classes: usize) -> PyResult<Samples<'a>> {
-    let (x, y, weight) = arrays;
-    let (x, n_features) = matrix(x)?;
-    let weight = weight.as_ref().map(vector).transpose()?;
-    Samples::new(x, n_features, vector(y)?, n_classes, weight).map_err(to_python)
-}
 
 /// Checks hyperparameters, a JSON object; raises what `mlp_fit` would raise.
 #[pyfunction]

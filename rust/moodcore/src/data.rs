@@ -94,6 +94,18 @@ impl<'a> Samples<'a> {
         &self.x[row * self.n_features..][..self.n_features]
     }
 
+    /// The class code of one row.
+    #[inline(always)]
+    pub(crate) fn code(&self, row: usize) -> usize {
+        self.y[row] as usize
+    }
+
+    /// The weight of one row.
+    #[inline(always)]
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        self.weight.map_or(1.0, |weight| f64::from(weight[row]))
+    }
+
     /// Copies the features of the chosen rows to rows of whole vectors.
     #[inline(always)]
     pub(crate) fn gather_features<S: Simd>(&self, rows: &[u32], to: &mut [f32]) {

@@ -22,6 +22,7 @@ mod data;
 mod error;
 pub mod gbt;
 pub mod kernels;
+pub mod linear_svm;
 pub mod mlp;
 pub mod monitor;
 pub mod parallel;

@@ -22,6 +22,8 @@ pub enum Purpose {
     Drop = 8,
     /// Folds of a pair of classes in calibration; the index is the pair.
     Folds = 9,
+    /// Order of coordinates in a descent; the index is the class.
+    Coordinates = 10,
 }
 
 /// A stream of 64-bit numbers: `SplitMix64` (Steele, Lea and Flood 2014) from a hashed start.

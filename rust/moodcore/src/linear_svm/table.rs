@@ -1,0 +1,219 @@
+//! The features by columns in blocks of rows, and the sums over them.
+//!
+//! A block is small enough to stay in the cache while all that needs it is computed. Sums run in
+//! eight lanes over the rows of a block; blocks are added in their order within a stretch, and
+//! stretches, whose number depends on the number of rows alone, in theirs.
+
+use crate::Samples;
+use crate::parallel::Compute;
+use std::ops::Range;
+
+/// Rows of a block: with eight columns, half of a first-level cache.
+pub(super) const BLOCK: usize = 512;
+/// Columns are filled up with zeros to a multiple of this.
+const HEIGHT: usize = 16;
+const LANES: usize = 8;
+/// Most parts into which a pass over all rows is cut.
+const STRETCHES: usize = 32;
+
+/// The features and, where there is an intercept, a last column of ones.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    values: Vec<f32>,
+    n_rows: usize,
+    width: usize,
+}
+
+impl Table {
+    /// Turns rows into columns.
+    pub(super) fn new(samples: &Samples<'_>, intercept: bool, compute: Compute<'_>) -> Self {
+        let n_rows = samples.n_rows();
+        let width = samples.n_features() + usize::from(intercept);
+        let mut values = vec![0.0; n_rows.next_multiple_of(HEIGHT) * width];
+        let mut blocks: Vec<_> = values.chunks_mut(BLOCK * width).collect();
+        compute.team.for_each_of(n_rows > BLOCK, &mut blocks, |block, values| {
+            let height = values.len() / width;
+            let first = block * BLOCK;
+            for row in first..n_rows.min(first + height) {
+                for (column, &value) in samples.row(row).iter().enumerate() {
+                    values[column * height + row - first] = value;
+                }
+            }
+            if intercept {
+                values[(width - 1) * height..].fill(1.0);
+            }
+        });
+        Table { values, n_rows, width }
+    }
+
+    /// A table of some of the columns.
+    pub(super) fn select(&self, columns: &[usize]) -> Table {
+        let mut values = Vec::with_capacity(self.height() * columns.len());
+        for block in 0..self.n_blocks() {
+            for &column in columns {
+                values.extend_from_slice(self.column(block, column));
+            }
+        }
+        Table { values, n_rows: self.n_rows, width: columns.len() }
+    }
+
+    /// Columns, that of ones included.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows, without those that fill up.
+    pub(super) fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Rows with those that fill up: what arrays of one entry a row have.
+    pub(super) fn height(&self) -> usize {
+        self.n_rows.next_multiple_of(HEIGHT)
+    }
+
+    pub(super) fn n_blocks(&self) -> usize {
+        self.n_rows.div_ceil(BLOCK)
+    }
+
+    /// The rows of a block, as a range of all.
+    #[inline(always)]
+    pub(super) fn rows(&self, block: usize) -> Range<usize> {
+        block * BLOCK..self.height().min((block + 1) * BLOCK)
+    }
+
+    /// One column of a block.
+    #[inline(always)]
+    pub(super) fn column(&self, block: usize, column: usize) -> &[f32] {
+        let height = self.rows(block).len();
+        &self.values[block * BLOCK * self.width + column * height..][..height]
+    }
+
+    /// The blocks in stretches that threads share.
+    pub(super) fn stretches(&self) -> Vec<Range<usize>> {
+        let length = self.n_blocks().div_ceil(STRETCHES);
+        let starts = (0..self.n_blocks()).step_by(length);
+        starts.map(|first| first..self.n_blocks().min(first + length)).collect()
+    }
+
+    /// Whether a pass is long enough to be shared by threads.
+    pub(super) fn is_long(&self) -> bool {
+        self.values.len() > 1 << 15
+    }
+
+    /// `out = X weights` in the rows of a block.
+    #[inline(always)]
+    pub(super) fn scores(&self, block: usize, weights: &[f64], out: &mut [f64]) {
+        out.fill(0.0);
+        let (fours, rest) = weights.as_chunks::<4>();
+        for (at, w) in fours.iter().enumerate() {
+            let [a, b, c, d] = std::array::from_fn(|i| self.column(block, 4 * at + i));
+            for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *out += (w[0] * f64::from(a) + w[1] * f64::from(b))
+                    + (w[2] * f64::from(c) + w[3] * f64::from(d));
+            }
+        }
+        for (at, w) in rest.iter().enumerate() {
+            let column = self.column(block, 4 * fours.len() + at);
+            for (out, &x) in out.iter_mut().zip(column) {
+                *out += w * f64::from(x);
+            }
+        }
+    }
+
+    /// `sums[j] += factors . column j` for each of the first `sums.len()` columns.
+    #[inline(always)]
+    pub(super) fn add_products(&self, block: usize, factors: &[f64], sums: &mut [f64]) {
+        let last = sums.len() - 1;
+        for (at, sums) in sums.chunks_mut(4).enumerate() {
+            // Where fewer than four are left, the last is taken several times.
+            let columns = std::array::from_fn(|i| self.column(block, last.min(4 * at + i)));
+            let found = dot_four(factors, columns);
+            sums.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
+        }
+    }
+
+    /// Adds `sum of factor x x'` over the rows to a packed lower triangle; `scaled` is room for
+    /// a column.
+    #[inline(always)]
+    pub(super) fn add_outer_products(
+        &self,
+        block: usize,
+        factors: &[f64],
+        scaled: &mut [f64],
+        triangle: &mut [f64],
+    ) {
+        let mut rest = triangle;
+        for column in 0..self.width {
+            let values = self.column(block, column);
+            for ((scaled, &factor), &x) in scaled.iter_mut().zip(factors).zip(values) {
+                *scaled = factor * f64::from(x);
+            }
+            let (row, below) = rest.split_at_mut(column + 1);
+            self.add_products(block, scaled, row);
+            rest = below;
+        }
+    }
+}
+
+/// The products of one vector with four columns.
+#[inline(always)]
+fn dot_four(factors: &[f64], columns: [&[f32]; 4]) -> [f64; 4] {
+    let mut sums = [[0.0; LANES]; 4];
+    let [a, b, c, d] = columns.map(|column| column.as_chunks::<LANES>().0);
+    let factors = factors.as_chunks::<LANES>().0;
+    for ((((factors, a), b), c), d) in factors.iter().zip(a).zip(b).zip(c).zip(d) {
+        for lane in 0..LANES {
+            sums[0][lane] += factors[lane] * f64::from(a[lane]);
+            sums[1][lane] += factors[lane] * f64::from(b[lane]);
+            sums[2][lane] += factors[lane] * f64::from(c[lane]);
+            sums[3][lane] += factors[lane] * f64::from(d[lane]);
+        }
+    }
+    sums.map(sum_lanes)
+}
+
+/// Halves are added until one number is left.
+#[inline(always)]
+pub(super) fn sum_lanes(lanes: [f64; LANES]) -> f64 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// The product of two vectors of any length.
+#[inline(always)]
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).fold(0.0, |sum, (a, b)| sum + a * b);
+    sum_lanes(sums) + rest
+}
+
+/// The product of a row of features with weights.
+#[inline(always)]
+pub(super) fn dot_row(row: &[f32], weights: &[f64]) -> f64 {
+    let (x, x_rest) = row.as_chunks::<LANES>();
+    let (w, w_rest) = weights.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (x, w) in x.iter().zip(w) {
+        for lane in 0..LANES {
+            sums[lane] += f64::from(x[lane]) * w[lane];
+        }
+    }
+    let rest = x_rest.iter().zip(w_rest).fold(0.0, |sum, (&x, w)| sum + f64::from(x) * w);
+    sum_lanes(sums) + rest
+}
+
+/// `weights += factor * row`
+#[inline(always)]
+pub(super) fn add_row(factor: f64, row: &[f32], weights: &mut [f64]) {
+    for (weight, &x) in weights.iter_mut().zip(row) {
+        *weight += factor * f64::from(x);
+    }
+}
