@@ -95,8 +95,9 @@ pub(super) fn descend_jointly(problem: &JointProblem<'_>, config: &Config, seed:
                 continue;
             }
             let (primal, dual) = problem.values(&state);
-            if primal - dual <= GOOD * config.tol * primal || enough < 1e-13 {
-                return Solution::new(problem.finish(state), pass, primal, true);
+            let good = primal - dual <= GOOD * config.tol * primal;
+            if good || enough < 1e-13 {
+                return Solution::new(problem.finish(state), pass, primal, good);
             }
             enough *= 0.1;
         }

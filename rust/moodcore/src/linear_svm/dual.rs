@@ -101,8 +101,9 @@ pub(super) fn descend(
                 continue;
             }
             let (primal, dual) = problem.values(&state.weights, &state.multipliers);
-            if primal - dual <= GOOD * config.tol * primal || enough < 1e-13 {
-                return Solution::new(problem.ground.finish(state.weights), pass, primal, true);
+            let good = primal - dual <= GOOD * config.tol * primal;
+            if good || enough < 1e-13 {
+                return Solution::new(problem.ground.finish(state.weights), pass, primal, good);
             }
             enough *= 0.1;
         }

@@ -6,11 +6,11 @@
 //! coordinate descent with Newton steps on the table (Chang, Hsieh and Lin 2008; Yuan, Chang, Hsieh
 //! and Lin 2010, section 4). Both end when the duality gap is small.
 
-use super::Solution;
 use super::cholesky::{Factor, start_of};
 use super::config::Config;
 use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
+use super::{GOOD, Solution};
 
 /// Share of `tol` that the duality gap must fall below.
 const GAP: f64 = 1e-3;
@@ -66,8 +66,9 @@ pub(super) fn proximal_newton(
             value = next.loss + penalty(price, &point);
         }
         if value >= objective {
-            // What the step promised is less than rounding: this is the optimum.
-            return Solution::new(weights, iteration, objective, true);
+            // What is left is less than rounding, or no step can be computed any more.
+            let good = gap(price, &weights, &here) <= GOOD * config.tol * objective;
+            return Solution::new(weights, iteration, objective, good);
         }
         (weights, here, objective) = (point, next, value);
     }

@@ -58,8 +58,9 @@ pub(super) fn descend_columns(
                 let sums = problem.sums(&state.weights, Curvature::Without);
                 objective = sums.loss + penalty(price, &state.weights);
                 let gap = gap(price, &state.weights, &sums);
-                if gap <= GOOD * config.tol * objective || enough < 1e-14 {
-                    return Solution::new(state.weights, iteration, objective, true);
+                let good = gap <= GOOD * config.tol * objective;
+                if good || enough < 1e-14 {
+                    return Solution::new(state.weights, iteration, objective, good);
                 }
                 enough *= 0.1;
                 refresh(problem, &mut state);

@@ -11,7 +11,7 @@
 //! | `primal` | squared hinge, squared penalty: Newton's method |
 //! | `cholesky` | its equations |
 //! | `dual` | hinge and squared hinge, squared penalty: descent on multipliers |
-//! | `interior`, `interior_rows` | hinge losses of few weights: interior point method |
+//! | `interior`, `interior_rows`, `interior_block` | hinge losses of few weights: interior point method |
 //! | `l1`, `l1_columns` | squared hinge, absolute penalty: proximal Newton, descent by columns |
 //! | `l1_support` | the former on the columns that the latter has found to matter |
 //! | `crammer_singer` | one problem for all classes: descent on multipliers |
@@ -26,6 +26,7 @@ mod crammer_singer;
 mod dual;
 mod fit;
 mod interior;
+mod interior_block;
 mod interior_rows;
 mod l1;
 mod l1_columns;

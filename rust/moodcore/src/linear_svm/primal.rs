@@ -6,11 +6,11 @@
 //! few columns the step comes from Cholesky's factors of all second derivatives, else from
 //! conjugate gradients (Lin, Weng and Keerthi 2008), preconditioned by the diagonal.
 
-use super::Solution;
 use super::cholesky::{Factor, start_of};
 use super::config::Config;
 use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
+use super::{GOOD, Solution};
 
 /// Share of `tol` that the next step must promise for the search to go on. As the last step is
 /// exact where no row changes sides, the optimum is usually met to rounding.
@@ -156,8 +156,9 @@ pub(super) fn newton(
             next = objective.at(&point);
         }
         if next.loss >= here.loss {
-            // What the step promised is less than rounding: this is the optimum.
-            return Solution::new(weights, iteration, here.loss, true);
+            // What is left is less than rounding, or no step can be computed any more.
+            let good = 0.5 * fall <= GOOD * config.tol * here.loss;
+            return Solution::new(weights, iteration, here.loss, good);
         }
         (weights, here) = (point, next);
     }
