@@ -69,6 +69,7 @@ def ours(params, table, **more):
     return model.fit(X, y, sample_weight=weight)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("params", "dual"), PROBLEMS.values(), ids=PROBLEMS)
 @TRIALS
 @given(table=tables(), more=settings_of_all)
