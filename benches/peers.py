@@ -1,8 +1,9 @@
 """Training speed beside scikit-learn, PyTorch and NumPy, in one run.
 
-    pip install '.[bench]' && python benches/peers.py [mlp|gbt]
+    pip install '.[bench]' && python benches/peers.py [mlp|gbt|svm]
 
-This file holds the network; `peers_gbt.py` the boosted trees.
+This file holds the network; `peers_gbt.py` the boosted trees,
+`peers_svm.py` the support vector machines.
 
 Every peer trains the same network on the same rows with the same batches, on one thread,
 shuffling included. The contestants take turns, round after round, so that a machine whose speed
@@ -23,7 +24,7 @@ from itertools import pairwise
 # One thread for every network: must be set before the numerical libraries are loaded. Trees are
 # grown by two, as `peers_gbt.py` tells each library.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "2" if "gbt" in sys.argv else "1")
+    os.environ.setdefault(variable, "2" if {"gbt", "svm"} & set(sys.argv) else "1")
 
 import numpy as np
 
@@ -184,7 +185,7 @@ SHAPES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("family", nargs="?", choices=("mlp", "gbt"), default="mlp")
+    parser.add_argument("family", nargs="?", choices=("mlp", "gbt", "svm"), default="mlp")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="only the song shape")
     arguments = parser.parse_args()
@@ -194,6 +195,11 @@ def main() -> None:
 
         for shape in peers_gbt.SHAPES[:1] if arguments.quick else peers_gbt.SHAPES:
             peers_gbt.compare(shape, arguments.rounds)
+        return
+    if arguments.family == "svm":
+        import peers_svm
+
+        peers_svm.run(arguments.rounds, arguments.quick)
         return
     for shape in SHAPES[:1] if arguments.quick else SHAPES:
         compare(shape, arguments.rounds)
