@@ -75,7 +75,8 @@ def ours(params, table, **more):
 @given(table=tables(), more=settings_of_all)
 def test_no_objective_is_above_that_of_scikit_learn(params, dual, table, more):
     X, y, weight, _ = table
-    mine, other = ours(params | more, table), theirs(params | more, dual, table)
+    # Coordinate descent gets as many passes as theirs; the other solvers end long before.
+    mine, other = ours(params | more, table, max_iter=20_000), theirs(params | more, dual, table)
     other.class_weight = mine.class_weight
     for a, b in zip(objectives(mine, X, y, weight), objectives(other, X, y, weight), strict=True):
         assert a <= b * (1 + 1e-6) + 1e-12

@@ -13,7 +13,7 @@
 
 use super::cholesky::{Factor, start_of};
 use super::config::Config;
-use super::interior_rows::{Partial, Sort, Stretch, StretchTask};
+use super::interior_rows::{Aim, Partial, Sort, Stretch, StretchTask};
 use super::table::{Table, dot};
 use super::{GOOD, Solution};
 use crate::parallel::Compute;
@@ -167,14 +167,17 @@ fn newton_step(
         step
     };
     let step = solve(&here.pull);
-    let affine = choices.pass(stretches, Sort::Direction { step: &step, target: None });
+    let affine = choices.pass(stretches, Sort::Direction { step: &step, aim: None });
     let t = (1.0 / affine.steepest).min(1.0);
     let after = here.products + t * affine.first_order + t * t * affine.second_order;
     let centring = (after / here.products).clamp(0.0, 1.0);
     let target = centring * centring * centring * here.products / in_all;
-    let corrected = choices.pass(stretches, Sort::Correction { target });
+    // A correction meant for the whole step, where less than that can be gone, may lead round in
+    // circles (Colombo and Gondzio 2008).
+    let aim = Aim { target, correction: t * t };
+    let corrected = choices.pass(stretches, Sort::Correction(aim));
     let mut step = solve(&corrected.pull);
-    let found = choices.pass(stretches, Sort::Direction { step: &step, target: Some(target) });
+    let found = choices.pass(stretches, Sort::Direction { step: &step, aim: Some(aim) });
     let t = (NEARLY / found.steepest).min(1.0);
     choices.pass(stretches, Sort::Move { length: t });
     step.iter_mut().for_each(|d| *d *= t);

@@ -1,7 +1,7 @@
 //! The arithmetic of the interior point method on one block of rows; see [`super::interior_rows`].
 
 use super::interior::Choices;
-use super::interior_rows::{Partial, Rows};
+use super::interior_rows::{Aim, Partial, Rows};
 use super::table::{BLOCK, dot};
 
 /// Room for intermediate values of one block: by option and row, and by row.
@@ -32,15 +32,15 @@ impl Room {
 
 /// What slacks times shares shall become, divided by the slack.
 #[inline(always)]
-pub(super) fn targets(rows: &Rows, target: Option<f64>, room: &mut Room) {
+pub(super) fn targets(rows: &Rows, aim: Option<Aim>, room: &mut Room) {
     let aimed = &mut room.aimed[..rows.slack.len()];
-    let Some(target) = target else {
+    let Some(Aim { target, correction }) = aim else {
         aimed.fill(0.0);
         return;
     };
     let steps = rows.slack_step.iter().zip(&rows.share_step);
     for ((aimed, slack), (slack_step, share_step)) in aimed.iter_mut().zip(&rows.slack).zip(steps) {
-        *aimed = (target - slack_step * share_step) / slack;
+        *aimed = (target - correction * slack_step * share_step) / slack;
     }
 }
 

@@ -81,24 +81,28 @@ impl Partial {
     }
 }
 
+/// What slacks times shares shall become, with a correction for their steps not being straight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Aim {
+    pub(super) target: f64,
+    /// How much of the product of the steps found before is taken off.
+    pub(super) correction: f64,
+}
+
 /// What a pass does.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sort<'a> {
     /// Sums up matrix and right side of the equations for a target of zero.
     Equations,
-    /// Finds the direction that belongs to a step of the weights. With a target, that is corrected
-    /// by the products of the direction found before.
+    /// Finds the direction that belongs to a step of the weights, to zero or to an aim.
     Direction {
         /// The change of the weights.
         step: &'a [f64],
-        /// What slack times share shall become.
-        target: Option<f64>,
+        /// Where the products of slack and share shall go.
+        aim: Option<Aim>,
     },
-    /// Sums up the right side for a target, corrected.
-    Correction {
-        /// What slack times share shall become.
-        target: f64,
-    },
+    /// Sums up the right side for an aim.
+    Correction(Aim),
     /// Goes along the direction.
     Move {
         /// The share of it.
@@ -153,12 +157,12 @@ impl Task for StretchTask<'_> {
             let sums = &mut stretch.sums;
             match sort {
                 Sort::Equations => equations(choices, block, rows, &mut room, sums),
-                Sort::Direction { step, target } => {
-                    targets(rows, target, &mut room);
+                Sort::Direction { step, aim } => {
+                    targets(rows, aim, &mut room);
                     direction(choices, block, rows, step, &mut room, sums);
                 }
-                Sort::Correction { target } => {
-                    targets(rows, Some(target), &mut room);
+                Sort::Correction(aim) => {
+                    targets(rows, Some(aim), &mut room);
                     pull(choices, block, rows, &mut room, sums);
                 }
                 Sort::Move { length } => {

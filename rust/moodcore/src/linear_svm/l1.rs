@@ -14,6 +14,8 @@ use super::{GOOD, Solution};
 
 /// Share of `tol` that the duality gap must fall below.
 const GAP: f64 = 1e-3;
+/// Share of the objective by which its rounding may raise it.
+const ROUNDING: f64 = 1e-13;
 /// Share of the promised fall with which a step is content.
 const SUFFICIENT: f64 = 0.01;
 
@@ -51,7 +53,8 @@ pub(super) fn proximal_newton(
         if problem.stopped() {
             return Solution::new(weights, iteration, objective, false);
         }
-        if gap(price, &weights, &here) <= GAP * config.tol * objective {
+        let left = gap(price, &weights, &here);
+        if left <= GAP * config.tol * objective {
             return Solution::new(weights, iteration, objective, true);
         }
         let step = quadratic_step(&here, &weights, price);
@@ -65,9 +68,12 @@ pub(super) fn proximal_newton(
             next = problem.sums(&point, Curvature::Full);
             value = next.loss + penalty(price, &point);
         }
-        if value >= objective {
+        // Near the optimum the objective's rounding hides what a step is worth; the gap, linear in
+        // what is missing, still shows it.
+        let level = value <= objective * (1.0 + ROUNDING) && gap(price, &point, &next) < left;
+        if value >= objective && !level {
             // What is left is less than rounding, or no step can be computed any more.
-            let good = gap(price, &weights, &here) <= GOOD * config.tol * objective;
+            let good = left <= GOOD * config.tol * objective;
             return Solution::new(weights, iteration, objective, good);
         }
         (weights, here, objective) = (point, next, value);
