@@ -5,11 +5,10 @@
 //! one option a class is the loss of Crammer and Singer (2001). Only differences of the weights
 //! count, so that those of the last option are zero. With a slack `s_k = bound - e_k` and a share
 //! `a_k` of the row's multiplier for each option, the optimum is where all `s_k a_k` are zero;
-//! Newton's method follows the path on which they equal a number that is led to zero (Mehrotra
-//! 1992; for this problem Ferris and Munson 2002). Everything of a row is eliminated by hand: what
+//! Newton's method follows the path on which all `cost s_k a_k` equal a number that is led to zero
+//! (Mehrotra 1992; for this problem Ferris and Munson 2002). Everything of a row is eliminated by hand: what
 //! remains are equations in the weights alone, and some fifteen steps lead to the optimum however
-//! many rows there are. Multipliers are kept as shares of the row's cost, so that neither C nor
-//! the weights of the rows change the path.
+//! many rows there are.
 
 use super::cholesky::{Factor, start_of};
 use super::config::Config;
@@ -123,6 +122,8 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
         table.stretches().into_iter().map(|blocks| Stretch::new(choices, blocks)).collect();
     let mut weights = vec![0.0; size];
     let in_all: f64 = choices.cost.iter().sum::<f64>() * choices.n_options as f64;
+    let n_costly = choices.cost.iter().filter(|&&cost| cost > 0.0).count();
+    let n_products = (n_costly * choices.n_options) as f64;
     let mut best = Best { weights: weights.clone(), objective: in_all, gap: f64::INFINITY, age: 0 };
     for iteration in 1..=config.max_iter {
         let here = choices.pass(&mut stretches, Sort::Equations);
@@ -145,7 +146,7 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
             return Solution::new(best.weights, iteration, best.objective, good);
         }
         let factor = Factor::new(choices.matrix(&here.triangles), size);
-        let change = newton_step(choices, &mut stretches, &factor, &penalty, &here, in_all);
+        let change = newton_step(choices, &mut stretches, &factor, &penalty, &here, n_products);
         weights.iter_mut().zip(&change).for_each(|(w, d)| *w += d);
     }
     let good = best.gap <= GOOD * config.tol * best.objective;
@@ -159,7 +160,7 @@ fn newton_step(
     factor: &Factor,
     penalty: &[f64],
     here: &Partial,
-    in_all: f64,
+    n_products: f64,
 ) -> Vec<f64> {
     let solve = |pull: &[f64]| -> Vec<f64> {
         let mut step: Vec<f64> = pull.iter().zip(penalty).map(|(f, p)| f - p).collect();
@@ -171,7 +172,7 @@ fn newton_step(
     let t = (1.0 / affine.steepest).min(1.0);
     let after = here.products + t * affine.first_order + t * t * affine.second_order;
     let centring = (after / here.products).clamp(0.0, 1.0);
-    let target = centring * centring * centring * here.products / in_all;
+    let target = centring * centring * centring * here.products / n_products;
     // A correction meant for the whole step, where less than that can be gone, may lead round in
     // circles (Colombo and Gondzio 2008).
     let aim = Aim { target, correction: t * t };

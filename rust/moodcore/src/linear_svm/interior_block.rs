@@ -30,17 +30,29 @@ impl Room {
     }
 }
 
-/// What slacks times shares shall become, divided by the slack.
+/// What slacks times shares shall become, divided by the slack: a target of which each row has the
+/// same part of the gap, heavy or light, so that the light ones are not led to their bounds first.
 #[inline(always)]
-pub(super) fn targets(rows: &Rows, aim: Option<Aim>, room: &mut Room) {
+pub(super) fn targets(rows: &Rows, cost: &[f64], aim: Option<Aim>, room: &mut Room) {
     let aimed = &mut room.aimed[..rows.slack.len()];
     let Some(Aim { target, correction }) = aim else {
         aimed.fill(0.0);
         return;
     };
-    let steps = rows.slack_step.iter().zip(&rows.share_step);
-    for ((aimed, slack), (slack_step, share_step)) in aimed.iter_mut().zip(&rows.slack).zip(steps) {
-        *aimed = (target - correction * slack_step * share_step) / slack;
+    let height = cost.len();
+    let targets = &mut room.factor[..height];
+    for (row, cost) in targets.iter_mut().zip(cost) {
+        *row = if *cost > 0.0 { target / cost } else { target };
+    }
+    let steps = rows.slack_step.chunks_exact(height).zip(rows.share_step.chunks_exact(height));
+    let options = aimed.chunks_exact_mut(height).zip(rows.slack.chunks_exact(height));
+    for ((aimed, slack), (slack_step, share_step)) in options.zip(steps) {
+        let given = slack.iter().zip(slack_step).zip(share_step);
+        for ((aimed, target), ((slack, slack_step), share_step)) in
+            aimed.iter_mut().zip(&*targets).zip(given)
+        {
+            *aimed = (target - correction * slack_step * share_step) / slack;
+        }
     }
 }
 
@@ -103,7 +115,7 @@ pub(super) fn equations(
 ) {
     let range = choices.table.rows(block);
     let height = range.len();
-    targets(rows, None, room);
+    targets(rows, &choices.cost[range.clone()], None, room);
     pull(choices, block, rows, room, sums);
     let (own, cost) = (&choices.own[range.clone()][..height], &choices.cost[range][..height]);
     let width = choices.ridge.len();

@@ -81,7 +81,7 @@ impl Partial {
     }
 }
 
-/// What slacks times shares shall become, with a correction for their steps not being straight.
+/// What cost times slack times share shall become, with a correction for their steps not being straight.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Aim {
     pub(super) target: f64,
@@ -155,14 +155,15 @@ impl Task for StretchTask<'_> {
                 return;
             }
             let sums = &mut stretch.sums;
+            let cost = &choices.cost[choices.table.rows(block)];
             match sort {
                 Sort::Equations => equations(choices, block, rows, &mut room, sums),
                 Sort::Direction { step, aim } => {
-                    targets(rows, aim, &mut room);
+                    targets(rows, cost, aim, &mut room);
                     direction(choices, block, rows, step, &mut room, sums);
                 }
                 Sort::Correction(aim) => {
-                    targets(rows, Some(aim), &mut room);
+                    targets(rows, cost, Some(aim), &mut room);
                     pull(choices, block, rows, &mut room, sums);
                 }
                 Sort::Move { length } => {
