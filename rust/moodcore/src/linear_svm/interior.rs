@@ -5,10 +5,11 @@
 //! one option a class is the loss of Crammer and Singer (2001). Only differences of the weights
 //! count, so that those of the last option are zero. With a slack `s_k = bound - e_k` and a share
 //! `a_k` of the row's multiplier for each option, the optimum is where all `s_k a_k` are zero;
-//! Newton's method follows the path on which all `cost s_k a_k` equal a number that is led to zero
-//! (Mehrotra 1992; for this problem Ferris and Munson 2002). Everything of a row is eliminated by hand: what
+//! Newton's method follows the path on which they equal a number that is led to zero (Mehrotra
+//! 1992; for this problem Ferris and Munson 2002). Everything of a row is eliminated by hand: what
 //! remains are equations in the weights alone, and some fifteen steps lead to the optimum however
-//! many rows there are.
+//! many rows there are. Multipliers are kept as shares of the row's cost, so that C does not change
+//! the path, and a row of weight two has that of two rows.
 
 use super::cholesky::{Factor, start_of};
 use super::config::Config;
@@ -22,6 +23,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const GAP: f64 = 1e-3;
 /// Share of the way to the nearest bound that a step may go.
 const NEARLY: f64 = 0.995;
+
+/// Times the median cost that a row may have to follow the path of all.
+const HEAVY: f64 = 10.0;
 
 /// Rows with options, and what weights cost.
 #[derive(Debug)]
@@ -122,8 +126,7 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
         table.stretches().into_iter().map(|blocks| Stretch::new(choices, blocks)).collect();
     let mut weights = vec![0.0; size];
     let in_all: f64 = choices.cost.iter().sum::<f64>() * choices.n_options as f64;
-    let n_costly = choices.cost.iter().filter(|&&cost| cost > 0.0).count();
-    let n_products = (n_costly * choices.n_options) as f64;
+    let heavy = HEAVY * median(choices.cost.iter().copied().filter(|&cost| cost > 0.0).collect());
     let mut best = Best { weights: weights.clone(), objective: in_all, gap: f64::INFINITY, age: 0 };
     for iteration in 1..=config.max_iter {
         let here = choices.pass(&mut stretches, Sort::Equations);
@@ -146,7 +149,7 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
             return Solution::new(best.weights, iteration, best.objective, good);
         }
         let factor = Factor::new(choices.matrix(&here.triangles), size);
-        let change = newton_step(choices, &mut stretches, &factor, &penalty, &here, n_products);
+        let change = newton_step(choices, &mut stretches, &factor, &penalty, &here, heavy);
         weights.iter_mut().zip(&change).for_each(|(w, d)| *w += d);
     }
     let good = best.gap <= GOOD * config.tol * best.objective;
@@ -160,7 +163,7 @@ fn newton_step(
     factor: &Factor,
     penalty: &[f64],
     here: &Partial,
-    n_products: f64,
+    heavy: f64,
 ) -> Vec<f64> {
     let solve = |pull: &[f64]| -> Vec<f64> {
         let mut step: Vec<f64> = pull.iter().zip(penalty).map(|(f, p)| f - p).collect();
@@ -172,10 +175,12 @@ fn newton_step(
     let t = (1.0 / affine.steepest).min(1.0);
     let after = here.products + t * affine.first_order + t * t * affine.second_order;
     let centring = (after / here.products).clamp(0.0, 1.0);
-    let target = centring * centring * centring * here.products / n_products;
+    let parts: f64 = choices.cost.iter().map(|cost| cost.min(heavy)).sum::<f64>();
+    let parts = parts * choices.n_options as f64;
+    let target = centring * centring * centring * here.products / parts;
     // A correction meant for the whole step, where less than that can be gone, may lead round in
     // circles (Colombo and Gondzio 2008).
-    let aim = Aim { target, correction: t * t };
+    let aim = Aim { target, heavy, correction: t * t };
     let corrected = choices.pass(stretches, Sort::Correction(aim));
     let mut step = solve(&corrected.pull);
     let found = choices.pass(stretches, Sort::Direction { step: &step, aim: Some(aim) });
@@ -183,4 +188,10 @@ fn newton_step(
     choices.pass(stretches, Sort::Move { length: t });
     step.iter_mut().for_each(|d| *d *= t);
     step
+}
+
+/// The middle one of numbers, or zero where there are none.
+fn median(mut values: Vec<f64>) -> f64 {
+    let middle = values.len() / 2;
+    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f64::total_cmp).1 }
 }

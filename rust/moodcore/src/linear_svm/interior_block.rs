@@ -30,19 +30,18 @@ impl Room {
     }
 }
 
-/// What slacks times shares shall become, divided by the slack: a target of which each row has the
-/// same part of the gap, heavy or light, so that the light ones are not led to their bounds first.
+/// What slacks times shares shall become, divided by the slack.
 #[inline(always)]
 pub(super) fn targets(rows: &Rows, cost: &[f64], aim: Option<Aim>, room: &mut Room) {
     let aimed = &mut room.aimed[..rows.slack.len()];
-    let Some(Aim { target, correction }) = aim else {
+    let Some(Aim { target, heavy, correction }) = aim else {
         aimed.fill(0.0);
         return;
     };
     let height = cost.len();
     let targets = &mut room.factor[..height];
     for (row, cost) in targets.iter_mut().zip(cost) {
-        *row = if *cost > 0.0 { target / cost } else { target };
+        *row = if *cost > heavy { target * heavy / cost } else { target };
     }
     let steps = rows.slack_step.chunks_exact(height).zip(rows.share_step.chunks_exact(height));
     let options = aimed.chunks_exact_mut(height).zip(rows.slack.chunks_exact(height));

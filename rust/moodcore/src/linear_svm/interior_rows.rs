@@ -81,10 +81,13 @@ impl Partial {
     }
 }
 
-/// What cost times slack times share shall become, with a correction for their steps not being straight.
+/// What slacks times shares shall become, with a correction for their steps not being straight.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Aim {
     pub(super) target: f64,
+    /// Rows that cost more have a smaller target, so that their part of the gap is that of this
+    /// cost: else the light ones are at their bounds long before the heavy ones are near theirs.
+    pub(super) heavy: f64,
     /// How much of the product of the steps found before is taken off.
     pub(super) correction: f64,
 }
