@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from moodcore import LinearSVM
 from moodcore._atomic import write_bytes
-from moodcore.evaluation import baselines, evaluate
+from moodcore.evaluation import baselines, evaluate, evaluate_model
 
 
 @pytest.fixture
@@ -83,3 +84,17 @@ def test_failed_write_leaves_the_old_file(tmp_path):
         write_bytes(target, "not bytes")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_without_probabilities_the_labels_are_judged(predictions):
+    y, _ = predictions
+    X = np.random.default_rng(1).normal(size=(500, 3)) + y[:, None]
+    model = LinearSVM().fit(X, y)
+    found = evaluate_model(model, X, y, class_names=list("abcd"))
+    assert found.accuracy == pytest.approx(model.score(X, y))
+    assert (found.log_loss, found.brier) == (None, None)
+    assert found.classes[0].name == "a" and sum(map(sum, found.confusion)) == 500
+    with pytest.raises(ValueError, match="label 9 is not one of"):
+        evaluate_model(model, X, np.full(500, 9))
+    with pytest.raises(ValueError, match="3 names for 4 classes"):
+        evaluate_model(model, X, y, class_names=list("abc"))

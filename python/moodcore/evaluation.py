@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,12 @@ class Evaluation:
         Share of rows put into their class, in [0, 1].
     balanced_accuracy : float
         Mean recall over the classes: the accuracy to expect if all were equally frequent.
-    log_loss : float
-        Mean of -ln(probability of the true class), in nats; lower is better.
-    brier : float
+    log_loss : float or None
+        Mean of -ln(probability of the true class), in nats; lower is better. None for models
+        that give no probabilities.
+    brier : float or None
         Mean over rows of the squared distance between the probabilities and the one-hot
-        truth, in [0, 2] (Brier 1950); lower is better.
+        truth, in [0, 2] (Brier 1950); lower is better. None likewise.
     macro_f1 : float
         Mean F1 over the classes, in [0, 1].
     classes : tuple of ClassMetrics
@@ -59,8 +60,8 @@ class Evaluation:
     n_rows: int
     accuracy: float
     balanced_accuracy: float
-    log_loss: float
-    brier: float
+    log_loss: float | None
+    brier: float | None
     macro_f1: float
     classes: tuple[ClassMetrics, ...]
     confusion: list[list[int]]
@@ -106,23 +107,81 @@ def evaluate(
     >>> round(found.accuracy, 3), found.balanced_accuracy, found.confusion
     (0.667, 0.75, [[1, 0], [1, 1]])
     """
-    from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+    from sklearn.metrics import log_loss
 
     y, proba, labels = _checked(y_true, probabilities, classes)
+    one_hot = (y[:, None] == labels[None, :]).astype(np.float64)
+    return replace(
+        _of_labels(y, labels[proba.argmax(axis=1)], labels, class_names),
+        log_loss=float(log_loss(y, proba, labels=labels)),
+        brier=float(np.mean(np.sum((proba - one_hot) ** 2, axis=1))),
+    )
+
+
+def evaluate_model(
+    model: Any, X: Any, y_true: ArrayLike, *, class_names: Sequence[str] | None = None
+) -> Evaluation:
+    """Test a fitted classifier: by its probabilities, or by its labels where it gives none.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted, with `classes_`.
+    X : array-like of shape (n_rows, n_features)
+        What it takes.
+    y_true : array-like of shape (n_rows,)
+        True labels, each one of the model's classes.
+    class_names : sequence of str, default=None
+        One name per class; None means the labels themselves.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ValueError
+        As :func:`evaluate`.
+
+    Examples
+    --------
+    >>> from moodcore import LinearSVM
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+    >>> found = evaluate_model(LinearSVM().fit(X, y), X, y)
+    >>> found.accuracy, found.log_loss
+    (1.0, None)
+    """
+    if hasattr(model, "predict_proba"):
+        probabilities = model.predict_proba(X)
+        return evaluate(y_true, probabilities, classes=model.classes_, class_names=class_names)
+    predicted = model.predict(X)
+    labels = np.asarray(model.classes_)
+    # Whoever is certain of its prediction is checked as all others are.
+    certain = (predicted[:, None] == labels[None, :]).astype(np.float64)
+    y, _, labels = _checked(y_true, certain, labels)
+    return _of_labels(y, predicted, labels, class_names)
+
+
+def _of_labels(
+    y: NDArray[Any],
+    predicted: NDArray[Any],
+    labels: NDArray[Any],
+    class_names: Sequence[str] | None,
+) -> Evaluation:
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
     names = [str(label) for label in labels] if class_names is None else list(class_names)
     if len(names) != len(labels):
         raise ValueError(f"class_names: {len(names)} names for {len(labels)} classes")
-    predicted = labels[proba.argmax(axis=1)]
     precision, recall, f1, support = precision_recall_fscore_support(
         y, predicted, labels=labels, zero_division=0.0
     )
-    one_hot = (y[:, None] == labels[None, :]).astype(np.float64)
     return Evaluation(
         n_rows=len(y),
         accuracy=float(np.mean(predicted == y)),
         balanced_accuracy=float(recall[support > 0].mean()),
-        log_loss=float(log_loss(y, proba, labels=labels)),
-        brier=float(np.mean(np.sum((proba - one_hot) ** 2, axis=1))),
+        log_loss=None,
+        brier=None,
         macro_f1=float(f1.mean()),
         classes=tuple(
             ClassMetrics(name, float(p), float(r), float(f), int(s))
@@ -202,7 +261,5 @@ def baselines(
     }
     found = {}
     for name, model in models.items():
-        found[name] = evaluate(
-            y_test, model.predict_proba(X_test), classes=model.classes_, class_names=class_names
-        )
+        found[name] = evaluate_model(model, X_test, y_test, class_names=class_names)
     return found

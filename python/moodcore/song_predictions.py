@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moodcore._atomic import is_parquet
-from moodcore.evaluation import Evaluation, evaluate
+from moodcore.evaluation import Evaluation, evaluate_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def load_song_model(path: str | os.PathLike[str]) -> Any:
 def predict_songs(
     model: Any, path: str | os.PathLike[str], *, as_text: bool = False
 ) -> pd.DataFrame:
-    """Add the label and the probabilities to every song of a file.
+    """Add the label, and the probabilities, to every song of a file.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def predict_songs(
     -------
     DataFrame
         The table as it was read, then `predicted_label` (the name) and one
-        `probability_<name>` per class, in [0, 1].
+        `probability_<name>` per class, in [0, 1]; from models that give no probabilities, the
+        label alone.
 
     Raises
     ------
@@ -81,11 +82,16 @@ def predict_songs(
     from moodcore import songs
 
     table = songs.read(path, labels="ignore", columns=needed_columns(model))
-    probabilities = model.predict_proba(table.X)
     names = class_names(model)
-    added = {LABEL_COLUMN: np.array(names, dtype=object)[probabilities.argmax(axis=1)]}
-    for column, name in enumerate(names):
-        added[PROBABILITY_COLUMN.format(name)] = probabilities[:, column]
+    if hasattr(model, "predict_proba"):
+        probabilities = model.predict_proba(table.X)
+        codes = probabilities.argmax(axis=1)
+    else:
+        probabilities = np.empty((len(table.X), 0))
+        codes = np.searchsorted(model.classes_, model.predict(table.X))
+    added = {LABEL_COLUMN: np.array(names, dtype=object)[codes]}
+    for name, column in zip(names, probabilities.T, strict=False):
+        added[PROBABILITY_COLUMN.format(name)] = column
     raw = _read_raw(Path(path), as_text=as_text)
     return raw.drop(columns=[name for name in added if name in raw]).assign(**added)
 
@@ -113,12 +119,7 @@ def evaluate_songs(model: Any, path: str | os.PathLike[str]) -> Evaluation:
         path, labels="required", columns=needed_columns(model), label_names=model.label_names
     )
     assert table.y is not None, "labels are required"
-    return evaluate(
-        table.y.to_numpy(),
-        model.predict_proba(table.X),
-        classes=model.classes_,
-        class_names=class_names(model),
-    )
+    return evaluate_model(model, table.X, table.y.to_numpy(), class_names=class_names(model))
 
 
 def needed_columns(model: Any) -> list[str]:

@@ -29,8 +29,10 @@ def command(model: Path, songs: Path, as_json: bool) -> int:
     click.echo(f"accuracy           {100 * found.accuracy:.2f} %")
     click.echo(f"balanced accuracy  {100 * found.balanced_accuracy:.2f} %")
     click.echo(f"macro F1           {found.macro_f1:.4f}")
-    click.echo(f"log loss           {found.log_loss:.4f}")
-    click.echo(f"Brier score        {found.brier:.4f}")
+    # Some models give no probabilities that could be judged.
+    for title, value in (("log loss", found.log_loss), ("Brier score", found.brier)):
+        if value is not None:
+            click.echo(f"{title:<18} {value:.4f}")
     for one in found.classes:
         click.echo(
             f"  {one.name:<12} precision {one.precision:.3f}  recall {one.recall:.3f}  "

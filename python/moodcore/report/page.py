@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from moodcore._atomic import write_text
@@ -102,12 +103,17 @@ def _tests(run: RunData) -> pd.DataFrame | None:
                 "accuracy %": round(100 * found["accuracy"], 2),
                 "balanced accuracy %": round(100 * found["balanced_accuracy"], 2),
                 "macro F1": round(found["macro_f1"], 4),
-                "log loss": round(found["log_loss"], 4),
-                "Brier score": round(found["brier"], 4),
+                "log loss": _rounded(found["log_loss"]),
+                "Brier score": _rounded(found["brier"]),
             }
             for name, found in models.items()
         ]
     )
+
+
+def _rounded(value: float | None) -> float:
+    """Return four decimals; NaN, which tables show as a dash, for what a model does not give."""
+    return math.nan if value is None else round(value, 4)
 
 
 def _classes(run: RunData) -> pd.DataFrame | None:

@@ -168,16 +168,25 @@ def _svm() -> type:
     return SVM
 
 
+def _linear_svm() -> type:
+    from moodcore import LinearSVM
+
+    return LinearSVM
+
+
+def _fit_svm(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
+    # Candidates are compared by accuracy: the sigmoids are for the model that is kept.
+    return _fit_machine(model.set_params(probability=False), fold, seed, on_step, on_poll)
+
+
 # Training rows on which a support vector machine is measured: deciding on all of them would take
 # as long as training.
 _MEASURED = 20_000
 
 
-def _fit_svm(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
+def _fit_machine(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
     from sklearn.metrics import accuracy_score, hinge_loss
 
-    # Candidates are compared by accuracy: the sigmoids are for the model that is kept.
-    model.set_params(probability=False)
     model.fit(fold.X_train, fold.y_train, on_poll=on_poll)
     rows = np.random.default_rng(seed).permutation(len(fold.y_train))[:_MEASURED]
     measured = {
@@ -196,6 +205,10 @@ def _fit_svm(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll
 
 def _size_svm(model: Any) -> int:
     return len(model.support_)
+
+
+def _size_linear_svm(model: Any) -> int:
+    return int(model.coef_.size + model.intercept_.size)
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -251,6 +264,25 @@ FAMILIES: Mapping[str, Family] = {
         layout=("gamma", "kernel"),
         fit=_fit_svm,
         size=_size_svm,
+        optimizers=False,
+        importance=False,
+    ),
+    "linear-svm": Family(
+        noun="linear support vector machine",
+        unit="fit",
+        learned="weights",
+        length=None,
+        estimator=_linear_svm,
+        defaults={},
+        grid={
+            "C": [0.001, 0.01, 0.1, 1.0, 10.0],
+            "loss": ["squared_hinge", "hinge"],
+            "penalty": "l2",
+        },
+        rate="C",
+        layout=("loss", "penalty"),
+        fit=_fit_machine,
+        size=_size_linear_svm,
         optimizers=False,
         importance=False,
     ),

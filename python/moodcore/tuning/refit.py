@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.evaluation import Evaluation, baselines, evaluate
+from moodcore.evaluation import Evaluation, baselines, evaluate_model
 from moodcore.tuning.data import Split
 from moodcore.tuning.describe import names_of
 from moodcore.tuning.folds import preprocessing, selection
@@ -88,12 +88,8 @@ def _with_rows(model: Any, transform: Pipeline, parts: Split, seed: int) -> Refi
 
 def evaluate_test(trained: Refit, parts: Split) -> Evaluation:
     """Test the model on the test part."""
-    return evaluate(
-        parts.y_test,
-        trained.model.predict_proba(parts.X_test),
-        classes=trained.model.classes_,
-        class_names=names_of(parts.y_train),
-    )
+    names = names_of(parts.y_train)
+    return evaluate_model(trained.model, parts.X_test, parts.y_test, class_names=names)
 
 
 def evaluate_baselines(trained: Refit, parts: Split) -> dict[str, Evaluation]:

@@ -47,7 +47,7 @@ class Settings:
         How many songs to use; None means all.
     features : str or tuple of str, default="published"
         `"published"`, `"all"`, `"uncorrelated"` (what `CorrelationFilter` leaves), or names.
-    model : {"mlp", "gbt", "svm"}, default="mlp"
+    model : {"mlp", "gbt", "svm", "linear-svm"}, default="mlp"
         The family of models: the network, boosted trees or support vector machines.
     study : {"grid", "optimizers"}, default="grid"
         The whole experiment, or only the comparison of the network's optimizers.

@@ -123,7 +123,7 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid", model: str = "mlp")
         `log = true` or `step`.
     sampler : str, default="grid"
         The grid sampler takes no ranges.
-    model : {"mlp", "gbt", "svm"}, default="mlp"
+    model : {"mlp", "gbt", "svm", "linear-svm"}, default="mlp"
         Whose hyperparameters they are.
 
     Raises
