@@ -1,1 +1,1 @@
-//! Benchmarks only; see `mlp.rs`.
+//! Benchmarks only; see `mlp.rs`, `gbt.rs` and `svm.rs`.

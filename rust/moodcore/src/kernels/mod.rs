@@ -148,4 +148,6 @@ fn run_avx2<T: Task>(task: T) -> T::Output {
 }
 
 #[cfg(test)]
+mod machine_tests;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,245 @@
+//! The kernels of support vector machines on every instruction set, against plain loops.
+
+use super::*;
+use proptest::prelude::*;
+
+const FORMS: [KernelFunction; 4] = [
+    KernelFunction::Linear,
+    KernelFunction::Poly { gamma: 0.3, coef0: 0.5, degree: 3 },
+    KernelFunction::Rbf { gamma: 0.4 },
+    KernelFunction::Sigmoid { gamma: 0.2, coef0: -0.1 },
+];
+
+fn plain(kernel: KernelFunction, a: &[f32], b: &[f32]) -> f64 {
+    let pairs = || a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+    let product: f64 = pairs().map(|(a, b)| a * b).sum();
+    match kernel {
+        KernelFunction::Linear => product,
+        KernelFunction::Poly { gamma, coef0, degree } => {
+            libm::pow(gamma * product + coef0, f64::from(degree))
+        }
+        KernelFunction::Rbf { gamma } => {
+            libm::exp(-gamma * pairs().map(|(a, b)| (a - b) * (a - b)).sum::<f64>())
+        }
+        KernelFunction::Sigmoid { gamma, coef0 } => libm::tanh(gamma * product + coef0),
+    }
+}
+
+fn table(n_rows: usize, n_features: usize) -> impl Strategy<Value = Vec<f32>> {
+    prop::collection::vec(-2.0_f32..2.0, n_rows * n_features)
+}
+
+/// Sums for two outputs in both precisions, then the columns.
+#[derive(Clone)]
+struct Values<'a> {
+    kernel: KernelFunction,
+    tiles: &'a Tiles,
+    chosen: &'a [u32],
+}
+
+fn factor(at: usize, output: usize) -> f64 {
+    if output == 0 { 1.0 } else { at as f64 - 1.5 }
+}
+
+impl Task for Values<'_> {
+    type Output = (Vec<f64>, Vec<f64>, Vec<f32>);
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Self::Output {
+        let weighted = Weighted::new(self.tiles, self.chosen, 2, factor);
+        let n_tiles = self.tiles.n_rows().div_ceil(LANES);
+        let mut single = vec![0.0; n_tiles * 2 * LANES];
+        let mut double = single.clone();
+        let rows = || (self.tiles, 0..n_tiles);
+        weighted.add_products::<S>(self.kernel, Precision::Single, rows(), &mut single);
+        weighted.add_products::<S>(self.kernel, Precision::Double, rows(), &mut double);
+        let stride = n_tiles * LANES;
+        let mut columns = vec![0.0; stride * self.chosen.len()];
+        weighted.store_columns::<S>(self.kernel, rows(), (&mut columns, stride));
+        (single, double, columns)
+    }
+}
+
+/// A gradient with places that may not grow or not shrink, kernel rows and a diagonal.
+#[derive(Clone, Debug)]
+struct Step {
+    gradient: Vec<f64>,
+    up: Vec<f64>,
+    low: Vec<f64>,
+    rows: [Vec<f32>; 2],
+}
+
+/// Of whole vectors: sixteen values each.
+fn steps() -> impl Strategy<Value = Step> {
+    (1_usize..5).prop_flat_map(|vectors| {
+        let n = vectors * LANES;
+        let small = || prop::collection::vec((-8_i32..9).prop_map(|v| f64::from(v) / 4.0), n);
+        let barred =
+            |value: f64| prop::collection::vec(prop_oneof![3 => Just(0.0), 1 => Just(value)], n);
+        let row = || prop::collection::vec((-4_i32..5).prop_map(|v| v as f32 / 8.0), n);
+        (small(), barred(f64::INFINITY), barred(f64::NEG_INFINITY), row(), row()).prop_map(
+            |(gradient, up, low, first, second)| Step { gradient, up, low, rows: [first, second] },
+        )
+    })
+}
+
+#[derive(Debug, PartialEq)]
+struct Found {
+    gradient: Vec<u64>,
+    least_up: Extreme,
+    greatest_low: Extreme,
+    looked: (Extreme, Extreme),
+    partner: Option<usize>,
+}
+
+struct Run<'a>(&'a Step);
+
+impl Clone for Run<'_> {
+    fn clone(&self) -> Self {
+        Run(self.0)
+    }
+}
+
+const LENGTH: f64 = 0.5;
+
+impl Task for Run<'_> {
+    type Output = Found;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Found {
+        let Step { gradient, up, low, rows } = self.0;
+        let directions = Directions { up, low };
+        let mut moved = gradient.clone();
+        let step = (LENGTH, &rows[0][..], &rows[1][..]);
+        let found = step_and_extremes::<S>(&mut moved, step, directions);
+        let again = extremes::<S>(&moved, directions);
+        let diagonal = vec![1.0; gradient.len()];
+        Found {
+            partner: best_partner::<S>(&moved, low, found.least_up, (&rows[0], &diagonal)),
+            gradient: moved.iter().map(|value| value.to_bits()).collect(),
+            least_up: found.least_up,
+            greatest_low: found.greatest_low,
+            looked: (again.least_up, again.greatest_low),
+        }
+    }
+}
+
+/// The first of the least values.
+fn first_least(values: impl Iterator<Item = f64>) -> Extreme {
+    let start = Extreme { at: 0, value: f64::INFINITY };
+    values.enumerate().fold(
+        start,
+        |best, (at, value)| {
+            if value < best.value { Extreme { at, value } } else { best }
+        },
+    )
+}
+
+fn plain_step(step: &Step) -> Found {
+    let Step { gradient, up, low, rows } = step;
+    let change = |at: usize| LENGTH * f64::from(rows[0][at] - rows[1][at]);
+    // Eighths and quarters: nothing rounds.
+    let moved: Vec<f64> = gradient.iter().enumerate().map(|(at, g)| g + change(at)).collect();
+    let least_up = first_least(moved.iter().zip(up).map(|(g, up)| g + up));
+    let greatest = first_least(moved.iter().zip(low).map(|(g, low)| -(g + low)));
+    let greatest_low = Extreme { at: greatest.at, value: -greatest.value };
+    let mut partner: Option<(f32, usize)> = None;
+    for at in 0..moved.len() {
+        let difference = (moved[at] + low[at] - least_up.value) as f32;
+        let curvature = ((-2.0_f32).mul_add(rows[0][at], 2.0)).max(FLAT as f32);
+        if difference > 0.0 {
+            let fall = difference * difference / curvature;
+            if partner.is_none_or(|(most, _)| fall > most) {
+                partner = Some((fall, at));
+            }
+        }
+    }
+    Found {
+        gradient: moved.iter().map(|value| value.to_bits()).collect(),
+        least_up,
+        greatest_low,
+        looked: (least_up, greatest_low),
+        partner: partner.map(|(_, at)| at),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn kernel_values_are_those_of_a_plain_loop(
+        (n_features, x) in (1_usize..9, 1_usize..70)
+            .prop_flat_map(|(f, n)| table(n, f).prop_map(move |x| (f, x))),
+        form in 0_usize..4,
+    ) {
+        let kernel = FORMS[form];
+        let n_rows = x.len() / n_features;
+        let tiles = Tiles::of(&x, n_features, 0..n_rows);
+        let chosen: Vec<u32> = (0..n_rows as u32).step_by(3).collect();
+        let row = |at: usize| &x[at * n_features..][..n_features];
+        let task = Values { kernel, tiles: &tiles, chosen: &chosen };
+        let found: Vec<_> =
+            Isa::available().into_iter().map(|isa| isa.run(task.clone())).collect();
+        let bits = |(single, double, columns): &(Vec<f64>, Vec<f64>, Vec<f32>)| {
+            let sums: Vec<u64> = single.iter().chain(double).map(|v| v.to_bits()).collect();
+            (sums, columns.iter().map(|v| v.to_bits()).collect::<Vec<_>>())
+        };
+        for other in &found[1..] {
+            prop_assert_eq!(bits(&found[0]), bits(other));
+        }
+        let (single, double, columns) = &found[0];
+        for at in 0..n_rows {
+            for output in 0..2 {
+                let terms = chosen.iter().enumerate().map(|(place, &other)| {
+                    factor(place, output) * plain(kernel, row(at), row(other as usize))
+                });
+                let (sum, size) = terms.fold((0.0, 1.0), |(s, z), t: f64| (s + t, z + t.abs()));
+                let place = (at / LANES * 2 + output) * LANES + at % LANES;
+                prop_assert!((double[place] - sum).abs() < 1e-13 * size);
+                prop_assert!((single[place] - sum).abs() < 4e-6 * size);
+            }
+            for (place, &other) in chosen.iter().enumerate() {
+                let wanted = plain(kernel, row(at), row(other as usize));
+                let stride = n_rows.div_ceil(LANES) * LANES;
+                let value = f64::from(columns[place * stride + at]);
+                prop_assert!((value - wanted).abs() < 4e-6 * (1.0 + wanted.abs()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_finds_what_a_plain_loop_finds(step in steps()) {
+        let wanted = plain_step(&step);
+        for isa in Isa::available() {
+            let found = isa.run(Run(&step));
+            // Where none may grow (or shrink), any place is as good as another.
+            prop_assert_eq!(found.least_up.value, wanted.least_up.value);
+            if wanted.least_up.value.is_finite() {
+                prop_assert_eq!(&found, &wanted, "{}", isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_selection_of_tiles_holds_the_rows_in_their_order() {
+    let x: Vec<f32> = (0..60).map(|value| value as f32).collect();
+    let tiles = Tiles::of(&x, 3, 0..20);
+    let chosen = tiles.select([19_usize, 0, 7].into_iter());
+    let row = |at: usize| [0, 1, 2].map(|feature| chosen.value(at, feature));
+    assert_eq!([row(0), row(1), row(2)], [[57.0, 58.0, 59.0], [0.0, 1.0, 2.0], [21.0, 22.0, 23.0]]);
+    assert_eq!((chosen.n_rows(), chosen.n_features()), (3, 3));
+}
+
+#[test]
+fn a_row_is_itself_and_far_ones_are_nothing() {
+    let x = [0.0, 0.0, 1e4, -1e4, 0.0, 1e-30];
+    let tiles = Tiles::of(&x, 2, 0..3);
+    for isa in Isa::available() {
+        let kernel = KernelFunction::Rbf { gamma: 10.0 };
+        let (_, _, columns) = isa.run(Values { kernel, tiles: &tiles, chosen: &[0] });
+        assert_eq!(columns[0], 1.0);
+        assert!((0.0..1e-37).contains(&columns[1]), "{}", columns[1]);
+        assert_eq!(columns[2], 1.0);
+    }
+}
