@@ -115,6 +115,8 @@ struct Best {
     weights: Vec<f64>,
     objective: f64,
     gap: f64,
+    /// The gap at the last iteration that brought a tenth of it, and how long ago that was.
+    mark: f64,
     age: usize,
 }
 
@@ -127,7 +129,13 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
     let mut weights = vec![0.0; size];
     let in_all: f64 = choices.cost.iter().sum::<f64>() * choices.n_options as f64;
     let heavy = HEAVY * median(choices.cost.iter().copied().filter(|&cost| cost > 0.0).collect());
-    let mut best = Best { weights: weights.clone(), objective: in_all, gap: f64::INFINITY, age: 0 };
+    let mut best = Best {
+        weights: weights.clone(),
+        objective: in_all,
+        gap: f64::INFINITY,
+        mark: f64::INFINITY,
+        age: 0,
+    };
     for iteration in 1..=config.max_iter {
         let here = choices.pass(&mut stretches, Sort::Equations);
         if choices.stop.load(Ordering::Relaxed) {
@@ -139,8 +147,8 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
         let gap = here.products + 0.5 * choices.inverse_penalty(&residual);
         best.age += 1;
         if gap < best.gap {
-            let age = if gap < 0.9 * best.gap { 0 } else { best.age };
-            best = Best { weights: weights.clone(), objective, gap, age };
+            let (mark, age) = if gap < 0.9 * best.mark { (gap, 0) } else { (best.mark, best.age) };
+            best = Best { weights: weights.clone(), objective, gap, mark, age };
         }
         let good = best.gap <= GAP * config.tol * best.objective;
         if good || best.age > 15 || in_all <= 0.0 {
@@ -180,7 +188,7 @@ fn newton_step(
     let target = centring * centring * centring * here.products / parts;
     // A correction meant for the whole step, where less than that can be gone, may lead round in
     // circles (Colombo and Gondzio 2008).
-    let aim = Aim { target, heavy, correction: t * t };
+    let aim = Aim { target, heavy, correction: t };
     let corrected = choices.pass(stretches, Sort::Correction(aim));
     let mut step = solve(&corrected.pull);
     let found = choices.pass(stretches, Sort::Direction { step: &step, aim: Some(aim) });

@@ -13,6 +13,7 @@ pub(super) struct Room {
     lacking: [f64; BLOCK],
     factor: [f64; BLOCK],
     scaled: [f64; BLOCK],
+    columns: [[f64; BLOCK]; 4],
 }
 
 impl Room {
@@ -26,6 +27,7 @@ impl Room {
             lacking: by_row,
             factor: by_row,
             scaled: by_row,
+            columns: [by_row; 4],
         }
     }
 }
@@ -141,7 +143,7 @@ pub(super) fn equations(
             }
             couple(rows, (k, l), height, cost, &room.total, factor);
             if let Some(triangle) = triangles.next() {
-                choices.table.add_outer_products(block, factor, scaled, triangle);
+                choices.table.add_outer_products(block, factor, &mut room.columns, triangle);
             }
         }
     }

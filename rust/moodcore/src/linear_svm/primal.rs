@@ -4,7 +4,9 @@
 //! Newton's method with an exact line search therefore ends at the optimum after finitely many
 //! steps (Mangasarian 2002, *A finite Newton method for classification*); some ten are usual. With
 //! few columns the step comes from Cholesky's factors of all second derivatives, else from
-//! conjugate gradients (Lin, Weng and Keerthi 2008), preconditioned by the diagonal.
+//! conjugate gradients (Lin, Weng and Keerthi 2008), preconditioned by the diagonal. Where these
+//! take long, by the factors of all second derivatives at an earlier point: few rows change sides
+//! from step to step, so that a handful of products are enough.
 
 use super::cholesky::{Factor, start_of};
 use super::config::Config;
@@ -17,6 +19,10 @@ use super::{GOOD, Solution};
 const LAST_STEP: f64 = 1e-4;
 /// Share of the fall that the slope promises with which a step is content.
 const SUFFICIENT: f64 = 1e-4;
+/// Columns up to which all second derivatives are worked out to precondition.
+const MOST_FACTORED: usize = 1024;
+/// All second derivatives cost about as much as one product with them for each so many columns.
+const COLUMNS_A_PRODUCT: usize = 8;
 
 /// `ridge[j] / 2 * w_j^2`, summed, plus the loss of the problem.
 struct Objective<'a> {
@@ -42,33 +48,56 @@ impl Objective<'_> {
     }
 
     /// Newton's step, which solves `H step = -gradient`; it takes the second derivatives away.
-    fn step(&self, here: &mut Sums) -> Vec<f64> {
+    /// `factor` is that of an earlier point.
+    fn step(&self, here: &mut Sums, weights: &[f64], factor: &mut Option<Factor>) -> Vec<f64> {
         let mut step: Vec<f64> = here.gradient.iter().map(|g| -g).collect();
         if self.curvature == Curvature::Full {
             let triangle = std::mem::take(&mut here.curvature);
             Factor::new(triangle, step.len()).solve(&mut step);
-            step
-        } else {
-            self.conjugate_gradients(here, step)
+            return step;
         }
+        let size = step.len();
+        let long = size.saturating_mul(2).max(100);
+        if size > MOST_FACTORED {
+            return self.conjugate_gradients(here, step, None, long).0;
+        }
+        let most = size / COLUMNS_A_PRODUCT;
+        let (found, enough) = self.conjugate_gradients(here, step.clone(), factor.as_ref(), most);
+        if enough || self.problem.stopped() {
+            return found;
+        }
+        let all = Objective { curvature: Curvature::Full, ..*self }.at(weights).curvature;
+        let exact = factor.insert(Factor::new(all, size));
+        self.conjugate_gradients(here, step, Some(exact), long).0
     }
 
-    /// Solves `H step = residual` until the residual is small beside what it was.
-    fn conjugate_gradients(&self, here: &Sums, mut residual: Vec<f64>) -> Vec<f64> {
-        let n = residual.len();
+    /// Solves `H step = residual` until the residual is small beside what it was, or `most`
+    /// products were made; says whether it is.
+    fn conjugate_gradients(
+        &self,
+        here: &Sums,
+        mut residual: Vec<f64>,
+        factor: Option<&Factor>,
+        most: usize,
+    ) -> (Vec<f64>, bool) {
         let precondition = |residual: &[f64]| -> Vec<f64> {
-            residual.iter().zip(&here.curvature).map(|(r, h)| r / h).collect()
+            let mut scaled = residual.to_vec();
+            match factor {
+                Some(factor) => factor.solve(&mut scaled),
+                None => scaled.iter_mut().zip(&here.curvature).for_each(|(r, h)| *r /= h),
+            }
+            scaled
         };
-        let mut step = vec![0.0; n];
+        let mut step = vec![0.0; residual.len()];
         let mut scaled = precondition(&residual);
         let mut direction = scaled.clone();
         let mut size = dot(&residual, &scaled);
         // The nearer the optimum, the more exact (Nocedal and Wright 2006, theorem 7.2).
         let forcing = (size / here.loss).sqrt().clamp(1e-6, 0.1);
         let enough = forcing * forcing * size;
-        for _ in 0..n.saturating_mul(2).max(100) {
+        for _ in 0..most {
             if size <= enough || self.problem.stopped() {
-                break;
+                return (step, true);
             }
             let mut product = self.problem.curvature_times(&here.by_score, &direction);
             for ((product, direction), ridge) in product.iter_mut().zip(&direction).zip(self.ridge)
@@ -77,7 +106,7 @@ impl Objective<'_> {
             }
             let length = size / dot(&direction, &product);
             if !length.is_finite() {
-                break;
+                return (step, true);
             }
             add_scaled(length, &direction, &mut step);
             add_scaled(-length, &product, &mut residual);
@@ -87,7 +116,7 @@ impl Objective<'_> {
             direction.iter_mut().zip(&scaled).for_each(|(d, s)| *d = s + share * *d);
             size = next;
         }
-        step
+        (step, size <= enough)
     }
 
     /// Where along the step, before its end, the objective is least: a zero of the slope, which
@@ -135,8 +164,9 @@ pub(super) fn newton(
     let objective = Objective { problem, ridge, curvature };
     let mut weights = vec![0.0; ridge.len()];
     let mut here = objective.at(&weights);
+    let mut factor = None;
     for iteration in 1..=config.max_iter {
-        let step = objective.step(&mut here);
+        let step = objective.step(&mut here, &weights, &mut factor);
         let fall = -dot(&here.gradient, &step);
         if problem.stopped() {
             return Solution::new(weights, iteration, here.loss, false);

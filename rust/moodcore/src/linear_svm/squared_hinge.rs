@@ -142,6 +142,7 @@ impl Task for SumsTask<'_> {
     fn run<S: Simd>(self) {
         let (table, sums) = (self.problem.table, self.sums);
         let mut room = [[0.0; BLOCK]; 4];
+        let mut columns = room;
         for block in self.blocks {
             if self.problem.stopped() {
                 return;
@@ -171,7 +172,7 @@ impl Task for SumsTask<'_> {
             match self.curvature {
                 Curvature::Without => {}
                 Curvature::Full => {
-                    table.add_outer_products(block, second, scaled, &mut sums.curvature);
+                    table.add_outer_products(block, second, &mut columns, &mut sums.curvature);
                 }
                 Curvature::Diagonal => {
                     add_diagonal(table, block, second, scaled, &mut sums.curvature);

@@ -133,27 +133,59 @@ impl Table {
         }
     }
 
-    /// Adds `sum of factor x x'` over the rows to a packed lower triangle; `scaled` is room for
-    /// a column.
+    /// Adds `sum of factor x x'` over the rows to a packed lower triangle, four rows and columns
+    /// of it at a time; `room` is for four columns.
     #[inline(always)]
     pub(super) fn add_outer_products(
         &self,
         block: usize,
         factors: &[f64],
-        scaled: &mut [f64],
+        room: &mut [[f64; BLOCK]; 4],
         triangle: &mut [f64],
     ) {
-        let mut rest = triangle;
-        for column in 0..self.width {
-            let values = self.column(block, column);
-            for ((scaled, &factor), &x) in scaled.iter_mut().zip(factors).zip(values) {
-                *scaled = factor * f64::from(x);
+        let last = self.width - 1;
+        // Where fewer than four are left, the last is taken several times.
+        let columns = |first: usize| -> [&[f32]; 4] {
+            [0, 1, 2, 3].map(|i| self.column(block, last.min(first + i)))
+        };
+        for first in (0..self.width).step_by(4) {
+            for (scaled, values) in room.iter_mut().zip(columns(first)) {
+                for ((scaled, &factor), &x) in scaled.iter_mut().zip(factors).zip(values) {
+                    *scaled = factor * f64::from(x);
+                }
             }
-            let (row, below) = rest.split_at_mut(column + 1);
-            self.add_products(block, scaled, row);
-            rest = below;
+            let scaled = room.each_ref().map(|scaled| &scaled[..factors.len()]);
+            for other in (0..=first).step_by(4) {
+                let found = dot_four_by_four(scaled, columns(other));
+                for (row, found) in (first..self.width).zip(found) {
+                    let sums = &mut triangle[row * (row + 1) / 2..][..row + 1];
+                    sums[other..].iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
+                }
+            }
         }
     }
+}
+
+/// The products of four vectors with four columns: each number that is loaded serves four times.
+#[inline(always)]
+fn dot_four_by_four(vectors: [&[f64]; 4], columns: [&[f32]; 4]) -> [[f64; 4]; 4] {
+    let vectors = vectors.map(|vector| vector.as_chunks::<LANES>().0);
+    let n = vectors[0].len();
+    // Slices of one length, as the compiler can see.
+    let vectors = vectors.map(|vector| &vector[..n]);
+    let columns = columns.map(|column| &column.as_chunks::<LANES>().0[..n]);
+    let mut sums = [[[0.0; LANES]; 4]; 4];
+    for at in 0..n {
+        for (column, x) in columns.iter().enumerate() {
+            let x = x[at].map(f64::from);
+            for (vector, sums) in vectors.iter().zip(&mut sums) {
+                for lane in 0..LANES {
+                    sums[column][lane] += vector[at][lane] * x[lane];
+                }
+            }
+        }
+    }
+    sums.map(|sums| sums.map(sum_lanes))
 }
 
 /// The products of one vector with four columns.
