@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import ConfigError, Settings
+from moodcore.tuning.settings import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,34 @@ if TYPE_CHECKING:
 # The embedded songs are one table: --seed changes what is done with it, not the table.
 EMBEDDED_SEED = 0
 TEST_FRACTION = 0.2
+
+
+class Wanted(Protocol):
+    """Settings of any run that say which songs it is about (see `moodcore.tuning.settings`)."""
+
+    @property
+    def data(self) -> str | None:
+        """File of songs; None means the embedded synthetic songs."""
+
+    @property
+    def on_bad_rows(self) -> Literal["strict", "drop"]:
+        """What to do with unusable rows."""
+
+    @property
+    def duplicates(self) -> Literal["keep", "drop"]:
+        """What to do with repeated rows."""
+
+    @property
+    def songs(self) -> int | None:
+        """How many songs to use; None means all."""
+
+    @property
+    def folds(self) -> int:
+        """Parts of the cross-validation."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +92,7 @@ class Split:
     y_test: NDArray[np.int64]
 
 
-def load(settings: Settings) -> Songs:
+def load(settings: Wanted) -> Songs:
     """Read or make the songs that the settings ask for.
 
     Raises
@@ -122,7 +150,7 @@ def _part(songs: Songs, n_songs: int, seed: int) -> Songs:
     )
 
 
-def _check_counts(songs: Songs, settings: Settings) -> None:
+def _check_counts(songs: Songs, settings: Wanted) -> None:
     codes, counts = np.unique(songs.y, return_counts=True)
     if len(codes) < 2:
         raise ConfigError(f"{songs.source}: all songs have the label {codes[0]}; two are needed")

@@ -101,7 +101,7 @@ class Experiment:
             metrics = self._optimizers_only(folder, space, songs)
         else:
             metrics = self._whole(folder, space, songs)
-        self._write_timing(folder)
+        folder.write_timing(jobs=self.jobs, command=self.command, seconds=self.seconds)
         run_folder.write_json(folder.metrics, metrics)
         return metrics
 
@@ -251,22 +251,6 @@ class Experiment:
         begin = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - begin, 3)
-
-    def _write_timing(self, folder: RunFolder) -> None:
-        from datetime import UTC, datetime
-
-        from moodcore.platform import versions
-
-        run_folder.write_json(
-            folder.timing,
-            {
-                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-                "jobs": self.jobs,
-                "command": self.command,
-                "seconds": self.seconds,
-                "versions": versions(),
-            },
-        )
 
 
 _SHOWN = ("hidden_sizes", "learning_rate", "momentum", "batch_size", "epochs")

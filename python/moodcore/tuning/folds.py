@@ -105,15 +105,34 @@ def make_folds(X: pd.DataFrame, y: NDArray[np.int64], settings: Settings) -> Seq
     -------
     sequence of Fold
     """
-    from sklearn.model_selection import StratifiedKFold
-
-    cut = StratifiedKFold(
-        settings.folds, shuffle=True, random_state=derive(settings.seed, Stream.FOLDS)
-    )
     return [
         _make_fold((X, y), train, valid, number, settings)
-        for number, (train, valid) in enumerate(cut.split(X, y))
+        for number, (train, valid) in enumerate(cut(y, settings.folds, settings.seed))
     ]
+
+
+def cut(y: NDArray[Any], folds: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return the rows of training and of validation of each fold, the classes in proportion.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        Labels.
+    folds : int
+        How many, at least 2.
+    seed : int
+        The seed of the run; the same folds for whatever is measured on them.
+
+    Examples
+    --------
+    >>> [(len(train), len(valid)) for train, valid in cut(np.array([0, 0, 0, 1, 1, 1]), 3, 0)]
+    [(4, 2), (4, 2), (4, 2)]
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    random_state = derive(seed, Stream.FOLDS)
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=random_state)
+    return list(splitter.split(np.zeros(len(y)), y))
 
 
 def _make_fold(

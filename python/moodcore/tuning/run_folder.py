@@ -15,8 +15,8 @@ from moodcore.tuning.settings import ConfigError, Settings, from_mapping, read_t
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """Paths of everything that a run leaves.
+class Folder:
+    """Paths of what every run leaves, whatever it measures.
 
     Parameters
     ----------
@@ -28,18 +28,68 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """The settings, as `moodcore tune --config` reads them."""
+        """The settings, as `--config` of the same command reads them."""
         return self.path / "config.toml"
-
-    @property
-    def study(self) -> Path:
-        """Optuna's storage."""
-        return self.path / "study.db"
 
     @property
     def metrics(self) -> Path:
         """Every number of the run but its times; written last, so that it means finished."""
         return self.path / "metrics.json"
+
+    @property
+    def timing(self) -> Path:
+        """When, how long, by which command and versions."""
+        return self.path / "timing.json"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """The pictures, one file each."""
+        return self.path / "figures"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.metrics.exists()
+
+    def write_timing(self, *, jobs: int, command: str, seconds: Mapping[str, float]) -> None:
+        """Write `timing.json`, as of now.
+
+        Parameters
+        ----------
+        jobs : int
+            Threads.
+        command : str
+            How the run was started.
+        seconds : mapping of str to float
+            How long each part of it took.
+        """
+        from datetime import UTC
+
+        from moodcore.platform import versions
+
+        values = {
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "jobs": jobs,
+            "command": command,
+            "seconds": seconds,
+            "versions": versions(),
+        }
+        write_json(self.timing, values)
+
+
+@dataclass(frozen=True)
+class RunFolder(Folder):
+    """Paths of everything that a run of `moodcore tune` leaves."""
+
+    @property
+    def study(self) -> Path:
+        """Optuna's storage."""
+        return self.path / "study.db"
 
     @property
     def trials(self) -> Path:
@@ -57,29 +107,9 @@ class RunFolder:
         return self.path / "optimizers.parquet"
 
     @property
-    def timing(self) -> Path:
-        """When, how long, by which command and versions."""
-        return self.path / "timing.json"
-
-    @property
     def model(self) -> Path:
         """The refitted winner."""
         return self.path / "model.safetensors"
-
-    @property
-    def report(self) -> Path:
-        """The page for people."""
-        return self.path / "report.html"
-
-    @property
-    def figures(self) -> Path:
-        """The pictures, one file each."""
-        return self.path / "figures"
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run came to its end."""
-        return self.metrics.exists()
 
     def settings(self) -> Settings:
         """Read `config.toml`."""
@@ -96,15 +126,15 @@ def check_free(out: Path) -> None:
         raise ConfigError(f"--out {out}: exists and is not an empty folder; choose another name")
 
 
-def create(out: Path | None, settings: Settings, now: datetime) -> RunFolder:
-    """Make a new folder with the settings in it; never touches an old one.
+def make(out: Path | None, seed: int, now: datetime) -> Path:
+    """Make a new folder for a run; never touches an old one.
 
     Parameters
     ----------
     out : Path or None
         The folder; None means `runs/<time>-seed<seed>`.
-    settings : Settings
-        Written to `config.toml`.
+    seed : int
+        The seed of the run.
     now : datetime
         For the name.
 
@@ -114,7 +144,7 @@ def create(out: Path | None, settings: Settings, now: datetime) -> RunFolder:
         If `out` exists and is not empty.
     """
     if out is None:
-        name = f"{now:%Y%m%d-%H%M%S}-seed{settings.seed}"
+        name = f"{now:%Y%m%d-%H%M%S}-seed{seed}"
         out = Path("runs") / name
         count = 1
         while out.exists():
@@ -123,9 +153,20 @@ def create(out: Path | None, settings: Settings, now: datetime) -> RunFolder:
     else:
         check_free(out)
     out.mkdir(parents=True, exist_ok=True)
-    folder = RunFolder(out)
+    return out
+
+
+def create(out: Path | None, settings: Settings, now: datetime) -> RunFolder:
+    """Make a new folder for a run of `moodcore tune`, with the settings in it (see `make`)."""
+    folder = RunFolder(make(out, settings.seed, now))
     folder.write_settings(settings)
     return folder
+
+
+def check_existing(path: Path) -> None:
+    """Raise a `ConfigError` unless a run was begun in the folder."""
+    if not Folder(path).config.is_file():
+        raise ConfigError(f"--resume {path}: no run there (config.toml is missing)")
 
 
 def existing(path: Path) -> RunFolder:
@@ -136,10 +177,8 @@ def existing(path: Path) -> RunFolder:
     ConfigError
         If it is not one.
     """
-    folder = RunFolder(path)
-    if not folder.config.is_file():
-        raise ConfigError(f"--resume {path}: no run there (config.toml is missing)")
-    return folder
+    check_existing(path)
+    return RunFolder(path)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

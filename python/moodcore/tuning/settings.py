@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from moodcore.tuning.families import FAMILIES, Family, family
 
@@ -17,6 +17,8 @@ MODELS = tuple(FAMILIES)
 SAMPLERS = ("grid", "random", "tpe")
 PRUNERS = ("none", "median", "halving")
 DEFAULT_TRIALS = 24
+
+Kind = TypeVar("Kind")
 
 
 class ConfigError(ValueError):
@@ -148,24 +150,42 @@ class Settings:
 
 
 def from_mapping(values: Mapping[str, Any], *, where: str = "settings") -> Settings:
-    """Return the settings that `values` holds; what is missing has its default.
-
-    Raises
-    ------
-    ConfigError
-        For a name that is no setting, or a value out of range.
+    """Return the settings of `moodcore tune` that `values` holds (see `settings_of`).
 
     Examples
     --------
     >>> from_mapping({"epochs": 3}).epochs
     3
     """
-    names = [one.name for one in fields(Settings)]
+    return settings_of(Settings, values, where=where)
+
+
+def settings_of(
+    kind: Callable[..., Kind], values: Mapping[str, Any], *, where: str = "settings"
+) -> Kind:
+    """Return the settings of a kind that `values` holds; what is missing has its default.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass whose fields are the settings, and which checks them.
+    values : mapping of str to Any
+        What is given.
+    where : str, default="settings"
+        Where it comes from, for errors.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is no setting, or a value out of range.
+
+    """
+    names = [one.name for one in fields(cast(Any, kind))]
     for name in values:
         if name not in names:
             raise unknown_name(f"{where}: setting", name, names)
     try:
-        return Settings(**values)
+        return kind(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -186,11 +206,18 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def write_toml(settings: Settings) -> str:
-    """Return the text of a `config.toml` that gives these settings again."""
+class Writable(Protocol):
+    """Settings of any command."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as TOML can hold them."""
+
+
+def write_toml(settings: Writable, command: str = "tune") -> str:
+    """Return the text of a `config.toml` that gives these settings again to a command."""
     import tomli_w
 
     return (
-        "# The settings of this run. The same again: moodcore tune --config config.toml\n"
+        f"# The settings of this run. The same again: moodcore {command} --config config.toml\n"
         + tomli_w.dumps(settings.to_dict())
     )
