@@ -1,5 +1,6 @@
 """The search: the same bytes for any number of jobs, nothing lost, nothing mixed."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -70,9 +71,12 @@ def test_stale_trials_are_failed_and_done_again(run, tmp_path):
         run(tmp_path, small(), after=1)
     study = studies.open_study(RunFolder(tmp_path).study, small())
     # What a kill leaves: one trial in training, one not yet begun.
+    for number in (1, 2):
+        params = {"hidden_sizes": "4", "learning_rate": 0.01}
+        study.enqueue_trial(params, user_attrs={"candidate": number})
+    study.ask()
     states = [trial.state for trial in study.get_trials()]
-    assert TrialState.RUNNING in states
-    study.enqueue_trial({"hidden_sizes": "4", "learning_rate": 0.01})
+    assert {TrialState.RUNNING, TrialState.WAITING} <= set(states)
     studies.close(study)
     run(tmp_path, small())
     study = studies.open_study(RunFolder(tmp_path).study, small())
@@ -126,6 +130,54 @@ def test_pruned_candidates_have_a_curve_and_no_accuracy(run, tmp_path):
     curves = pd.read_parquet(tmp_path / "curves.parquet")
     lengths = curves.groupby("number").size()
     assert (lengths[pruned["number"]] < 9).all()
+
+
+def test_interrupt_gives_open_candidates_back(run, tmp_path):
+    from optuna.trial import TrialState
+
+    with pytest.raises(RunInterruptedError):
+        run(tmp_path, small(), after=1)
+    study = studies.open_study(RunFolder(tmp_path).study, small())
+    states = [trial.state for trial in study.get_trials()]
+    studies.close(study)
+    assert TrialState.FAIL in states
+    assert not {TrialState.RUNNING, TrialState.WAITING} & set(states)
+
+
+@pytest.mark.parametrize("name", ["median", "halving"])
+def test_a_judge_sent_elsewhere_decides_like_the_study(name):
+    import pickle
+
+    import optuna
+
+    from moodcore.tuning.pruning import Judge, make_pruner, repeat_reports, rungs
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    asked, copied = (
+        optuna.create_study(direction="maximize", pruner=make_pruner(name, 27)) for _ in range(2)
+    )
+    rng = np.random.default_rng(0)
+    decisions = []
+    for _ in range(30):
+        elsewhere = pickle.loads(pickle.dumps(Judge.of(copied))).begin()
+        trial, told = asked.ask(), []
+        for step in rungs(27):
+            value = float(rng.random())
+            for one in (elsewhere, trial):
+                one.report(value, step)
+            told.append((step, value))
+            decisions.append(trial.should_prune())
+            assert elsewhere.should_prune() == decisions[-1]
+            if decisions[-1]:
+                break
+        copy = copied.ask()
+        repeat_reports(copy, tuple(told))
+        for study, one in ((asked, trial), (copied, copy)):
+            if decisions[-1]:
+                study.tell(one, state=optuna.trial.TrialState.PRUNED)
+            else:
+                study.tell(one, told[-1][1])
+    assert 5 < sum(decisions) < len(decisions) - 5
 
 
 def test_equal_candidates_go_to_the_smaller_network(run, tmp_path):

@@ -14,6 +14,7 @@ from moodcore.tuning import optimizers, results, run_folder, study
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.data import Songs, Split, load, split
 from moodcore.tuning.describe import describe_data, describe_preprocessing
+from moodcore.tuning.engine import LocalEngine
 from moodcore.tuning.folds import check_features, make_folds
 from moodcore.tuning.importance import describe_importance
 from moodcore.tuning.refit import Refit, evaluate_baselines, evaluate_test, prepare, refit, save
@@ -167,9 +168,8 @@ class Experiment:
                 return Search(
                     opened,
                     space,
-                    folds,
                     self.settings,
-                    jobs=self.jobs,
+                    engine=LocalEngine(folds, self.jobs, self.stop),
                     stop=self.stop,
                     listener=self.listener,
                 ).run()

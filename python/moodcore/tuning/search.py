@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from moodcore.tuning import study as studies
-from moodcore.tuning.candidate import (
-    CandidateResult,
-    FoldResult,
-    PrunedError,
-    StoppedError,
-    combine,
-    fit_fold,
-    pruned,
-)
-from moodcore.tuning.families import CURVES, OnStep
-from moodcore.tuning.folds import Fold
+from moodcore.tuning.candidate import CandidateResult, combine, pruned
+from moodcore.tuning.engine import Engine, FoldTask, Outcome
+from moodcore.tuning.pruning import Judge, repeat_reports
 from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import DEFAULT_TRIALS, Settings
 from moodcore.tuning.space import Params, Space, draw
-from moodcore.tuning.tasks import TaskPool
 
 if TYPE_CHECKING:
     import optuna
@@ -55,15 +46,13 @@ class _OpenCandidate:
 
     number: int
     trial: optuna.Trial
-    folds: dict[int, FoldResult | None] = field(default_factory=dict)
-    pruned: PrunedError | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
 
 
 class Search:
     """One search over the candidates.
 
-    Results do not depend on `jobs`. Candidates of the grid and random sampler are drawn
+    Results do not depend on the engine. Candidates of the grid and random sampler are drawn
     before any training and trained in any order. Where a decision rests on earlier results
     (TPE, pruners), candidates come one at a time, their folds in parallel, and the pruner
     looks at the first fold only.
@@ -74,12 +63,10 @@ class Search:
         Where results are kept (see `moodcore.tuning.study.open_study`).
     space : Space
         The hyperparameters.
-    folds : sequence of Fold
-        Preprocessed folds.
     settings : Settings
-        Of which `sampler`, `trials`, `pruner`, `epochs` and `seed` count.
-    jobs : int
-        Threads.
+        Of which `sampler`, `trials`, `pruner`, `folds`, `epochs` and `seed` count.
+    engine : Engine
+        Whoever trains; it holds the folds.
     stop : threading.Event
         Set by someone else to end the search.
     listener : Listener
@@ -90,24 +77,23 @@ class Search:
         self,
         study: optuna.Study,
         space: Space,
-        folds: Sequence[Fold],
         settings: Settings,
         *,
-        jobs: int,
+        engine: Engine,
         stop: threading.Event,
         listener: Listener,
     ) -> None:
         self._study = study
         self._space = space
-        self._folds = folds
         self._settings = settings
-        self._jobs = jobs
+        self._engine = engine
         self._stop = stop
         self._listener = listener
         self._distributions = space.distributions()
         self._plan = plan(space, settings)
+        self._total = n_candidates(space, settings)
+        self._open: dict[int, _OpenCandidate] = {}
         self._results: dict[int, CandidateResult] = {}
-        self._pool = TaskPool(jobs, stop)
 
     def run(self) -> list[CandidateResult]:
         """Train what has no result yet; returns all results in the order of candidates.
@@ -119,101 +105,75 @@ class Search:
         """
         studies.close_stale(self._study)
         self._results = studies.finished(self._study)
-        total = self._n_candidates
-        self._listener.search_started(total, len(self._results), len(self._folds))
-        numbers = [number for number in range(total) if number not in self._results]
+        self._listener.search_started(self._total, len(self._results), self._settings.folds)
         try:
-            if self._settings.sampler == "tpe" or self._settings.pruner != "none":
-                for number in numbers:
-                    self._evaluate([number])
-            else:
-                self._evaluate(numbers)
+            while len(self._results) < self._total:
+                self._engine.run(self._tasks(), self._fold_finished)
         finally:
+            studies.release(self._study, (one.trial for one in self._open.values()))
             self._listener.search_finished()
         return [self._results[number] for number in sorted(self._results)]
 
-    @property
-    def _n_candidates(self) -> int:
-        return n_candidates(self._space, self._settings)
-
-    def _evaluate(self, numbers: Sequence[int]) -> None:
-        self._pool.run(self._tasks(numbers), self._fold_finished)
-
-    def _tasks(
-        self, numbers: Sequence[int]
-    ) -> Iterator[tuple[tuple[_OpenCandidate, int], Callable[[], FoldResult | None]]]:
-        for number in numbers:
-            candidate = _OpenCandidate(number, self._open_trial(number))
-            for fold in range(len(self._folds)):
-                yield (candidate, fold), self._task(candidate, fold)
-
-    def _open_trial(self, number: int) -> optuna.Trial:
-        if self._plan is None:
-            seed = derive(self._settings.seed, Stream.SAMPLER, number)
-            return studies.ask_sampler(self._study, number, seed, self._distributions)
-        return studies.ask_planned(self._study, number, self._plan[number], self._distributions)
-
-    def _task(self, candidate: _OpenCandidate, fold: int) -> Callable[[], FoldResult | None]:
-        family = self._settings.family
-        drawn = self._space.decode(candidate.trial.params)
-        arguments = family.arguments(self._settings.epochs, drawn)
-        seed = derive(self._settings.seed, Stream.FIT, candidate.number, fold)
-        on_step = self._on_step(candidate, fold, family.steps(arguments))
-
-        def on_poll() -> None:
-            if self._pool.should_stop() or candidate.cancelled.is_set():
-                raise StoppedError
-
-        def train() -> FoldResult | None:
-            if candidate.cancelled.is_set():
-                return None
-            try:
-                return fit_fold(family, arguments, self._folds[fold], seed, (on_step, on_poll))
-            except StoppedError:
-                return None
-            except PrunedError as found:
-                candidate.pruned = found
-                candidate.cancelled.set()
-                return None
-
-        return train
-
-    def _on_step(self, candidate: _OpenCandidate, fold: int, steps: int) -> OnStep:
-        watched = fold == 0 and self._settings.pruner != "none"
-        rungs = set(studies.rungs(steps)) if watched else set()
-        curves: dict[str, list[float]] = {name: [] for name in CURVES}
-        passed = 0
-
-        def on_step(state: dict[str, float]) -> None:
-            nonlocal passed
-            if not watched:
+    def _tasks(self) -> Iterator[FoldTask]:
+        while candidate := self._next():
+            self._open[candidate.number] = candidate
+            for fold in range(self._settings.folds):
+                yield self._task(candidate, fold)
+            if self._plan is None or self._settings.pruner != "none":
                 return
-            passed += 1
-            for name in CURVES:
-                curves[name].append(state[name])
-            if passed in rungs:
-                candidate.trial.report(curves["valid_accuracy"][-1], passed)
-                if candidate.trial.should_prune():
-                    raise PrunedError(curves)
 
-        return on_step
+    def _next(self) -> _OpenCandidate | None:
+        trial = studies.open_next(self._study, self._total, self._params_of, self._distributions)
+        return None if trial is None else _OpenCandidate(trial.user_attrs["candidate"], trial)
 
-    def _fold_finished(self, key: tuple[_OpenCandidate, int], result: FoldResult | None) -> None:
-        candidate, fold = key
-        candidate.folds[fold] = result
+    def _params_of(self, number: int) -> Params:
+        if self._plan is not None:
+            return self._plan[number]
+        seed = derive(self._settings.seed, Stream.SAMPLER, number)
+        studies.choose_by_tpe(self._study, seed)
+        return {}
+
+    def _task(self, candidate: _OpenCandidate, fold: int) -> FoldTask:
+        settings = self._settings
+        drawn = self._space.decode(candidate.trial.params)
+        watched = fold == 0 and settings.pruner != "none"
+        return FoldTask(
+            candidate.number,
+            fold,
+            settings.model,
+            settings.family.arguments(settings.epochs, drawn),
+            derive(settings.seed, Stream.FIT, candidate.number, fold),
+            Judge.of(self._study) if watched else None,
+        )
+
+    def _fold_finished(self, task: FoldTask, outcome: Outcome) -> None:
+        candidate = self._open[task.candidate]
+        candidate.outcomes[task.fold] = outcome
+        if outcome.pruned is not None:
+            self._engine.cancel(candidate.number)
         self._listener.fold_finished()
-        if len(candidate.folds) < len(self._folds):
-            return
+        if len(candidate.outcomes) == self._settings.folds:
+            self._candidate_finished(candidate)
+
+    def _candidate_finished(self, candidate: _OpenCandidate) -> None:
+        del self._open[candidate.number]
+        outcomes = [candidate.outcomes[fold] for fold in range(self._settings.folds)]
         params = {name: candidate.trial.params[name] for name in self._space.names}
-        if candidate.pruned is not None:
-            found = pruned(candidate.number, params, candidate.pruned.curves)
+        for one in outcomes:
+            repeat_reports(candidate.trial, one.reports)
+        curves = next((one.pruned for one in outcomes if one.pruned is not None), None)
+        if curves is not None:
+            found = pruned(candidate.number, params, curves)
         else:
-            folds = [candidate.folds[number] for number in range(len(self._folds))]
-            found = combine(candidate.number, params, [one for one in folds if one is not None])
-        studies.record(self._study, candidate.trial, found)
-        self._results[candidate.number] = found
+            folds = [one.result for one in outcomes if one.result is not None]
+            found = combine(candidate.number, params, folds)
+        if studies.record(self._study, candidate.trial, found):
+            self._keep(found)
+
+    def _keep(self, found: CandidateResult) -> None:
+        self._results[found.number] = found
         best = best_of(list(self._results.values()))
-        self._listener.candidate_finished(found, best, len(self._results), self._n_candidates)
+        self._listener.candidate_finished(found, best, len(self._results), self._total)
 
 
 def n_candidates(space: Space, settings: Settings) -> int:

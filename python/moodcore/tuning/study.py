@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodcore.tuning.candidate import CandidateResult
+from moodcore.tuning.pruning import make_pruner
 from moodcore.tuning.settings import ConfigError, Settings
 from moodcore.tuning.space import Params
 
@@ -17,35 +18,6 @@ if TYPE_CHECKING:
 _NAME = "search"
 # Settings that change no result of the search: where the same bytes lie, and what to draw.
 _NOT_COMPARED = ("data", "study")
-# A median of fewer is chance.
-_PRUNER_STARTUP = 4
-_REDUCTION = 3
-
-
-def make_pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
-    """Return Optuna's pruner of that name for trainings of `epochs` epochs."""
-    import optuna
-
-    if name == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=_PRUNER_STARTUP)
-    if name == "halving":
-        return optuna.pruners.SuccessiveHalvingPruner(
-            min_resource=rungs(epochs)[0] if rungs(epochs) else 1, reduction_factor=_REDUCTION
-        )
-    return optuna.pruners.NopPruner()
-
-
-def rungs(epochs: int) -> list[int]:
-    """Return the epochs at which a pruner is asked: 1/27, 1/9 and 1/3 of the training.
-
-    Examples
-    --------
-    >>> rungs(300), rungs(5), rungs(1)
-    ([11, 33, 99], [1], [])
-    """
-    first = max(1, epochs // _REDUCTION**3)
-    steps = [first, first * _REDUCTION, first * _REDUCTION**2]
-    return [step for step in steps if 2 * step < epochs]
 
 
 def open_study(path: Path, settings: Settings) -> optuna.Study:
@@ -132,36 +104,33 @@ def close_stale(study: optuna.Study) -> int:
     return len(stale) + waiting
 
 
-def finished(study: optuna.Study) -> dict[int, CandidateResult]:
-    """Return the results that the study holds, by candidate number."""
-    from optuna.trial import TrialState
-
-    done = (TrialState.COMPLETE, TrialState.PRUNED)
+def finished(study: optuna.Study, known: Container[int] = ()) -> dict[int, CandidateResult]:
+    """Return the results that the study holds, by candidate number, without those known."""
+    done = study.get_trials(deepcopy=False, states=_done())
     results = (
         CandidateResult(**trial.user_attrs["result"])
-        for trial in study.get_trials(deepcopy=False, states=done)
+        for trial in done
+        if trial.user_attrs["candidate"] not in known
     )
     return {result.number: result for result in sorted(results, key=lambda one: one.number)}
 
 
-def ask_planned(
-    study: optuna.Study,
-    number: int,
-    params: Params,
-    distributions: Mapping[str, optuna.distributions.BaseDistribution],
-) -> optuna.Trial:
-    """Open a trial for a candidate whose parameters are already known."""
-    study.enqueue_trial(params, user_attrs={"candidate": number})
-    return study.ask(dict(distributions))
+def _done() -> tuple[optuna.trial.TrialState, ...]:
+    from optuna.trial import TrialState
+
+    return (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-def ask_sampler(
-    study: optuna.Study,
-    number: int,
-    seed: int,
-    distributions: Mapping[str, optuna.distributions.BaseDistribution],
-) -> optuna.Trial:
-    """Open a trial whose parameters TPE chooses from the results so far.
+def _taken(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials whose candidates have a result, or somebody who works on them."""
+    from optuna.trial import TrialState
+
+    states = (*_done(), TrialState.RUNNING, TrialState.WAITING)
+    return study.get_trials(deepcopy=False, states=states)
+
+
+def choose_by_tpe(study: optuna.Study, seed: int) -> None:
+    """Let TPE choose the next parameters from the results so far.
 
     The sampler is new each time, with the candidate's own seed: a resumed study goes on
     exactly as an uninterrupted one.
@@ -169,17 +138,89 @@ def ask_sampler(
     import optuna
 
     study.sampler = optuna.samplers.TPESampler(seed=seed)
-    trial = study.ask(dict(distributions))
-    trial.set_user_attr("candidate", number)
-    return trial
 
 
-def record(study: optuna.Study, trial: optuna.Trial, result: CandidateResult) -> None:
-    """Write a result; the trial counts as finished only once all of it is in the file."""
+def open_next(
+    study: optuna.Study,
+    candidates: int,
+    params_of: Callable[[int], Params],
+    distributions: Mapping[str, optuna.distributions.BaseDistribution],
+) -> optuna.Trial | None:
+    """Open a trial for the first candidate that has no result and nobody who works on it.
+
+    Any number of processes may do this on one study. Each queues the candidate that it found
+    free, and takes the oldest from the queue, perhaps another's. Where two have queued the same
+    candidate, the trial with the lower number, which the storage gives out once, is the one that
+    counts.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        Whose sampler chooses what `params_of` leaves open.
+    candidates : int
+        How many there are.
+    params_of : callable
+        Gives the parameters of a candidate that are known before the sampler is asked.
+    distributions : mapping of str to BaseDistribution
+        The space.
+
+    Returns
+    -------
+    optuna.Trial or None
+        With the candidate's number as user attribute `"candidate"`; None when every candidate is
+        taken.
+    """
     from optuna.trial import TrialState
 
-    trial.set_user_attr("result", result.to_dict())
+    while True:
+        taken = _taken(study)
+        numbers = {trial.user_attrs.get("candidate") for trial in taken}
+        free = next((number for number in range(candidates) if number not in numbers), None)
+        if free is not None:
+            study.enqueue_trial(params_of(free), user_attrs={"candidate": free})
+        elif not any(trial.state == TrialState.WAITING for trial in taken):
+            return None
+        trial = study.ask(dict(distributions))
+        if _is_ours(study, trial):
+            return trial
+        study.tell(trial, state=TrialState.FAIL)
+
+
+def _is_ours(study: optuna.Study, trial: optuna.Trial) -> bool:
+    candidate = trial.user_attrs.get("candidate")
+    # Without a number, others have emptied the queue before we asked.
+    return candidate is not None and not any(
+        one.user_attrs.get("candidate") == candidate and one.number < trial.number
+        for one in _taken(study)
+    )
+
+
+def release(study: optuna.Study, trials: Iterable[optuna.Trial]) -> None:
+    """Give up trials without a result, so that their candidates are tried again."""
+    from optuna.trial import TrialState
+
+    for trial in trials:
+        study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def record(study: optuna.Study, trial: optuna.Trial, result: CandidateResult) -> bool:
+    """Write a result; the trial counts as finished only once all of it is in the storage.
+
+    Returns
+    -------
+    bool
+        False if the trial was given up by others meanwhile, who took us for dead: the candidate
+        is theirs now.
+    """
+    from optuna.exceptions import UpdateFinishedTrialError
+    from optuna.trial import TrialState
+
+    try:
+        trial.set_user_attr("result", result.to_dict())
+    except UpdateFinishedTrialError:
+        return False
     if result.state == "pruned":
-        study.tell(trial, state=TrialState.PRUNED)
+        study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
     else:
-        study.tell(trial, result.accuracy)
+        study.tell(trial, result.accuracy, skip_if_finished=True)
+    return True

@@ -1,0 +1,92 @@
+"""Pruners, and one that can be sent to wherever a candidate is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import optuna
+
+Reports = tuple[tuple[int, float], ...]
+
+# A median of fewer is chance.
+_STARTUP = 4
+_REDUCTION = 3
+
+
+def make_pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
+    """Return Optuna's pruner of that name for trainings of `epochs` epochs."""
+    import optuna
+
+    if name == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=_STARTUP)
+    if name == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner(
+            min_resource=rungs(epochs)[0] if rungs(epochs) else 1, reduction_factor=_REDUCTION
+        )
+    return optuna.pruners.NopPruner()
+
+
+def rungs(epochs: int) -> list[int]:
+    """Return the epochs at which a pruner is asked: 1/27, 1/9 and 1/3 of the training.
+
+    Examples
+    --------
+    >>> rungs(300), rungs(5), rungs(1)
+    ([11, 33, 99], [1], [])
+    """
+    first = max(1, epochs // _REDUCTION**3)
+    steps = [first, first * _REDUCTION, first * _REDUCTION**2]
+    return [step for step in steps if 2 * step < epochs]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A pruner with what it knows of earlier candidates, which pickle can send anywhere.
+
+    Attributes
+    ----------
+    pruner : BasePruner
+        Decides.
+    earlier : tuple of FrozenTrial
+        Finished trials, without their curves and parameters.
+    """
+
+    pruner: optuna.pruners.BasePruner
+    earlier: tuple[optuna.trial.FrozenTrial, ...]
+
+    @classmethod
+    def of(cls, study: optuna.Study) -> Judge:
+        """Return the study's pruner with the trials that are finished now."""
+        from optuna.trial import TrialState, create_trial
+
+        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        earlier = tuple(
+            create_trial(
+                state=one.state,
+                value=one.value,
+                intermediate_values=one.intermediate_values,
+                system_attrs=one.system_attrs,
+            )
+            for one in done
+        )
+        return cls(study.pruner, earlier)
+
+    def begin(self) -> optuna.Trial:
+        """Return a trial, in memory, that reports to the pruner and asks it."""
+        import optuna
+
+        study = optuna.create_study(direction="maximize", pruner=self.pruner)
+        study.add_trials(self.earlier)
+        return study.ask()
+
+
+def repeat_reports(trial: optuna.Trial, reports: Reports) -> None:
+    """Tell the study's own trial what a `Judge` was told elsewhere.
+
+    The pruner is asked again each time, because successive halving keeps its books when asked.
+    """
+    for step, value in reports:
+        trial.report(value, step)
+        trial.should_prune()
