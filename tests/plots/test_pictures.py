@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from readable import clipped, figure_of, overlapping, texts_of, visible_texts
 
 from moodcore import plots, songs
-from moodcore.report import figures
+from moodcore.report.tune import figures
 
 effect = plots.parameter_effect
 
@@ -322,9 +322,9 @@ def test_losses_that_are_not_finite_stay_out_of_the_means():
 def test_the_same_picture_gives_the_same_file(name):
     """As the report writes it: drawn twice, and one figure written twice."""
     figure, again = (figure_of(PICTURES[name]()) for _ in range(2))
-    assert figures._svg(figure, name) == figures._svg(again, name)
+    assert plots.figure_svg(figure, name=name) == plots.figure_svg(again, name=name)
     if name == "class_counts":
-        assert figures._svg(figure, name) == figures._svg(again, name)
+        assert plots.figure_svg(figure, name=name) == plots.figure_svg(again, name=name)
         assert plots.figure_png(figure) == plots.figure_png(again)
 
 

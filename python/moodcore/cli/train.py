@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @options.debug
 def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
     """Train one model on balanced classes, test it on a fifth of the songs, and save it."""
-    from moodcore.report.summary import percent
+    from moodcore.report.cells import percent
     from moodcore.tuning.settings import from_mapping
     from moodcore.tuning.train import train
 

@@ -7,13 +7,22 @@ from typing import Literal
 import matplotlib
 from matplotlib.figure import Figure
 
+from moodcore.plots.style import ROLES
+
 # Dates and addresses of vocabularies would make each page another, and not an offline one.
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 # Where an id is given, and where one is referred to.
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
+# A colour in a style, or in an attribute of its own as the patterns of hatches have it.
+_STYLE_COLOUR = re.compile(r"(?<=[:] )#[0-9a-f]{6}(?=[;\"])")
+_ATTRIBUTE_COLOUR = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
+# It would hold for the whole page.
+_STYLE_SHEET = re.compile(r"\s*<style.*?</style>", re.DOTALL)
+
+Colours = Literal["paper", "page"]
 
 
-def figure_svg(figure: Figure, *, name: str = "figure") -> str:
+def figure_svg(figure: Figure, *, name: str = "figure", colours: Colours = "paper") -> str:
     """Give a figure as an ``<svg>`` element to put into an HTML page.
 
     Parameters
@@ -22,6 +31,11 @@ def figure_svg(figure: Figure, *, name: str = "figure") -> str:
         The figure; ``ax.figure`` of what the drawing functions return.
     name : str, default="figure"
         Put before every id, so that several pictures share a page. Letters, digits, ``-``, ``_``.
+    colours : {"paper", "page"}, default="paper"
+        "paper" draws on white, for a file. "page" follows the page's variables, ``--fig-ink``,
+        ``--fig-ground``, ``--fig-blue`` and so on, one for each colour in
+        `moodcore.plots.style.ROLES`, and draws text in the page's ``fill``; a page that does not
+        set them gets the colours of paper.
 
     Returns
     -------
@@ -32,7 +46,7 @@ def figure_svg(figure: Figure, *, name: str = "figure") -> str:
     Raises
     ------
     ValueError
-        When the name cannot begin an id.
+        When the name cannot begin an id, or the colours are neither.
 
     Examples
     --------
@@ -45,12 +59,27 @@ def figure_svg(figure: Figure, *, name: str = "figure") -> str:
         raise ValueError(
             f"name must be a letter and then letters, digits, '-' or '_', got {name!r}"
         )
+    if colours not in ("paper", "page"):
+        raise ValueError(f"colours must be 'paper' or 'page', got {colours!r}")
     buffer = io.StringIO()
     # The salt can only be set here; it is put back at once.
     with matplotlib.rc_context({"svg.hashsalt": "moodcore", "svg.fonttype": "path"}):
         figure.savefig(buffer, format="svg", bbox_inches=_bounds(figure), metadata=_NO_METADATA)
     text = buffer.getvalue()
-    return _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
+    text = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
+    return text if colours == "paper" else _follow_page(text)
+
+
+def _follow_page(text: str) -> str:
+    """Put the page's variables in the place of the colours that have a role."""
+
+    def variable(colour: str) -> str:
+        return f"var(--fig-{ROLES[colour]}, {colour})" if colour in ROLES else colour
+
+    text = _STYLE_SHEET.sub("", text)
+    # Variables stand in styles only.
+    text = _ATTRIBUTE_COLOUR.sub(r' style="\1: \2"', text)
+    return _STYLE_COLOUR.sub(lambda found: variable(found[0]), text)
 
 
 def figure_png(figure: Figure, *, dpi: float = 150) -> bytes:

@@ -7,11 +7,20 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, ListedColormap, to_rgb
 from numpy.typing import ArrayLike, NDArray
 
-from moodcore.plots.style import LABEL, SMALL, TICK, axes_for, dress, ink_on
+from moodcore.plots.style import GROUND, LABEL, ON_PAGE, SMALL, TICK, axes_for, dress, ink_over
 
-_NO_VALUE = "#E5E5E5"
+# Grey on any ground.
+_NO_VALUE = (0.5, 0.5, 0.5, 0.2)
+
+
+def _diverging() -> ListedColormap:
+    """Blue and red that fade to the ground, so that nothing glares on a dark page."""
+    fading = np.abs(np.linspace(-1, 1, 256))
+    ends = np.where(np.linspace(-1, 1, 256)[:, None] < 0, to_rgb("#2166AC"), to_rgb("#B2182B"))
+    return ListedColormap(np.column_stack([ends, fading]), name="blue_red")
 
 
 def correlation_heatmap(
@@ -62,7 +71,7 @@ def correlation_heatmap(
         )
     ax = axes_for(ax, 2.4 + 0.58 * len(names), 1.7 + 0.46 * len(names))
     texts = [[_two_decimals(value) for value in row] for row in values]
-    draw_cells(ax, values, texts, colours="RdBu_r", limits=(-1, 1), bar="Pearson correlation")
+    draw_cells(ax, values, texts, colours=_diverging(), limits=(-1, 1), bar="Pearson correlation")
     dress(ax, title=title, grid="none")
     name_cells(ax, names, names)
     ax.tick_params(axis="x", rotation=40)
@@ -139,18 +148,19 @@ def draw_cells(
     values: NDArray[np.float64],
     texts: Sequence[Sequence[str]],
     *,
-    colours: str,
+    colours: str | Colormap,
     limits: tuple[float, float],
     bar: str,
 ) -> Any:
     """Draw coloured cells, a text in each and a labelled colour bar; NaN is grey."""
-    palette = matplotlib.colormaps[colours].with_extremes(bad=_NO_VALUE)
+    found = matplotlib.colormaps[colours] if isinstance(colours, str) else colours
+    palette = found.with_extremes(bad=_NO_VALUE)
     image = ax.imshow(values, cmap=palette, vmin=limits[0], vmax=limits[1], aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        ink = "black" if np.isnan(value) else ink_on(palette(image.norm(np.array(value))))
+        ink = ON_PAGE if np.isnan(value) else ink_over(palette(image.norm(np.array(value))))
         text = texts[row][column]
         ax.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=ink)
-    # White lines between the cells.
+    # Lines between the cells.
     ax.set_xticks(np.arange(values.shape[1] + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(values.shape[0] + 1) - 0.5, minor=True)
     colour_bar = ax.figure.colorbar(image, ax=ax, pad=0.02, aspect=25)
@@ -161,10 +171,10 @@ def draw_cells(
 
 
 def name_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Write the names of rows and columns; part the cells by white lines."""
+    """Write the names of rows and columns; part the cells by lines."""
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
-    ax.grid(True, which="minor", color="white", linewidth=1.5)
+    ax.grid(True, which="minor", color=GROUND, linewidth=1.5)
     ax.tick_params(which="both", length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)

@@ -15,7 +15,31 @@ PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 _STROKES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_GRID = "#D9D9D9"
+_GRID, AXIS, SOFT, GROUND = "#D9D9D9", "#808080", "#505050", "#FFFFFF"
+# Text on a coloured cell: it belongs to the cell, whatever the page's colours are. Not quite black
+# and white, which are the page's.
+ON_LIGHT, ON_DARK = "#010101", "#FEFEFE"
+# Text on a cell that lets the page shine through.
+ON_PAGE = "#020202"
+
+#: What each colour is for: a page in other colours puts its own in their place.
+ROLES = {
+    colour.lower(): role
+    for colour, role in (
+        (GROUND, "ground"),
+        (BLACK, "ink"),
+        (SOFT, "soft"),
+        (AXIS, "axis"),
+        (_GRID, "grid"),
+        (ON_PAGE, "cell"),
+        (BLUE, "blue"),
+        (VERMILION, "vermilion"),
+        (GREEN, "green"),
+        (PURPLE, "purple"),
+        (ORANGE, "orange"),
+        (SKY, "sky"),
+    )
+}
 
 LOSS = "cross-entropy loss (nats)"
 TITLE, LABEL, TICK, SMALL = 11, 10, 9, 8
@@ -28,7 +52,7 @@ _LOG_RATIO = 12.0
 
 def new_figure(width: float, height: float) -> Figure:
     """Make a figure, in inches, that only its holder knows."""
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    return Figure(figsize=(width, height), layout="constrained", facecolor=GROUND)
 
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
@@ -45,7 +69,7 @@ def dress(ax: Axes, *, title: str = "", x: str = "", y: str = "", grid: Grid = "
     ax.tick_params(labelsize=TICK, color=_GRID, which="both")
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
-        spine.set_color("#808080")
+        spine.set_color(AXIS)
     ax.set_axisbelow(True)
     if grid == "none":
         ax.grid(False)
@@ -96,9 +120,22 @@ def loss_scale(ax: Axes, losses: NDArray[np.float64]) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def ink_on(colour: Any) -> str:
-    """Give black or white, whichever reads better on a colour (W3C relative luminance)."""
-    rgb = np.asarray(colour[:3])
+def ink_over(colour: Any) -> str:
+    """Give the ink for a cell: black or white, or the page's where the page shines through.
+
+    Black or white is what reads better on the colour (W3C relative luminance). A colour with an
+    alpha that takes black on a white page takes the page's ink, for on a dark one it is dark.
+    """
+    *rgb, alpha = colour
+    light = _luminance(alpha * np.asarray(rgb) + 1 - alpha) > _MIDDLE
+    return (ON_LIGHT if alpha == 1 else ON_PAGE) if light else ON_DARK
+
+
+# The luminance on which black and white read alike: (L + 0.05)² = 0.05 · 1.05.
+_MIDDLE = np.sqrt(0.05 * 1.05) - 0.05
+
+
+def _luminance(rgb: Any) -> float:
+    rgb = np.asarray(rgb)
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
-    return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
+    return float(linear @ [0.2126, 0.7152, 0.0722])

@@ -1,48 +1,185 @@
-"""The page: template, tables and pictures put together."""
+"""What every page has, and how it becomes one HTML file."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodcore._atomic import write_text
-from moodcore.report.figures import draw_pictures
-from moodcore.report.run_data import RunData, read_run
-from moodcore.report.summary import SYNTHETIC, importance_sentence, percent, sentences
-from moodcore.tuning.run_folder import RunFolder
+from moodcore.report.cells import TableView, percent, signed, table_view
+from moodcore.report.pictures import Picture
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from jinja2 import Environment
 
-_TEMPLATE = "template.html.j2"
+SYNTHETIC = (
+    "The songs of this run are synthetic: made by a program to resemble published figures. "
+    "Nothing here is a finding about music."
+)
 
 
-def build(folder: RunFolder) -> None:
-    """Write `report.html` and the figures of a finished run.
+@dataclass(frozen=True)
+class Highlight:
+    """A number that the summary begins with.
 
-    Everything comes from the files of the folder, so that a report can be made again at any
-    time; nothing is trained.
+    Attributes
+    ----------
+    value : str
+        The number, with its unit: "83.9 %".
+    label : str
+        What it is, in a few words.
+    """
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a run was made.
+
+    Attributes
+    ----------
+    command : str
+        What was typed.
+    finished : str
+        When, as ISO 8601.
+    seed, jobs : int
+        Of the run.
+    seconds : mapping of str to float
+        Time of each part.
+    versions : mapping of str to str
+        Of this package, its dependencies and the machine: `moodcore.platform.versions()`.
+    data : mapping of str to str
+        What the data are, by name of the fact: source, checksum.
+    settings : str
+        The settings as a file that repeats the run.
+    """
+
+    command: str
+    finished: str
+    seed: int
+    jobs: int
+    seconds: Mapping[str, float]
+    versions: Mapping[str, str]
+    data: Mapping[str, str]
+    settings: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What every kind of run tells.
+
+    Attributes
+    ----------
+    title : str
+        The heading.
+    kind : str
+        The command that makes such runs, without `moodcore`: "tune".
+    summary : sequence of str
+        The outcome, a sentence or two each; the first is set larger.
+    provenance : Provenance
+        How it was made.
+    synthetic : bool
+        Whether the data are synthetic; the page then says so first.
+    highlights : sequence of Highlight
+        The numbers beside the summary.
+    checks : sequence of mapping
+        `{"name", "ok", "text"}` each: what a careful reader would look for.
+    pictures : mapping of str to Picture
+        By name.
+    """
+
+    title: str
+    kind: str
+    summary: Sequence[str]
+    provenance: Provenance
+    synthetic: bool
+    highlights: Sequence[Highlight] = ()
+    checks: Sequence[Mapping[str, Any]] = ()
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+
+
+class _Contents:
+    """The sections and figures of a page, in the order in which the template writes them."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.sections: list[tuple[str, str]] = []
+        self.figures: list[str] = []
+
+    def section(self, name: str, title: str) -> str:
+        """Note a section."""
+        self.sections.append((name, title))
+        return ""
+
+    def figure(self, name: str) -> int:
+        """Note a figure; returns its number."""
+        self.figures.append(name)
+        return len(self.figures)
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless every picture is shown, and once."""
+        missing = [name for name in self._page.pictures if name not in self.figures]
+        twice = sorted({name for name in self.figures if self.figures.count(name) > 1})
+        if missing or twice:
+            raise ValueError(
+                f"every picture must stand in the page once; missing: {missing}, twice: {twice}"
+            )
+
+
+def render(template: str, page: Page, **more: Any) -> str:
+    """Return the text of a page.
 
     Parameters
     ----------
-    folder : RunFolder
-        A finished run.
+    template : str
+        Path of the template below `moodcore/report`; it extends `base.html.j2`.
+    page : Page
+        What every run has.
+    **more : Any
+        What the template asks for besides.
+
+    Raises
+    ------
+    ValueError
+        When the template leaves a picture out or shows it twice.
+    jinja2.UndefinedError
+        When the template asks for what it was not given.
+    """
+    contents = _Contents(page)
+    text = _environment().get_template(template).render(page=page, contents=contents, **more)
+    contents.check()
+    return text
+
+
+def write(path: Path, template: str, page: Page, *, figures: Path, **more: Any) -> None:
+    """Write a page, and its pictures as files of their own.
+
+    Parameters
+    ----------
+    path : Path
+        Of the page.
+    template, page, **more
+        See `render`.
+    figures : Path
+        Folder for the pictures; made if it is not there.
 
     Raises
     ------
     OSError
-        If a file of the run is missing or the report cannot be written.
+        When something cannot be written.
     """
-    run = read_run(folder)
-    pictures = draw_pictures(run)
-    folder.figures.mkdir(exist_ok=True)
-    for picture in pictures.values():
-        write_text(folder.figures / f"{picture.name}.svg", picture.svg)
-    write_text(folder.report, render(run, pictures))
+    text = render(template, page, **more)
+    figures.mkdir(exist_ok=True)
+    for one in page.pictures.values():
+        write_text(figures / f"{one.name}.svg", one.svg)
+    write_text(path, text)
 
 
-def render(run: RunData, pictures: dict[str, Any]) -> str:
-    """Return the page."""
+def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -53,72 +190,16 @@ def render(run: RunData, pictures: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = percent
-    environment.filters["table"] = lambda table: Markup(_table(table))
-    environment.filters["svg"] = Markup
-    return environment.get_template(_TEMPLATE).render(
-        m=run.metrics,
-        timing=run.timing,
-        config=run.config,
-        pictures=pictures,
-        candidates=_candidates(run),
-        tests=_tests(run),
-        classes=_classes(run),
-        sentences=sentences(run.metrics),
-        synthetic=SYNTHETIC,
-        family=run.family,
-        importance=importance_sentence(run.metrics),
-    )
+    environment.filters |= {
+        "percent": percent,
+        "signed": signed,
+        "thousands": "{:,}".format,
+        "view": _view,
+        "svg": Markup,
+    }
+    environment.globals["synthetic_notice"] = SYNTHETIC
+    return environment
 
 
-def _table(table: pd.DataFrame) -> str:
-    return str(table.to_html(index=False, border=0, na_rep="-", escape=True, justify="left"))
-
-
-def _candidates(run: RunData) -> pd.DataFrame | None:
-    if run.trials is None:
-        return None
-    ranked = run.trials.sort_values(
-        ["accuracy", "n_weights", "number"], ascending=[False, True, True]
-    )
-    kept = [name for name in ranked.columns if not name.startswith("accuracy_fold")]
-    shares = [name for name in kept if "accuracy" in name]
-    table = ranked[kept]
-    return table.assign(
-        valid_loss=table["valid_loss"].round(4),
-        **{name: (100 * table[name]).round(2) for name in shares},
-    )
-
-
-def _tests(run: RunData) -> pd.DataFrame | None:
-    import pandas as pd
-
-    if "test" not in run.metrics:
-        return None
-    models = {f"the {run.family.noun}": run.metrics["test"]} | run.metrics["baselines"]
-    return pd.DataFrame(
-        [
-            {
-                "model": name,
-                "accuracy %": round(100 * found["accuracy"], 2),
-                "balanced accuracy %": round(100 * found["balanced_accuracy"], 2),
-                "macro F1": round(found["macro_f1"], 4),
-                "log loss": _rounded(found["log_loss"]),
-                "Brier score": _rounded(found["brier"]),
-            }
-            for name, found in models.items()
-        ]
-    )
-
-
-def _rounded(value: float | None) -> float:
-    """Return four decimals; NaN, which tables show as a dash, for what a model does not give."""
-    return math.nan if value is None else round(value, 4)
-
-
-def _classes(run: RunData) -> pd.DataFrame | None:
-    import pandas as pd
-
-    if "test" not in run.metrics:
-        return None
-    return pd.DataFrame(run.metrics["test"]["classes"]).round(4)
+def _view(table: Any) -> TableView:
+    return table if isinstance(table, TableView) else table_view(table)

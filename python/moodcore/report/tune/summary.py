@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from moodcore.report.cells import percent
+from moodcore.report.page import SYNTHETIC
 from moodcore.tuning.families import family
 
-SYNTHETIC = (
-    "The songs of this run are synthetic: made by a program to resemble published figures. "
-    "Nothing here is a finding about music."
-)
 # What others reached with seven features, balanced classes and a 16-16 network; see the
 # song table's published analyses.
 PUBLISHED_ACCURACY = 0.839
@@ -29,9 +27,38 @@ def summary(metrics: Mapping[str, Any]) -> str:
 
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Return the outcome as sentences; the first says so if the songs are synthetic."""
-    found = [SYNTHETIC] if metrics["data"]["synthetic"] else []
+    return ([SYNTHETIC] if metrics["data"]["synthetic"] else []) + outcome(metrics)
+
+
+def title(metrics: Mapping[str, Any]) -> str:
+    """Return the heading of the page."""
     if metrics["study"] == "optimizers":
-        return found + _optimizer_sentences(metrics)
+        return "Three optimizers on one network"
+    noun = family(metrics["settings"]["model"]).noun
+    article = "an" if noun[0] in "aeiou" else "a"
+    return f"Which emotion is in a song? The search for {article} {noun}"
+
+
+def highlights(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the numbers that the summary begins with, each with what it is."""
+    if metrics["study"] == "optimizers":
+        return [(f"{one['loss']:.4f}", f"last loss, {one['name']}")
+                for one in metrics["optimizers"]]  # fmt: skip
+    test, logistic = metrics["test"], metrics["baselines"]["logistic regression"]
+    fine = sum(check["ok"] for check in metrics["checks"])
+    return [
+        (percent(test["accuracy"]), f"of {test['n_rows']:,} unseen songs in their class"),
+        (percent(test["balanced_accuracy"]), "if all classes were equally frequent"),
+        (percent(logistic["accuracy"]), "by logistic regression, on the same songs"),
+        (f"{fine} of {len(metrics['checks'])}", "checks without a remark"),
+    ]
+
+
+def outcome(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the outcome as sentences, whatever the songs are."""
+    found: list[str] = []
+    if metrics["study"] == "optimizers":
+        return _optimizer_sentences(metrics)
     test, best, search = metrics["test"], metrics["search"]["best"], metrics["search"]
     noun = family(metrics["settings"]["model"]).noun
     params = ", ".join(f"{name} {value}" for name, value in best["params"].items())
@@ -86,14 +113,3 @@ def _optimizer_sentences(metrics: Mapping[str, Any]) -> list[str]:
         f"After the same number of epochs {best['name']} has the lowest training loss, "
         f"{best['loss']:.4f} ({compared})."
     ]
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage with one decimal.
-
-    Examples
-    --------
-    >>> percent(0.8391)
-    '83.9 %'
-    """
-    return f"{100 * share:.1f} %"
