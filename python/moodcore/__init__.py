@@ -20,17 +20,28 @@ if TYPE_CHECKING:
     from moodcore.gbt import GBT
     from moodcore.linear_svm import LinearSVM
     from moodcore.mlp import MLP
-    from moodcore.model_file import load
+    from moodcore.model_file import ModelFileError, load
     from moodcore.platform import show_versions
     from moodcore.svm import SVM
 
-__all__ = ["GBT", "MLP", "SVM", "LinearSVM", "__version__", "load", "show_versions", "songs"]
+__all__ = [
+    "GBT",
+    "MLP",
+    "SVM",
+    "LinearSVM",
+    "ModelFileError",
+    "__version__",
+    "load",
+    "show_versions",
+    "songs",
+]
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
     "GBT": "moodcore.gbt",
     "LinearSVM": "moodcore.linear_svm",
     "MLP": "moodcore.mlp",
+    "ModelFileError": "moodcore.model_file",
     "SVM": "moodcore.svm",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",

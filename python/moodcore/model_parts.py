@@ -269,15 +269,22 @@ def _inside(prefix: str, name: str) -> str:
 
 
 def _read_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> list[Any]:
-    steps = described["steps"]
-    return [(name, read_part(step, _inside(prefix, name), arrays)) for name, step in steps]
+    steps = [
+        (name, read_part(step, _inside(prefix, name), arrays)) for name, step in described["steps"]
+    ]
+    names = [name for name, _ in steps]
+    if not steps or len(set(names)) != len(names):
+        raise ValueError(f"a pipeline needs steps whose names differ, got {names}")
+    for name, step in steps[:-1]:
+        if not hasattr(step, "transform"):
+            raise ValueError(f"only the last step of a pipeline can be a classifier, got {name}")
+    return steps
 
 
 def _read_plain_pipeline(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     from sklearn.pipeline import Pipeline
 
-    model = Pipeline(_read_steps(described, prefix, arrays))
-    return model
+    return Pipeline(_read_steps(described, prefix, arrays))
 
 
 def _write_songs(model: Any, prefix: str, arrays: Arrays) -> Described:
@@ -288,7 +295,10 @@ def _read_songs(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> An
     from moodcore.songs.song_pipeline import SongPipeline
 
     names = tuple(str(name) for name in described["label_names"])
-    return SongPipeline(_read_steps(described, prefix, arrays), label_names=names)
+    steps = _read_steps(described, prefix, arrays)
+    if not hasattr(steps[-1][1], "predict"):
+        raise ValueError(f"the last step of a song model must be a classifier, got {steps[-1][0]}")
+    return SongPipeline(steps, label_names=names)
 
 
 _Writer = Callable[[Any, str, Arrays], Described]

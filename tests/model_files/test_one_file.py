@@ -1,7 +1,5 @@
 """Model files: what is saved comes back to the bit, and no file does harm."""
 
-import hashlib
-import json
 import pickle
 import re
 import struct
@@ -10,6 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import safetensors.numpy
+from parts_of_files import changed, joined, parted, rewritten, text_of, with_text
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -220,50 +219,8 @@ def refuse_cheaply(path, content, says):
         tracemalloc.stop()
 
 
-def parted(raw):
-    """The header as values, and the buffer."""
-    (length,) = struct.unpack("<Q", raw[:8])
-    return json.loads(raw[8 : 8 + length]), raw[8 + length :]
-
-
 def content_of(path):
     return parted(path.read_bytes())
-
-
-def joined(header, buffer):
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + buffer
-
-
-def with_text(raw, text, arrays=None):
-    """The file with another text under the package's key, or other arrays; the checksum fits."""
-    arrays = safetensors.numpy.load(raw) if arrays is None else arrays
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        values = arrays[name]
-        digest.update(f"{name}\0{values.dtype.str}\0{values.shape}\0".encode() + values.tobytes())
-    metadata = {"moodcore": f"{digest.hexdigest()}\n{text}"}
-    return safetensors.numpy.save(arrays, metadata=metadata)
-
-
-def text_of(raw):
-    """The package's JSON, without the line of the checksum."""
-    return parted(raw)[0]["__metadata__"]["moodcore"].split("\n", 1)[1]
-
-
-def changed(raw, keys, value):
-    """The file with another value in the package's JSON, and nothing else wrong."""
-    found = place = json.loads(text_of(raw))
-    *way, last = keys.split(".")
-    for key in way:
-        place = place[key]
-    place[last] = value
-    return with_text(raw, json.dumps(found))
-
-
-def rewritten(raw, arrays):
-    """The file with other arrays, and nothing else wrong."""
-    return with_text(raw, text_of(raw), arrays)
 
 
 def test_forged_files_differ_from_good_ones_in_the_lie_alone(raw, path, small):
