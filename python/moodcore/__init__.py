@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moodcore import songs
+    from moodcore.explanation import Explanation, explain
     from moodcore.gbt import GBT
     from moodcore.linear_svm import LinearSVM
     from moodcore.mlp import MLP
@@ -28,9 +29,11 @@ __all__ = [
     "GBT",
     "MLP",
     "SVM",
+    "Explanation",
     "LinearSVM",
     "ModelFileError",
     "__version__",
+    "explain",
     "load",
     "show_versions",
     "songs",
@@ -38,11 +41,13 @@ __all__ = [
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
+    "Explanation": "moodcore.explanation",
     "GBT": "moodcore.gbt",
     "LinearSVM": "moodcore.linear_svm",
     "MLP": "moodcore.mlp",
     "ModelFileError": "moodcore.model_file",
     "SVM": "moodcore.svm",
+    "explain": "moodcore.explanation",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",
 }

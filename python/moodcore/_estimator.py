@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,37 +12,15 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from moodcore._fitted_model import FittedModel
 from moodcore._rows import TrainingRows, as_float32
 
 
-class CoreClassifier(ClassifierMixin, BaseEstimator):
+class CoreClassifier(FittedModel, ClassifierMixin, BaseEstimator):
     """A scikit-learn classifier whose training loop is in the core."""
 
     classes_: NDArray[Any]
     n_features_in_: int
-
-    def save(
-        self, path: str | os.PathLike[str], *, provenance: Mapping[str, Any] | None = None
-    ) -> None:
-        """Write the fitted model to one safetensors file, atomically.
-
-        Parameters
-        ----------
-        path : path
-            The file; :func:`moodcore.load` reads it back.
-        provenance : mapping, optional
-            Where the model comes from (data, seed, metrics): anything that JSON can hold.
-
-        Raises
-        ------
-        NotFittedError
-            When the model is not fitted.
-        OSError
-            When the file cannot be written.
-        """
-        from moodcore.model_file import save
-
-        save(self, path, provenance=provenance)
 
     def _core_parameters(self, names: frozenset[str], **resolved: Any) -> str:
         """Give the named parameters as the one JSON object that crosses into the core.

@@ -12,6 +12,7 @@ from moodcore._model_values import (
     Arrays,
     Described,
     read_class_weight,
+    read_classes,
     read_features,
     read_labels,
     write_class_weight,
@@ -103,15 +104,15 @@ def read_gbt(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
         When the description is not one of `write_gbt`'s.
     """
     from moodcore.gbt import GBT
+    from moodcore.platform import thread_count
 
     params = {name: _read_value(value) for name, value in described["params"].items()}
     model = read_features(GBT(**params), described)
     model.eval_metric = described["eval_metric"]
     model.class_weight = read_class_weight(described["class_weight"])
     model._checked_parameters()
-    model.classes_ = read_labels(described["classes"])
-    if not np.array_equal(model.classes_, np.unique(model.classes_)):
-        raise ValueError(f"classes must be in ascending order, got {model.classes_.tolist()}")
+    thread_count(model.n_jobs)
+    model.classes_ = read_classes(described["classes"])
     core = _core.GbtModel({name: arrays[f"{prefix}.{name}"] for name in _ARRAYS})
     _read_schema(model, core, described, arrays[f"{prefix}.categorical"])
     _read_history(model, core, described, prefix, arrays)

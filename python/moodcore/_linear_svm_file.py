@@ -11,8 +11,8 @@ from moodcore._model_values import (
     Arrays,
     Described,
     read_class_weight,
+    read_classes,
     read_features,
-    read_labels,
     take_array,
     write_class_weight,
     write_features,
@@ -50,12 +50,8 @@ def read_linear_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -
     model.class_weight = read_class_weight(described["class_weight"])
     model._checked_parameters()
     thread_count(model.n_jobs)
-    model.classes_ = read_labels(described["classes"])
-    if not np.array_equal(model.classes_, np.unique(model.classes_)):
-        raise ValueError(f"classes must be in ascending order, got {model.classes_.tolist()}")
+    model.classes_ = read_classes(described["classes"], least=2)
     n_classes = len(model.classes_)
-    if n_classes < 2:
-        raise ValueError(f"there must be at least two classes, got {model.classes_.tolist()}")
     n_vectors = 1 if n_classes == 2 else n_classes
     shape = (n_vectors, model.n_features_in_)
     model.coef_ = take_array(arrays, f"{prefix}.coef", shape, np.float64)

@@ -39,6 +39,16 @@ def read_labels(described: Mapping[str, Any]) -> NDArray[Any]:
     return labels
 
 
+def read_classes(described: Mapping[str, Any], *, least: int = 1) -> NDArray[Any]:
+    """Read the class labels of a classifier, of which it has ``least`` or more."""
+    classes = read_labels(described)
+    if len(classes) < least:
+        raise ValueError(f"there must be at least {least} classes, got {classes.tolist()}")
+    if not np.array_equal(classes, np.unique(classes)):
+        raise ValueError(f"classes must be in ascending order, got {classes.tolist()}")
+    return classes
+
+
 def write_features(model: Any) -> Described:
     names = getattr(model, "feature_names_in_", None)
     return {

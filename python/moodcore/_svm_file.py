@@ -11,8 +11,8 @@ from moodcore._model_values import (
     Arrays,
     Described,
     read_class_weight,
+    read_classes,
     read_features,
-    read_labels,
     take_array,
     write_class_weight,
     write_features,
@@ -76,12 +76,8 @@ def read_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     model.class_weight = read_class_weight(described["class_weight"])
     model._params = model._checked_parameters()
     thread_count(model.n_jobs)
-    model.classes_ = read_labels(described["classes"])
+    model.classes_ = read_classes(described["classes"], least=2)
     n_classes = len(model.classes_)
-    if n_classes < 2 or not np.array_equal(model.classes_, np.unique(model.classes_)):
-        raise ValueError(
-            f"classes must be at least two, in ascending order, got {model.classes_.tolist()}"
-        )
     model.shape_fit_ = (int(described["n_rows"]), model.n_features_in_)
     model.fit_status_ = int(described["fit_status"])
     model._gamma = float(described["gamma"])

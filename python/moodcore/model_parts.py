@@ -20,8 +20,8 @@ from moodcore._model_values import (
     Arrays,
     Described,
     read_class_weight,
+    read_classes,
     read_features,
-    read_labels,
     take_array,
     write_class_weight,
     write_features,
@@ -99,9 +99,7 @@ def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     model.hidden_sizes = tuple(model.hidden_sizes)
     model._checked_parameters()
     thread_count(model.n_jobs)
-    model.classes_ = read_labels(described["classes"])
-    if not np.array_equal(model.classes_, np.unique(model.classes_)):
-        raise ValueError(f"classes must be in ascending order, got {model.classes_.tolist()}")
+    model.classes_ = read_classes(described["classes"])
     sizes = [model.n_features_in_, *model.hidden_sizes, len(model.classes_)]
 
     def layers(suffix: str) -> list[tuple[NDArray[Any], NDArray[Any]]]:

@@ -38,6 +38,10 @@ def instruction_set() -> str:
     return wanted
 
 
+# More are a mistake, or a lie in a model file: each would take memory.
+_MOST_THREADS = 1024
+
+
 def thread_count(n_jobs: int | None) -> int:
     """Translate ``n_jobs`` into a number of threads, as scikit-learn and joblib do.
 
@@ -55,12 +59,14 @@ def thread_count(n_jobs: int | None) -> int:
     Raises
     ------
     ValueError
-        For ``n_jobs=0``.
+        For ``n_jobs=0``, and for more threads than any machine can use.
     """
     from joblib import effective_n_jobs
 
     if n_jobs == 0:
         raise ValueError("n_jobs must be None, a positive number of threads or negative, got 0")
+    if n_jobs is not None and n_jobs > _MOST_THREADS:
+        raise ValueError(f"n_jobs must be at most {_MOST_THREADS}, got {n_jobs}")
     return int(effective_n_jobs(n_jobs))
 
 

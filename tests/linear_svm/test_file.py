@@ -103,7 +103,7 @@ FORGED = {
     "no weights": (lambda model, arrays: arrays.pop("model.coef"), "model.coef"),
     "another number of features": (put(n_features=6), r"of shape \(4, 6\)"),
     "two classes": (put(classes={"dtype": "<i8", "values": [0, 1]}), r"of shape \(1, 5\)"),
-    "one class": (put(classes={"dtype": "<i8", "values": [0]}), "at least two classes"),
+    "one class": (put(classes={"dtype": "<i8", "values": [0]}), "at least 2 classes"),
     "classes upside down": (put(classes={"dtype": "<i8", "values": [3, 2, 1, 0]}), "ascending"),
     "no iterations": (put(n_iter=0), "n_iter must be at least 1"),
     "a wrong C": (param(C=-1.0), "C must be finite and above 0"),

@@ -198,6 +198,7 @@ def test_schedules_run(kind, spirals):
         ({"hidden_sizes": 16}, "hidden_sizes: .* expected a list of whole numbers"),
         ({"epochs": 2.5}, "epochs: .* expected a whole number"),
         ({"n_jobs": 0}, "n_jobs"),
+        ({"n_jobs": 2**40}, "n_jobs must be at most 1024"),
     ],
 )
 def test_wrong_parameters_say_what_is_allowed(params, message, spirals):

@@ -16,6 +16,7 @@ _COMMANDS = {
     "train": "Train one network and save it.",
     "evaluate": "Test a saved model on labelled songs.",
     "predict": "Add labels and probabilities to songs.",
+    "explain": "Say what each feature contributes.",
 }
 
 

@@ -15,6 +15,7 @@ True
 """
 
 from moodcore.plots.candidates import candidate_losses
+from moodcore.plots.contributions import contribution_swarm, contribution_waterfall
 from moodcore.plots.counts import class_counts
 from moodcore.plots.effects import parameter_effect
 from moodcore.plots.export import figure_png, figure_svg
@@ -28,6 +29,8 @@ __all__ = [
     "candidate_losses",
     "class_counts",
     "confusion_matrix",
+    "contribution_swarm",
+    "contribution_waterfall",
     "correlation_heatmap",
     "feature_importance",
     "figure_png",

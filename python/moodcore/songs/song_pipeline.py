@@ -1,20 +1,20 @@
 """The way of a song through the experiment, as one scikit-learn pipeline."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from moodcore._fitted_model import FittedModel
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, SelectColumns
 from moodcore.songs.schema import FEATURES, LABEL_NAMES, SELECTED_FEATURES
 
 __all__ = ["SongPipeline", "pipeline"]
 
 
-class SongPipeline(Pipeline):
-    """A pipeline that knows the names of its labels and can be saved.
+class SongPipeline(FittedModel, Pipeline):
+    """A pipeline that knows the names of its labels and can be saved and explained.
 
     Parameters
     ----------
@@ -37,22 +37,6 @@ class SongPipeline(Pipeline):
     ) -> None:
         super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
         self.label_names = label_names
-
-    def save(
-        self, path: str | os.PathLike[str], *, provenance: Mapping[str, Any] | None = None
-    ) -> None:
-        """Write the fitted pipeline to one safetensors file, atomically.
-
-        Parameters
-        ----------
-        path : path
-            The file; :func:`moodcore.load` reads it back.
-        provenance : mapping, optional
-            Where the model comes from: anything that JSON can hold.
-        """
-        from moodcore.model_file import save
-
-        save(self, path, provenance=provenance)
 
 
 def pipeline(

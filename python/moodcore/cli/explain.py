@@ -1,0 +1,135 @@
+"""`moodcore explain`: what each feature contributes to what a model says of songs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from moodcore.cli import options
+from moodcore.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from moodcore.explanation import Explanation
+
+_PICTURES = (".svg", ".png")
+_MANY = 200
+
+
+@click.command("explain", short_help="Say what each feature contributes.")
+@click.argument("model", type=options.INPUT_FILE)
+@click.argument("songs", type=options.INPUT_FILE)
+@click.option(
+    "--row",
+    "rows",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="N",
+    help="A song to explain, counted from 0 without the header; give it several times for "
+    f"several.  [default: {_MANY} songs drawn from all]",
+)
+@click.option(
+    "--class",
+    "output",
+    metavar="NAME",
+    help="The class whose margin is explained.  [default: the one predicted; of many songs, the "
+    "first]",
+)
+@click.option(
+    "--background",
+    type=options.INPUT_FILE,
+    metavar="FILE",
+    help="Songs whose mean contributions are measured from; not for trees.  "
+    "[default: 100 of SONGS]",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=options.INPUT_FILE,
+    metavar="FILE",
+    help="Draw a picture, SVG or PNG by its ending: a waterfall of one song, swarms of many.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+              help="Of what is drawn.")  # fmt: skip
+@options.as_json
+@options.debug
+def command(
+    model: Path, songs: Path, output: str | None, out: Path | None, as_json: bool, **given: Any
+) -> int:
+    """Say what each feature contributes to what MODEL says of SONGS.
+
+    The contributions to a song add up to the model's margin, from the mean over other songs.
+    """
+    if out is not None and out.suffix.lower() not in _PICTURES:
+        raise click.BadParameter(
+            f"pictures end in {' or '.join(_PICTURES)}, got {out.name!r}", param_hint="'--out'"
+        )
+    found = _explain(model, songs, **given)
+    found.output(output)
+    if as_json:
+        click.echo(json.dumps({"format": "moodcore-explanation", "version": 1} | found.to_dict()))
+    else:
+        click.echo(_text(found, output, is_summary=not given["rows"]))
+    if out is not None:
+        _draw(found, output, out)
+        click.echo(f"{out}: written", err=True)
+    return ExitCode.DONE
+
+
+def _explain(
+    path: Path, songs: Path, *, rows: tuple[int, ...], background: Path | None, seed: int
+) -> Explanation:
+    import numpy as np
+
+    from moodcore import explain
+    from moodcore.explanation_methods import takes_background
+    from moodcore.song_predictions import load_song_model, needed_columns
+    from moodcore.songs import read
+
+    model = load_song_model(path)
+
+    def table(source: Path) -> Any:
+        return read(source, labels="ignore", columns=needed_columns(model)).X
+
+    every = table(songs)
+    beyond = [row for row in rows if row >= len(every)]
+    if beyond:
+        raise ValueError(f"{songs}: there is no row {beyond[0]}; rows are 0 to {len(every) - 1}")
+    if rows:
+        chosen = every.iloc[list(dict.fromkeys(rows))]
+    elif len(every) > _MANY:
+        drawn = np.random.default_rng(seed).choice(len(every), _MANY, replace=False)
+        chosen = every.iloc[np.sort(drawn)]
+    else:
+        chosen = every
+    measured = None
+    if background is not None:
+        measured = table(background)
+    elif takes_background(model):
+        measured = every
+    return explain(model, chosen, background=measured, random_state=seed)
+
+
+def _text(found: Explanation, output: str | None, *, is_summary: bool) -> str:
+    note = f"({found.method})"
+    if is_summary:
+        table = found.importance().to_string(float_format="{:.4f}".format)
+        head = f"mean size of the contributions to {len(found.data):,} songs"
+        return f"{head}\n{table}\n{note}"
+    texts = [found.text(row, output) for row in range(len(found.data))]
+    return "\n\n".join([*texts, note])
+
+
+def _draw(found: Explanation, output: str | None, out: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from moodcore import plots
+    from moodcore._atomic import write_bytes
+
+    one = len(found.data) == 1
+    figure = (found.plot_row(0, output) if one else found.plot_rows(output)).figure
+    assert isinstance(figure, Figure), "no axes were passed in"
+    is_svg = out.suffix.lower() == ".svg"
+    write_bytes(out, plots.figure_svg(figure).encode() if is_svg else plots.figure_png(figure))
