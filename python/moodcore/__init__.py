@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moodcore import songs
+    from moodcore.comparison import compare
     from moodcore.explanation import Explanation, explain
     from moodcore.gbt import GBT
     from moodcore.linear_svm import LinearSVM
@@ -33,6 +34,7 @@ __all__ = [
     "LinearSVM",
     "ModelFileError",
     "__version__",
+    "compare",
     "explain",
     "load",
     "show_versions",
@@ -48,6 +50,7 @@ _HOMES = {
     "ModelFileError": "moodcore.model_file",
     "SVM": "moodcore.svm",
     "explain": "moodcore.explanation",
+    "compare": "moodcore.comparison",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,8 @@ class Songs:
         Whether they were made by `moodcore.songs.synthesize`.
     notes : tuple of str
         What was dropped while reading.
+    uri : Series of str, shape (n_songs,), or None
+        Where each song is found, if the file says so.
     """
 
     X: pd.DataFrame
@@ -72,6 +74,7 @@ class Songs:
     source: str
     synthetic: bool
     notes: tuple[str, ...] = ()
+    uri: pd.Series[str] | None = None
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the columns' names, the values and the labels."""
@@ -116,7 +119,7 @@ def load(settings: Wanted) -> Songs:
                 settings.data, on_bad_rows=settings.on_bad_rows, duplicates=settings.duplicates
             )
         notes = tuple(line for line in str(table.report).splitlines() if line.strip())
-        found = Songs(table.X, _codes(table.y), table.source, table.synthetic, notes)
+        found = Songs(table.X, _codes(table.y), table.source, table.synthetic, notes, table.uri)
         if settings.songs is not None:
             found = _part(found, settings.songs, settings.seed)
     _check_counts(found, settings)
@@ -145,8 +148,12 @@ def _part(songs: Songs, n_songs: int, seed: int) -> Songs:
     )
     rows.sort()
     note = f"{n_songs:,} of {len(songs.y):,} songs, drawn at random within each class"
-    return Songs(
-        songs.X.iloc[rows], songs.y[rows], songs.source, songs.synthetic, (*songs.notes, note)
+    return replace(
+        songs,
+        X=songs.X.iloc[rows],
+        y=songs.y[rows],
+        notes=(*songs.notes, note),
+        uri=None if songs.uri is None else songs.uri.iloc[rows],
     )
 
 
@@ -165,14 +172,22 @@ def _check_counts(songs: Songs, settings: Wanted) -> None:
 
 def split(songs: Songs, seed: int) -> Split:
     """Put aside a stratified fifth of the songs for the test."""
+    train, test = split_rows(songs.y, seed)
+    return Split(songs.X.iloc[train], songs.y[train], songs.X.iloc[test], songs.y[test])
+
+
+def split_rows(
+    y: NDArray[Any], seed: int, *, test_size: float = TEST_FRACTION
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the positions of the rows to learn from, and of those put aside, both ascending."""
     from sklearn.model_selection import train_test_split
 
     train, test = train_test_split(
-        np.arange(len(songs.y)),
-        test_size=TEST_FRACTION,
-        stratify=songs.y,
+        np.arange(len(y)),
+        test_size=test_size,
+        stratify=y,
         random_state=derive(seed, Stream.SPLIT),
     )
     train.sort()
     test.sort()
-    return Split(songs.X.iloc[train], songs.y[train], songs.X.iloc[test], songs.y[test])
+    return train, test

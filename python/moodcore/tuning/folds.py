@@ -111,7 +111,9 @@ def make_folds(X: pd.DataFrame, y: NDArray[np.int64], settings: Settings) -> Seq
     ]
 
 
-def cut(y: NDArray[Any], folds: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def cut(
+    y: NDArray[Any], folds: int, seed: int, *, repeat: int = 0
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Return the rows of training and of validation of each fold, the classes in proportion.
 
     Parameters
@@ -122,6 +124,8 @@ def cut(y: NDArray[Any], folds: int, seed: int) -> list[tuple[NDArray[np.intp], 
         How many, at least 2.
     seed : int
         The seed of the run; the same folds for whatever is measured on them.
+    repeat : int, default=0
+        Which cross-validation, each with folds of its own.
 
     Examples
     --------
@@ -130,7 +134,7 @@ def cut(y: NDArray[Any], folds: int, seed: int) -> list[tuple[NDArray[np.intp], 
     """
     from sklearn.model_selection import StratifiedKFold
 
-    random_state = derive(seed, Stream.FOLDS)
+    random_state = derive(seed, Stream.FOLDS, *([repeat] if repeat else []))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=random_state)
     return list(splitter.split(np.zeros(len(y)), y))
 

@@ -20,6 +20,8 @@ class Stream(IntEnum):
     OPTIMIZERS = 7
     CHECKS = 8
     IMPORTANCE = 9
+    COMPARISON = 20
+    CURVE_ROWS = 21
 
 
 def derive(seed: int, stream: Stream, *numbers: int) -> int:

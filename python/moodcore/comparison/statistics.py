@@ -1,0 +1,254 @@
+"""Whether differences between classifiers are real: intervals, tests, and many tests at once.
+
+Folds share most of their training rows, so their scores are not independent, and an ordinary
+t-test over folds finds differences where there are none. Nadeau and Bengio (2003, section 5)
+enlarge the variance of the mean by the share of rows that judge:
+
+    var(mean) = (1 / J + n_test / n_train) * s^2
+
+with J scores, s^2 their sample variance; the mean over its root has about Student's t
+distribution with J - 1 degrees of freedom.
+
+Sources: C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52
+(2003); Q. McNemar, Psychometrika 12 (1947); S. Holm, Scandinavian Journal of Statistics 6 (1979);
+T. G. Dietterich, "Approximate Statistical Tests for Comparing Supervised Classification Learning
+Algorithms", Neural Computation 10 (1998), for what either test says.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the confidence interval around it."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TTest:
+    """The outcome of a corrected resampled t-test.
+
+    Attributes
+    ----------
+    difference : Interval
+        Mean difference and its confidence interval.
+    statistic : float
+        The t statistic; infinite where all differences are the same and not zero.
+    degrees : int
+        Degrees of freedom.
+    p_value : float
+        Two-sided, in [0, 1].
+    """
+
+    difference: Interval
+    statistic: float
+    degrees: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """The outcome of McNemar's test.
+
+    Attributes
+    ----------
+    only_first, only_second : int
+        Rows that one got right and the other got wrong.
+    p_value : float
+        Two-sided and exact (binomial), in [0, 1].
+    """
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def resampled_interval(
+    scores: ArrayLike, test_train_ratio: float, *, confidence: float = 0.95
+) -> Interval:
+    """Return the mean of scores over folds, with an interval that respects their overlap.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_folds,)
+        One score a fold, of all repeats; at least two.
+    test_train_ratio : float
+        Rows that judge for each row that trains, above 0: 1 / (k - 1) for k folds.
+    confidence : float, default=0.95
+        Probability with which the interval holds the mean, in (0, 1).
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    ValueError
+        For fewer than two scores, or a number out of range.
+
+    Examples
+    --------
+    >>> found = resampled_interval([0.80, 0.84, 0.82, 0.86], 1 / 3)
+    >>> f"{found.mean:.3f} {found.low:.3f} {found.high:.3f}"
+    '0.830 0.767 0.893'
+    """
+    values = _scores(scores, test_train_ratio)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
+    from scipy.stats import t
+
+    mean, error = float(values.mean()), _standard_error(values, test_train_ratio)
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * error
+    return Interval(mean, mean - half, mean + half)
+
+
+def corrected_t_test(
+    first: ArrayLike, second: ArrayLike, test_train_ratio: float, *, confidence: float = 0.95
+) -> TTest:
+    """Test whether two classifiers score differently over the same folds.
+
+    Parameters
+    ----------
+    first, second : array-like of shape (n_folds,)
+        Scores of the two on the same folds in the same order, at least two.
+    test_train_ratio : float
+        Rows that judge for each row that trains, above 0.
+    confidence : float, default=0.95
+        Of the interval of the difference, in (0, 1).
+
+    Returns
+    -------
+    TTest
+        With the difference first minus second.
+
+    Raises
+    ------
+    ValueError
+        As :func:`resampled_interval`, or if the two have not as many scores.
+
+    Examples
+    --------
+    >>> found = corrected_t_test([0.80, 0.84, 0.82, 0.86], [0.78, 0.80, 0.81, 0.83], 1 / 3)
+    >>> f"t = {found.statistic:.3f}, p = {found.p_value:.3f}"
+    't = 2.535, p = 0.085'
+    """
+    one, other = _scores(first, test_train_ratio), _scores(second, test_train_ratio)
+    if one.shape != other.shape:
+        raise ValueError(
+            f"both must have a score for each fold, got {len(one)} and {len(other)} scores"
+        )
+    from scipy.stats import t
+
+    differences = one - other
+    difference = resampled_interval(differences, test_train_ratio, confidence=confidence)
+    error, degrees = _standard_error(differences, test_train_ratio), len(differences) - 1
+    # Equal differences are known without error, up to the rounding of their subtraction.
+    if error <= 1e-12 * max(1.0, abs(difference.mean)):
+        same = abs(difference.mean) <= 1e-12
+        statistic = 0.0 if same else math.copysign(math.inf, difference.mean)
+    else:
+        statistic = difference.mean / error
+    return TTest(difference, statistic, degrees, float(2 * t.sf(abs(statistic), degrees)))
+
+
+def mcnemar_test(first_right: ArrayLike, second_right: ArrayLike) -> McNemar:
+    """Test whether two fitted models are right equally often on the same rows.
+
+    Only rows on which one is right and the other is not count. If both were equally good, each
+    of these would be a toss of a fair coin; the p-value is that of the binomial distribution, so
+    it holds for few such rows too.
+
+    Parameters
+    ----------
+    first_right, second_right : array-like of bool, shape (n_rows,)
+        Whether each row was put into its class.
+
+    Returns
+    -------
+    McNemar
+
+    Raises
+    ------
+    ValueError
+        If the two are of different length, or empty.
+
+    Examples
+    --------
+    One row for the first, nine for the second: 2 (1 + 10) / 2^10.
+
+    >>> found = mcnemar_test([True] + [False] * 9 + [True] * 5, [False] + [True] * 14)
+    >>> found.only_first, found.only_second, found.p_value == 22 / 1024
+    (1, 9, True)
+    """
+    one, other = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
+    if one.shape != other.shape or one.ndim != 1 or not len(one):
+        raise ValueError(
+            f"both must say of the same rows whether they are right, got shapes {one.shape} "
+            f"and {other.shape}"
+        )
+    from scipy.stats import binomtest
+
+    only_first, only_second = int((one & ~other).sum()), int((other & ~one).sum())
+    discordant = only_first + only_second
+    p_value = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    return McNemar(only_first, only_second, p_value)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p-values of several tests so that no false alarm among all is likelier than the level.
+
+    The smallest is multiplied by the number of tests, the next by one less, and so on; none may
+    end up below a smaller one (Holm 1979).
+
+    Parameters
+    ----------
+    p_values : array-like of shape (n_tests,)
+        In [0, 1]; NaN for tests that could not be made, which count for nothing.
+
+    Returns
+    -------
+    ndarray of shape (n_tests,)
+        Adjusted p-values in the same order.
+
+    Raises
+    ------
+    ValueError
+        For a value outside [0, 1].
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03, 0.005]).tolist()
+    [0.03, 0.06, 0.06, 0.02]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    made = np.flatnonzero(~np.isnan(values))
+    if ((values[made] < 0) | (values[made] > 1)).any():
+        raise ValueError(f"p-values must be in [0, 1], got {values.tolist()}")
+    order = made[np.argsort(values[made], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted = np.full(values.shape, np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return adjusted
+
+
+def _scores(scores: ArrayLike, test_train_ratio: float) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(f"there must be a score of at least two folds, got shape {values.shape}")
+    if not (math.isfinite(test_train_ratio) and test_train_ratio > 0):
+        raise ValueError(f"test_train_ratio must be above 0, got {test_train_ratio}")
+    return values
+
+
+def _standard_error(values: NDArray[np.float64], test_train_ratio: float) -> float:
+    """Return the root of Nadeau and Bengio's variance of the mean (2003, section 5)."""
+    return math.sqrt((1 / len(values) + test_train_ratio) * float(values.var(ddof=1)))
