@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,7 @@ from moodcore.comparison.settings import ComparisonSettings
 from moodcore.comparison.trainings import Contest, Training
 from moodcore.tuning.data import Songs, load, split_rows
 from moodcore.tuning.describe import class_counts, names_of
-from moodcore.tuning.run_folder import read_json, write_json
-from moodcore.tuning.settings import ConfigError
+from moodcore.tuning.run_folder import check_unchanged, read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,23 +110,11 @@ class SongComparison:
         """
         # Where the file lies changes no result.
         settings = {n: v for n, v in self.settings.to_dict().items() if n != "data"}
-        mark = {"songs": songs.fingerprint(), "settings": settings}
-        if not folder.begun.exists():
+        mark = {"data": songs.fingerprint(), "settings": settings}
+        if folder.begun.exists():
+            check_unchanged(read_json(folder.begun), mark)
+        else:
             write_json(folder.begun, mark)
-            return
-        before = read_json(folder.begun)
-        old = before["settings"]
-        for name in dict.fromkeys([*old, *settings]):
-            if old.get(name) != settings.get(name):
-                raise ConfigError(
-                    f"cannot resume: {name} was {old.get(name, 'not set')} when the run began and "
-                    f"is {settings.get(name, 'not set')} now; leave it as it was, or start a new run"
-                )
-        if before["songs"] != mark["songs"]:
-            raise ConfigError(
-                f"cannot resume: the songs have changed since the run began (SHA-256 "
-                f"{before['songs'][:12]}… then, {mark['songs'][:12]}… now); start a new run"
-            )
 
     def _head(self, songs: Songs) -> dict[str, Any]:
         return {
@@ -146,7 +132,7 @@ class SongComparison:
         }
 
     def _write(self, folder: ComparisonFolder, comparison: Comparison, songs: Songs) -> None:
-        tables: Mapping[str, pd.DataFrame] = {
+        tables = {
             "summary": comparison.summary,
             "scores": comparison.scores,
             "test": comparison.test,
@@ -161,8 +147,7 @@ class SongComparison:
             "times": comparison.times,
         }
         for name, table in tables.items():
-            if len(table.columns):
-                write_table(folder.table(name), table)
+            write_table(folder.table(name), table)
         folder.models.mkdir(exist_ok=True)
         for one in comparison.contest.trained:
             model = comparison.outputs[Training(one.key, "test")].model

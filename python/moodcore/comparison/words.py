@@ -95,7 +95,7 @@ def _pair_sentences(comparison: Comparison, usable: pd.DataFrame) -> list[str]:
             parts.append(f"cannot be told apart from {_with_p(level)}")
         if parts:
             found.append(f"{_capital(name)} {', and '.join(parts)}.")
-    found += [_test_only(row) for row in records(others) if row["verdict"] == "test only"]
+    found += _test_only(records(others[others["verdict"] == "test only"]))
     return [*found, _majority(comparison, usable)]
 
 
@@ -122,15 +122,20 @@ def _majority(comparison: Comparison, usable: pd.DataFrame) -> str:
     return f"{always}; {_listed(behind)} cannot be said to be better than that."
 
 
-def _test_only(row: dict[str, Any]) -> str:
-    first, second = row["first"], row["second"]
-    if row["only_second_right"] > row["only_first_right"]:
-        first, second = second, first
-    return (
-        f"Over the folds {row['first']} and {row['second']} cannot be told apart, but of the two "
-        f"models that were tested, {first} is right on more rows than {second} "
-        f"({p_in_words(row['test_p_holm'])}, McNemar)."
-    )
+def _test_only(rows: list[dict[str, Any]]) -> list[str]:
+    """Say which models McNemar's test tells apart though the folds do not."""
+    winners: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        names = [row["first"], row["second"]]
+        if row["only_second_right"] > row["only_first_right"]:
+            names.reverse()
+        told = {"second": names[1], "p_holm": row["test_p_holm"]}
+        winners.setdefault(names[0], []).append(told)
+    return [
+        f"On the test rows alone {name} is right more often than {_with_p(told)}: McNemar's test, "
+        "of the fitted models. The folds, which judge training too, do not tell them apart."
+        for name, told in winners.items()
+    ]
 
 
 def _combination(comparison: Comparison, usable: pd.DataFrame) -> str:

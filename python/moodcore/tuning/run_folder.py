@@ -169,6 +169,33 @@ def check_existing(path: Path) -> None:
         raise ConfigError(f"--resume {path}: no run there (config.toml is missing)")
 
 
+def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Check that a run goes on with what it was begun with.
+
+    Parameters
+    ----------
+    before, now : mapping
+        `settings`, a mapping, and `data`, the SHA-256 of the songs.
+
+    Raises
+    ------
+    ConfigError
+        If it does not; names what differs, with both values.
+    """
+    old, new = before["settings"], now["settings"]
+    for name in [*old, *(name for name in new if name not in old)]:
+        if old.get(name) != new.get(name):
+            raise ConfigError(
+                f"cannot resume: {name} was {old.get(name, 'not set')} when the run began "
+                f"and is {new.get(name, 'not set')} now; leave it as it was, or start a new run"
+            )
+    if before["data"] != now["data"]:
+        raise ConfigError(
+            f"cannot resume: the songs have changed since the run began (SHA-256 "
+            f"{before['data'][:12]}… then, {now['data'][:12]}… now); start a new run"
+        )
+
+
 def existing(path: Path) -> RunFolder:
     """Return the folder of an earlier run.
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.pruning import make_pruner
-from moodcore.tuning.settings import ConfigError, Settings
+from moodcore.tuning.run_folder import check_unchanged
+from moodcore.tuning.settings import Settings
 from moodcore.tuning.space import Params
 
 if TYPE_CHECKING:
@@ -73,18 +74,7 @@ def claim(study: optuna.Study, mark: Mapping[str, Any]) -> None:
     if before is None:
         study.set_user_attr("fingerprint", dict(mark))
         return
-    old, new = before["settings"], mark["settings"]
-    for name in [*old, *(name for name in new if name not in old)]:
-        if old.get(name) != new.get(name):
-            raise ConfigError(
-                f"cannot resume: {name} was {old.get(name, 'not set')} when the run began "
-                f"and is {new.get(name, 'not set')} now; leave it as it was, or start a new run"
-            )
-    if before["data"] != mark["data"]:
-        raise ConfigError(
-            f"cannot resume: the songs have changed since the run began (SHA-256 "
-            f"{before['data'][:12]}… then, {mark['data'][:12]}… now); start a new run"
-        )
+    check_unchanged(before, mark)
 
 
 def close_stale(study: optuna.Study) -> int:
