@@ -12,6 +12,7 @@ from moodcore.cli.exit_codes import ExitCode
 
 _COMMANDS = {
     "tune": "Search the best network, test it, and leave a report.",
+    "compare": "Compare the families of models, and say how sure that is.",
     "data": "Make or check tables of songs.",
     "train": "Train one network and save it.",
     "evaluate": "Test a saved model on labelled songs.",

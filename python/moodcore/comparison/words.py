@@ -95,7 +95,7 @@ def _pair_sentences(comparison: Comparison, usable: pd.DataFrame) -> list[str]:
             parts.append(f"cannot be told apart from {_with_p(level)}")
         if parts:
             found.append(f"{_capital(name)} {', and '.join(parts)}.")
-    found += _test_only(records(others[others["verdict"] == "test only"]))
+    found.append(_test_only(records(others[others["verdict"] == "test only"])))
     return [*found, _majority(comparison, usable)]
 
 
@@ -122,20 +122,20 @@ def _majority(comparison: Comparison, usable: pd.DataFrame) -> str:
     return f"{always}; {_listed(behind)} cannot be said to be better than that."
 
 
-def _test_only(rows: list[dict[str, Any]]) -> list[str]:
+def _test_only(rows: list[dict[str, Any]]) -> str:
     """Say which models McNemar's test tells apart though the folds do not."""
-    winners: dict[str, list[dict[str, Any]]] = {}
+    if not rows:
+        return ""
+    told = []
     for row in rows:
         names = [row["first"], row["second"]]
         if row["only_second_right"] > row["only_first_right"]:
             names.reverse()
-        told = {"second": names[1], "p_holm": row["test_p_holm"]}
-        winners.setdefault(names[0], []).append(told)
-    return [
-        f"On the test rows alone {name} is right more often than {_with_p(told)}: McNemar's test, "
-        "of the fitted models. The folds, which judge training too, do not tell them apart."
-        for name, told in winners.items()
-    ]
+        told.append(f"{names[0]} over {names[1]} ({p_in_words(row['test_p_holm'])})")
+    return (
+        "McNemar's test of the fitted models on the test rows tells apart what the folds, which "
+        f"judge training too, do not: {_listed(told)}."
+    )
 
 
 def _combination(comparison: Comparison, usable: pd.DataFrame) -> str:
@@ -151,7 +151,7 @@ def _combination(comparison: Comparison, usable: pd.DataFrame) -> str:
     sure = "a real difference" if row["verdict"] == "better" else "which may be chance"
     return (
         f"The {one['model']} combines {members}: {points:+.2f} points of accuracy against "
-        f"{best['model']} alone, {sure} ({p_in_words(row['p_holm'])})."
+        f"{best['model']}, the best single model, {sure} ({p_in_words(row['p_holm'])})."
     )
 
 

@@ -67,11 +67,12 @@ class Estimate:
         ]
         lines += [f"  varied    {name}: {values}" for name, values in self.varied.items()]
         lines += [f"  fixed     {name}: {value}" for name, value in self.fixed.items()]
-        lines.append(f"time        about {_duration(self.seconds)} with {self.jobs} jobs")
+        lines.append(f"time        about {duration(self.seconds)} with {self.jobs} jobs")
         return "\n".join([*lines, "nothing was written"])
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: "40 s", "3 min", "2.5 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
