@@ -79,7 +79,9 @@ class TrainingBar:
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[last]}", table_column=Column(no_wrap=True, ratio=1)),
+            TextColumn(
+                "{task.fields[last]}", markup=False, table_column=Column(no_wrap=True, ratio=1)
+            ),
             console=self._console,
             expand=True,
         )
