@@ -1,11 +1,19 @@
 """Runs, small, whose pages the tests look at."""
 
+import sys
+from functools import cache
+from pathlib import Path
+
 import pytest
 
 from moodcore import report
 from moodcore.tuning import run_folder
 from moodcore.tuning.experiment import Experiment
 from moodcore.tuning.settings import Settings
+
+# `pages` is a plain module beside its tests.
+sys.path.insert(0, str(Path(__file__).parent))
+from pages import TUNE
 
 
 class Quiet:
@@ -32,6 +40,23 @@ def make_run():
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
+def runs(tmp_path_factory):
+    """Gives the run of a name, made when it is first asked for."""
+
+    @cache
+    def run(name):
+        return run_tune(tmp_path_factory.mktemp(name), **TUNE[name])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def folder(runs):
     """A run of the network, with everything that a search shows."""
-    return run_tune(tmp_path_factory.mktemp("run"))
+    return runs("mlp")
+
+
+@pytest.fixture(scope="session", params=TUNE)
+def page(request, runs):
+    """The page of each kind of run."""
+    return runs(request.param).report

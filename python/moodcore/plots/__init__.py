@@ -1,7 +1,9 @@
 """Pictures of the experiment: each a function, data in, axes out.
 
-A function draws into the axes it is given, or into a new figure that pyplot knows nothing of, so
-that nothing has to be closed and no screen is needed. No function changes matplotlib's settings.
+A function draws into the axes it is given as `ax=`, or into those of a new figure that pyplot knows
+nothing of, so that nothing has to be closed and no screen is needed, and returns the axes.
+`candidate_losses` draws a panel for each candidate, on shared axes and with one legend: it makes a
+figure of its own and returns that. No function changes matplotlib's settings.
 Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart, and lines differ
 in stroke and marker as well.
 

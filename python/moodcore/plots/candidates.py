@@ -80,7 +80,7 @@ def candidate_losses(
     shown = _in_order(shown, layout)
     columns = min(_COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
-    figure = new_figure(1.2 + 1.75 * columns, 1.1 + 1.45 * rows)
+    figure = new_figure(0.6 + 1.56 * columns, 1.1 + 1.45 * rows)
     # The legend and the labels of the figure need some width even above a single panel.
     figure.set_figwidth(max(figure.get_figwidth(), 4.2))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -92,7 +92,7 @@ def candidate_losses(
     figure.supylabel(LOSS, fontsize=LABEL)
     handles, _ = panels[0, 0].get_legend_handles_labels()
     look: dict[str, Any] = {"ncols": 2, "frameon": False, "fontsize": LABEL}
-    figure.legend(handles=handles, loc="outside upper right", **look)
+    figure.legend(handles=handles, loc="outside upper left", **look)
     return figure
 
 

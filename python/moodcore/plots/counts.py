@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 
-from moodcore.plots.style import BLUE, ORANGE, SMALL, axes_for, dress, legend_right
+from moodcore.plots.style import BLUE, GROUND, ORANGE, SMALL, axes_for, dress, legend_right
 
 
 def class_counts(
@@ -49,7 +49,7 @@ def class_counts(
             label=label,
             color=colour,
             hatch=hatch,
-            edgecolor="white",
+            edgecolor=GROUND,
             linewidth=0,
         )
         ax.bar_label(bars, [f"{height:,}" for height in heights], padding=2, fontsize=SMALL)

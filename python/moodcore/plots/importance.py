@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
-from moodcore.plots.style import BLUE, ORANGE, SMALL, axes_for, dress, legend_right
+from moodcore.plots.style import BLUE, GROUND, ORANGE, SMALL, axes_for, dress, legend_right
 
 
 def feature_importance(
@@ -65,7 +65,7 @@ def feature_importance(
         widths = [values[names[at]] for at in places]
         texts = [f"{100 * one:.1f} %" if is_share else f"{one:,.4g}" for one in widths]
         bars = ax.barh(
-            places, widths, 0.75, label=label, color=colour, hatch=hatch, edgecolor="white",
+            places, widths, 0.75, label=label, color=colour, hatch=hatch, edgecolor=GROUND,
             linewidth=0,
         )  # fmt: skip
         ax.bar_label(bars, texts, padding=3, fontsize=SMALL)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from moodcore.plots.style import BLUE, ORANGE, SMALL, axes_for
+from moodcore.plots.style import AXIS, BLUE, GROUND, ORANGE, SMALL, SOFT, axes_for
 from moodcore.plots.tables import check_table
 
 _COLUMNS = ("ID", "Feature", "Split", "Yes", "No", "Missing", "Gain", "Category")
@@ -61,7 +61,7 @@ def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             fontsize=SMALL,
             bbox={
                 "boxstyle": "round,pad=0.3",
-                "facecolor": "white",
+                "facecolor": GROUND,
                 "edgecolor": ORANGE if is_leaf else BLUE,
             },
         )
@@ -96,14 +96,10 @@ def _places(rows: Mapping[str, Mapping[str, Any]], root: str) -> dict[str, tuple
 
 
 def _edge(ax: Axes, above: tuple[float, float], below: tuple[float, float], answer: str) -> None:
-    ax.plot(
-        [above[0], below[0]], [above[1] - 0.13, below[1] + 0.13], color="#808080", linewidth=0.9
-    )
+    ax.plot([above[0], below[0]], [above[1] - 0.13, below[1] + 0.13], color=AXIS, linewidth=0.9)
     middle = (above[0] + below[0]) / 2, (above[1] + below[1]) / 2
-    ground = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"}
-    ax.text(
-        *middle, answer, ha="center", va="center", fontsize=SMALL - 1, color="#505050", bbox=ground
-    )
+    ground = {"boxstyle": "round,pad=0.1", "facecolor": GROUND, "edgecolor": "none"}
+    ax.text(*middle, answer, ha="center", va="center", fontsize=SMALL - 1, color=SOFT, bbox=ground)
 
 
 def _answer(row: Mapping[str, Any], answer: str) -> str:

@@ -20,7 +20,7 @@ How a new kind of page is made
        {% from "parts.html.j2" import section, figure, table with context %}
        {% block content %}
        {% call section("models", "Models") %}
-       <p>{{ sentence }}</p>
+       <p>{{ sentence | prose }}</p>
        {{ figure("calibration") }}
        {{ table(scores, "Each model on the same folds.") }}
        {% endcall %}
@@ -28,7 +28,8 @@ How a new kind of page is made
 
    Headings inside a section are `<h3>`. `figure` of a picture that the run does not have writes
    nothing; a picture that no figure shows is an error. `table` takes a DataFrame, whose first
-   column names the rows; `percent`, `signed` and `thousands` are filters.
+   column names the rows; `prose` (keeps a number and its per cent
+   sign on one line), `percent`, `signed` and `thousands` are filters.
 5. `write(path, "compare/page.html.j2", page, figures=folder.figures, scores=frame)` writes the page
    and one SVG file a picture.
 6. A row in `tests/report/pages.py`: the tests in a browser then look at the page too.

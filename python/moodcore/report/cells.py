@@ -40,6 +40,17 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", _MINUS)
 
 
+def prose(text: str) -> str:
+    r"""Return a sentence whose numbers stay on the line of their per cent sign.
+
+    Examples
+    --------
+    >>> prose("It is 83.9 %.")
+    'It is 83.9\xa0%.'
+    """
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 @dataclass(frozen=True)
 class TableView:
     """A table as text.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodcore._atomic import write_text
-from moodcore.report.cells import TableView, percent, signed, table_view
+from moodcore.report.cells import TableView, percent, prose, signed, table_view
 from moodcore.report.pictures import Picture
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "percent": percent,
+        "prose": prose,
         "signed": signed,
         "thousands": "{:,}".format,
         "view": _view,

@@ -83,7 +83,6 @@ def picture(
     if table.empty:
         raise ValueError(f"picture {name!r} must have numbers behind it, got an empty table")
     figure = drawn if isinstance(drawn, Figure) else drawn.figure
-    assert isinstance(figure, Figure)
     return Picture(
         name,
         title,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moodcore.report.page import Highlight, Page, Provenance, write
 from moodcore.report.tune.figures import draw_pictures
@@ -43,6 +43,7 @@ def build(folder: RunFolder) -> None:
         family=run.family,
         columns=_columns(run),
         candidates=_candidates(run),
+        parameters=_parameters(run),
         tests=_tests(run),
         classes=_classes(run),
         importance=importance_sentence(run.metrics),
@@ -95,6 +96,11 @@ def _candidates(run: RunData) -> pd.DataFrame | None:
     kept = [name for name in ranked.columns if not name.startswith("accuracy_fold")]
     shares = [name for name in kept if "accuracy" in name]
     table = ranked[kept]
+    # What is the same for all, and nothing to worry about, is left out.
+    if (table["state"] == "complete").all():
+        table = table.drop(columns="state")
+    if not table["diverged_folds"].any():
+        table = table.drop(columns="diverged_folds")
     table = table.assign(
         valid_loss=table["valid_loss"].round(4),
         **{name: (100 * table[name]).round(2) for name in shares},
@@ -108,6 +114,24 @@ def _candidates(run: RunData) -> pd.DataFrame | None:
         "n_weights": run.family.learned,
     }
     return table.rename(columns=names)
+
+
+def _parameters(run: RunData) -> pd.DataFrame | None:
+    import pandas as pd
+
+    if "search" not in run.metrics:
+        return None
+    varied = run.metrics["search"]["varied"]
+    return pd.DataFrame(
+        [
+            {"hyperparameter": name, "value": _value(value), "chosen by the search": name in varied}
+            for name, value in run.metrics["model"]["parameters"].items()
+        ]
+    )
+
+
+def _value(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _tests(run: RunData) -> pd.DataFrame | None:

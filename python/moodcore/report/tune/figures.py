@@ -178,10 +178,20 @@ def _effect(run: RunData, name: str) -> Drawn:
     unit = run.family.unit
     caption = (
         f"Mean over the candidates with each {words(name)}, per {unit}; the band spans them. "
-        "Lower is better, and where bands overlap the other hyperparameters matter more."
+        f"{_lowest(run, name)} Where bands overlap, the other hyperparameters matter more."
     )
     drawn = plots.parameter_effect(run.shown, run.curves, name, unit=unit)
     return f"Validation loss by {words(name)}", caption, drawn, _by(run, name)
+
+
+def _lowest(run: RunData, name: str) -> str:
+    """Say which value has the lowest mean, each candidate taken at its end."""
+    last = run.curves.groupby("number")["valid_loss"].last()
+    means = run.shown.assign(last=run.shown["number"].map(last)).groupby(name)["last"].mean()
+    means = means[np.isfinite(means)]
+    if means.empty:
+        return "None stays finite."
+    return f"Lowest at the end of training: {means.idxmin()}, with {means.min():.4f}."
 
 
 def _importance(run: RunData) -> Drawn:

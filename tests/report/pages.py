@@ -1,0 +1,13 @@
+"""The pages that the tests open in a browser: a row for each kind, with the smallest run of it."""
+
+# What `run_tune` of conftest.py is asked, by page. Small, but each with all that its kind shows.
+TUNE = {
+    "mlp": {},
+    "gbt": {
+        "model": "gbt",
+        "grid": {"max_leaves": [3, 4], "learning_rate": [0.1, 0.3], "reg_lambda": 1.0},
+    },
+    "svm": {"model": "svm", "epochs": 300, "grid": {"C": [1.0, 3.0], "gamma": 0.1}},
+    "linear-svm": {"model": "linear-svm", "epochs": 300, "grid": {"C": [0.1, 1.0]}},
+    "optimizers": {"study": "optimizers"},
+}

@@ -1,0 +1,239 @@
+"""Pages in a real browser: nothing overflows, nothing is loaded, everything can be read."""
+
+import base64
+import json
+import os
+import re
+import shutil
+from itertools import pairwise
+
+import pytest
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+WIDTHS, SCHEMES = (380, 1280), ("light", "dark")
+
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER) and not os.environ.get("CI"),
+    reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)",
+)
+
+
+class Browser:
+    """A page in headless Chromium, as wide and as dark as it is told."""
+
+    def __init__(self):
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        assert BROWSER and DRIVER, "chromium and chromedriver must be installed where CI is set"
+        options = webdriver.ChromeOptions()
+        options.binary_location = BROWSER
+        for one in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
+            options.add_argument(f"--{one}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+
+    def show(self, path, *, width=1280, scheme="light", media="screen"):
+        """Open a page anew; returns what was asked of the network and what the console says."""
+        self.driver.get("about:blank")
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"media": media, "features": features}
+        )
+        for log in ("browser", "performance"):
+            self._log(log)
+        self.driver.get(path.as_uri())
+        events = [json.loads(one["message"])["message"] for one in self._log("performance")]
+        requests = [
+            one["params"]["request"]["url"]
+            for one in events
+            if one["method"] == "Network.requestWillBeSent"
+        ]
+        return requests, [one["message"] for one in self._log("browser")]
+
+    def _log(self, name):
+        return self.driver.get_log(name)
+
+    def ask(self, script, *arguments):
+        """Return what a piece of JavaScript finds."""
+        return self.driver.execute_script(script, *arguments)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    found = Browser()
+    yield found
+    found.driver.quit()
+
+
+# The elements that stick out of the window, but for what scrolls in a box of its own.
+STICKING_OUT = """
+const boxes = '.picture, .wide, pre', found = [];
+for (const one of document.querySelectorAll('body *')) {
+  if (one.parentElement.closest(boxes) || one.closest('.hidden, .skip')) continue;
+  const place = one.getBoundingClientRect();
+  if (place.width && (place.right > window.innerWidth + 0.5 || place.left < -0.5))
+    found.push(one.tagName + ' ' + one.className + ' ' + place.left + ' to ' + place.right);
+}
+return [document.documentElement.scrollWidth, found];
+"""
+OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true);"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_fits_and_asks_for_nothing(browser, page, width, scheme):
+    requests, messages = browser.show(page, width=width, scheme=scheme)
+    assert messages == []
+    assert [one for one in requests if not one.startswith("data:")] == [page.as_uri()]
+    for opened in ("", OPEN_ALL):
+        browser.ask(opened)
+        scroll_width, sticking_out = browser.ask(STICKING_OUT)
+        assert sticking_out == []
+        assert scroll_width <= width
+
+
+# Text of pictures is drawn in groups of glyphs: their colours, where they do not have a cell's own.
+INKS = """
+const style = one => getComputedStyle(one), inks = new Set();
+for (const glyph of document.querySelectorAll('.picture svg [id*="text_"] use'))
+  inks.add(style(glyph).fill);
+return {
+  page: style(document.body).backgroundColor, ink: style(document.body).color,
+  figures: [...document.querySelectorAll('figure')].map(one => style(one).backgroundColor),
+  grounds: [...document.querySelectorAll('.picture svg')].map(
+    one => style(one.querySelector('[id*="patch_1"] path')).fill),
+  inks: [...inks],
+};
+"""
+
+
+def brightness(colour):
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_page_and_pictures_have_the_colours_of_the_scheme(browser, page, scheme, media):
+    """On paper they are light whatever the screen is."""
+    browser.show(page, scheme=scheme, media=media)
+    found = browser.ask(INKS)
+    dark = scheme == "dark" and media == "screen"
+    for ground in [found["page"], *found["figures"], *found["grounds"]]:
+        assert (brightness(ground) < 60) if dark else (brightness(ground) > 235), ground
+    assert found["ink"] in found["inks"]
+    assert (brightness(found["ink"]) > 200) if dark else (brightness(found["ink"]) < 60)
+
+
+SCALES = """
+return [...document.querySelectorAll('.picture svg')].map(one =>
+  one.getBoundingClientRect().width / one.viewBox.baseVal.width);
+"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pictures_are_not_shrunk(browser, page, width):
+    """Their smallest text, of eight points, stays of eight points."""
+    browser.show(page, width=width)
+    scales = browser.ask(SCALES)
+    assert scales
+    assert min(scales) > 0.99 * 96 / 72
+
+
+def test_no_picture_scrolls_on_a_desktop(browser, page):
+    browser.show(page, width=1280)
+    assert (
+        browser.ask(
+            "return [...document.querySelectorAll('.picture')]"
+            ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.ariaLabel);"
+        )
+        == []
+    )
+
+
+STRUCTURE = """
+const all = what => [...document.querySelectorAll(what)], text = one => one.textContent.trim();
+return {
+  headings: all('h1, h2, h3, h4').map(one => +one.tagName[1]),
+  landmarks: ['header', 'nav', 'main', 'footer'].map(one => all(one).length),
+  named: all('nav, section, [role]').filter(
+    one => !one.ariaLabel && !text(document.getElementById(one.getAttribute('aria-labelledby'))))
+    .map(one => one.outerHTML.slice(0, 80)),
+  ids: all('[id]').map(one => one.id),
+  links: all('a').map(one => one.getAttribute('href')),
+  pictures: all('.picture svg').length,
+  figures: all('figure').map(one => [
+    one.querySelectorAll('[role=img][aria-label] > svg').length,
+    text(one.querySelector('figcaption')).length,
+    one.querySelectorAll('details tbody tr').length]),
+  tables: all('table').map(one => [
+    text(one.caption).length, one.querySelectorAll('th:not([scope])').length,
+    one.querySelectorAll('thead th').length,
+    one.tBodies[0].rows.length - one.querySelectorAll('tbody tr > th:first-child').length,
+    new Set([...one.rows].map(row => row.cells.length)).size]),
+  language: document.documentElement.lang, title: document.title,
+};
+"""
+
+
+def test_a_page_is_built_for_every_reader(browser, page):
+    browser.show(page)
+    found = browser.ask(STRUCTURE)
+    levels = found["headings"]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert found["landmarks"] == [1, 1, 1, 1]
+    assert found["named"] == []
+    assert len(found["ids"]) == len(set(found["ids"]))
+    assert {one[1:] for one in found["links"]} <= set(found["ids"])
+    assert all(one.startswith("#") for one in found["links"])
+    assert len(found["figures"]) == found["pictures"] > 0
+    for pictures, caption, rows in found["figures"]:
+        assert pictures == 1
+        assert caption > 40
+        assert rows > 0
+    for caption, unscoped, columns, unnamed_rows, widths in found["tables"]:
+        assert caption > 0
+        assert (unscoped, unnamed_rows, widths) == (0, 0, 1)
+        assert columns > 1
+    assert found["language"] == "en"
+    assert found["title"]
+
+
+def test_the_focus_can_be_seen_and_scrolls(browser, page):
+    from selenium.webdriver import ActionChains, Keys
+
+    browser.show(page, width=380)
+    ActionChains(browser.driver).send_keys(Keys.TAB).perform()
+    skip = browser.ask(
+        "const one = document.activeElement, place = one.getBoundingClientRect();"
+        "return [one.className, getComputedStyle(one).outlineStyle, place.left >= 0];"
+    )
+    assert skip == ["skip", "solid", True]
+    unreachable = browser.ask(
+        "return [...document.querySelectorAll('.picture, .wide, pre')]"
+        ".filter(one => one.scrollWidth > one.clientWidth && one.tabIndex < 0).length;"
+    )
+    assert unreachable == 0
+
+
+def test_a_page_prints(browser, page):
+    browser.show(page, scheme="dark")
+    printed = browser.driver.execute_cdp_cmd("Page.printToPDF", {})
+    data = base64.b64decode(printed["data"])
+    assert data.startswith(b"%PDF")
+    assert data.rstrip().endswith(b"%%EOF")
+    browser.show(page, width=700, media="print")
+    hidden = browser.ask(
+        "return ['nav', 'details', '.skip'].map(one => [...document.querySelectorAll(one)]"
+        ".every(found => getComputedStyle(found).display == 'none'));"
+    )
+    assert hidden == [True, True, True]
+    cut = browser.ask(
+        "return [...document.querySelectorAll('.picture svg')]"
+        ".filter(one => one.getBoundingClientRect().right > innerWidth).length;"
+    )
+    assert cut == 0
