@@ -105,6 +105,14 @@ def test_a_picture_without_numbers_is_refused():
         picture("x", "X", "X.", ax, pd.DataFrame())
 
 
+def test_a_part_of_a_figure_is_no_picture():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subfigures(1, 2)[0].subplots()
+    with pytest.raises(ValueError, match="picture 'x' must be a whole figure, got axes of a"):
+        picture("x", "X", "X.", ax, pd.DataFrame({"x": [1]}))
+
+
 def test_pages_and_pictures_are_written(tmp_path):
     # Of `tune`, whose template is there; what it asks for is missing.
     with pytest.raises(UndefinedError):

@@ -64,7 +64,7 @@ def picture(
     Raises
     ------
     ValueError
-        When the name cannot begin an id, or the table is empty.
+        When the name cannot begin an id, the table is empty, or the axes are of a part of a figure.
 
     Examples
     --------
@@ -83,6 +83,8 @@ def picture(
     if table.empty:
         raise ValueError(f"picture {name!r} must have numbers behind it, got an empty table")
     figure = drawn if isinstance(drawn, Figure) else drawn.figure
+    if not isinstance(figure, Figure):
+        raise ValueError(f"picture {name!r} must be a whole figure, got axes of a {figure!r}")
     return Picture(
         name,
         title,
