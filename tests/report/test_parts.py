@@ -74,7 +74,7 @@ def test_what_a_page_holds_is_written_and_escaped(written):
     shown = replace(PLAIN, synthetic=True, highlights=[Highlight("83 %", "of <songs>")])
     text = written("", shown)
     assert "<h1>A &amp; B</h1>" in text
-    assert "<dt>of &lt;songs&gt;</dt><dd>83 %</dd>" in text
+    assert "<dt>of &lt;songs&gt;</dt><dd>83\xa0%</dd>" in text
     assert "moodcore x --out &#39;&lt;i&gt;&#39;" in text
     assert page.SYNTHETIC in text
     assert text.index(page.SYNTHETIC) < text.index("<h1>")
