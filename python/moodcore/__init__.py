@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from moodcore.model_file import ModelFileError, load
     from moodcore.platform import show_versions
     from moodcore.svm import SVM
+    from moodcore.tune_run import TuneRun, tune
 
 __all__ = [
     "GBT",
@@ -33,12 +34,14 @@ __all__ = [
     "Explanation",
     "LinearSVM",
     "ModelFileError",
+    "TuneRun",
     "__version__",
     "compare",
     "explain",
     "load",
     "show_versions",
     "songs",
+    "tune",
 ]
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
@@ -53,6 +56,8 @@ _HOMES = {
     "compare": "moodcore.comparison",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",
+    "TuneRun": "moodcore.tune_run",
+    "tune": "moodcore.tune_run",
 }
 
 
