@@ -8,6 +8,7 @@ from moodcore.tuning import study as studies
 from moodcore.tuning.run_folder import RunFolder, read_json
 from moodcore.tuning.search import best_of
 from moodcore.tuning.settings import ConfigError, Settings
+from moodcore.tuning.storage import Storage
 from moodcore.tuning.tasks import RunInterruptedError
 
 SMALL_GRID = {"hidden_sizes": [[4], [4, 4]], "learning_rate": [0.01, 0.05], "batch_size": 32}
@@ -69,7 +70,7 @@ def test_stale_trials_are_failed_and_done_again(run, tmp_path):
 
     with pytest.raises(RunInterruptedError):
         run(tmp_path, small(), after=1)
-    study = studies.open_study(RunFolder(tmp_path).study, small())
+    study = studies.open_study(Storage.of_file(RunFolder(tmp_path).study), small())
     # What a kill leaves: one trial in training, one not yet begun.
     for number in (1, 2):
         params = {"hidden_sizes": "4", "learning_rate": 0.01}
@@ -79,7 +80,7 @@ def test_stale_trials_are_failed_and_done_again(run, tmp_path):
     assert {TrialState.RUNNING, TrialState.WAITING} <= set(states)
     studies.close(study)
     run(tmp_path, small())
-    study = studies.open_study(RunFolder(tmp_path).study, small())
+    study = studies.open_study(Storage.of_file(RunFolder(tmp_path).study), small())
     states = [trial.state for trial in study.get_trials()]
     assert states.count(TrialState.COMPLETE) == 4
     assert TrialState.FAIL in states
@@ -137,7 +138,7 @@ def test_interrupt_gives_open_candidates_back(run, tmp_path):
 
     with pytest.raises(RunInterruptedError):
         run(tmp_path, small(), after=1)
-    study = studies.open_study(RunFolder(tmp_path).study, small())
+    study = studies.open_study(Storage.of_file(RunFolder(tmp_path).study), small())
     states = [trial.state for trial in study.get_trials()]
     studies.close(study)
     assert TrialState.FAIL in states

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from moodcore.cli import options
+from moodcore.cli import machines, options
 from moodcore.cli.exit_codes import ExitCode
 from moodcore.tuning.families import family
 from moodcore.tuning.settings import (
@@ -85,6 +85,7 @@ _FOLDER = click.Path(path_type=Path)
 )
 @click.option("--resume", type=_FOLDER, metavar="RUN", help="Go on with an interrupted run.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and the time it would take.")
+@machines.options
 @options.as_json
 @options.debug
 def command(
@@ -106,9 +107,13 @@ def command(
     from moodcore.tuning import run_folder
     from moodcore.tuning.experiment import Experiment
     from moodcore.tuning.processors import available
+    from moodcore.tuning.study import settings_of
 
     if resume and (out or config_file or dry_run):
         raise click.UsageError("--resume goes without --out, --config and --dry-run")
+    where = machines.Machines.take(
+        given, {"resume": resume, "out": out, "config_file": config_file, "dry_run": dry_run}
+    )
     if given["data"] is not None:
         # The run can then be resumed and repeated from any folder.
         given["data"] = str(Path(given["data"]).resolve())
@@ -116,13 +121,16 @@ def command(
     if out:
         run_folder.check_free(out)
     base = run_folder.existing(resume).config if resume else config_file
-    settings = _settings(base, grid_file, given)
+    begun = settings_of(where.storage) if where.worker and where.storage else {}
+    settings = _settings(base, grid_file, given, begun)
     progress = make_progress()
     experiment = Experiment(
         settings,
         jobs=jobs or available(),
         listener=progress,
-        command=shlex.join(["moodcore", *sys.argv[1:]]),
+        command=where.command(sys.argv[1:]),
+        storage=where.storage,
+        scheduler=where.scheduler,
     )
     if dry_run and settings.study == "optimizers":
         raise click.UsageError("--dry-run plans a search; --study optimizers has none")
@@ -130,22 +138,32 @@ def command(
         progress.stage(options.SYNTHETIC_NOTICE)
     if dry_run:
         return _dry_run(experiment, as_json=as_json)
+    experiment.reach()
+    if where.worker:
+        return machines.work(experiment, as_json=as_json)
     space = experiment.check()
     songs = experiment.load()
     for note in songs.notes:
         progress.stage(note)
     if songs.synthetic and settings.data is not None:
         progress.stage(options.SYNTHETIC_NOTICE)
+    if where.storage and not resume:
+        # A study of others may refuse us, and a refused run leaves no folder.
+        experiment.claim(where.storage, songs)
     folder = (
         run_folder.existing(resume) if resume else run_folder.create(out, settings, datetime.now())
     )
+    where.note(folder)
     return _run(experiment, folder, space, songs, as_json=as_json)
 
 
 def _settings(
-    config_file: Path | None, grid_file: Path | None, given: Mapping[str, Any]
+    config_file: Path | None,
+    grid_file: Path | None,
+    given: Mapping[str, Any],
+    begun: Mapping[str, Any],
 ) -> Settings:
-    values = read_toml(config_file) if config_file else {}
+    values = read_toml(config_file) if config_file else dict(begun)
     values |= {name: value for name, value in given.items() if value is not None}
     if grid_file:
         own = family(values.get("model", Settings.model)).grid
@@ -159,16 +177,18 @@ def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool)
     from moodcore.tuning.tasks import RunInterruptedError
 
     if folder.finished:
-        experiment.claim(folder, songs)
+        experiment.claim(experiment.storage_for(folder), songs)
         click.echo(f"{folder.path}: this run is finished; rebuilding its report.", err=True)
         metrics = read_json(folder.metrics)
     else:
         try:
             metrics = experiment.run(folder, space, songs)
         except (RunInterruptedError, KeyboardInterrupt):
-            click.echo("interrupted; finished candidates are kept. To go on:", err=True)
-            click.echo(f"  moodcore tune --resume {shlex.quote(str(folder.path))}", err=True)
+            _say_how_to_go_on("interrupted", folder)
             return ExitCode.INTERRUPTED
+        except ConnectionError:
+            _say_how_to_go_on("cut off", folder)
+            raise
     experiment.listener.stage("writing the report")
     report.build(folder)
     if as_json:
@@ -177,6 +197,11 @@ def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool)
         click.echo(report.summary(metrics))
         click.echo(f"report: {folder.report}")
     return ExitCode.DONE
+
+
+def _say_how_to_go_on(what: str, folder: Any) -> None:
+    click.echo(f"{what}; finished candidates are kept. To go on:", err=True)
+    click.echo(f"  moodcore tune --resume {shlex.quote(str(folder.path))}", err=True)
 
 
 def _dry_run(experiment: Any, *, as_json: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -122,6 +123,38 @@ class Engine(Protocol):
 
     def cancel(self, candidate: int) -> None:
         """End the tasks of a candidate; they finish without result."""
+
+
+@contextmanager
+def open_engine(
+    folds: Sequence[Fold],
+    jobs: int,
+    stop: threading.Event,
+    scheduler: str | None = None,
+    tell: Callable[[str], None] = print,
+) -> Iterator[Engine]:
+    """Give the engine for a search, and let go of it afterwards.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+        Preprocessed folds.
+    jobs : int
+        Threads, where this process trains.
+    stop : threading.Event
+        Set by someone else to end the run.
+    scheduler : str or None, default=None
+        Address of the Dask scheduler whose workers train; None means this process does.
+    tell : callable, default=print
+        Called with a sentence that a person should read.
+    """
+    if scheduler is None:
+        yield LocalEngine(folds, jobs, stop)
+        return
+    from moodcore.tuning.dask_engine import DaskEngine
+
+    with DaskEngine(folds, scheduler, stop, tell) as engine:
+        yield engine
 
 
 class LocalEngine:

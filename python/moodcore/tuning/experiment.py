@@ -14,15 +14,16 @@ from moodcore.tuning import optimizers, results, run_folder, study
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.data import Songs, Split, load, split
 from moodcore.tuning.describe import describe_data, describe_preprocessing
-from moodcore.tuning.engine import LocalEngine
+from moodcore.tuning.engine import open_engine
 from moodcore.tuning.folds import check_features, make_folds
 from moodcore.tuning.importance import describe_importance
 from moodcore.tuning.refit import Refit, evaluate_baselines, evaluate_test, prepare, refit, save
 from moodcore.tuning.run_folder import RunFolder
 from moodcore.tuning.search import Listener, Search, best_of, plan
 from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import ConfigError, Settings
 from moodcore.tuning.space import Space, check_arguments, parse
+from moodcore.tuning.storage import Storage
 
 FORMAT = "moodcore-run"
 VERSION = 1
@@ -48,6 +49,12 @@ class Experiment:
         Set to end the run; set by Ctrl-C too.
     command : str
         How the run was started, for the report.
+    storage : Storage or None
+        Database with a study that other processes work on too; None means a file of the run
+        folder.
+    scheduler : str or None
+        Address of a Dask scheduler whose workers train the candidates; None means `jobs`
+        threads of this process.
     """
 
     settings: Settings
@@ -55,6 +62,8 @@ class Experiment:
     listener: Listener
     stop: threading.Event = field(default_factory=threading.Event)
     command: str = ""
+    storage: Storage | None = None
+    scheduler: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def check(self) -> Space:
@@ -106,8 +115,23 @@ class Experiment:
         run_folder.write_json(folder.metrics, metrics)
         return metrics
 
-    def claim(self, folder: RunFolder, songs: Songs) -> None:
-        """Check that a run was begun with these settings and songs.
+    def reach(self) -> None:
+        """Check, before anything is read, that database and scheduler answer.
+
+        Raises
+        ------
+        ConnectionError
+            If one does not within seconds; says what to start.
+        """
+        if self.storage is not None:
+            self.storage.connect().engine.dispose()
+        if self.scheduler is not None:
+            from moodcore.tuning.dask_engine import check_scheduler
+
+            check_scheduler(self.scheduler)
+
+    def claim(self, storage: Storage, songs: Songs) -> None:
+        """Begin the study there, or check that it was begun with these settings and songs.
 
         Raises
         ------
@@ -116,16 +140,45 @@ class Experiment:
         """
         if self.settings.study == "optimizers":
             return
-        opened = study.open_study(folder.study, self.settings)
-        try:
-            study.claim(opened, study.fingerprint(self.settings, songs.fingerprint()))
-        finally:
-            study.close(opened)
+        mark = study.fingerprint(self.settings, songs.fingerprint())
+        study.close(study.open_study(storage, self.settings, mark))
+
+    def storage_for(self, folder: RunFolder) -> Storage:
+        """Return where the study of a run is: in the shared database, or in its folder."""
+        return self.storage or Storage.of_file(folder.study)
+
+    def work(self, space: Space, songs: Songs) -> tuple[int, int]:
+        """Train candidates of a shared study until all have results; write no files.
+
+        Parameters
+        ----------
+        space : Space
+            From `check`.
+        songs : Songs
+            From `load`.
+
+        Returns
+        -------
+        (int, int)
+            How many candidates were trained here, and how many there are.
+
+        Raises
+        ------
+        ConfigError
+            If there is no shared study, or it was begun with other settings or songs.
+        RunInterruptedError
+            When stopped; open candidates are given back to the study.
+        """
+        if self.storage is None:
+            raise ConfigError("a worker needs a storage that it shares with others, got none")
+        parts = split(songs, self.settings.seed)
+        search, found = self._search(self.storage, space, parts, songs.fingerprint())
+        return search.trained, len(found)
 
     def _whole(self, folder: RunFolder, space: Space, songs: Songs) -> dict[str, Any]:
         parts = split(songs, self.settings.seed)
         sha256 = songs.fingerprint()
-        found = self._search(folder, space, parts, sha256)
+        _, found = self._search(self.storage_for(folder), space, parts, sha256)
         best = best_of(found)
         if best.state != "complete":
             raise RunFailedError(
@@ -156,23 +209,29 @@ class Experiment:
         return metrics
 
     def _search(
-        self, folder: RunFolder, space: Space, parts: Split, sha256: str
-    ) -> list[CandidateResult]:
-        opened = study.open_study(folder.study, self.settings)
+        self, storage: Storage, space: Space, parts: Split, sha256: str
+    ) -> tuple[Search, list[CandidateResult]]:
+        opened = study.open_study(storage, self.settings, study.fingerprint(self.settings, sha256))
         try:
-            study.claim(opened, study.fingerprint(self.settings, sha256))
             with self._timed("folds"):
                 self.listener.stage("preprocessing the folds")
                 folds = make_folds(parts.X_train, parts.y_train, self.settings)
-            with self._timed("search"):
-                return Search(
+            with (
+                self._timed("search"),
+                storage.explained(),
+                open_engine(
+                    folds, self.jobs, self.stop, self.scheduler, self.listener.stage
+                ) as engine,
+            ):
+                search = Search(
                     opened,
                     space,
                     self.settings,
-                    engine=LocalEngine(folds, self.jobs, self.stop),
+                    engine=engine,
                     stop=self.stop,
                     listener=self.listener,
-                ).run()
+                )
+                return search, search.run()
         finally:
             study.close(opened)
 

@@ -32,6 +32,11 @@ class Folder:
         return self.path / "config.toml"
 
     @property
+    def storage(self) -> Path:
+        """Where the study is, when it is in a database instead."""
+        return self.path / "storage.json"
+
+    @property
     def metrics(self) -> Path:
         """Every number of the run but its times; written last, so that it means finished."""
         return self.path / "metrics.json"
@@ -169,13 +174,24 @@ def check_existing(path: Path) -> None:
         raise ConfigError(f"--resume {path}: no run there (config.toml is missing)")
 
 
-def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_unchanged(
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    *,
+    verb: str = "resume",
+    otherwise: str = "start a new run",
+) -> None:
     """Check that a run goes on with what it was begun with.
 
     Parameters
     ----------
     before, now : mapping
-        `settings`, a mapping, and `data`, the SHA-256 of the songs.
+        `settings`, a mapping, `data`, the SHA-256 of the songs, and perhaps `version`, that of
+        the package.
+    verb : str, default="resume"
+        What a difference forbids.
+    otherwise : str, default="start a new run"
+        What to do instead.
 
     Raises
     ------
@@ -186,13 +202,18 @@ def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     for name in [*old, *(name for name in new if name not in old)]:
         if old.get(name) != new.get(name):
             raise ConfigError(
-                f"cannot resume: {name} was {old.get(name, 'not set')} when the run began "
-                f"and is {new.get(name, 'not set')} now; leave it as it was, or start a new run"
+                f"cannot {verb}: {name} was {old.get(name, 'not set')} when the run began "
+                f"and is {new.get(name, 'not set')} now; leave it as it was, or {otherwise}"
             )
     if before["data"] != now["data"]:
         raise ConfigError(
-            f"cannot resume: the songs have changed since the run began (SHA-256 "
-            f"{before['data'][:12]}… then, {now['data'][:12]}… now); start a new run"
+            f"cannot {verb}: the songs have changed since the run began (SHA-256 "
+            f"{before['data'][:12]}… then, {now['data'][:12]}… now); {otherwise}"
+        )
+    if "version" in before and before["version"] != now.get("version"):
+        raise ConfigError(
+            f"cannot {verb}: the run began with moodcore {before['version']}, this is "
+            f"{now.get('version')}; install that version, or {otherwise}"
         )
 
 

@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Protocol
 from moodcore.tuning import study as studies
 from moodcore.tuning.candidate import CandidateResult, combine, pruned
 from moodcore.tuning.engine import Engine, FoldTask, Outcome
+from moodcore.tuning.heartbeat import Heartbeat
 from moodcore.tuning.pruning import Judge, repeat_reports
 from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import DEFAULT_TRIALS, Settings
 from moodcore.tuning.space import Params, Space, draw
+from moodcore.tuning.tasks import RunInterruptedError
 
 if TYPE_CHECKING:
     import optuna
+
+
+# How often the results of others are looked for when nothing is left to train, in seconds.
+_WAIT = 0.5
 
 
 class Listener(Protocol):
@@ -52,7 +58,8 @@ class _OpenCandidate:
 class Search:
     """One search over the candidates.
 
-    Results do not depend on the engine. Candidates of the grid and random sampler are drawn
+    Results do not depend on the engine, nor on how many processes share the study, as far as
+    no decision rests on earlier results. Candidates of the grid and random sampler are drawn
     before any training and trained in any order. Where a decision rests on earlier results
     (TPE, pruners), candidates come one at a time, their folds in parallel, and the pruner
     looks at the first fold only.
@@ -94,6 +101,8 @@ class Search:
         self._total = n_candidates(space, settings)
         self._open: dict[int, _OpenCandidate] = {}
         self._results: dict[int, CandidateResult] = {}
+        self._heartbeat = Heartbeat(study, self._open_trials)
+        self._trained = 0
 
     def run(self) -> list[CandidateResult]:
         """Train what has no result yet; returns all results in the order of candidates.
@@ -107,24 +116,57 @@ class Search:
         self._results = studies.finished(self._study)
         self._listener.search_started(self._total, len(self._results), self._settings.folds)
         try:
-            while len(self._results) < self._total:
-                self._engine.run(self._tasks(), self._fold_finished)
+            with self._heartbeat:
+                while len(self._results) < self._total:
+                    self._pass()
         finally:
-            studies.release(self._study, (one.trial for one in self._open.values()))
+            studies.release(self._study, self._open_trials())
             self._listener.search_finished()
         return [self._results[number] for number in sorted(self._results)]
 
+    @property
+    def trained(self) -> int:
+        """How many candidates got their result from this process."""
+        return self._trained
+
+    def _open_trials(self) -> list[optuna.Trial]:
+        return [one.trial for one in list(self._open.values())]
+
+    def _pass(self) -> None:
+        """Train the candidates that are free, or wait for those that others work on."""
+        before = self._trained
+        self._engine.run(self._tasks(), self._fold_finished)
+        self._adopt()
+        if self._trained > before or len(self._results) == self._total:
+            return
+        self._heartbeat.begin_for_others(studies.running(self._study))
+        if self._stop.wait(_WAIT):
+            raise RunInterruptedError
+        studies.close_stale(self._study)
+
     def _tasks(self) -> Iterator[FoldTask]:
         while candidate := self._next():
-            self._open[candidate.number] = candidate
             for fold in range(self._settings.folds):
                 yield self._task(candidate, fold)
             if self._plan is None or self._settings.pruner != "none":
                 return
 
     def _next(self) -> _OpenCandidate | None:
+        self._adopt()
         trial = studies.open_next(self._study, self._total, self._params_of, self._distributions)
-        return None if trial is None else _OpenCandidate(trial.user_attrs["candidate"], trial)
+        if trial is None:
+            return None
+        number = trial.user_attrs["candidate"]
+        self._open[number] = _OpenCandidate(number, trial)
+        self._heartbeat.begin(trial)
+        return self._open[number]
+
+    def _adopt(self) -> None:
+        """Take over the results that others have written."""
+        for found in studies.finished(self._study, self._results).values():
+            for _ in range(self._settings.folds):
+                self._listener.fold_finished()
+            self._keep(found)
 
     def _params_of(self, number: int) -> Params:
         if self._plan is not None:
@@ -168,6 +210,7 @@ class Search:
             folds = [one.result for one in outcomes if one.result is not None]
             found = combine(candidate.number, params, folds)
         if studies.record(self._study, candidate.trial, found):
+            self._trained += 1
             self._keep(found)
 
     def _keep(self, found: CandidateResult) -> None:

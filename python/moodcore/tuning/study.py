@@ -1,57 +1,111 @@
-"""The Optuna study of a run, kept in a file of the run folder."""
+"""The Optuna study of a run: made or joined, its candidates claimed, its results kept."""
 
 from __future__ import annotations
 
+import contextlib
+import time
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moodcore import _core
 from moodcore.tuning.candidate import CandidateResult
+from moodcore.tuning.heartbeat import storage_of
 from moodcore.tuning.pruning import make_pruner
 from moodcore.tuning.run_folder import check_unchanged
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import ConfigError, Settings
 from moodcore.tuning.space import Params
+from moodcore.tuning.storage import Storage
 
 if TYPE_CHECKING:
     import optuna
 
-_NAME = "search"
 # Settings that change no result of the search: where the same bytes lie, and what to draw.
 _NOT_COMPARED = ("data", "study")
+# How long the maker of a shared study may take to write its fingerprint, in seconds.
+_MAKER = 3
 
 
-def open_study(path: Path, settings: Settings) -> optuna.Study:
-    """Open the study in the file, or make it.
+def open_study(
+    storage: Storage, settings: Settings, mark: Mapping[str, Any] | None = None
+) -> optuna.Study:
+    """Open the study in the storage, or make it.
 
     Parameters
     ----------
-    path : Path
-        SQLite file; its folder must exist.
+    storage : Storage
+        Where it lies.
     settings : Settings
-        Of which the pruner and the epochs count.
+        Of which the pruner, the epochs and the seed count.
+    mark : mapping, optional
+        Its `fingerprint`: written into a new study, compared with that of an old one.
+
+    Raises
+    ------
+    ConfigError
+        If the study was begun with other settings or data; names them with both values.
+    ConnectionError
+        If the database does not answer.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve().as_posix()}")
-    return optuna.create_study(
-        storage=storage,
-        study_name=_NAME,
-        direction="maximize",
-        sampler=optuna.samplers.RandomSampler(seed=settings.seed),
-        pruner=make_pruner(settings.pruner, settings.epochs),
-        load_if_exists=True,
-    )
+    backend = storage.connect()
+    with storage.explained():
+        try:
+            # Of processes that begin at the same time, one makes the study.
+            study = optuna.create_study(
+                storage=backend, study_name=storage.name, direction="maximize"
+            )
+            if mark is not None:
+                study.set_user_attr("fingerprint", dict(mark))
+        except optuna.exceptions.DuplicatedStudyError:
+            study = optuna.load_study(storage=backend, study_name=storage.name)
+        study.sampler = optuna.samplers.RandomSampler(seed=settings.seed)
+        study.pruner = make_pruner(settings.pruner, settings.epochs)
+        if mark is not None:
+            try:
+                _claim(study, mark, storage)
+            except BaseException:
+                close(study)
+                raise
+    return study
+
+
+def settings_of(storage: Storage) -> dict[str, Any]:
+    """Return the settings with which a study was begun.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such study; says how to begin it.
+    ConnectionError
+        If the database does not answer.
+    """
+    import optuna
+
+    backend = storage.connect()
+    with storage.explained():
+        try:
+            study = optuna.load_study(storage=backend, study_name=storage.name)
+            before = _fingerprint_of(study, storage)
+        except KeyError:
+            before = None
+        finally:
+            backend.remove_session()
+            backend.engine.dispose()
+    if before is None:
+        raise ConfigError(
+            f"there is no study {storage.name!r} in {storage.shown} to work on; begin it with "
+            f"moodcore tune --storage {storage.shown} --study-name {storage.name}"
+        )
+    return dict(before["settings"])
 
 
 def close(study: optuna.Study) -> None:
-    """Let go of the study's file."""
-    storage: Any = study._storage
-    storage.remove_session()
-    backend = getattr(storage, "_backend", storage)
+    """Let go of the study's file or database."""
+    backend = storage_of(study)
+    backend.remove_session()
     backend.engine.dispose()
 
 
@@ -59,39 +113,56 @@ def fingerprint(settings: Settings, data_sha256: str) -> dict[str, Any]:
     """Return what must stay the same for a run to be resumed."""
     values = settings.to_dict()
     kept = {name: value for name, value in values.items() if name not in _NOT_COMPARED}
-    return {"data": data_sha256, "settings": kept}
+    return {"data": data_sha256, "settings": kept, "version": _core.__version__}
 
 
-def claim(study: optuna.Study, mark: Mapping[str, Any]) -> None:
-    """Write the fingerprint into a new study, or hold it against that of an old one.
-
-    Raises
-    ------
-    ConfigError
-        If the study was begun with other settings or data; names them with both values.
-    """
-    before = study.user_attrs.get("fingerprint")
+def _claim(study: optuna.Study, mark: Mapping[str, Any], storage: Storage) -> None:
+    """Hold the fingerprint against that of the study, which has one unless its maker died."""
+    before = _fingerprint_of(study, storage)
     if before is None:
         study.set_user_attr("fingerprint", dict(mark))
         return
-    check_unchanged(before, mark)
+    if storage.shared:
+        join, other = f"join the study {storage.name!r}", "choose another --study-name"
+        check_unchanged(before, mark, verb=join, otherwise=other)
+    else:
+        check_unchanged(before, mark)
 
 
-def close_stale(study: optuna.Study) -> int:
-    """Mark as failed the trials that a killed run left open; returns how many.
+def _fingerprint_of(study: optuna.Study, storage: Storage) -> Mapping[str, Any] | None:
+    """Return the study's fingerprint, once its maker has had time to write it."""
+    until = time.monotonic() + (_MAKER if storage.shared else 0)
+    while (found := study.user_attrs.get("fingerprint")) is None and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
 
-    Their candidates have no result yet, so the search enqueues the same parameters again
-    under the same candidate number.
+
+def close_stale(study: optuna.Study) -> None:
+    """Mark as failed the trials that nobody works on any more.
+
+    Of a study with heartbeats those whose heartbeat has stopped; of another, which belongs to
+    one process, all that a killed run left open. Their candidates have no result yet, so they
+    are tried again under the same number.
     """
+    import optuna
     from optuna.trial import TrialState
 
-    stale = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for trial in stale:
+    if storage_of(study).get_heartbeat_interval() is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            optuna.storages.fail_stale_trials(study)
+        return
+    for trial in running(study):
         study.tell(trial.number, state=TrialState.FAIL)
-    waiting = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
-    for _ in range(waiting):
+    for _ in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         study.tell(study.ask(), state=TrialState.FAIL)
-    return len(stale) + waiting
+
+
+def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials that somebody works on, or has left open."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 def finished(study: optuna.Study, known: Container[int] = ()) -> dict[int, CandidateResult]:
@@ -170,7 +241,10 @@ def open_next(
             study.enqueue_trial(params_of(free), user_attrs={"candidate": free})
         elif not any(trial.state == TrialState.WAITING for trial in taken):
             return None
-        trial = study.ask(dict(distributions))
+        with warnings.catch_warnings():
+            # Optuna expects heartbeats of its own loop only; ours come from `Heartbeat`.
+            warnings.filterwarnings("ignore", message="Heartbeat of storage")
+            trial = study.ask(dict(distributions))
         if _is_ours(study, trial):
             return trial
         study.tell(trial, state=TrialState.FAIL)
@@ -187,10 +261,13 @@ def _is_ours(study: optuna.Study, trial: optuna.Trial) -> bool:
 
 def release(study: optuna.Study, trials: Iterable[optuna.Trial]) -> None:
     """Give up trials without a result, so that their candidates are tried again."""
+    from optuna.exceptions import StorageInternalError
     from optuna.trial import TrialState
 
-    for trial in trials:
-        study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+    # A database that has gone is told by what was going on; without us, trials go stale.
+    with contextlib.suppress(StorageInternalError):
+        for trial in trials:
+            study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def record(study: optuna.Study, trial: optuna.Trial, result: CandidateResult) -> bool:

@@ -1,0 +1,77 @@
+"""Signs of life of the trials in training, for a study that many processes share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Heartbeat:
+    """Tells the storage again and again that trials are alive.
+
+    A trial whose heartbeat stops is given up by the others, and its candidate tried again. A
+    storage without heartbeats belongs to one process, and nothing is told.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        Of the trials.
+    alive : callable
+        Returns the trials that this process works on; called from a thread.
+    """
+
+    def __init__(self, study: optuna.Study, alive: Callable[[], Iterable[optuna.Trial]]) -> None:
+        self._storage: Any = storage_of(study)
+        self._interval: int | None = self._storage.get_heartbeat_interval()
+        self._alive = alive
+        self._met: set[int] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._interval is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._interval is not None:
+            self._thread.join()
+
+    def begin(self, trial: optuna.Trial) -> None:
+        """Tell that a trial has just begun."""
+        if self._interval is not None:
+            self._storage.record_heartbeat(trial._trial_id)
+
+    def begin_for_others(self, trials: Iterable[optuna.trial.FrozenTrial]) -> None:
+        """Give each trial of other processes one heartbeat.
+
+        One that died before its first would otherwise never be missed.
+        """
+        for trial in trials:
+            if self._interval is not None and trial._trial_id not in self._met:
+                self._met.add(trial._trial_id)
+                self._storage.record_heartbeat(trial._trial_id)
+
+    def _repeat(self) -> None:
+        from optuna.exceptions import StorageInternalError
+
+        while not self._ended.wait(self._interval):
+            try:
+                for trial in self._alive():
+                    self._storage.record_heartbeat(trial._trial_id)
+            except StorageInternalError:
+                # The next may come through; if none does, the search itself fails soon.
+                continue
+            finally:
+                self._storage.remove_session()
+
+
+def storage_of(study: optuna.Study) -> Any:
+    """Return the study's storage behind Optuna's cache."""
+    storage: Any = study._storage
+    return getattr(storage, "_backend", storage)
