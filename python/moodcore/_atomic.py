@@ -6,7 +6,7 @@ import io
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,16 +45,29 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner can read; results are for everyone.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
+            publish(file, temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def publish(file: IO[bytes], temporary: Path, path: Path) -> None:
+    """Bring a temporary file, still open, to the disk and give it its name.
+
+    Parameters
+    ----------
+    file : file
+        The open file.
+    temporary, path : Path
+        The name that `tempfile.mkstemp` gave it, and its own, in the same folder.
+    """
+    file.flush()
+    os.fsync(file.fileno())
+    # mkstemp makes files that only their owner can read; results are for everyone.
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
+    temporary.replace(path)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -263,3 +263,24 @@ def baselines(
     for name, model in models.items():
         found[name] = evaluate_model(model, X_test, y_test, class_names=class_names)
     return found
+
+
+def class_names(model: Any) -> list[str]:
+    """Return the names of the classes of a fitted model, in their order.
+
+    Parameters
+    ----------
+    model : classifier
+        A song pipeline names its label codes; the classes of others are their own names.
+
+    Examples
+    --------
+    >>> from moodcore import GBT
+    >>> class_names(GBT(1).fit([[0.0], [1.0]], [3, 4]))
+    ['3', '4']
+    """
+    labels = model.classes_.tolist()
+    names = getattr(model, "label_names", None)
+    if names is None:
+        return [str(label) for label in labels]
+    return [names[code] if 0 <= code < len(names) else str(code) for code in labels]

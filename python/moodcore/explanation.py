@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.evaluation import class_names
 from moodcore.explanation_methods import Contributions, contributions_of, final_classifier
 
 if TYPE_CHECKING:
@@ -306,7 +307,7 @@ def explain(
         seed=random_state,
         n_samples=n_samples,
     )
-    names = _class_names(model, classifier)
+    names = class_names(model)
     return Explanation(
         values=found.values,
         base=found.base,
@@ -325,14 +326,6 @@ def _choose(rows: Any, rng: np.random.Generator) -> Any:
         return rows
     chosen = np.sort(rng.choice(n_rows, _N_BACKGROUND, replace=False))
     return rows.iloc[chosen] if hasattr(rows, "iloc") else np.asarray(rows)[chosen]
-
-
-def _class_names(model: Any, classifier: Any) -> list[str]:
-    labels = classifier.classes_.tolist()
-    names = getattr(model, "label_names", None)
-    if names is None:
-        return [str(label) for label in labels]
-    return [names[code] if 0 <= code < len(names) else str(code) for code in labels]
 
 
 def _predicted(classifier: Any, rows: Any, names: list[str]) -> list[str]:

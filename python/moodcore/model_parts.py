@@ -286,17 +286,26 @@ def _read_plain_pipeline(described: Mapping[str, Any], prefix: str, arrays: Arra
 
 
 def _write_songs(model: Any, prefix: str, arrays: Arrays) -> Described:
+    quantiles = getattr(model, "training_quantiles_", None)
+    if quantiles is not None:
+        arrays[f"{prefix}.training_quantiles"] = quantiles
     return {"label_names": list(model.label_names), **_write_steps(model, prefix, arrays)}
 
 
 def _read_songs(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     from moodcore.songs.song_pipeline import SongPipeline
+    from moodcore.songs.training_ranges import LEVELS
 
     names = tuple(str(name) for name in described["label_names"])
     steps = _read_steps(described, prefix, arrays)
     if not hasattr(steps[-1][1], "predict"):
         raise ValueError(f"the last step of a song model must be a classifier, got {steps[-1][0]}")
-    return SongPipeline(steps, label_names=names)
+    model = SongPipeline(steps, label_names=names)
+    # Files of the first version may lack them.
+    if (name := f"{prefix}.training_quantiles") in arrays:
+        shape = (len(model.feature_names_in_), len(LEVELS))
+        model.training_quantiles_ = take_array(arrays, name, shape, np.float64)
+    return model
 
 
 _Writer = Callable[[Any, str, Arrays], Described]

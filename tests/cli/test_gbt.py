@@ -150,7 +150,7 @@ def test_evaluate_and_predict_agree(maker, trained, finished, table, moodcore):
     done = moodcore("evaluate", model, table, "--json")
     assert done.code == 0, done.err
     told = json.loads(done.out)
-    predicted = moodcore("predict", model, table)
+    predicted = moodcore("predict", model, table, "--keep", "all")
     assert predicted.code == 0, predicted.err
     found = pd.read_csv(io.StringIO(predicted.out))
     pd.testing.assert_frame_equal(found[list(pd.read_csv(table))], pd.read_csv(table))

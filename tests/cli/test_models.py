@@ -27,7 +27,7 @@ def test_predict_adds_columns_in_any_order(folder, moodcore):
     songs = pd.read_csv(folder / "songs.csv")
     turned = folder / "turned.csv"
     songs[songs.columns[::-1]].drop(columns="labels").to_csv(turned, index=False)
-    done = moodcore("predict", folder / "model", turned, "-o", folder / "out.csv")
+    done = moodcore("predict", folder / "model", turned, "-o", folder / "out.csv", "--keep", "all")
     assert done.code == 0, done.err
     assert not done.out
     found = pd.read_csv(folder / "out.csv")
@@ -38,7 +38,7 @@ def test_predict_adds_columns_in_any_order(folder, moodcore):
     assert probabilities.sum(axis=1).to_list() == pytest.approx([1.0] * 600)
     best = probabilities.idxmax(axis=1).str.removeprefix("probability_")
     assert best.to_list() == found["predicted_label"].to_list()
-    straight = moodcore("predict", folder / "model", folder / "songs.csv")
+    straight = moodcore("predict", folder / "model", folder / "songs.csv", "--keep", "all")
     again = pd.read_csv(io.StringIO(straight.out))
     assert again["predicted_label"].to_list() == found["predicted_label"].to_list()
     pd.testing.assert_frame_equal(again[songs.columns], songs)
@@ -67,7 +67,7 @@ def test_labels_of_the_file_do_not_hinder_a_prediction(folder, moodcore):
     songs.loc[1, "labels"] = "melancholy"
     odd = folder / "odd.csv"
     songs.to_csv(odd, index=False)
-    done = moodcore("predict", folder / "model", odd)
+    done = moodcore("predict", folder / "model", odd, "--keep", "labels")
     assert done.code == 0, done.err
     assert pd.read_csv(io.StringIO(done.out))["labels"][1] == "melancholy"
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "train": "Train one network and save it.",
     "evaluate": "Test a saved model on labelled songs.",
     "predict": "Add labels and probabilities to songs.",
+    "playlists": "Make playlists of the surest songs of each mood.",
     "explain": "Say what each feature contributes.",
 }
 
@@ -46,7 +47,8 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 run failed, 2 bad request, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 run failed, 2 bad request, 3 done but for rejected rows, "
+    "130 interrupted.",
 )
 @click.version_option(package_name="moodcore", message="%(prog)s %(version)s")
 def cli() -> None:

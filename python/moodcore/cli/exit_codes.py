@@ -9,4 +9,6 @@ class ExitCode(IntEnum):
     DONE = 0
     RUN_FAILED = 1
     BAD_REQUEST = 2
+    #: All was done but for rows or files that could not be used; they are listed.
+    SOME_REJECTED = 3
     INTERRUPTED = 130

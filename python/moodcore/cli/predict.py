@@ -1,38 +1,87 @@
-"""`moodcore predict`: labels and probabilities for songs."""
+"""`moodcore predict`: labels and probabilities for a whole catalogue."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 
+if TYPE_CHECKING:
+    from moodcore.catalogue import Account
+
 
 @click.command("predict", short_help="Add labels and probabilities to songs.")
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("songs", type=options.INPUT_FILE)
+@click.argument("songs")
 @click.option(
     "-o",
     "--out",
     type=options.INPUT_FILE,
-    metavar="FILE",
-    help="Where to write: CSV, or Parquet where the name ends in .parquet.  "
-    "[default: CSV to stdout]",
+    metavar="PATH",
+    help="Where to write: a file, CSV, Parquet or Arrow by its ending, or a folder for the files "
+    "of a folder.  [default: CSV to stdout]",
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column to pass through, several times for several; all for all.  [default: uri]",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip", "null"]),
+    default="fail",
+    show_default=True,
+    help="Rows that cannot be scored: stop, leave them out, or keep them without a prediction. The "
+    "last two list them and end with exit code 3.",
+)
+@click.option(
+    "--format",
+    "kind",
+    metavar="KIND",
+    help="Files of an output folder: csv, parquet or arrow.  [default: as the input]",
+)
+@click.option("--resume", is_flag=True, help="Go on with an output folder.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
+              help="Batches scored at the same time.  [default: one a processor, at most 4]")  # fmt: skip
+@click.option("--rejected", type=options.INPUT_FILE, metavar="FILE",
+              help="Where to list rejected rows.  [default: PATH.rejected.csv]")  # fmt: skip
+@options.as_json
 @options.debug
-def command(model: Path, songs: Path, out: Path | None) -> int:
-    """Add the label and the probability of each class to every song of SONGS."""
-    from moodcore._atomic import is_parquet, write_table
-    from moodcore.song_predictions import load_song_model, predict_songs
+def command(model: Path, songs: str, out: Path | None, as_json: bool, **given: Any) -> int:
+    """Add the label and the probability of each class to every song of SONGS.
 
-    # From CSV to CSV, what was in the file comes out as it was.
-    as_text = out is None or not is_parquet(out)
-    table = predict_songs(load_song_model(model), songs, as_text=as_text)
-    if out is None:
-        click.echo(table.to_csv(index=False, lineterminator="\n"), nl=False)
-    else:
-        write_table(out, table)
-        click.echo(f"{out}: {len(table):,} songs", err=True)
-    return ExitCode.DONE
+    SONGS is a CSV (also .gz, .zst), Parquet or Arrow file, a folder or a pattern of such files, or
+    - for CSV on standard input. Memory does not grow with the number of songs.
+    """
+    from moodcore.catalogue import score
+    from moodcore.cli.rows_progress import make_rows_progress
+
+    if as_json and out is None:
+        raise click.UsageError("--json writes to stdout, and so would the songs; give --out")
+    with make_rows_progress() as progress:
+        account = score(model, songs, out, watcher=progress, **given)
+    if as_json:
+        head = {"format": "moodcore-prediction", "version": 1}
+        click.echo(json.dumps(head | account.to_dict()))
+    _tell(account, out)
+    failed = account.n_rejected or account.damaged
+    return ExitCode.SOME_REJECTED if failed else ExitCode.DONE
+
+
+def _tell(account: Account, out: Path | None) -> None:
+    """Say on stderr what became of the rows."""
+    where = f"{out}: " if out else ""
+    files = f" in {account.n_files:,} files" if account.n_files > 1 else ""
+    click.echo(f"{where}{account.n_scored:,} of {account.n_read:,} songs{files}", err=True)
+    if account.n_skipped_files:
+        click.echo(f"{account.n_skipped_files:,} files were done before", err=True)
+    for reason, count in account.rejected.most_common():
+        click.echo(f"rejected: {count:,} rows: {reason}", err=True)
+    for name, reason in account.damaged:
+        click.echo(f"not scored: {name}: {reason}", err=True)

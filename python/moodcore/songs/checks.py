@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.songs.problems import Problem
-from moodcore.songs.schema import LABEL, RANGES
+from moodcore.songs.schema import LABEL, RANGES, Range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,17 +36,8 @@ class Checker:
     def feature(self, column: pd.Series[Any]) -> NDArray[np.float64]:
         """Return the values of a feature column; those of bad rows mean nothing."""
         values, absent = _numbers(column)
-        wrong = np.isnan(values) & ~absent
-        infinite = np.isinf(values)
         allowed = RANGES[str(column.name)]
-        with np.errstate(invalid="ignore"):
-            outside = ((values < allowed.low) | (values > allowed.high)) & ~infinite
-        for kind, rows in {
-            "missing": absent,
-            "not a number": wrong,
-            "infinite": infinite,
-            "out of range": outside,
-        }.items():
+        for kind, rows in faults(values, absent, allowed).items():
             self._note(column, kind, rows, f"{allowed}")
         return values
 
@@ -70,6 +61,31 @@ class Checker:
         value = value.item() if isinstance(value, np.generic) else value
         self.problems.append(Problem(str(column.name), kind, count, first, value, allowed))
         self.bad |= rows
+
+
+def faults(
+    values: NDArray[np.float64], absent: NDArray[np.bool_], allowed: Range
+) -> dict[str, NDArray[np.bool_]]:
+    """Tell which values of a column cannot be used, by what is wrong with them.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_rows,)
+        NaN where there is no number.
+    absent : ndarray of bool, shape (n_rows,)
+        Where nothing stands at all.
+    allowed : Range
+        The values that the column may hold.
+    """
+    infinite = np.isinf(values)
+    with np.errstate(invalid="ignore"):
+        outside = ((values < allowed.low) | (values > allowed.high)) & ~infinite
+    return {
+        "missing": absent,
+        "not a number": np.isnan(values) & ~absent,
+        "infinite": infinite,
+        "out of range": outside,
+    }
 
 
 def repeats(X: pd.DataFrame, y: NDArray[np.int64] | None) -> NDArray[np.bool_]:

@@ -1,14 +1,17 @@
 """The way of a song through the experiment, as one scikit-learn pipeline."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from moodcore._fitted_model import FittedModel
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, SelectColumns
 from moodcore.songs.schema import FEATURES, LABEL_NAMES, SELECTED_FEATURES
+from moodcore.songs.training_ranges import measure_columns
 
 __all__ = ["SongPipeline", "pipeline"]
 
@@ -24,7 +27,15 @@ class SongPipeline(FittedModel, Pipeline):
         Name of each label code.
     memory, transform_input, verbose
         As for :class:`sklearn.pipeline.Pipeline`.
+
+    Attributes
+    ----------
+    training_quantiles_ : ndarray of float64, shape (n_columns, 7)
+        Quantiles of the columns in training (see `moodcore.songs.training_ranges`), by which other
+        units are noticed later. Missing in a model from an older file.
     """
+
+    training_quantiles_: NDArray[np.float64]
 
     def __init__(
         self,
@@ -37,6 +48,30 @@ class SongPipeline(FittedModel, Pipeline):
     ) -> None:
         super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
         self.label_names = label_names
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit every step, and remember what the columns looked like.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_songs, n_columns)
+            Songs.
+        y : array-like of shape (n_songs,)
+            Label codes.
+        **params
+            As for :class:`sklearn.pipeline.Pipeline`.
+
+        Returns
+        -------
+        SongPipeline
+            This pipeline.
+        """
+        super().fit(X, y, **params)
+        if hasattr(X, "columns"):
+            columns = X[list(self.feature_names_in_)].to_numpy(np.float64)
+            if np.isfinite(columns).all():
+                self.training_quantiles_ = measure_columns(columns)
+        return self
 
 
 def pipeline(

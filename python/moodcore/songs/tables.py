@@ -123,18 +123,19 @@ def _from_csv(path: Path) -> pd.DataFrame:
         if error.errno is not None:
             raise
         raise SongTableError(f"{path}: damaged gzip file: {error}") from error
-    _refuse_twice(names, str(path))
+    refuse_twice(names, str(path))
     frame.columns = pd.Index(names)
     return frame
 
 
 def _checked_names(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     names = [str(name).strip() for name in frame.columns]
-    _refuse_twice(names, source)
+    refuse_twice(names, source)
     return frame.set_axis(names, axis="columns")
 
 
-def _refuse_twice(names: list[str], source: str) -> None:
+def refuse_twice(names: list[str], source: str) -> None:
+    """Refuse a table two columns of which have one name."""
     # A column without a name is an index that was written along; any number of them is harmless.
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
