@@ -47,8 +47,12 @@ if TYPE_CHECKING:
     help="Files of an output folder: csv, parquet or arrow.  [default: as the input]",
 )
 @click.option("--resume", is_flag=True, help="Go on with an output folder.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
-              help="Batches scored at the same time.  [default: one a processor, at most 4]")  # fmt: skip
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Batches scored at the same time.  [default: one a processor, at most 4]",
+)
 @click.option("--rejected", type=options.INPUT_FILE, metavar="FILE",
               help="Where to list rejected rows.  [default: PATH.rejected.csv]")  # fmt: skip
 @options.as_json
