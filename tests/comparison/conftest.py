@@ -1,22 +1,16 @@
-"""A small table, and comparisons of it."""
+"""A small table, and a comparison on it."""
 
-import numpy as np
-import pandas as pd
+import sys
+from pathlib import Path
+
 import pytest
-from sklearn.datasets import make_classification
+
+# `three_moods` is a plain module beside its tests.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from three_moods import make_table
 
 from moodcore.comparison import compare
-
-
-def make_table(rows=240, *, shuffled=False, seed=0):
-    """Three classes in five columns; labels in no relation to them if shuffled."""
-    X, y = make_classification(
-        rows, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=seed, class_sep=1.2
-    )
-    if shuffled:
-        np.random.default_rng(seed).shuffle(y)
-    names = np.array(["calm", "happy", "sad"])
-    return pd.DataFrame(X, columns=[f"column {n}" for n in range(5)]), names[y]
 
 
 @pytest.fixture(scope="session")

@@ -182,11 +182,12 @@ def _settings(
 
 
 def _run(run: Any, folder: Any, songs: Any, *, as_json: bool) -> int:
+    from moodcore.report.compare import build, summary
     from moodcore.tuning.run_folder import read_json
 
     if folder.finished:
         run.claim(folder, songs)
-        click.echo(f"{folder.path}: this run is finished.", err=True)
+        click.echo(f"{folder.path}: this run is finished; rebuilding its report.", err=True)
         found: Mapping[str, Any] = read_json(folder.metrics)
     else:
         try:
@@ -195,9 +196,12 @@ def _run(run: Any, folder: Any, songs: Any, *, as_json: bool) -> int:
             click.echo("interrupted; finished trainings are kept. To go on:", err=True)
             click.echo(f"  moodcore compare --resume {shlex.quote(str(folder.path))}", err=True)
             return ExitCode.INTERRUPTED
+    run.listener.stage("writing the report")
+    build(folder)
     if as_json:
-        click.echo(json.dumps({**found, "run": str(folder.path)}))
+        paths = {"run": str(folder.path), "report": str(folder.report)}
+        click.echo(json.dumps({**found, **paths}))
     else:
-        click.echo("\n".join(found["sentences"]))
-        click.echo(f"tables: {folder.path}")
+        click.echo(summary(found))
+        click.echo(f"report: {folder.report}")
     return ExitCode.DONE

@@ -261,11 +261,13 @@ class Comparison:
         """Share of the test rows that two entrants put into the same class."""
         import pandas as pd
 
-        usable = [one for one in self.entrants if self._test(one).failure is None]
-        labels = np.array([self._test(one).labels for one in usable])
-        shares = (labels[:, None, :] == labels[None, :, :]).mean(axis=2)
-        names = [one.name for one in usable]
-        return pd.DataFrame(shares, index=names, columns=names)
+        labels = {
+            one.name: self._test(one).labels
+            for one in self.entrants
+            if self._test(one).failure is None
+        }
+        shares = [[float((a == b).mean()) for b in labels.values()] for a in labels.values()]
+        return pd.DataFrame(shares, index=list(labels), columns=list(labels))
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -365,7 +367,7 @@ class Comparison:
 
         The same data and seed give the same, whatever the number of processes.
         """
-        from moodcore.comparison.words import checks
+        from moodcore.comparison.words import checks, pair_sentences, summary_sentences
 
         return {
             "classes": list(self.class_names),
@@ -384,7 +386,9 @@ class Comparison:
             "chosen": records(self.chosen),
             "failures": records(self.failures),
             "warnings": records(self.warnings),
-            "sentences": self.sentences(),
+            "members": [one.name for one in self.contest.members],
+            "outcome": summary_sentences(self),
+            "pairs_in_words": pair_sentences(self),
             "checks": checks(self),
         }
 

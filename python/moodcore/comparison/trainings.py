@@ -122,14 +122,17 @@ class Contest:
 
     @cached_property
     def curve_sizes(self) -> list[int]:
-        """Rows that train at each point of a learning curve, the whole of a fold last."""
+        """Rows that train at each point of a learning curve, the whole of a fold last.
+
+        None where a fold has too few rows for two points.
+        """
         if not self.plan.curve_sizes:
             return []
         whole = min(len(train) for train, _ in self.folds(0))
         # A part must hold some rows of every class for the inner folds of calibration and search.
         least = min(whole, max(round(_SMALLEST_SHARE * whole), 40 * len(self.classes)))
-        sizes = np.geomspace(least, whole, self.plan.curve_sizes).round().astype(int)
-        return [int(size) for size in np.unique(sizes)]
+        sizes = np.unique(np.geomspace(least, whole, self.plan.curve_sizes).round().astype(int))
+        return [int(size) for size in sizes] if len(sizes) > 1 else []
 
     def rows(self, training: Training) -> tuple[Rows, Rows]:
         """Return the rows that train and those that judge."""

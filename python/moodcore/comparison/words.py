@@ -26,12 +26,23 @@ _NEARLY_ALL = 0.999
 
 def sentences(comparison: Comparison) -> list[str]:
     """Return who is best, how sure that is, and what else is worth knowing."""
+    found = _outcome(comparison)
+    # Who can be told from whom follows the winner.
+    return [*found[:1], *pair_sentences(comparison), *found[1:]]
+
+
+def summary_sentences(comparison: Comparison) -> list[str]:
+    """Return the outcome with no more of the pairs than those of the winner."""
+    found = _outcome(comparison)
+    return [*found[:1], *pair_sentences(comparison)[:1], *found[1:]]
+
+
+def _outcome(comparison: Comparison) -> list[str]:
     usable = _usable(comparison)
     if not len(usable):
         return ["No model could be trained; the reasons are listed with the failures."]
-    found = [_leader(comparison, usable)]
-    found += [*_pair_sentences(comparison, usable)]
-    found += [_combination(comparison, usable), _probabilities(usable), _curve(comparison, usable)]
+    found = [_leader(comparison, usable), _combination(comparison, usable)]
+    found += [_probabilities(usable), _curve(comparison, usable)]
     found += [_dispute(comparison), _failed(comparison)]
     return [one for one in found if one]
 
@@ -75,12 +86,13 @@ def _leader(comparison: Comparison, usable: pd.DataFrame) -> str:
     )
 
 
-def _pair_sentences(comparison: Comparison, usable: pd.DataFrame) -> list[str]:
+def pair_sentences(comparison: Comparison) -> list[str]:
     """Say of each model and baseline which of those behind it are told apart from it.
 
     Baselines are compared with the models, not with each other; the majority class has a sentence
     of its own.
     """
+    usable = _usable(comparison)
     kinds = dict(zip(usable["model"], usable["kind"], strict=True))
     others = comparison.pairs[comparison.pairs["second"] != MAJORITY]
     found = []
@@ -96,7 +108,8 @@ def _pair_sentences(comparison: Comparison, usable: pd.DataFrame) -> list[str]:
         if parts:
             found.append(f"{_capital(name)} {', and '.join(parts)}.")
     found.append(_test_only(records(others[others["verdict"] == "test only"])))
-    return [*found, _majority(comparison, usable)]
+    found.append(_majority(comparison, usable))
+    return [one for one in found if one]
 
 
 def _with_p(rows: list[dict[str, Any]]) -> str:

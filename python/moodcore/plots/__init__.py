@@ -17,6 +17,7 @@ True
 """
 
 from moodcore.plots.candidates import candidate_losses
+from moodcore.plots.comparison import agreement_matrix, difference_matrix, score_intervals
 from moodcore.plots.contributions import contribution_swarm, contribution_waterfall
 from moodcore.plots.counts import class_counts
 from moodcore.plots.effects import parameter_effect
@@ -25,21 +26,32 @@ from moodcore.plots.grid import grid_overview
 from moodcore.plots.importance import feature_importance
 from moodcore.plots.losses import loss_per_epoch, loss_per_update
 from moodcore.plots.matrices import confusion_matrix, correlation_heatmap
+from moodcore.plots.quality_curves import (
+    calibration_curves,
+    learning_curves,
+    precision_recall_curves,
+)
 from moodcore.plots.trees import tree_diagram
 
 __all__ = [
+    "agreement_matrix",
+    "calibration_curves",
     "candidate_losses",
     "class_counts",
     "confusion_matrix",
     "contribution_swarm",
     "contribution_waterfall",
     "correlation_heatmap",
+    "difference_matrix",
     "feature_importance",
     "figure_png",
     "figure_svg",
     "grid_overview",
+    "learning_curves",
     "loss_per_epoch",
     "loss_per_update",
     "parameter_effect",
+    "precision_recall_curves",
+    "score_intervals",
     "tree_diagram",
 ]

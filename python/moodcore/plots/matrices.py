@@ -16,7 +16,7 @@ from moodcore.plots.style import GROUND, LABEL, ON_PAGE, SMALL, TICK, axes_for, 
 _NO_VALUE = (0.5, 0.5, 0.5, 0.2)
 
 
-def _diverging() -> ListedColormap:
+def diverging() -> ListedColormap:
     """Blue and red that fade to the ground, so that nothing glares on a dark page."""
     fading = np.abs(np.linspace(-1, 1, 256))
     ends = np.where(np.linspace(-1, 1, 256)[:, None] < 0, to_rgb("#2166AC"), to_rgb("#B2182B"))
@@ -71,7 +71,7 @@ def correlation_heatmap(
         )
     ax = axes_for(ax, 2.4 + 0.58 * len(names), 1.7 + 0.46 * len(names))
     texts = [[_two_decimals(value) for value in row] for row in values]
-    draw_cells(ax, values, texts, colours=_diverging(), limits=(-1, 1), bar="Pearson correlation")
+    draw_cells(ax, values, texts, colours=diverging(), limits=(-1, 1), bar="Pearson correlation")
     dress(ax, title=title, grid="none")
     name_cells(ax, names, names)
     ax.tick_params(axis="x", rotation=40)
