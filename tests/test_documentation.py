@@ -17,7 +17,17 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 GUIDE = ROOT / "docs" / "user-guide.md"
-COMMANDS = ["", "tune", "train", "evaluate", "predict", "data", "data synthesize", "data check"]
+COMMANDS = [
+    "",
+    "tune",
+    "train",
+    "evaluate",
+    "predict",
+    "data",
+    "compare",
+    "data synthesize",
+    "data check",
+]
 DEADLINE = 120
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")

@@ -1,19 +1,24 @@
 """Runs, small, whose pages the tests look at."""
 
 import sys
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+import moodcore.report.compare
 from moodcore import report
+from moodcore.comparison import comparison_folder
+from moodcore.comparison.settings import ComparisonSettings
+from moodcore.comparison.song_comparison import SongComparison
 from moodcore.tuning import run_folder
 from moodcore.tuning.experiment import Experiment
 from moodcore.tuning.settings import Settings
 
 # `pages` is a plain module beside its tests.
 sys.path.insert(0, str(Path(__file__).parent))
-from pages import TUNE
+from pages import COMPARE, TUNE
 
 
 class Quiet:
@@ -34,6 +39,17 @@ def run_tune(path, **changes):
     return folder
 
 
+def run_compare(path, **changes):
+    settings = ComparisonSettings(
+        **{"songs": 500, "folds": 2, "repeats": 1, "curve_sizes": 2, "epochs": 3} | changes
+    )
+    folder = comparison_folder.create(path, settings, datetime.now())
+    run = SongComparison(settings, jobs=1, listener=Quiet(), command="moodcore compare --x '<b>'")
+    run.run(folder, run.load())
+    moodcore.report.compare.build(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def make_run():
     return run_tune
@@ -45,7 +61,10 @@ def runs(tmp_path_factory):
 
     @cache
     def run(name):
-        return run_tune(tmp_path_factory.mktemp(name), **TUNE[name])
+        path = tmp_path_factory.mktemp(name)
+        if name in COMPARE:
+            return run_compare(path, **COMPARE[name])
+        return run_tune(path, **TUNE[name])
 
     return run
 
@@ -56,7 +75,7 @@ def folder(runs):
     return runs("mlp")
 
 
-@pytest.fixture(scope="session", params=TUNE)
+@pytest.fixture(scope="session", params=[*TUNE, *COMPARE])
 def page(request, runs):
     """The page of each kind of run."""
     return runs(request.param).report

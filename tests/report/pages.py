@@ -11,3 +11,12 @@ TUNE = {
     "linear-svm": {"model": "linear-svm", "epochs": 300, "grid": {"C": [0.1, 1.0]}},
     "optimizers": {"study": "optimizers"},
 }
+# What `run_compare` is asked: with curves and the choices of inner searches, on few trainings.
+COMPARE = {
+    "compare": {
+        "models": ("mlp", "linear-svm", "gbt"),
+        "tune": True,
+        "trials": 2,
+        "inner_folds": 2,
+    },
+}
