@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from moodcore.comparison.result import Comparison
 
 # Doubling the rows must bring more accuracy than this to be worth a sentence.
-_GAIN = 0.002
+_GAIN = 0.003
 # What the report points out: shares.
 _CALIBRATED = 0.05
 _IMBALANCE = 1.5
@@ -200,8 +200,8 @@ def _curve(comparison: Comparison, usable: pd.DataFrame) -> str:
             f"{100 * gain:.1f} points, up to {last['rows']:,.0f} rows."
         )
     return (
-        f"{_capital(name)} has learned what there is: at {last['rows']:,.0f} rows a doubling "
-        f"brings about {100 * gain:.1f} points."
+        f"{_capital(name)} has nearly learned what there is: at {last['rows']:,.0f} rows a "
+        f"doubling brings about {100 * gain:.1f} points."
     )
 
 

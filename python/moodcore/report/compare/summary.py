@@ -8,6 +8,9 @@ from typing import Any
 from moodcore.report.cells import DASH, percent
 from moodcore.report.page import SYNTHETIC
 
+# A heading of more names is a list.
+_NAMED = 3
+
 
 def summary(metrics: Mapping[str, Any]) -> str:
     """Return the outcome as text.
@@ -50,9 +53,17 @@ def _cells(row: Mapping[str, Any]) -> str:
 
 
 def title(metrics: Mapping[str, Any]) -> str:
-    """Return the heading of the page."""
+    """Return the heading of the page: who leads, and who cannot be told apart from the leader."""
     best = metrics["summary"][0]["model"]
-    return f"{best[:1].upper()}{best[1:]} is the most accurate of {len(metrics['summary'])}"
+    name = f"{best[:1].upper()}{best[1:]}"
+    mine = [pair for pair in metrics["pairs"] if pair["first"] == best]
+    level = [pair["second"] for pair in mine if pair["verdict"] != "better"]
+    if not level:
+        return f"{name} is the most accurate of {len(metrics['summary'])}"
+    if len(level) > _NAMED:
+        return f"{name} is ahead, level with {len(level)} others"
+    listed = " and ".join([", ".join(level[:-1]), level[-1]] if len(level) > 1 else level)
+    return f"{name} is ahead, level with {listed}"
 
 
 def highlights(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
