@@ -20,6 +20,7 @@ GUIDE = ROOT / "docs" / "user-guide.md"
 COMMANDS = [
     "",
     "tune",
+    "features",
     "train",
     "evaluate",
     "predict",
@@ -137,6 +138,13 @@ def test_the_guide_documents_every_option_of_tune():
     rows = re.findall(r"^\| `(--[a-z-]+)", section.partition("### `")[0], re.MULTILINE)
     assert set(rows) == options_of("tune") - {"--help"}
     assert len(rows) == len(set(rows))
+
+
+def test_the_page_about_features_documents_every_option():
+    text = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`--[^|]+) \|", text, re.MULTILINE)
+    listed = [option for cell in cells for option in OPTION.findall(cell)]
+    assert sorted(listed) == sorted(options_of("features") - {"--help"})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

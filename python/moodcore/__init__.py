@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from moodcore import songs
     from moodcore.comparison import compare
     from moodcore.explanation import Explanation, explain
+    from moodcore.features import FeatureStudy, feature_study
     from moodcore.gbt import GBT
     from moodcore.linear_svm import LinearSVM
     from moodcore.mlp import MLP
@@ -32,12 +33,14 @@ __all__ = [
     "MLP",
     "SVM",
     "Explanation",
+    "FeatureStudy",
     "LinearSVM",
     "ModelFileError",
     "TuneRun",
     "__version__",
     "compare",
     "explain",
+    "feature_study",
     "load",
     "show_versions",
     "songs",
@@ -47,6 +50,7 @@ __all__ = [
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
     "Explanation": "moodcore.explanation",
+    "FeatureStudy": "moodcore.features",
     "GBT": "moodcore.gbt",
     "LinearSVM": "moodcore.linear_svm",
     "MLP": "moodcore.mlp",
@@ -54,6 +58,7 @@ _HOMES = {
     "SVM": "moodcore.svm",
     "explain": "moodcore.explanation",
     "compare": "moodcore.comparison",
+    "feature_study": "moodcore.features",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",
     "TuneRun": "moodcore.tune_run",

@@ -12,13 +12,16 @@ from moodcore import report
 from moodcore.comparison import comparison_folder
 from moodcore.comparison.settings import ComparisonSettings
 from moodcore.comparison.song_comparison import SongComparison
+from moodcore.features.run import FeatureFolder, FeatureRun
+from moodcore.features.settings import FeatureSettings
+from moodcore.report import features as features_page
 from moodcore.tuning import run_folder
 from moodcore.tuning.experiment import Experiment
 from moodcore.tuning.settings import Settings
 
 # `pages` is a plain module beside its tests.
 sys.path.insert(0, str(Path(__file__).parent))
-from pages import COMPARE, TUNE
+from pages import COMPARE, FEATURES, TUNE
 
 
 class Quiet:
@@ -50,6 +53,16 @@ def run_compare(path, **changes):
     return folder
 
 
+def run_features(path, **changes):
+    settings = FeatureSettings(**changes)
+    folder = FeatureFolder(path)
+    folder.write_settings(settings)
+    run = FeatureRun(settings, jobs=1, listener=Quiet(), command="moodcore features --x '<b>'")
+    run.run(folder, run.load())
+    features_page.build(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def make_run():
     return run_tune
@@ -64,6 +77,8 @@ def runs(tmp_path_factory):
         path = tmp_path_factory.mktemp(name)
         if name in COMPARE:
             return run_compare(path, **COMPARE[name])
+        if name in FEATURES:
+            return run_features(path, **FEATURES[name])
         return run_tune(path, **TUNE[name])
 
     return run
@@ -75,7 +90,7 @@ def folder(runs):
     return runs("mlp")
 
 
-@pytest.fixture(scope="session", params=[*TUNE, *COMPARE])
+@pytest.fixture(scope="session", params=[*TUNE, *COMPARE, *FEATURES])
 def page(request, runs):
     """The page of each kind of run."""
     return runs(request.param).report

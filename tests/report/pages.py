@@ -20,3 +20,8 @@ COMPARE = {
         "inner_folds": 2,
     },
 }
+
+# What `run_features` is asked.
+FEATURES = {
+    "features": {"songs": 400, "folds": 2, "repeats": 1, "epochs": 2, "sizes": (7, 3)},
+}

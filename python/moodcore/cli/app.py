@@ -13,6 +13,7 @@ from moodcore.cli.exit_codes import ExitCode
 _COMMANDS = {
     "tune": "Search the best network, test it, and leave a report.",
     "compare": "Compare the families of models, and say how sure that is.",
+    "features": "Measure what features are worth, and what dropping them costs.",
     "data": "Make or check tables of songs.",
     "train": "Train one network and save it.",
     "evaluate": "Test a saved model on labelled songs.",

@@ -50,3 +50,24 @@ def split_features(text: str | None) -> str | list[str] | None:
     if text is None or text in FEATURE_CHOICES:
         return text
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def split_numbers(text: str | None, kind: Callable[[str], float], option: str) -> list[Any] | None:
+    """Return numbers separated by commas; none at all for an empty text.
+
+    Raises
+    ------
+    click.BadParameter
+        If one is not a number of the kind.
+    """
+    if text is None:
+        return None
+    found = []
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            found.append(kind(word))
+        except ValueError:
+            raise click.BadParameter(
+                f"{word!r} is not a {'whole ' if kind is int else ''}number", param_hint=option
+            ) from None
+    return found

@@ -21,11 +21,13 @@ from moodcore.plots.comparison import agreement_matrix, difference_matrix, score
 from moodcore.plots.contributions import contribution_swarm, contribution_waterfall
 from moodcore.plots.counts import class_counts
 from moodcore.plots.effects import parameter_effect
+from moodcore.plots.elimination import elimination_costs, elimination_curves
 from moodcore.plots.export import figure_png, figure_svg
 from moodcore.plots.grid import grid_overview
 from moodcore.plots.importance import feature_importance
 from moodcore.plots.losses import loss_per_epoch, loss_per_update
 from moodcore.plots.matrices import confusion_matrix, correlation_heatmap
+from moodcore.plots.measures import feature_measures
 from moodcore.plots.quality_curves import (
     calibration_curves,
     learning_curves,
@@ -43,7 +45,10 @@ __all__ = [
     "contribution_waterfall",
     "correlation_heatmap",
     "difference_matrix",
+    "elimination_costs",
+    "elimination_curves",
     "feature_importance",
+    "feature_measures",
     "figure_png",
     "figure_svg",
     "grid_overview",

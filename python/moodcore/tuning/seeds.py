@@ -22,6 +22,7 @@ class Stream(IntEnum):
     IMPORTANCE = 9
     COMPARISON = 20
     CURVE_ROWS = 21
+    FEATURES = 30
 
 
 def derive(seed: int, stream: Stream, *numbers: int) -> int:
