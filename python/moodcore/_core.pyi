@@ -171,13 +171,14 @@ def svm_fit(
         NDArray[np.float32] | None,
     ],
     n_classes: int,
+    cs: Sequence[float],
     *,
     start: tuple[list[NDArray[np.float64]], float] | None = None,
     seed: int = 0,
     threads: int = 1,
     instructions: str,
     on_poll: Callable[[], object] | None = None,
-) -> dict[str, Any]: ...
+) -> list[dict[str, Any]]: ...
 def svm_probabilities(
     decisions: NDArray[np.float64],
     sigmoids: tuple[NDArray[np.float64], NDArray[np.float64]],

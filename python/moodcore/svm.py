@@ -1,32 +1,19 @@
 """Support vector machines with kernels as a scikit-learn classifier."""
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from moodcore import _core
-from moodcore._rows import as_float32
-from moodcore._svm_prediction import SVMPrediction, kernel_matrix
-from moodcore.platform import instruction_set, thread_count
+from moodcore._svm_training import SVMTraining
 
 __all__ = ["SVM"]
-
-# Parameters that only this side of the seam knows.
-_PYTHON_ONLY = frozenset(
-    {"class_weight", "decision_function_shape", "break_ties", "n_jobs", "random_state", "verbose"}
-)
-# Features whose spreads differ by more than this make one of them the kernel.
-_UNEVEN = 1e3
 
 Kernel = Literal["linear", "poly", "rbf", "sigmoid", "precomputed"]
 
 
-class SVM(SVMPrediction):
+class SVM(SVMTraining):
     r"""A support vector machine for classification: the exact optimum, one class against one.
 
     Solves the same problem as libsvm (and :class:`sklearn.svm.SVC`), on all threads and in vector
@@ -125,13 +112,6 @@ class SVM(SVMPrediction):
     True
     """
 
-    n_iter_: NDArray[np.int64]
-    fit_status_: int
-    dual_objective_: NDArray[np.float64]
-    duality_gap_: NDArray[np.float64]
-    class_weight_: NDArray[np.float64]
-    shape_fit_: tuple[int, ...]
-
     def __init__(
         self,
         C: float = 1.0,
@@ -176,6 +156,7 @@ class SVM(SVMPrediction):
         sample_weight: ArrayLike | None = None,
         *,
         start: "SVM | None" = None,
+        start_rows: ArrayLike | None = None,
         on_poll: Callable[[], object] | None = None,
     ) -> Self:
         """Find the optimum.
@@ -189,8 +170,11 @@ class SVM(SVMPrediction):
         sample_weight : array-like of shape (n_rows,), optional
             Factors of C for the rows, at least 0.
         start : SVM, optional
-            A machine trained on the same rows, with any ``C`` and kernel: training starts from its
-            coefficients, which gives the same optimum sooner.
+            A machine of the same classes, with any ``C`` and kernel: training starts from its
+            coefficients, which gives the same optimum, as a rule sooner.
+        start_rows : array-like of int, shape (n_rows,), optional
+            For each row its number among those that ``start`` was trained on, -1 where it was not
+            there, as with another fold; by default the rows are the same.
         on_poll : callable, optional
             Called without arguments some 50 times a second; an exception raised in it ends the
             training and passes to the caller.
@@ -212,154 +196,7 @@ class SVM(SVMPrediction):
         UserWarning
             When the spreads of features differ more than a thousandfold.
         """
-        params = self._checked_parameters()
-        rows, labels, weight = self._weighty_rows(X, y, sample_weight, reset=True)
-        n_rows = _num_samples(X)
-        self.shape_fit_ = (n_rows, self.n_features_in_)
-        kept = np.arange(n_rows)
-        if weight is not None:
-            kept = kept[np.broadcast_to(np.asarray(sample_weight) > 0, n_rows)]
-        codes = self._learn_classes(labels)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                "y must have at least two classes, got 1 class "
-                f"({self.classes_.tolist()[0]!r}): there is nothing to tell apart"
-            )
-        weight = self._with_class_weight(labels, codes, weight)
-        values = self._values(rows, kept)
-        started = None if start is None else self._coefficients_of(start, codes, kept)
-        seed = self._seed(self.random_state) if self.probability else 0
-        result = _core.svm_fit(
-            params,
-            (
-                values,
-                codes.astype(np.uint32),
-                None if weight is None else weight.astype(np.float32),
-            ),
-            len(self.classes_),
-            start=started,
-            seed=seed,
-            threads=thread_count(self.n_jobs),
-            instructions=instruction_set(),
-            on_poll=on_poll,
-        )
-        self._params = params
-        self._take(result, rows, kept)
+        data, started = (X, y, sample_weight), (start, start_rows)
+        trained = self._train([self.C], data, started, on_poll)
+        self._take(trained.results[0], trained)
         return self
-
-    def _checked_parameters(self) -> str:
-        names = frozenset(self.get_params(deep=False)) - _PYTHON_ONLY
-        resolved = {"kernel": "precomputed"} if callable(self.kernel) else {}
-        params = self._core_parameters(names, **resolved)
-        _core.svm_check(params)
-        if self.decision_function_shape not in ("ovr", "ovo"):
-            raise ValueError(
-                'decision_function_shape must be "ovr" or "ovo", '
-                f"got {self.decision_function_shape!r}"
-            )
-        return params
-
-    def _with_class_weight(
-        self, labels: NDArray[Any], codes: NDArray[np.intp], weight: NDArray[np.float64] | None
-    ) -> NDArray[np.float64] | None:
-        """Learn ``class_weight_``, and multiply the rows' weights by it."""
-        self.class_weight_ = self._class_factors(labels, weight, self.class_weight)
-        if self.class_weight is None:
-            return weight
-        factors = self.class_weight_[codes]
-        return factors if weight is None else weight * factors
-
-    def _values(self, rows: NDArray[Any], kept: NDArray[np.intp]) -> NDArray[Any]:
-        """Give what the core takes: features, or kernel values of the rows that weigh something."""
-        if callable(self.kernel):
-            return kernel_matrix(self.kernel, rows, rows)
-        if self.kernel == "precomputed":
-            if rows.shape[1] != self.shape_fit_[0]:
-                raise ValueError(
-                    'with kernel="precomputed", X must be a square matrix, '
-                    f"got shape {self.shape_fit_}"
-                )
-            return np.ascontiguousarray(rows[:, kept], dtype=np.float64)
-        features = as_float32(rows)
-        _warn_of_uneven(features)
-        return features
-
-    def _coefficients_of(
-        self, start: "SVM", codes: NDArray[np.intp], kept: NDArray[np.intp]
-    ) -> tuple[list[NDArray[np.float64]], float]:
-        """Lay another machine's coefficients out as the rows of each pair of classes."""
-        check_is_fitted(start, "_dual_coef")
-        shapes = start.shape_fit_[0], len(start.classes_)
-        if shapes != (self.shape_fit_[0], len(self.classes_)):
-            raise ValueError(
-                f"start must be trained on the same rows, {self.shape_fit_[0]} of "
-                f"{len(self.classes_)} classes, got {shapes[0]} of {shapes[1]}"
-            )
-        full = np.zeros((len(self.classes_) - 1, self.shape_fit_[0]))
-        full[:, start.support_] = start._dual_coef
-        full = full[:, kept]
-        pairs = []
-        for a, b in zip(*np.triu_indices(len(self.classes_), k=1), strict=True):
-            rows = np.flatnonzero((codes == a) | (codes == b))
-            pairs.append(np.where(codes[rows] == a, full[b - 1, rows], full[a, rows]))
-        return pairs, float(start.C)
-
-    def _take(self, result: Mapping[str, Any], rows: NDArray[Any], kept: NDArray[np.intp]) -> None:
-        places = result["support"]
-        self.support_ = kept[places].astype(np.int32)
-        precomputed = isinstance(self.kernel, str) and self.kernel == "precomputed"
-        vectors = np.empty((0, 0)) if precomputed else rows[places]
-        self.support_vectors_ = vectors if callable(self.kernel) else vectors.astype(np.float32)
-        self.n_support_ = result["n_support"].astype(np.int32)
-        self._gamma = result["gamma"]
-        self._dual_coef = result["dual_coef"]
-        self._intercept = result["intercept"]
-        self.n_iter_ = result["n_iter"]
-        self.dual_objective_ = result["dual_objective"]
-        self.duality_gap_ = result["duality_gap"]
-        self.probA_, self.probB_ = result["sigmoid"]
-        self.fit_status_ = int(not result["converged"].all())
-        if self.verbose:
-            self._report()
-        if self.fit_status_:
-            self._warn_of_limit(result["converged"])
-
-    def _pairs(self) -> Iterator[tuple[Any, Any]]:
-        first, second = np.triu_indices(len(self.classes_), k=1)
-        return zip(self.classes_[first].tolist(), self.classes_[second].tolist(), strict=True)
-
-    def _report(self) -> None:
-        for at, (a, b) in enumerate(self._pairs()):
-            print(
-                f"{a} against {b}: {self.n_iter_[at]} steps, "
-                f"objective {self.dual_objective_[at]:.6g}, gap {self.duality_gap_[at]:.2g}"
-            )
-
-    def _warn_of_limit(self, converged: NDArray[np.bool_]) -> None:
-        left = [f"{a!r} and {b!r}" for ok, (a, b) in zip(converged, self._pairs(), strict=True)
-                if not ok]  # fmt: skip
-        limit = f"max_iter ({self.max_iter})" if self.max_iter >= 0 else "the limits of precision"
-        warnings.warn(
-            f"training stopped at {limit} before tol ({self.tol}) was reached for "
-            f"{', '.join(left[:3])}{' and others' if len(left) > 3 else ''}; scale the features "
-            f"(StandardScaler), lower C ({self.C}) or raise max_iter",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-
-
-def _warn_of_uneven(features: NDArray[np.float32]) -> None:
-    spreads = features.std(axis=0, dtype=np.float64)
-    varied = spreads[spreads > 0]
-    if varied.size and varied.max() > _UNEVEN * varied.min():
-        widest, narrowest = (
-            int(spreads.argmax()),
-            int(np.where(spreads > 0, spreads, np.inf).argmin()),
-        )
-        warnings.warn(
-            f"features differ by orders of magnitude (standard deviation {spreads[widest]:.3g} in "
-            f"column {widest}, {spreads[narrowest]:.3g} in column {narrowest}): the widest decide "
-            "alone. Scale them first, as make_pipeline(StandardScaler(), SVM()) does",
-            UserWarning,
-            stacklevel=4,
-        )

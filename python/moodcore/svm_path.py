@@ -1,6 +1,6 @@
 """Support vector machines over a grid, each trained from its neighbour."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
@@ -17,16 +17,21 @@ def svm_path(
     Cs: Sequence[float],
     gammas: Sequence[Literal["scale", "auto"] | float] = ("scale",),
     sample_weight: ArrayLike | None = None,
+    on_poll: Callable[[], object] | None = None,
     **params: Any,
 ) -> list[SVM]:
     """Train machines over a grid of ``C`` and ``gamma``, each from its neighbour's coefficients.
 
+    From one ``C`` to the next larger, coefficients, gradients and the kernel values of small tables
+    are kept; the smallest ``C`` of a ``gamma`` starts from that of the last ``gamma``. The larger
+    ``C`` is, the more this saves.
+
     Parameters
     ----------
-    X, y, sample_weight
+    X, y, sample_weight, on_poll
         As in :meth:`SVM.fit`.
     Cs : sequence of float
-        Values of ``C``, above 0.
+        Values of ``C``, above 0, in any order.
     gammas : sequence, default=("scale",)
         Values of ``gamma``.
     **params
@@ -53,13 +58,17 @@ def svm_path(
     """
     if not len(Cs) or not len(gammas):
         raise ValueError(f"Cs and gammas must not be empty, got {list(Cs)} and {list(gammas)}")
-    found: dict[tuple[int, int], SVM] = {}
+    if "C" in params or "gamma" in params:
+        raise TypeError("svm_path takes Cs and gammas, not C and gamma")
+    for C in Cs:
+        SVM(C, **params)._checked_parameters()
     # Small C first: its optimum, grown by the ratio, is feasible for the next.
     order = sorted(range(len(Cs)), key=lambda at: Cs[at])
-    for g, gamma in enumerate(gammas):
-        last: SVM | None = None
-        for c in order:
-            model = SVM(Cs[c], gamma=gamma, **params)
-            last = model.fit(X, y, sample_weight, start=last)
-            found[g, c] = model
-    return [found[g, c] for g in range(len(gammas)) for c in range(len(Cs))]
+    found: list[SVM] = []
+    start: SVM | None = None
+    for gamma in gammas:
+        machine = SVM(gamma=gamma, **params)
+        path = machine._path([Cs[at] for at in order], (X, y, sample_weight), start, on_poll)
+        start = path[0]
+        found += [path[order.index(at)] for at in range(len(Cs))]
+    return found

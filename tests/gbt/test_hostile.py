@@ -1,8 +1,5 @@
 """Tables and requests that nobody should send: a defined answer, or an error that helps."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -180,23 +177,3 @@ def test_what_callables_raise_comes_back():
     for params in ({"objective": raises}, {"eval_metric": raises}, {"callbacks": [raises]}):
         with pytest.raises(RuntimeError, match="enough"):
             GBT(2, **params).fit(X, y, eval_set=(X, y))
-
-
-def test_ctrl_c_ends_training_at_once():
-    program = (
-        "import numpy as np, os, signal, threading, time\n"
-        "from moodcore import GBT\n"
-        "X = np.random.default_rng(0).normal(size=(200_000, 20)); y = X[:, 0] > 0\n"
-        "def interrupt():\n"
-        "    time.sleep(2)\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "threading.Thread(target=interrupt).start()\n"
-        "try:\n"
-        "    GBT(10**6, n_jobs=2).fit(X, y)\n"
-        "except KeyboardInterrupt:\n"
-        "    print('interrupted')\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
-    )
-    assert done.stdout.strip() == "interrupted"

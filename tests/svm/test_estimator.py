@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import SVM, _core, load
-from moodcore.svm import _PYTHON_ONLY
+from moodcore._svm_training import _PYTHON_ONLY
 
 # What scikit-learn's own SVC declares.
 UNEQUAL = {
@@ -171,12 +171,13 @@ def test_ctrl_c_ends_training():
         "from moodcore import SVM\n"
         "rng = np.random.default_rng(0)\n"
         "X = rng.normal(size=(60_000, 8)); y = rng.integers(0, 2, 60_000)\n"
+        "training = threading.Event()\n"
         "def interrupt():\n"
-        "    time.sleep(0.7)\n"
+        "    training.wait(); time.sleep(0.2)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "threading.Thread(target=interrupt).start()\n"
         "try:\n"
-        "    SVM(C=1e4).fit(X, y)\n"
+        "    SVM(C=1e4).fit(X, y, on_poll=training.set)\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )

@@ -1,5 +1,8 @@
 """Data and parameters that a person could get wrong: an answer, never a NaN, never a hang."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -140,3 +143,24 @@ def test_forged_files_are_refused(tmp_path):
             load(path)
     with pytest.raises(TypeError, match="callable cannot be saved"):
         SVM(kernel=lambda A, B: A @ B.T).fit(NOISE, LABELS).save(path)
+
+
+def test_memory_stays_below_the_cache_and_some_times_the_data():
+    program = (
+        "import resource, warnings\n"
+        "import numpy as np\n"
+        "from moodcore import SVM\n"
+        "warnings.simplefilter('ignore')\n"
+        "rng = np.random.default_rng(0)\n"
+        "X = rng.normal(size=(50_000, 40)).astype(np.float32)\n"
+        "y = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(int)\n"
+        "SVM(n_jobs=2).fit(X[:500], y[:500])\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "SVM(n_jobs=2, cache_size=4, max_iter=3000).fit(X, y)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    )
+    # The table has 8 MB, its kernel values 10,000.
+    assert int(done.stdout) / 1024 < 4 + 7 * 8

@@ -5,7 +5,9 @@ use crate::errors::to_python;
 use crate::monitor::poll;
 use crate::platform::instruction_set;
 use moodcore::parallel::{Compute, Team};
-use moodcore::svm::{Config, Fitted, Gamma, Machine, PairFit, Rows, Sigmoid, Values, couple, fit};
+use moodcore::svm::{
+    Config, Fitted, Gamma, Machine, PairFit, Rows, Sigmoid, Values, couple, fit_path,
+};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -49,21 +51,23 @@ pub(crate) fn svm_defaults() -> PyResult<String> {
     serde_json::to_string(&Config::default()).map_err(|e| PyValueError::new_err(e.to_string()))
 }
 
-/// Trains: support vectors, coefficients, and what is known of each pair of classes.
+/// Trains for each C in turn: support vectors, coefficients, and what is known of each pair of
+/// classes. The C among the hyperparameters does not count.
 #[pyfunction]
-#[pyo3(signature = (params, train, n_classes, *, start=None, seed=0, threads=1, instructions, on_poll=None))]
-#[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
+#[pyo3(signature = (params, train, n_classes, cs, *, start=None, seed=0, threads=1, instructions, on_poll=None))]
+#[expect(clippy::too_many_arguments, reason = "one door; all but the first four are keywords")]
 pub(crate) fn svm_fit<'py>(
     py: Python<'py>,
     params: &str,
     train: LabelledRows<'py>,
     n_classes: usize,
+    cs: Vec<f64>,
     start: Option<StartArrays<'py>>,
     seed: u64,
     threads: usize,
     instructions: &str,
     on_poll: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let (values, y, weight) = &train;
     let values = match values {
@@ -87,10 +91,10 @@ pub(crate) fn svm_fit<'py>(
         .detach(|| {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
-            fit(&config, &rows, start, seed, compute, &mut || poll(on_poll.as_ref()))
+            fit_path(&config, &cs, &rows, start, seed, compute, &mut || poll(on_poll.as_ref()))
         })
         .map_err(to_python)?;
-    write(py, &fitted)
+    fitted.iter().map(|fitted| write(py, fitted)).collect()
 }
 
 fn write<'py>(py: Python<'py>, fitted: &Fitted) -> PyResult<Bound<'py, PyDict>> {

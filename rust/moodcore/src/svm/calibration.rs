@@ -1,6 +1,7 @@
 //! Probabilities from decision values: Platt's sigmoid for two classes, coupled for more.
 
 use super::solver::{Options, Problem, Solution, Start, solve};
+use super::working_set::WorkingSet;
 use crate::kernels::{LANES, Precision};
 use crate::parallel::Compute;
 use crate::rng::{Purpose, Stream};
@@ -27,8 +28,8 @@ pub(super) fn calibrate(
     solution: &Solution,
     options: Options,
     (seed, pair): (u64, u64),
-    compute: Compute<'_>,
-    stop: &AtomicBool,
+    set: &mut WorkingSet,
+    (compute, stop): (Compute<'_>, &AtomicBool),
 ) -> Sigmoid {
     let n = problem.y.len();
     let mut order: Vec<usize> = (0..n).collect();
@@ -40,7 +41,7 @@ pub(super) fn calibrate(
     let options = Options { tol: FOLD_TOL * options.tol, ..options };
     for fold in 0..FOLDS {
         let held: Vec<usize> = order.iter().copied().skip(fold).step_by(FOLDS).collect();
-        without(problem, solution, &held, options, (compute, stop), &mut decisions);
+        without(problem, solution, (&held, &mut decisions), options, set, (compute, stop));
     }
     fit_sigmoid(&decisions, &problem.y)
 }
@@ -49,10 +50,10 @@ pub(super) fn calibrate(
 fn without(
     problem: &Problem<'_>,
     solution: &Solution,
-    held: &[usize],
+    (held, decisions): (&[usize], &mut [f64]),
     options: Options,
+    set: &mut WorkingSet,
     (compute, stop): (Compute<'_>, &AtomicBool),
-    decisions: &mut [f64],
 ) {
     let mut rest = problem.clone();
     let mut beta = solution.beta.clone();
@@ -90,8 +91,8 @@ fn without(
     let gram = &rest.gram;
     gram.add_products(gram, (&moved, &by), Precision::Single, &mut gradient, compute);
     gradient.truncate(beta.len());
-    let start = Start { beta, gradient: Some(gradient) };
-    let solved = solve(&rest, Some(start), options, compute, stop);
+    let start = Start { beta, gradient: Some((gradient, 0.0)) };
+    let solved = solve(&rest, Some(start), options, set, (compute, stop));
     let offset = solved.offset(&rest);
     for &row in held {
         decisions[row] = solved.gradient[row] + rest.y[row] - offset;

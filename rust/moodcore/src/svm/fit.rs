@@ -5,6 +5,7 @@ use super::config::{Config, Gamma};
 use super::gram::Gram;
 use super::rows::{Rows, Values};
 use super::solver::{Options, Problem, Solution, Start, solve};
+use super::working_set::WorkingSet;
 use crate::kernels::{KernelFunction, LANES, Tiles};
 use crate::parallel::{Compute, attended};
 use crate::{Error, Result};
@@ -59,19 +60,42 @@ pub(super) fn pairs(n_classes: usize) -> Vec<(u32, u32)> {
     (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect()
 }
 
-/// Trains; `start` holds each pair's coefficients and the C that they were found with.
+/// Where training starts: each pair's coefficients, and the C that they were found with.
+pub type Coefficients<'a> = (&'a [Vec<f64>], f64);
+
+/// Trains.
 ///
 /// # Errors
 /// [`Error::Data`] when kernel values are too large or `start` does not fit; what `poll` returns.
 pub fn fit(
     config: &Config,
     rows: &Rows<'_>,
-    start: Option<(&[Vec<f64>], f64)>,
+    start: Option<Coefficients<'_>>,
     seed: u64,
     compute: Compute<'_>,
     poll: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Fitted> {
-    config.check()?;
+    let mut path = fit_path(config, &[config.c], rows, start, seed, compute, poll)?;
+    path.pop().ok_or_else(|| Error::Data("nothing was trained".into()))
+}
+
+/// Trains for one C after the other: each starts from the coefficients and the gradients of the
+/// last, and kernel values that are held are not computed again. The C of `config` does not count.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_path(
+    config: &Config,
+    cs: &[f64],
+    rows: &Rows<'_>,
+    start: Option<Coefficients<'_>>,
+    seed: u64,
+    compute: Compute<'_>,
+    poll: &mut dyn FnMut() -> Result<()>,
+) -> Result<Vec<Fitted>> {
+    for &c in cs {
+        Config { c, ..config.clone() }.check()?;
+    }
     let gamma = match rows.values {
         Values::Features { x, n_features } => config.gamma.resolve(x, n_features),
         Values::Kernel(_) => 0.0,
@@ -93,15 +117,21 @@ pub fn fit(
             let members = members(rows, *a, *b);
             let pair = Pair { config, rows, members: &members, positive: *a, kernel, scale };
             let start = start.map(|(betas, c)| (betas[at].as_slice(), c));
-            *out =
-                Some(pair.fit(start, (seed, at as u64), compute, stop).map(|fit| (members, fit)));
+            let path = pair.path(cs, start, (seed, at as u64), (compute, stop));
+            *out = Some(path.map(|path| (members, path)));
         });
     })?;
-    let mut fits = Vec::with_capacity(work.len());
-    for (_, fit) in work {
-        fits.push(fit.unwrap_or_else(|| Err(Error::Data("a pair was not trained".into())))?);
+    let mut members = Vec::with_capacity(work.len());
+    let mut fits: Vec<Vec<PairFit>> = cs.iter().map(|_| Vec::new()).collect();
+    for (_, found) in work {
+        let missing = || Err(Error::Data("a pair was not trained".into()));
+        let (rows, path) = found.unwrap_or_else(missing)?;
+        members.push(rows);
+        for (fits, fit) in fits.iter_mut().zip(path) {
+            fits.push(fit);
+        }
     }
-    Ok(gather(rows, gamma, &classes, fits))
+    Ok(fits.into_iter().map(|fits| gather(rows, gamma, &classes, &members, fits)).collect())
 }
 
 /// The rows of two classes.
@@ -158,58 +188,56 @@ impl<'a> Pair<'a> {
             (Values::Features { .. }, None) => unreachable!("checked in `fit`"),
         };
         let sign = |&row: &u32| if rows.y[row as usize] == self.positive { 1.0 } else { -1.0 };
-        Problem {
-            gram,
-            y: self.members.iter().map(sign).collect(),
-            bound: self
-                .members
-                .iter()
-                .map(|&row| self.config.c * rows.weight(row as usize))
-                .collect(),
-        }
+        let y = self.members.iter().map(sign).collect();
+        Problem { gram, y, bound: Vec::new() }
     }
 
-    fn fit(
+    fn bounds(&self, c: f64) -> Vec<f64> {
+        self.members.iter().map(|&row| c * self.rows.weight(row as usize)).collect()
+    }
+
+    /// One solution after the other, each from the last.
+    fn path(
         &self,
+        cs: &[f64],
         start: Option<(&[f64], f64)>,
-        seed: (u64, u64),
-        compute: Compute<'_>,
-        stop: &AtomicBool,
-    ) -> Result<PairFit> {
-        let problem = self.problem();
+        (seed, pair): (u64, u64),
+        (compute, stop): (Compute<'_>, &AtomicBool),
+    ) -> Result<Vec<PairFit>> {
         let options = Options {
             tol: self.config.tol,
             max_steps: usize::try_from(self.config.max_iter).unwrap_or(MOST_STEPS),
             shrinking: self.config.shrinking,
             working_set: working_set(self.config.cache_size),
         };
-        let start = start
-            .map(|(beta, c)| {
-                if beta.len() == problem.y.len() {
-                    Ok(problem.feasible(beta, self.config.c / c))
-                } else {
-                    Err(Error::Data(format!(
-                        "a start must have a coefficient for each of {} rows of a pair, got {}",
-                        problem.y.len(),
-                        beta.len()
-                    )))
-                }
-            })
-            .transpose()?;
-        let solution = solve(&problem, start, options, compute, stop);
-        let sigmoid = self
-            .config
-            .probability
-            .then(|| calibrate(&problem, &solution, options, seed, compute, stop));
-        Ok(PairFit {
-            intercept: -solution.offset(&problem),
-            n_iter: solution.steps,
-            converged: solution.converged,
-            dual_objective: solution.objective(&problem),
-            duality_gap: solution.duality_gap(&problem),
-            sigmoid,
-            coefficients: solution.beta,
-        })
+        let mut problem = self.problem();
+        let mut set = WorkingSet::default();
+        let mut last: Option<(Solution, f64)> = None;
+        let mut path = Vec::with_capacity(cs.len());
+        for &c in cs {
+            problem.bound = self.bounds(c);
+            let start = match (last, start) {
+                (Some((solution, old)), _) => Some(problem.scaled(solution, c / old)),
+                (None, Some((beta, old))) => Some(problem.started(beta, c / old)?),
+                (None, None) => None,
+            };
+            let solution = solve(&problem, start, options, &mut set, (compute, stop));
+            let sigmoid = self.config.probability.then(|| {
+                let seed = (seed, pair);
+                calibrate(&problem, &solution, options, seed, &mut set, (compute, stop))
+            });
+            path.push(PairFit {
+                intercept: -solution.offset(&problem),
+                n_iter: solution.steps,
+                converged: solution.converged,
+                dual_objective: solution.objective(&problem),
+                duality_gap: solution.duality_gap(&problem),
+                sigmoid,
+                coefficients: solution.beta.clone(),
+            });
+            last = Some((solution, c));
+        }
+        Ok(path)
     }
 }
 
@@ -221,15 +249,65 @@ fn working_set(megabytes: f64) -> usize {
 }
 
 impl Problem<'_> {
-    /// Coefficients times a factor, brought between their bounds and to a sum of zero.
-    fn feasible(&self, beta: &[f64], factor: f64) -> Start {
+    /// Coefficients of another machine, of which nothing else is known, for a C that is `factor`
+    /// times the other's.
+    fn started(&self, beta: &[f64], factor: f64) -> Result<Start> {
+        if beta.len() == self.y.len() {
+            let beta = self.feasible(beta, self.growth(beta, factor));
+            return Ok(Start { beta, gradient: None });
+        }
+        Err(Error::Data(format!(
+            "a start must have a coefficient for each of {} rows of a pair, got {}",
+            self.y.len(),
+            beta.len()
+        )))
+    }
+
+    /// The solution for bounds that were smaller by a factor: feasible as it is or multiplied, and
+    /// its gradient is known.
+    fn scaled(&self, solution: Solution, factor: f64) -> Start {
+        let Solution { beta, mut gradient, error, .. } = solution;
+        let factor = self.growth(&beta, factor);
+        for (gradient, y) in gradient.iter_mut().zip(&self.y) {
+            *gradient = factor * (*gradient + y) - y;
+        }
+        let beta = self.feasible(&beta, factor);
+        Start { beta, gradient: Some((gradient, factor * error)) }
+    }
+
+    /// What to multiply coefficients by when bounds grow by a factor. Those at their bounds will
+    /// mostly be there again, those between them stay about where they are; both at once would
+    /// break the sum, so the larger group decides.
+    fn growth(&self, beta: &[f64], factor: f64) -> f64 {
+        let (mut at_bound, mut free) = (0_usize, 0_usize);
+        for (beta, bound) in beta.iter().zip(&self.bound) {
+            if beta.abs() * factor >= bound * (1.0 - 1e-9) && *bound > 0.0 {
+                at_bound += 1;
+            } else if *beta != 0.0 {
+                free += 1;
+            }
+        }
+        if factor > 1.0 && free > at_bound { 1.0 } else { factor }
+    }
+
+    /// Coefficients times a factor, brought between their bounds and to a sum of zero. What is at
+    /// its bound but for rounding is put there: beside it, it would count as free.
+    fn feasible(&self, beta: &[f64], factor: f64) -> Vec<f64> {
         let clipped = beta.iter().enumerate().map(|(row, value)| {
             let (lower, upper) = self.bounds(row);
-            (value * factor).clamp(lower, upper)
+            let (value, size) = ((value * factor).clamp(lower, upper), upper - lower);
+            let near = |bound: f64| (value - bound).abs() <= 1e-14 * size;
+            if near(lower) {
+                lower
+            } else if near(upper) {
+                upper
+            } else {
+                value
+            }
         });
         let mut beta: Vec<f64> = clipped.collect();
         self.balance(&mut beta, 0..self.y.len());
-        Start { beta, gradient: None }
+        beta
     }
 
     /// Takes from the side that has too much, row after row, until the sum is zero.
@@ -301,11 +379,12 @@ fn gather(
     rows: &Rows<'_>,
     gamma: f64,
     classes: &[(u32, u32)],
-    fits: Vec<(Vec<u32>, PairFit)>,
+    members: &[Vec<u32>],
+    fits: Vec<PairFit>,
 ) -> Fitted {
     let (n_rows, n_classes) = (rows.y.len(), rows.n_classes);
     let mut supports = vec![false; n_rows];
-    for (members, fit) in &fits {
+    for (members, fit) in members.iter().zip(&fits) {
         for (&row, &value) in members.iter().zip(&fit.coefficients) {
             supports[row as usize] |= value != 0.0;
         }
@@ -320,7 +399,7 @@ fn gather(
     }
     let n = support.len();
     let mut dual_coef = vec![0.0; (n_classes - 1) * n];
-    for ((members, fit), &(a, b)) in fits.iter().zip(classes) {
+    for ((members, fit), &(a, b)) in members.iter().zip(&fits).zip(classes) {
         for (&row, &value) in members.iter().zip(&fit.coefficients) {
             if value != 0.0 {
                 let against = if rows.y[row as usize] == a { b - 1 } else { a };
@@ -328,6 +407,5 @@ fn gather(
             }
         }
     }
-    let pairs = fits.into_iter().map(|(_, fit)| fit).collect();
-    Fitted { gamma, support, n_support, dual_coef, pairs }
+    Fitted { gamma, support, n_support, dual_coef, pairs: fits }
 }

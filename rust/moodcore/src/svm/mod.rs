@@ -25,7 +25,7 @@ mod working_set;
 
 pub use calibration::{Sigmoid, couple};
 pub use config::{Config, Gamma, Kernel};
-pub use fit::{Fitted, PairFit, fit};
+pub use fit::{Coefficients, Fitted, PairFit, fit, fit_path};
 pub use predict::Machine;
 pub use rows::{Rows, Values};
 

@@ -15,7 +15,7 @@
 
 use super::active::{Active, Frozen};
 use super::gram::Gram;
-use super::working_set::{Descend, Limit, WorkingSet};
+use super::working_set::{AddRows, Descend, Limit, WorkingSet};
 use crate::kernels::{Extremes, LANES, Precision};
 use crate::parallel::Compute;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +61,8 @@ pub(super) struct Solution {
     pub(super) steps: usize,
     /// Whether the largest difference of gradients is at most `tol`.
     pub(super) converged: bool,
+    /// How far the gradient may be from exact.
+    pub(super) error: f64,
 }
 
 /// Coefficients in the first working sets: their kernel values fill half of a second-level cache.
@@ -86,7 +88,9 @@ struct Solver<'p, 'm> {
     beta: Vec<f64>,
     active: Active<'p, 'm>,
     frozen: Vec<Frozen<'m>>,
-    set: WorkingSet,
+    set: &'p mut WorkingSet,
+    /// Whether all rows are one working set.
+    whole: bool,
     /// Rows of the last working set that are between their bounds.
     free: Vec<u32>,
     /// Coefficients in the next working set.
@@ -95,41 +99,53 @@ struct Solver<'p, 'm> {
     rounds: usize,
     /// The violation to go down to.
     goal: f64,
+    /// How far the gradient that it began with may be from exact.
+    inherited: f64,
+    /// Whether it was computed in double precision after the last step.
+    exact: bool,
 }
 
 /// Coefficients that satisfy all constraints, and their gradient where it is known.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
     pub(super) beta: Vec<f64>,
-    pub(super) gradient: Option<Vec<f64>>,
+    /// With how far it may be from exact.
+    pub(super) gradient: Option<(Vec<f64>, f64)>,
 }
 
-/// Minimises, from zero or from where it is told to.
+/// Minimises, from zero or from where it is told to. `set` is room to work in; when it is that of
+/// an earlier solution over the same rows, kernel values that it holds are not computed again.
 pub(super) fn solve(
     problem: &Problem<'_>,
     start: Option<Start>,
     options: Options,
-    compute: Compute<'_>,
-    stop: &AtomicBool,
+    set: &mut WorkingSet,
+    (compute, stop): (Compute<'_>, &AtomicBool),
 ) -> Solution {
     let n = problem.gram.n_rows();
-    let zero =
-        || Start { beta: vec![0.0; n], gradient: Some(problem.y.iter().map(|y| -y).collect()) };
+    let zero = || Start {
+        beta: vec![0.0; n],
+        gradient: Some((problem.y.iter().map(|y| -y).collect(), 0.0)),
+    };
     let Start { beta, gradient } = start.unwrap_or_else(zero);
     let unknown = gradient.is_none();
+    let (gradient, inherited) = gradient.unwrap_or_default();
     let mut solver = Solver {
         problem,
         options,
         compute,
         stop,
-        active: Active::all(&problem.gram, gradient.unwrap_or_default()),
+        active: Active::all(&problem.gram, gradient),
         frozen: Vec::new(),
-        set: WorkingSet::default(),
+        set,
+        whole: n <= options.working_set,
         free: Vec::new(),
         size: options.working_set.min(FIRST),
         steps: 0,
         rounds: 0,
         goal: options.tol,
+        inherited,
+        exact: false,
         beta,
     };
     if unknown {
@@ -138,6 +154,7 @@ pub(super) fn solve(
     solver.mark();
     let converged = solver.run();
     Solution {
+        error: if solver.exact { 0.0 } else { solver.error() },
         gradient: solver.active.gradient[..n].to_vec(),
         beta: solver.beta,
         steps: solver.steps,
@@ -158,13 +175,13 @@ impl Solver<'_, '_> {
             if self.extremes().violation() > self.goal {
                 continue;
             }
-            let square: f64 = self.beta.iter().map(|beta| beta * beta).sum();
-            let error = ROUNDING * square.sqrt() * self.problem.gram.scale();
-            if error <= 0.1 * self.options.tol {
+            if self.error() <= 0.1 * self.options.tol {
                 return true;
             }
             self.look_again(Precision::Double);
+            self.inherited = 0.0;
             if self.extremes().violation() <= self.options.tol {
+                self.exact = true;
                 return true;
             }
             // What is left is corrected a little further than need be: the next look will differ.
@@ -172,6 +189,12 @@ impl Solver<'_, '_> {
             corrections += 1;
         }
         false
+    }
+
+    /// About how far the gradient may be from exact.
+    fn error(&self) -> f64 {
+        let square: f64 = self.beta.iter().map(|beta| beta * beta).sum();
+        self.inherited + ROUNDING * square.sqrt() * self.problem.gram.scale()
     }
 
     fn extremes(&self) -> Extremes {
@@ -228,7 +251,7 @@ impl Solver<'_, '_> {
                 return false;
             }
             self.rounds += 1;
-            if self.options.shrinking && self.rounds.is_multiple_of(SHRINK_EVERY) {
+            if self.options.shrinking && !self.whole && self.rounds.is_multiple_of(SHRINK_EVERY) {
                 self.frozen.extend(self.active.shrink(&extremes, &self.beta));
             }
             if !self.improve(limit) {
@@ -240,11 +263,13 @@ impl Solver<'_, '_> {
     /// Solves one working set; false when nothing moved.
     fn improve(&mut self, most: usize) -> bool {
         let extremes = self.extremes();
-        let chosen = self.choose(&extremes);
+        let n = self.active.ids.len();
+        let chosen = if self.whole { (0..n as u32).collect() } else { self.choose(&extremes) };
         self.load(&chosen);
-        let tol = (INNER * extremes.violation()).max(0.5 * self.goal);
+        let part = (INNER * extremes.violation()).max(0.5 * self.goal);
+        let tol = if self.whole { self.goal } else { part };
         let limit = Limit { tol, steps: most.min(100 * chosen.len()) };
-        self.steps += self.compute.isa.run(Descend(&mut self.set, limit));
+        self.steps += self.compute.isa.run(Descend(self.set, limit));
         let (mut moved, mut by) = (Vec::new(), Vec::new());
         self.free.clear();
         for (at, &place) in chosen.iter().enumerate() {
@@ -266,7 +291,11 @@ impl Solver<'_, '_> {
             self.size = (2 * self.size).min(self.options.working_set);
         }
         let Active { gram, gradient, .. } = &mut self.active;
-        gram.add_products(gram, (&moved, &by), Precision::Single, gradient, self.compute);
+        if self.whole {
+            self.compute.isa.run(AddRows { set: self.set, moved: &moved, by: &by, out: gradient });
+        } else {
+            gram.add_products(gram, (&moved, &by), Precision::Single, gradient, self.compute);
+        }
         !moved.is_empty()
     }
 
@@ -314,10 +343,13 @@ impl Solver<'_, '_> {
 
     /// Copies the chosen places into the working set.
     fn load(&mut self, chosen: &[u32]) {
-        let set = &mut self.set;
+        let set = &mut *self.set;
         set.resize(chosen.len());
-        let stride = set.stride;
-        self.active.gram.block(chosen, self.compute.isa, (&mut set.kernel, stride));
+        if !set.holds_all {
+            let stride = set.stride;
+            self.active.gram.block(chosen, self.compute.isa, (&mut set.kernel, stride));
+            set.holds_all = self.whole;
+        }
         for (at, &place) in chosen.iter().enumerate() {
             let row = self.active.ids[place as usize] as usize;
             set.beta[at] = self.beta[row];

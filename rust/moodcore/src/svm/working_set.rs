@@ -10,6 +10,8 @@ pub(super) struct WorkingSet {
     pub(super) kernel: Vec<f32>,
     /// Values in a row of `kernel`: whole vectors.
     pub(super) stride: usize,
+    /// Whether `kernel` holds all rows of the problem, and so need not be computed again.
+    pub(super) holds_all: bool,
     pub(super) beta: Vec<f64>,
     pub(super) gradient: Vec<f64>,
     pub(super) lower: Vec<f64>,
@@ -84,6 +86,30 @@ impl Task for Descend<'_> {
             steps += 1;
         }
         steps
+    }
+}
+
+/// Adds kernel rows times what their coefficients moved by, one row after the other. The gradient
+/// inside the working set will not do in its place: there each step rounds.
+pub(super) struct AddRows<'a> {
+    pub(super) set: &'a WorkingSet,
+    pub(super) moved: &'a [u32],
+    pub(super) by: &'a [f64],
+    pub(super) out: &'a mut [f64],
+}
+
+impl Task for AddRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let stride = self.set.stride;
+        for (&row, &by) in self.moved.iter().zip(self.by) {
+            let kernel = &self.set.kernel[row as usize * stride..][..stride];
+            for (out, &value) in self.out.iter_mut().zip(kernel) {
+                *out += by * f64::from(value);
+            }
+        }
     }
 }
 
