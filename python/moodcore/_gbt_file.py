@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
+from moodcore._gbt_trees import feature_columns
 from moodcore._model_values import (
     Arrays,
     Described,
@@ -113,8 +114,13 @@ def read_gbt(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     model._checked_parameters()
     thread_count(model.n_jobs)
     model.classes_ = read_classes(described["classes"])
-    core = _core.GbtModel({name: arrays[f"{prefix}.{name}"] for name in _ARRAYS})
-    _read_schema(model, core, described, arrays[f"{prefix}.categorical"])
+    taken = {name: arrays[f"{prefix}.{name}"] for name in _ARRAYS}
+    if f"{prefix}.bin_column" in arrays:
+        taken["bin_column"] = arrays[f"{prefix}.bin_column"]
+    core = _core.GbtModel(taken)
+    categorical = np.zeros(core.n_features, dtype=np.uint8)
+    np.maximum.at(categorical, feature_columns(taken), taken["categorical"])
+    _read_schema(model, core, described, categorical)
     _read_history(model, core, described, prefix, arrays)
     model._core_seed = int(described["seed"])
     if not 0 <= model._core_seed < 2**64:

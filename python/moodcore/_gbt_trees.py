@@ -42,15 +42,26 @@ def feature_importances(arrays: _Arrays, kind: Importance) -> NDArray[np.float64
     kinds = get_args(Importance)
     if kind not in kinds:
         raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r}")
-    n_features = len(arrays["categorical"])
+    columns = feature_columns(arrays)
+    n_features = int(columns[-1]) + 1
     inner = arrays["feature"] >= 0
-    feature = arrays["feature"][inner]
+    feature = columns[arrays["feature"][inner]]
     splits = np.bincount(feature, minlength=n_features).astype(np.float64)
     if kind == "weight":
         return splits
     values = arrays["gain" if kind.endswith("gain") else "cover"][inner]
     totals = np.bincount(feature, values, n_features).astype(np.float64)
     return totals if kind.startswith("total_") else totals / np.maximum(splits, 1)
+
+
+def feature_columns(arrays: _Arrays) -> NDArray[Any]:
+    """Give the column that each feature of the core reads.
+
+    Its own; but trees that came from elsewhere may ask for more thresholds of a column than bins of
+    one byte tell apart, and then several features read the column.
+    """
+    own: NDArray[Any] = np.arange(len(arrays["categorical"]))
+    return arrays.get("bin_column", own)
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,7 @@ def _node(
     if feature == -1:
         value = float(values[0]) if len(values) == 1 else values.tolist()
         return _Node(*name, -1, np.nan, None, -1, -1, -1, gain, cover, value)
+    column = int(feature_columns(arrays)[feature])
     left, right = int(arrays["left"][at]), int(arrays["right"][at])
     missing = left if arrays["missing_left"][at] else right
     threshold, labels = np.nan, None
@@ -102,13 +114,13 @@ def _node(
     if arrays["categorical"][feature]:
         words = arrays["sets"][arrays["category_set"][at]]
         codes = [code for bin_, code in enumerate(bins) if int(words[bin_ >> 6]) >> (bin_ & 63) & 1]
-        named = categories[feature]
+        named = categories[column]
         labels = [float(code) if named is None else named[int(code)] for code in codes]
     else:
         bin_ = int(arrays["bin"][at])
         # In the last bin all values go left, and only missing ones can go right.
         threshold = float(bins[bin_]) if bin_ < len(bins) else np.inf
-    return _Node(*name, feature, threshold, labels, left, right, missing, gain, cover, None)
+    return _Node(*name, column, threshold, labels, left, right, missing, gain, cover, None)
 
 
 def tree_table(arrays: _Arrays, names: Sequence[str], categories: _Categories) -> "pd.DataFrame":

@@ -1,5 +1,6 @@
 //! An ensemble as plain arrays, for pickling and model files, and back with all checks.
 
+use crate::errors::to_python;
 use moodcore::gbt::{Binner, Ensemble, FeatureBins, NONE, Node, Tree};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -21,6 +22,9 @@ pub(crate) fn write_ensemble<'py>(
     };
     put("bin_values", array(py, bins.iter().flat_map(values)))?;
     put("bin_offsets", offsets(py, bins.iter().map(|bins| values(bins).len())))?;
+    if !ensemble.binner.is_plain() {
+        put("bin_column", array(py, ensemble.binner.columns().iter().copied()))?;
+    }
     put("categorical", array(py, bins.iter().map(|bins| u8::from(bins.is_categorical()))))?;
     let trees = &ensemble.trees;
     put("tree_offsets", offsets(py, trees.iter().map(|tree| tree.nodes.len())))?;
@@ -193,7 +197,11 @@ fn read_binner(arrays: &Bound<'_, PyDict>) -> PyResult<Binner> {
             _ => FeatureBins::Categorical(own.to_vec()),
         });
     }
-    Ok(Binner { features })
+    if arrays.contains("bin_column")? {
+        let columns = take::<u32>(arrays, "bin_column", Some(n_features))?;
+        return Binner::of_columns(features, columns).map_err(to_python);
+    }
+    Ok(Binner::new(features))
 }
 
 /// The nodes of all trees, one array a field.

@@ -105,7 +105,7 @@ impl GbtModel {
 
     #[getter]
     fn n_features(&self) -> usize {
-        self.ensemble.binner.features.len()
+        self.ensemble.binner.n_columns()
     }
 
     #[getter]

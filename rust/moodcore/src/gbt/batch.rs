@@ -44,7 +44,7 @@ pub(super) fn check_table(
     len: usize,
     width: usize,
 ) -> Result<()> {
-    let n_features = ensemble.binner.features.len();
+    let n_features = ensemble.binner.n_columns();
     if table.n_features() != n_features {
         return Err(Error::Data(format!(
             "X must have {n_features} features, got {}",

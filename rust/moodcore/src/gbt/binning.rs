@@ -11,6 +11,7 @@ use super::table::{Column, Table};
 use super::tree::MISSING;
 use crate::kernels::{Cuts, Isa, Simd, Task};
 use crate::parallel::{Compute, Team};
+use crate::{Error, Result};
 
 /// The bins of one feature.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,14 +76,62 @@ impl Task for Search<'_> {
     }
 }
 
-/// The bins of every feature.
+/// The bins of every feature of the trees.
+///
+/// Features are the columns of a table, one each. In an ensemble that came from elsewhere a column
+/// may have more cut points than one byte counts; then several features read it, each with some
+/// of the cut points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binner {
     /// One entry a feature.
     pub features: Vec<FeatureBins>,
+    /// The column that each feature reads, ascending from 0 without a gap.
+    columns: Vec<u32>,
 }
 
 impl Binner {
+    /// The bins of features that read one column each.
+    pub fn new(features: Vec<FeatureBins>) -> Self {
+        let columns = (0..features.len() as u32).collect();
+        Binner { features, columns }
+    }
+
+    /// The bins of features that read these columns.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the columns are not as many, ascending from 0 without a gap.
+    pub fn of_columns(features: Vec<FeatureBins>, columns: Vec<u32>) -> Result<Self> {
+        let steps = columns.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) <= 1);
+        if columns.len() != features.len() || columns.first().is_some_and(|&c| c != 0) || !steps {
+            return Err(Error::Data(format!(
+                "the columns of {} features must ascend from 0 without a gap",
+                features.len()
+            )));
+        }
+        Ok(Binner { features, columns })
+    }
+
+    /// The column that each feature reads.
+    pub fn columns(&self) -> &[u32] {
+        &self.columns
+    }
+
+    /// The column that a feature reads.
+    #[inline(always)]
+    pub fn column(&self, feature: usize) -> usize {
+        self.columns[feature] as usize
+    }
+
+    /// The number of columns of a table.
+    pub fn n_columns(&self) -> usize {
+        self.columns.last().map_or(0, |&last| last as usize + 1)
+    }
+
+    /// Whether each feature reads a column of its own.
+    pub fn is_plain(&self) -> bool {
+        self.n_columns() == self.features.len()
+    }
+
     /// Learns the bins of a table; `categorical` says which columns hold category codes, and
     /// `weight` how often each row counts.
     pub fn learn(
@@ -102,7 +151,7 @@ impl Binner {
                 FeatureBins::Numerical(cut_points(&counted, max_bin))
             };
         });
-        Binner { features }
+        Binner::new(features)
     }
 
     /// The bins of a table's values, column by column.
@@ -110,7 +159,7 @@ impl Binner {
     /// # Panics
     /// When the table has another number of columns.
     pub fn transform(&self, table: &Table<'_>, compute: Compute<'_>) -> Vec<Vec<u8>> {
-        assert_eq!(table.n_features(), self.features.len());
+        assert_eq!(table.n_features(), self.n_columns());
         // Rows that stay in the cache while column after column is read from them.
         const TOGETHER: usize = 4096;
         let mut columns = vec![vec![0; table.n_rows()]; self.features.len()];
@@ -148,7 +197,7 @@ impl Binner {
     /// The bins of a column's rows from `start` on.
     fn bin_column(&self, at: usize, table: &Table<'_>, start: usize, out: &mut [u8], isa: Isa) {
         let mut values = Vec::new();
-        table.columns()[at].copy_to(start..start + out.len(), &mut values);
+        table.columns()[self.column(at)].copy_to(start..start + out.len(), &mut values);
         self.features[at].bin_all(&values, out, isa);
     }
 }

@@ -58,6 +58,13 @@ impl Plan<'_> {
             return refuse(format!("base must be {n_outputs} finite margins, got {base:?}"));
         }
         if let Some(start) = &self.start {
+            if !start.binner.is_plain() {
+                return refuse(
+                    "training cannot go on from a model with more than 254 thresholds in one \
+                     feature, as models of other libraries may have: bins are of one byte"
+                        .into(),
+                );
+            }
             let (features, outputs) = (start.binner.features.len(), start.n_outputs());
             let per_round = if self.config.is_vector_leaf() { 1 } else { n_outputs };
             let told = (features, outputs, start.trees_per_round);

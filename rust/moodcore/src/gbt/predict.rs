@@ -119,7 +119,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Data`] for another number of values.
     pub fn row(&self, ensemble: &Ensemble, values: &[f64]) -> Result<Vec<f64>> {
-        let n_features = ensemble.binner.features.len();
+        let n_features = ensemble.binner.n_columns();
         if values.len() != n_features {
             return Err(Error::Data(format!(
                 "a row must have {n_features} values, got {}",
@@ -127,17 +127,18 @@ impl Predictor {
             )));
         }
         let mut margins = ensemble.base.clone();
-        let mut bins = vec![0; n_features];
+        let mut bins = vec![0; ensemble.binner.features.len()];
         self.bin_row(ensemble, |column| values[column], &mut bins);
         self.add_row(ensemble, 0..ensemble.trees.len(), &bins, &mut margins);
         Ok(margins)
     }
 
-    /// The bins of a row, of the features that are looked at.
+    /// The bins of a row, of the features that are looked at; `value` gives that of a column.
     fn bin_row(&self, ensemble: &Ensemble, value: impl Fn(usize) -> f64, bins: &mut [u8]) {
         for &feature in &self.features {
             let feature = feature as usize;
-            bins[feature] = ensemble.binner.features[feature].bin(value(feature));
+            bins[feature] =
+                ensemble.binner.features[feature].bin(value(ensemble.binner.column(feature)));
         }
     }
 
@@ -229,7 +230,8 @@ impl MarginsTask<'_> {
         let n_rows = out.len() / n_outputs;
         for &feature in &self.predictor.features {
             let feature = feature as usize;
-            self.table.columns()[feature].copy_to(first..first + n_rows, values);
+            let column = self.ensemble.binner.column(feature);
+            self.table.columns()[column].copy_to(first..first + n_rows, values);
             let to = &self.ensemble.binner.features[feature];
             match to {
                 FeatureBins::Numerical(cuts) => {

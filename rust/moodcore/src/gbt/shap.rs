@@ -15,6 +15,7 @@
 //! that deep paths lose no digits; and 64 rows are worked out side by side.
 
 use super::batch::{check_table, each_chunk};
+use super::binning::Binner;
 use super::table::Table;
 use super::tree::{Ensemble, Tree};
 use crate::Result;
@@ -50,8 +51,8 @@ impl Path {
     }
 }
 
-/// All paths of a tree, from left to right.
-fn paths(tree: &Tree) -> Vec<Path> {
+/// All paths of a tree, from left to right; what counts as a feature is a column of the table.
+fn paths(tree: &Tree, binner: &Binner) -> Vec<Path> {
     let mut found = Vec::new();
     let mut open: Vec<(usize, Vec<Element>)> = vec![(0, Vec::new())];
     while let Some((at, elements)) = open.pop() {
@@ -66,7 +67,7 @@ fn paths(tree: &Tree) -> Vec<Path> {
             // Where no training row counted, either way is as likely.
             let share = if cover > 0.0 { tree.nodes[child].cover / cover } else { 0.5 };
             let mut elements = elements.clone();
-            let feature = node.feature as usize;
+            let feature = binner.column(node.feature as usize);
             match elements.iter_mut().find(|element| element.feature == feature) {
                 Some(element) => {
                     element.tests.push((at, left));
@@ -123,11 +124,11 @@ pub fn contributions(
     compute: Compute<'_>,
     poll: &mut dyn FnMut() -> Result<()>,
 ) -> Result<()> {
-    let (n_features, n_outputs) = (ensemble.binner.features.len(), ensemble.n_outputs());
+    let (n_features, n_outputs) = (ensemble.binner.n_columns(), ensemble.n_outputs());
     let width = n_outputs * (n_features + 1);
     check_table(ensemble, table, &rounds, out.len(), width)?;
     let trees: Vec<(&Tree, Vec<Path>)> =
-        ensemble.rounds(rounds).iter().map(|tree| (tree, paths(tree))).collect();
+        ensemble.rounds(rounds).iter().map(|tree| (tree, paths(tree, &ensemble.binner))).collect();
     let deepest = trees.iter().flat_map(|(_, paths)| paths).map(|path| path.elements.len()).max();
     let rules: Vec<Vec<(f64, f64)>> =
         (0..=deepest.unwrap_or(0).div_ceil(2)).map(quadrature).collect();

@@ -47,7 +47,7 @@ impl Draws {
                 FeatureBins::Numerical(cuts)
             }
         });
-        Binner { features: features.collect() }
+        Binner::new(features.collect())
     }
 
     /// Splits leaves drawn at random.
@@ -154,7 +154,7 @@ fn margins(
     isa: Isa,
     team: &Team,
 ) -> Result<Vec<f64>> {
-    let table = Table::from_rows(Values::F64(rows), ensemble.binner.features.len())?;
+    let table = Table::from_rows(Values::F64(rows), ensemble.binner.n_columns())?;
     let mut out: Vec<f64> = (0..table.n_rows()).flat_map(|_| ensemble.base.clone()).collect();
     let compute = Compute { isa, team };
     let predictor = Predictor::new(ensemble);
@@ -213,4 +213,49 @@ proptest! {
             prop_assert_eq!(bits(&predictor.row(&ensemble, row)?), bits(&all));
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn features_that_read_one_column_are_as_copies_of_it(
+        shape in shapes(),
+        n_rows in prop_oneof![0..40_usize, 500..530_usize],
+        seed: u64,
+    ) {
+        let mut draws = Draws::new(seed);
+        let plain = draws.ensemble(shape);
+        let columns: Vec<u32> = (0..shape.n_features as u32).map(|feature| feature / 2).collect();
+        let n_columns = shape.n_features.div_ceil(2);
+        let binner = Binner::of_columns(plain.binner.features.clone(), columns.clone())?;
+        let wide = Ensemble { binner, ..plain.clone() };
+        prop_assert_eq!(wide.binner.n_columns(), n_columns);
+        let rows: Vec<f64> = (0..n_rows * n_columns).map(|_| draws.number()).collect();
+        let each = || rows.chunks_exact(n_columns);
+        let copies: Vec<f64> =
+            each().flat_map(|row| columns.iter().map(|&at| row[at as usize])).collect();
+        let (isa, team) = (Isa::detect(), Team::new(1)?);
+        let rounds = 0..shape.n_rounds;
+        let expected = margins(&plain, &copies, rounds.clone(), isa, &team)?;
+        let found = margins(&wide, &rows, rounds.clone(), isa, &team)?;
+        prop_assert_eq!(bits(&found), bits(&expected));
+        let predictor = Predictor::new(&wide);
+        for (row, expected) in each().zip(expected.chunks_exact(shape.n_outputs)) {
+            prop_assert_eq!(bits(&predictor.row(&wide, row)?), bits(expected));
+        }
+    }
+}
+
+#[test]
+fn columns_ascend_from_zero_without_a_gap() {
+    let features = |n| vec![FeatureBins::Numerical(Vec::new()); n];
+    for columns in [vec![0, 0, 1], vec![], vec![0, 1, 2, 2, 3]] {
+        let binner = Binner::of_columns(features(columns.len()), columns.clone());
+        assert_eq!(binner.unwrap().columns(), columns);
+    }
+    for columns in [vec![1], vec![0, 2], vec![0, 1, 0], vec![0, u32::MAX]] {
+        assert!(Binner::of_columns(features(columns.len()), columns).is_err());
+    }
+    assert!(Binner::of_columns(features(2), vec![0]).is_err());
 }
