@@ -26,6 +26,7 @@ COMMANDS = [
     "predict",
     "data",
     "compare",
+    "export",
     "data synthesize",
     "data check",
 ]
@@ -157,7 +158,7 @@ def test_commands_are_shown_with_options_that_they_have(page):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".songs", ".preprocessing", ".plots", ".model_file", ".platform"]
+    "name", ["", ".songs", ".preprocessing", ".plots", ".model_file", ".platform", ".exchange"]
 )
 def test_the_api_page_names_everything_public(name):
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

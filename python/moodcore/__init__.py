@@ -16,8 +16,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from moodcore import songs
+    from moodcore import exchange, songs
     from moodcore.comparison import compare
+    from moodcore.exchange import export
     from moodcore.explanation import Explanation, explain
     from moodcore.features import FeatureStudy, feature_study
     from moodcore.gbt import GBT
@@ -39,7 +40,9 @@ __all__ = [
     "TuneRun",
     "__version__",
     "compare",
+    "exchange",
     "explain",
+    "export",
     "feature_study",
     "load",
     "show_versions",
@@ -59,6 +62,7 @@ _HOMES = {
     "explain": "moodcore.explanation",
     "compare": "moodcore.comparison",
     "feature_study": "moodcore.features",
+    "export": "moodcore.exchange",
     "load": "moodcore.model_file",
     "show_versions": "moodcore.platform",
     "TuneRun": "moodcore.tune_run",
@@ -69,8 +73,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("moodcore._core").__version__
-    if name == "songs":
-        return import_module("moodcore.songs")
+    if name in ("exchange", "songs"):
+        return import_module(f"moodcore.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'moodcore' has no attribute {name!r}")

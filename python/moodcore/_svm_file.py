@@ -27,6 +27,8 @@ _BY_PAIR = (
     ("duality_gap", "duality_gap_", np.float64),
 )
 
+_OPTIONAL = ("dual_objective", "duality_gap")
+
 
 def write_svm(model: Any, prefix: str, arrays: Arrays) -> Described:
     """Describe a fitted `SVM`.
@@ -45,7 +47,10 @@ def write_svm(model: Any, prefix: str, arrays: Arrays) -> Described:
     arrays[f"{prefix}.dual_coef"] = model._dual_coef
     arrays[f"{prefix}.class_weight"] = model.class_weight_
     for name, attribute, _ in _BY_PAIR:
-        arrays[f"{prefix}.{name}"] = getattr(model, attribute)
+        values = getattr(model, attribute)
+        # How training ended is not known of a machine that came from elsewhere.
+        if name not in _OPTIONAL or np.isfinite(values).all():
+            arrays[f"{prefix}.{name}"] = values
     if model.probability:
         arrays[f"{prefix}.sigmoid_slope"] = model.probA_
         arrays[f"{prefix}.sigmoid_offset"] = model.probB_
@@ -86,6 +91,9 @@ def read_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     _read_vectors(model, prefix, arrays)
     n_pairs = n_classes * (n_classes - 1) // 2
     for name, attribute, dtype in _BY_PAIR:
+        if name in _OPTIONAL and f"{prefix}.{name}" not in arrays:
+            setattr(model, attribute, np.full(n_pairs, np.nan))
+            continue
         setattr(model, attribute, take_array(arrays, f"{prefix}.{name}", (n_pairs,), dtype))
     model.class_weight_ = take_array(arrays, f"{prefix}.class_weight", (n_classes,), np.float64)
     model.probA_ = model.probB_ = np.empty(0)

@@ -20,6 +20,7 @@ _COMMANDS = {
     "predict": "Add labels and probabilities to songs.",
     "playlists": "Make playlists of the surest songs of each mood.",
     "explain": "Say what each feature contributes.",
+    "export": "Write a model as ONNX, XGBoost, libsvm, C or Rust.",
 }
 
 

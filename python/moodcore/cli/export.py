@@ -1,0 +1,56 @@
+"""`moodcore export`: a model in a format of another program, or from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from moodcore.cli import options
+from moodcore.cli.exit_codes import ExitCode
+
+
+@click.command("export", short_help="Write a model as ONNX, XGBoost, libsvm, C or Rust.")
+@click.argument("model", type=options.INPUT_FILE)
+@click.argument("output", type=options.INPUT_FILE)
+@click.option(
+    "--format",
+    "format_",
+    metavar="NAME",
+    help="onnx, xgboost-json, xgboost-ubjson, libsvm, c, c-header, rust or safetensors.  "
+    "[default: by the ending of OUTPUT]",
+)
+@click.option(
+    "--classifier-only",
+    is_flag=True,
+    help="Leave out what the pipeline does before its classifier.",
+)
+@click.option(
+    "--inputs",
+    type=click.Choice(["tensor", "columns"]),
+    help="ONNX: one input with all columns, or one a column.  [default: tensor]",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float64", "float32"]),
+    default="float64",
+    show_default=True,
+    help="ONNX: type of the numbers that come in.",
+)
+@options.debug
+def command(model: Path, output: Path, format_: str | None, **given: Any) -> int:
+    """Write MODEL to OUTPUT in another format.
+
+    MODEL is a file of moodcore, or one of XGBoost, LightGBM or libsvm. The ending of OUTPUT says
+    the format: .onnx, .json or .ubj (XGBoost), .model (libsvm), .c, .h, .rs, .safetensors.
+    """
+    from moodcore import exchange
+
+    try:
+        exchange.export(exchange.load(model), output, format=format_, **given)
+    except (TypeError, ModuleNotFoundError) as error:
+        # Not a bug: the format does not hold such a model, or needs a package.
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{output}: {output.stat().st_size:,} bytes", err=True)
+    return ExitCode.DONE

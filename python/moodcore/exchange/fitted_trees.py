@@ -1,0 +1,110 @@
+"""A fitted `GBT` from trees that were trained elsewhere."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moodcore import _core
+from moodcore._table_schema import TableSchema
+from moodcore.exchange.forest import Forest, core_arrays
+from moodcore.gbt import GBT
+
+
+def fitted_gbt(
+    forest: Forest,
+    *,
+    classes: NDArray[Any],
+    feature_names: Sequence[str] | None,
+    missing: float = np.nan,
+    best_iteration: int | None = None,
+) -> GBT:
+    """Give trees as a fitted classifier.
+
+    Parameters
+    ----------
+    forest : Forest
+    classes : ndarray of shape (n_classes,)
+        Labels in ascending order.
+    feature_names : sequence of str or None
+        Names of the columns.
+    missing : float, default=nan
+        A value that counts as missing, besides NaN.
+    best_iteration : int or None, default=None
+        The last round that predicts; None for all.
+
+    Raises
+    ------
+    ValueError
+        When trees or numbers are not what they must be.
+    """
+    arrays = core_arrays(forest)
+    core = _core.GbtModel(arrays)
+    if core.n_rounds == 0:
+        raise ValueError("there must be at least one tree, got none")
+    if best_iteration is not None and not 0 <= best_iteration < core.n_rounds:
+        raise ValueError(f"best_iteration {best_iteration} is none of {core.n_rounds} rounds")
+    is_category = np.zeros(forest.n_features, dtype=bool)
+    for tree in forest.trees:
+        is_category[[int(tree.feature[node]) for node in tree.categories]] = True
+    model = GBT(core.n_rounds, missing=missing)
+    model.classes_ = classes
+    model.n_features_in_ = forest.n_features
+    if feature_names is not None:
+        model.feature_names_in_ = np.array(feature_names, dtype=object)
+    categorical = tuple(is_category.tolist())
+    model._schema = TableSchema(categorical, (None,) * forest.n_features, missing)
+    model.evals_result_ = {}
+    model.best_iteration_, model.best_score_ = best_iteration, None
+    model._core_seed = 0
+    model._set_model(core)
+    return model
+
+
+def class_labels(classes: ArrayLike | None, n_classes: int) -> NDArray[Any]:
+    """Check labels that the caller gives to classes, or number the classes.
+
+    Raises
+    ------
+    ValueError
+        When they are not as many, or not in ascending order.
+    """
+    if classes is None:
+        return np.arange(n_classes)
+    labels = np.asarray(classes)
+    if labels.shape != (n_classes,):
+        raise ValueError(f"classes must be {n_classes} labels, got {np.size(classes)}")
+    if not np.array_equal(labels, np.unique(labels)):
+        raise ValueError(f"classes must differ and be in ascending order, got {labels.tolist()}")
+    return labels
+
+
+def labels_as_text(labels: NDArray[Any]) -> str:
+    """Write class labels as the JSON that `labels_of_text` reads.
+
+    Raises
+    ------
+    TypeError
+        For labels that are neither text nor numbers.
+    """
+    from moodcore._model_values import write_labels
+
+    return json.dumps(write_labels(labels))
+
+
+def labels_of_text(text: str) -> NDArray[Any]:
+    """Read class labels that `labels_as_text` wrote.
+
+    Raises
+    ------
+    ValueError
+        When the text is something else.
+    """
+    from moodcore._model_values import read_labels
+
+    try:
+        return read_labels(json.loads(text))
+    except (TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"class labels cannot be read: {error!r}") from error

@@ -1,0 +1,326 @@
+"""libsvm's model file, to and from `SVM`.
+
+The format is that of libsvm's ``svm_save_model``: lines of settings, then ``SV`` and one line a
+support vector, its coefficients and its values by column number from 1. Decisions are above zero
+for the first class of a pair, and ``rho`` is subtracted, where our intercept is added.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from moodcore.exchange.fitted_trees import class_labels
+
+_KERNELS = {"linear": "linear", "polynomial": "poly", "rbf": "rbf", "sigmoid": "sigmoid"}
+_NAMES = {ours: theirs for theirs, ours in _KERNELS.items()}
+_TYPES = ("c_svc", "nu_svc")
+_MOST_CLASSES = 10_000
+_MOST_COLUMNS = 2**24
+
+
+def write_libsvm(model: Any) -> bytes:
+    """Write a fitted `SVM` as libsvm does.
+
+    Parameters
+    ----------
+    model : SVM
+        Fitted, with a linear, poly, rbf or sigmoid kernel.
+
+    Returns
+    -------
+    bytes
+        The file. Class labels that are not whole numbers of 32 bits, which libsvm has alone,
+        become their positions.
+
+    Raises
+    ------
+    ValueError
+        When the kernel is another one.
+    """
+    check_is_fitted(model, "_dual_coef")
+    kernel = model.kernel
+    if callable(kernel) or kernel not in _NAMES:
+        told = "a callable" if callable(kernel) else repr(kernel)
+        raise ValueError(f"libsvm's file holds the kernels {', '.join(_NAMES)}; got {told}")
+    labels = model.classes_
+    whole = labels.dtype.kind in "iu" and labels.min() >= -(2**31) and labels.max() < 2**31
+    codes = labels.tolist() if whole else list(range(len(labels)))
+    lines = ["svm_type c_svc", f"kernel_type {_NAMES[kernel]}"]
+    if kernel == "poly":
+        lines.append(f"degree {int(model.degree)}")
+    if kernel != "linear":
+        lines.append(f"gamma {model._gamma!r}")
+    if kernel in ("poly", "sigmoid"):
+        lines.append(f"coef0 {float(model.coef0)!r}")
+    lines += [f"nr_class {len(codes)}", f"total_sv {len(model.support_vectors_)}"]
+    lines.append(_line("rho", 0.0 - model._intercept))
+    lines.append(f"label {' '.join(map(str, codes))}")
+    if model.probability:
+        lines += [_line("probA", model.probA_), _line("probB", model.probB_)]
+    lines.append(f"nr_sv {' '.join(map(str, model.n_support_.tolist()))}")
+    lines.append("SV")
+    vectors, coefs = model.support_vectors_.astype(np.float64), model._dual_coef.T
+    for at, (own, values) in enumerate(zip(coefs.tolist(), vectors.tolist(), strict=True)):
+        # Zeros are left out, but the last column of the first vector tells how many there are.
+        last = len(values) if at == 0 else 0
+        entries = [
+            f"{column}:{value!r}"
+            for column, value in enumerate(values, start=1)
+            if value != 0 or column == last
+        ]
+        lines.append(" ".join([*map(repr, own), *entries, ""]))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _line(name: str, values: NDArray[np.float64]) -> str:
+    return " ".join([name, *map(repr, values.tolist())])
+
+
+def read_libsvm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
+    """Read a classifier that libsvm trained, or that `write_libsvm` wrote.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    classes : array-like of shape (n_classes,), optional
+        Labels in place of libsvm's numbers, in the order of these, ascending.
+
+    Returns
+    -------
+    SVM
+        Support vectors are rounded to single precision. ``C`` is not in the file, nor which rows
+        the vectors were, nor how training ended.
+
+    Raises
+    ------
+    ValueError
+        With the place, when the file is damaged or holds what an `SVM` cannot be.
+    """
+    try:
+        lines = data.decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the file must be text: {error}") from error
+    stripped = [line.strip() for line in lines]
+    if "SV" not in stripped:
+        raise ValueError('the line "SV" is missing: the file is no model of libsvm, or truncated')
+    start = stripped.index("SV") + 1
+    head = _Head(stripped[: start - 1])
+    rows = [(number, line) for number, line in enumerate(stripped[start:], start + 1) if line]
+    if len(rows) != head.n_vectors:
+        raise ValueError(f"total_sv is {head.n_vectors}, the file has {len(rows)} support vectors")
+    coefs, vectors = _read_vectors(rows, len(head.labels) - 1)
+    return _fitted(head, coefs, vectors, classes)
+
+
+class _Head:
+    """The lines of settings."""
+
+    def __init__(self, lines: list[str]) -> None:
+        fields: dict[str, list[str]] = {}
+        for number, line in enumerate(lines, start=1):
+            name, *values = line.split() or [""]
+            if name in fields:
+                raise ValueError(f"line {number}: {name} comes twice")
+            fields[name] = values
+        self._fields = fields
+        kind, kernel = self._word("svm_type"), self._word("kernel_type")
+        if kind not in _TYPES:
+            raise ValueError(f"svm_type must be {' or '.join(_TYPES)}, got {kind!r}")
+        if kernel not in _KERNELS:
+            known = ", ".join(_KERNELS)
+            raise ValueError(f"kernel_type must be one of {known}, got {kernel!r}")
+        self.kernel = _KERNELS[kernel]
+        n_classes = self._whole("nr_class", 2, _MOST_CLASSES)
+        n_pairs = n_classes * (n_classes - 1) // 2
+        self.n_vectors = self._whole("total_sv", 1, 2**31)
+        self.rho = self._numbers("rho", n_pairs)
+        self.labels = np.array([self._int("label", one) for one in self._values("label")])
+        if len(self.labels) != n_classes or len(set(self.labels.tolist())) != n_classes:
+            raise ValueError(f"label must be {n_classes} different numbers, got {self.labels}")
+        self.n_support = np.array([self._int("nr_sv", one) for one in self._values("nr_sv")])
+        if (
+            len(self.n_support) != n_classes
+            or (self.n_support < 0).any()
+            or self.n_support.sum() != self.n_vectors
+        ):
+            raise ValueError(
+                f"nr_sv must be {n_classes} counts of {self.n_vectors} in all, "
+                f"got {self.n_support.tolist()}"
+            )
+        self.sigmoids = None
+        if "probA" in fields or "probB" in fields:
+            self.sigmoids = self._numbers("probA", n_pairs), self._numbers("probB", n_pairs)
+        self.gamma = self._numbers("gamma", 1)[0] if self.kernel != "linear" else 0.0
+        self.degree = self._whole("degree", 0, 100) if self.kernel == "poly" else 3
+        has_coef0 = self.kernel in ("poly", "sigmoid")
+        self.coef0 = float(self._numbers("coef0", 1)[0]) if has_coef0 else 0.0
+        if self.gamma < 0:
+            raise ValueError(f"gamma must be at least 0, got {self.gamma}")
+
+    def _values(self, name: str) -> list[str]:
+        if name not in self._fields:
+            raise ValueError(f"the line {name} is missing")
+        return self._fields[name]
+
+    def _word(self, name: str) -> str:
+        return " ".join(self._values(name))
+
+    @staticmethod
+    def _int(name: str, told: str) -> int:
+        try:
+            value = int(told)
+        except ValueError as error:
+            raise ValueError(f"{name} must be whole numbers, got {told!r}") from error
+        if not -(2**31) <= value < 2**31:
+            raise ValueError(f"{name} must be numbers of 32 bits, got {value}")
+        return value
+
+    def _whole(self, name: str, least: int, most: int) -> int:
+        value = self._int(name, self._word(name))
+        if not least <= value <= most:
+            raise ValueError(f"{name} must be {least} to {most}, got {value}")
+        return value
+
+    def _numbers(self, name: str, count: int) -> NDArray[np.float64]:
+        told = self._values(name)
+        if len(told) != count:
+            raise ValueError(f"{name} must have {count} numbers, got {len(told)}")
+        return np.array([_number(one, name) for one in told])
+
+
+def _number(told: str, what: str) -> float:
+    try:
+        value = float(told)
+    except ValueError as error:
+        raise ValueError(f"{what} must be a number, got {told!r}") from error
+    if not np.isfinite(value):
+        raise ValueError(f"{what} must be finite, got {told}")
+    return value
+
+
+def _read_vectors(
+    rows: list[tuple[int, str]], n_coefs: int
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Read coefficients and values; what is not told is zero."""
+    coefs = np.empty((len(rows), n_coefs))
+    entries: list[tuple[list[int], list[float]]] = []
+    width = 0
+    for at, (number, line) in enumerate(rows):
+        words = line.split()
+        own, pairs = words[:n_coefs], words[n_coefs:]
+        try:
+            if len(own) < n_coefs:
+                raise ValueError(f"a vector begins with {n_coefs} coefficients, got {len(own)}")
+            coefs[at] = [_number(word, "a coefficient") for word in own]
+            entries.append(_read_entries(pairs))
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+        width = max(width, *entries[-1][0], 0) if entries[-1][0] else width
+    # A forged column number must not claim the memory of a table that is nearly empty.
+    told = sum(len(columns) for columns, _ in entries)
+    if width == 0 or width * len(rows) > 2**24 + 1000 * told:
+        raise ValueError(f"{width} columns are too many, or none, for {told} values")
+    vectors = np.zeros((len(rows), width))
+    for vector, (columns, values) in zip(vectors, entries, strict=True):
+        vector[np.array(columns, dtype=np.intp) - 1] = values
+    with np.errstate(over="ignore"):
+        single = vectors.astype(np.float32)
+    if not np.isfinite(single).all():
+        raise ValueError("values must fit single precision (at most 3.4e38 in size)")
+    return coefs, single
+
+
+def _read_entries(pairs: list[str]) -> tuple[list[int], list[float]]:
+    columns: list[int] = []
+    values: list[float] = []
+    for pair in pairs:
+        column, colon, value = pair.partition(":")
+        if not colon or not column.isascii() or not column.isdigit():
+            raise ValueError(f"values are told as column:value, got {pair!r}")
+        place = int(column) if len(column) < 10 else _MOST_COLUMNS + 1
+        if not (columns[-1] if columns else 0) < place <= _MOST_COLUMNS:
+            raise ValueError(f"columns must ascend from 1 to {_MOST_COLUMNS}, got {column}")
+        columns.append(place)
+        values.append(_number(value, "a value"))
+    return columns, values
+
+
+def _fitted(
+    head: _Head,
+    coefs: NDArray[np.float64],
+    vectors: NDArray[np.float32],
+    classes: ArrayLike | None,
+) -> Any:
+    """Give the machine as a fitted estimator, its classes in ascending order."""
+    from moodcore.svm import SVM
+
+    order = np.argsort(head.labels)
+    labels = head.labels[order] if classes is None else class_labels(classes, len(order))
+    parts = _in_order(head, coefs, order)
+    model = SVM(
+        kernel=head.kernel,  # type: ignore[arg-type]
+        gamma=float(head.gamma) if head.kernel != "linear" else "scale",
+        degree=head.degree,
+        coef0=head.coef0,
+        probability=head.sigmoids is not None,
+    )
+    model._params = model._checked_parameters()
+    model.classes_ = labels
+    model.n_features_in_ = vectors.shape[1]
+    model.shape_fit_ = vectors.shape
+    model._gamma = float(head.gamma)
+    # Which rows of the training table these were is not known; they stand for themselves.
+    model.support_ = np.arange(len(vectors), dtype=np.int32)
+    ends = np.cumsum(head.n_support)
+    own = [np.arange(end - n, end) for end, n in zip(ends, head.n_support, strict=True)]
+    rows = np.concatenate([own[place] for place in order])
+    model.support_vectors_ = np.ascontiguousarray(vectors[rows])
+    model.n_support_ = head.n_support[order].astype(np.int32)
+    model._dual_coef = np.ascontiguousarray(parts["dual_coef"][:, rows])
+    model._intercept = parts["intercept"]
+    model.probA_, model.probB_ = parts["slope"], parts["offset"]
+    n_pairs = len(model._intercept)
+    model.n_iter_ = np.zeros(n_pairs, dtype=np.int64)
+    model.dual_objective_ = model.duality_gap_ = np.full(n_pairs, np.nan)
+    model.class_weight_ = np.ones(len(labels))
+    model.fit_status_ = 0
+    return model
+
+
+def _in_order(
+    head: _Head, coefs: NDArray[np.float64], order: NDArray[np.intp]
+) -> Mapping[str, NDArray[np.float64]]:
+    """Turn pairs of classes whose order turns: decisions change their sign."""
+    n_classes = len(order)
+    place = np.argsort(order)
+    class_of = np.repeat(np.arange(n_classes), head.n_support)
+    dual_coef = np.zeros((n_classes - 1, len(coefs)))
+    n_pairs = n_classes * (n_classes - 1) // 2
+    pair_of = np.zeros((n_classes, n_classes), dtype=np.intp)
+    pair_of[np.triu_indices(n_classes, k=1)] = np.arange(n_pairs)
+    intercept, slope, offset = np.zeros(n_pairs), np.zeros(n_pairs), np.zeros(n_pairs)
+    for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, k=1), strict=True)):
+        first, second = place[a], place[b]
+        sign = 1.0 if first < second else -1.0
+        to = pair_of[min(first, second), max(first, second)]
+        intercept[to] = -sign * head.rho[pair]
+        if head.sigmoids is not None:
+            # 1 - 1 / (1 + exp(a f + b)) is the same with the signs of a f and b turned.
+            slope[to] = head.sigmoids[0][pair]
+            offset[to] = sign * head.sigmoids[1][pair]
+        for own, other, theirs in ((a, b, b - 1), (b, a, a)):
+            vectors = class_of == own
+            against = place[other] - (place[other] > place[own])
+            dual_coef[against, vectors] = sign * coefs[vectors, theirs]
+    empty = np.empty(0)
+    told = head.sigmoids is not None
+    return {
+        "dual_coef": dual_coef,
+        "intercept": intercept,
+        "slope": slope if told else empty,
+        "offset": offset if told else empty,
+    }

@@ -1,0 +1,72 @@
+"""`moodcore export` from model to other formats and back."""
+
+import numpy as np
+import pytest
+
+from moodcore import GBT, SVM, exchange, load, songs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Models of songs, and a machine alone."""
+    path = tmp_path_factory.mktemp("export")
+    X, y = songs.synthesize(500, random_state=0)
+    for name, classifier in (("trees", GBT(5, random_state=0)), ("machine", SVM())):
+        model = songs.pipeline(classifier, balance=True, random_state=0).fit(X, y)
+        model.save(path / f"{name}.safetensors")
+    return path
+
+
+@pytest.mark.parametrize("ending", ["onnx", "json", "ubj", "c", "h", "rs", "safetensors"])
+def test_the_ending_says_the_format(ending, folder, moodcore):
+    out = folder / f"new.{ending}"
+    done = moodcore("export", folder / "trees.safetensors", out)
+    assert done.code == 0, done.err
+    assert done.out == ""
+    assert str(out) in done.err and out.stat().st_size > 500
+
+
+def test_models_of_others_become_ours(folder, moodcore):
+    assert moodcore("export", folder / "trees.safetensors", folder / "trees.json").code == 0
+    done = moodcore("export", folder / "trees.json", folder / "again.safetensors")
+    assert done.code == 0, done.err
+    X, _ = songs.synthesize(50, random_state=1)
+    model, again = load(folder / "trees.safetensors"), load(folder / "again.safetensors")
+    single = X[list(again.feature_names_in_)].astype(np.float32)
+    assert (again.predict(single) == model.predict(single.astype(np.float64))).all()
+    assert again.provenance_["format"] == "xgboost-json"
+
+
+def test_the_machine_alone(folder, moodcore):
+    done = moodcore("export", folder / "machine.safetensors", folder / "m.model")
+    assert done.code == 2
+    assert "--classifier-only" in done.err
+    done = moodcore("export", folder / "machine.safetensors", folder / "m.model",
+                    "--classifier-only")  # fmt: skip
+    assert done.code == 0, done.err
+    assert exchange.load(folder / "m.model").n_features_in_ == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["trees.safetensors", "x.pmml"], "the ending says which format is meant"),
+        (["trees.safetensors", "x", "--format", "onx"], "did you mean 'onnx'?"),
+        (["trees.safetensors", "x", "--format", "lightgbm"], "lightgbm is not written"),
+        (["machine.safetensors", "x.json"], "XGBoost's format holds boosted trees, GBT, got SVM"),
+        (["trees.safetensors", "x.model"], "libsvm's file holds an SVM, got GBT"),
+        (["trees.safetensors", "x.c", "--inputs", "columns"], "options of ONNX, not of c"),
+        (["none.safetensors", "x.c"], "none.safetensors"),
+        (["readme", "x.c"], "none of the formats that are read"),
+        (["damaged.json", "x.c"], "damaged.json: XGBoost, JSON"),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments, told, folder, moodcore):
+    (folder / "readme").write_text("not a model")
+    (folder / "damaged.json").write_text('{"learner": {}}')
+    model, output, *options = arguments
+    done = moodcore("export", folder / model, folder / output, *options)
+    assert done.code == 2
+    assert told in done.err
+    assert "Traceback" not in done.err
+    assert not (folder / output).exists()

@@ -1,0 +1,255 @@
+"""XGBoost reads what we write, and we read what XGBoost trained."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_kinds import song_model
+
+from moodcore import GBT, exchange, load
+from moodcore.exchange import ubjson
+from moodcore.exchange.folding import largest_at_most
+from moodcore.exchange.thresholds import at_most_of, below_of
+
+xgboost = pytest.importorskip("xgboost")
+ENDINGS = ["json", "ubj"]
+SINGLE = st.floats(width=32, allow_nan=False)
+# Trees whose bins are too many for one byte.
+LARGE = {"n_estimators": 25, "max_depth": 7, "max_bin": 2048, "n_jobs": 1, "random_state": 0}
+
+
+def train(X, y, **options):
+    return xgboost.XGBClassifier(**(LARGE | options)).fit(X, y)
+
+
+def saved(model, folder, ending):
+    path = folder / f"model.{ending}"
+    model.save_model(path)
+    return path
+
+
+def booster_of(model, folder, ending, **options):
+    path = folder / f"written.{ending}"
+    exchange.export(model, path, **options)
+    return xgboost.Booster(model_file=path)
+
+
+def predict(booster, X):
+    """XGBoost's probabilities of all classes."""
+    if booster.num_boosted_rounds() and "multi:softmax" in booster.save_config():
+        booster.set_param({"objective": "multi:softprob"})
+    found = booster.predict(xgboost.DMatrix(X))
+    return found if found.ndim == 2 else np.stack([1 - found, found], axis=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"booster": "dart", "rate_drop": 0.3},
+        {"num_parallel_tree": 3, "subsample": 0.6, "n_estimators": 12},
+        {"multi_strategy": "multi_output_tree", "tree_method": "hist"},
+        {"objective": "multi:softmax"},
+        {"base_score": 0.3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_what_xgboost_trained_predicts_the_same(options, n_classes, table, tmp_path):
+    X, y, new = table
+    if n_classes == 2:
+        options = {k: v for k, v in options.items() if k not in ("multi_strategy", "objective")}
+    theirs = train(X, np.minimum(y, n_classes - 1), **options)
+    ours = exchange.load(saved(theirs, tmp_path, "json"))
+    single = new.astype(np.float32)
+    for rows in (new, single):
+        # Also double precision, which XGBoost rounds to single.
+        np.testing.assert_allclose(ours.predict_proba(rows), predict(theirs.get_booster(), rows),
+                                   rtol=0, atol=1e-6)  # fmt: skip
+    assert (ours.predict(new) == ours.classes_[predict(theirs.get_booster(), new).argmax(1)]).all()
+
+
+def test_a_feature_may_have_more_thresholds_than_a_byte_counts(table, tmp_path):
+    X, y, _ = table
+    path = saved(train(X, y), tmp_path, "json")
+    ours = exchange.load(path)
+    columns = ours._model.arrays()["bin_column"]
+    assert (np.bincount(columns) > 1).any()
+    assert ours.n_features_in_ == 4
+    theirs = xgboost.Booster(model_file=path)
+    rows = X[:200]
+    expected = theirs.predict(xgboost.DMatrix(rows), pred_contribs=True)
+    np.testing.assert_allclose(ours.predict_contributions(rows), expected, rtol=0, atol=1e-4)
+    for kind in ("weight", "total_gain", "cover"):
+        told = theirs.get_score(importance_type=kind)
+        np.testing.assert_allclose(ours.importances(kind), list(told.values()), rtol=1e-4)
+    frame, told = ours.trees_to_dataframe(), theirs.trees_to_dataframe()
+    assert (frame["Feature"] == "Leaf").sum() == (told["Feature"] == "Leaf").sum()
+    np.testing.assert_array_equal(ours.predict_proba_row(rows[0]), ours.predict_proba(rows[:1])[0])
+    leaves = ours.apply(rows)
+    assert len(np.unique(leaves[:, 0])) == len(np.unique(theirs.predict(
+        xgboost.DMatrix(rows), pred_leaf=True)[:, 0]))  # fmt: skip
+    ours.save(tmp_path / "own")
+    again = load(tmp_path / "own")
+    assert (again.predict_proba(rows) == ours.predict_proba(rows)).all()
+    with pytest.raises(ValueError, match="more than 254 thresholds"):
+        GBT(1).fit(rows, y[:200], init_model=ours)
+
+
+def test_a_loaded_model_trains_on_at_its_thresholds(table, tmp_path):
+    X, y, new = table
+    ours = exchange.load(saved(train(X, y, n_estimators=3, max_depth=2), tmp_path, "ubj"))
+    further = GBT(2, random_state=0).fit(X, y, init_model=ours)
+    assert further.n_iter_ == 5
+    assert (further[:3].predict_proba(new) == ours.predict_proba(new)).all()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("strategy", ["one_output_per_tree", "multi_output_tree"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_xgboost_predicts_the_same_from_what_we_write(ending, strategy, n_classes, table, tmp_path):
+    X, y, new = table
+    ours = GBT(30, random_state=0, multi_strategy=strategy).fit(X, np.minimum(y, n_classes - 1))
+    rows = new.astype(np.float32)
+    theirs = booster_of(ours, tmp_path, ending)
+    np.testing.assert_allclose(predict(theirs, rows), ours.predict_proba(rows), rtol=0, atol=1e-6)
+    wrapped = xgboost.XGBClassifier()
+    wrapped.load_model(tmp_path / f"written.{ending}")
+    assert (wrapped.predict(rows) == ours.predict(rows)).all()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_there_and_back_keeps_labels_names_and_predictions(ending, song_rows, tmp_path):
+    X, y, new = song_rows
+    names = np.array(["sad", "happy", "energetic", "calm"])
+    model = GBT(10, random_state=0, early_stopping_rounds=3).fit(X, names[y])
+    exchange.export(model, tmp_path / f"model.{ending}")
+    again = exchange.load(tmp_path / f"model.{ending}")
+    assert again.classes_.tolist() == model.classes_.tolist()
+    assert list(again.feature_names_in_) == list(X.columns)
+    rows = new.astype(np.float32)
+    np.testing.assert_allclose(again.predict_proba(rows), model.predict_proba(rows), atol=1e-6)
+    assert again.n_iter_ == model.best_iteration_ + 1
+    assert again.provenance_["format"].startswith("xgboost")
+
+
+def test_early_stopping_of_xgboost_is_kept(table, tmp_path):
+    X, y, new = table
+    theirs = xgboost.XGBClassifier(n_estimators=200, early_stopping_rounds=2, n_jobs=1,
+                                   learning_rate=1.0)  # fmt: skip
+    theirs.fit(X, y, eval_set=[(X[::2], 2 - y[::2])], verbose=False)
+    ours = exchange.load(saved(theirs, tmp_path, "json"))
+    assert ours.best_iteration_ == theirs.best_iteration < ours.n_iter_ - 1
+    np.testing.assert_allclose(ours.predict_proba(new), theirs.predict_proba(new), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_classes", [4, 2])
+def test_scaling_goes_into_the_thresholds(n_classes, song_rows, tmp_path):
+    model = song_model("trees", song_rows, n_classes)
+    new = song_rows[2][list(model.feature_names_in_)].astype(np.float32)
+    theirs = booster_of(model, tmp_path, "json")
+    expected = model.predict_proba(new.astype(np.float64))
+    np.testing.assert_allclose(predict(theirs, new), expected, rtol=0, atol=1e-6)
+    alone = exchange.load(tmp_path / "written.json")
+    assert (alone.predict(new) == model.predict(new.astype(np.float64))).all()
+    scaled = model[:-1].transform(new.astype(np.float64)).astype(np.float32)
+    theirs = booster_of(model, tmp_path, "ubj", classifier_only=True)
+    np.testing.assert_allclose(predict(theirs, scaled), model[-1].predict_proba(scaled), atol=1e-6)
+
+
+def test_categories_are_refused_both_ways(mixed_table, tmp_path):
+    X, y, _ = mixed_table
+    with pytest.raises(ValueError, match="'mood' is split by category"):
+        exchange.export(GBT(3).fit(X[["mood"]], y), tmp_path / "model.json")
+    codes = np.unique(y, return_inverse=True)[1]
+    theirs = train(X, codes, n_estimators=2, enable_categorical=True)
+    with pytest.raises(ValueError, match="splits by category"):
+        exchange.load(saved(theirs, tmp_path, "json"))
+
+
+def test_what_is_no_classifier_of_trees_is_refused(table, tmp_path):
+    X, y, _ = table
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        linear = train(np.nan_to_num(X), y, booster="gblinear", n_estimators=1)
+    with pytest.raises(ValueError, match="must be gbtree or dart, got 'gblinear'"):
+        exchange.load(saved(linear, tmp_path, "json"))
+    regression = xgboost.XGBRegressor(n_estimators=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"objective must be one of .*got 'reg:squarederror'"):
+        exchange.load(saved(regression, tmp_path, "json"))
+
+
+@given(below=SINGLE.filter(lambda x: x > -np.inf), x=st.floats(allow_nan=False), near=st.booleans())
+@settings(max_examples=150)
+def test_at_most_says_what_below_says(below, x, near):
+    """For any number of double precision, rounded to single."""
+    cut = at_most_of(below)
+    values = [cut, np.nextafter(cut, np.inf)] if near else [x]
+    with np.errstate(over="ignore"):
+        for value in values:
+            assert (value <= cut) == (np.float32(value) < np.float32(below))
+
+
+@given(threshold=st.floats(allow_nan=False), x=SINGLE)
+@settings(max_examples=150)
+def test_below_says_what_at_most_says(threshold, x):
+    below = below_of(threshold)
+    with np.errstate(over="ignore"):
+        values = [x, float(below), float(np.nextafter(below, np.float32(-np.inf)))]
+    for value in values:
+        if np.isfinite(value):
+            assert (np.float32(value) < below) == (value <= threshold)
+
+
+@given(
+    limit=st.floats(allow_nan=False, allow_infinity=False),
+    multiply=st.floats(1e-6, 1e6),
+    add=st.floats(-1e6, 1e6),
+)
+@settings(max_examples=200)
+def test_the_largest_number_that_passes_is_found(limit, multiply, add):
+    def scale(x):
+        return (x * multiply + add) / 3.0
+
+    with np.errstate(over="ignore"):
+        found = largest_at_most(scale, np.array([limit]))
+        assert np.isneginf(found[0]) or scale(found[0]) <= limit
+        assert found[0] == np.inf or scale(np.nextafter(found[0], np.inf)) > limit
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text()
+    | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@given(value=JSON)
+@settings(max_examples=60)
+def test_ubjson_there_and_back(value):
+    assert ubjson.decode(ubjson.encode(value)) == value
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "i4", "i8", "f4", "f8"])
+def test_ubjson_keeps_arrays(dtype):
+    array = np.array([0, 1, 100], dtype=dtype)
+    found = ubjson.decode(ubjson.encode([array]))[0]
+    assert found.dtype == array.dtype and (found == array).all()
+
+
+def test_ubjson_is_read_as_xgboost_writes_it(table):
+    """The same document in both formats."""
+    X, y, _ = table
+    booster = train(X, y, n_estimators=2).get_booster()
+    tree = ubjson.decode(bytes(booster.save_raw("ubj")))["learner"]
+    told = json.loads(bytes(booster.save_raw("json")))["learner"]
+    assert tree["objective"] == told["objective"]
+    trees = tree["gradient_booster"]["model"]["trees"], told["gradient_booster"]["model"]["trees"]
+    for ours, theirs in zip(*trees, strict=True):
+        for name, values in theirs.items():
+            if isinstance(values, list):
+                np.testing.assert_array_equal(ours[name], np.array(values, ours[name].dtype))
