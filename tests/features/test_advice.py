@@ -64,16 +64,16 @@ def test_costs_are_said_for_each_model_the_largest_first():
 def test_filter_that_does_harm_and_elimination_that_does_none():
     text = said({"filter 0.7": (4, 0), "eliminated to 2": (0, 0.5), "eliminated to 1": (9, 9)})
     assert text.startswith(
-        "2 of 3 features, chosen by importance (a and b), are enough: leaving out the others costs "
-        "no model more accuracy than the folds differ. Choose features by importance, not by "
-        "correlation."
+        "For GBT, the most accurate, 2 of 3 features chosen by importance (a and b) are enough: "
+        "leaving out the others costs no more accuracy than the folds differ. The same holds for "
+        "every other model. Choose features by importance, not by correlation."
     )
     assert (
-        "The correlation filter does harm from a threshold of 0.7 on, where it leaves 2 features "
+        "The correlation filter does harm from a threshold of 0.7 down, where it leaves 2 features "
         "and costs GBT 4.0 points of accuracy and changes plain by no more than the folds differ."
         in text
     )
-    assert "GBT uses c 5.0 (points that shuffling it costs)" in text
+    assert "GBT needs c (shuffling it costs 5.0 points)" in text
 
 
 def test_filter_that_does_no_harm():
@@ -83,9 +83,18 @@ def test_filter_that_does_no_harm():
 
 
 def test_elimination_that_does_harm_at_once():
+    text = said({"eliminated to 2": (5, 0), "eliminated to 1": (0, 0)})
+    assert text.startswith("Keep all 3 features: leaving out any costs GBT accuracy.")
+    assert "leaving out c, the least used, costs GBT 5.0 points of accuracy" in text
+
+
+def test_models_that_need_more_are_said():
     text = said({"eliminated to 2": (0, 5), "eliminated to 1": (0, 0)})
-    assert text.startswith("Keep all 3 features: leaving out any costs accuracy.")
-    assert "leaving out c, the least used, costs plain 5.0 points of accuracy" in text
+    assert "1 of 3 features chosen by importance (a) are enough" in text
+    assert "Some other models need all of them." in text
+    text = said({"eliminated to 2": (0, 0), "eliminated to 1": (0, 5)})
+    assert "1 of 3 features" in text
+    assert "2 are enough for every model." in text
 
 
 def test_a_dropped_feature_that_nobody_misses():

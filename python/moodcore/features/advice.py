@@ -37,11 +37,12 @@ def advise(
     if full.empty:
         return ("No model could be trained on all features, so nothing can be compared.", *failed)
     best = full.iloc[int(full["accuracy"].to_numpy().argmax())]
-    sentences = [_recommendation(features, usable), _best(best, len(features))]
+    model = str(best["model"])
+    sentences = [_recommendation(features, usable, model), _best(best, len(features))]
     sentences += [_named(usable, name) for name in _names_of(usable, "named")]
     sentences += _filters(usable)
-    sentences += _useful(features, importances, usable, str(best["model"]))
-    sentences += _elimination(features, usable, str(best["model"]))
+    sentences += _useful(features, importances, usable, model)
+    sentences += _elimination(features, usable, model)
     return (*sentences, *failed)
 
 
@@ -106,7 +107,7 @@ def _filters(choices: pd.DataFrame) -> list[str]:
     first = rows[rows["level"] == threshold]
     kept = first["n_features"].iloc[0]
     return [
-        f"The correlation filter does harm from a threshold of {threshold:g} on, where it leaves "
+        f"The correlation filter does harm from a threshold of {threshold:g} down, where it leaves "
         f"{_count(kept)} features and {_costs(first)}."
     ]
 
@@ -125,8 +126,12 @@ def _useful(
         useful, useless = own[own["low"] > 0], own[~(own["low"] > 0)]
         parts = []
         if len(useful):
-            costs = [f"{feature} {_points(row['mean'])}" for feature, row in useful.iterrows()]
-            parts.append(f"uses {_listed(costs[:_NAMES])} (points that shuffling it costs)")
+            shown = useful.head(_NAMES)
+            lost = _listed([_points(one) for one in shown["mean"]])
+            each = "it" if len(shown) == 1 else "them"
+            parts.append(
+                f"needs {_listed(list(shown.index))} (shuffling {each} costs {lost} points)"
+            )
         if len(useless):
             parts.append(f"does without {_listed(list(useless.index[:_NAMES]))}")
         if parts:
@@ -155,7 +160,7 @@ def _elimination(features: pd.DataFrame, choices: pd.DataFrame, model: str) -> l
         for name in _names_of(choices, "named")
         if (sentence := _same_number(choices, name, model))
     ]
-    if harmless_size(rows) is None:
+    if harmless_size(rows[rows["model"] == model]) is None:
         first = rows[rows["level"] == rows["level"].max()]
         last = features.sort_values("elimination_rank")["feature"].iloc[-1]
         said.append(
@@ -191,24 +196,35 @@ def harmless_size(rows: pd.DataFrame) -> float | None:
     return found
 
 
-def _recommendation(features: pd.DataFrame, choices: pd.DataFrame) -> str:
-    """Say what to do."""
+def _recommendation(features: pd.DataFrame, choices: pd.DataFrame, model: str) -> str:
+    """Say what to do, above all with the most accurate model."""
     eliminated = choices[choices["kind"] == "elimination"]
     filtered = choices[(choices["kind"] == "filter") & choices["beyond_spread"]]
     harm = bool((filtered["cost"] > 0).any())
     instead = " Choose features by importance, not by correlation." if harm else ""
-    size = harmless_size(eliminated)
-    if size is not None:
-        stay = features.sort_values("elimination_rank", kind="stable")["feature"][: int(size)]
-        names = f" ({_listed(list(stay))})" if size <= _MANY else ""
-        return (
-            f"{_count(size)} of {len(features)} features, chosen by importance{names}, are enough: "
-            f"leaving out the others costs no model more accuracy than the folds differ.{instead}"
-        )
-    if len(eliminated):
-        return f"Keep all {len(features)} features: leaving out any costs accuracy.{instead}"
+    keep = f"Keep all {len(features)} features"
+    if eliminated.empty:
+        return f"{keep}.{instead}" if harm else "Any of these choices will do."
+    size = harmless_size(eliminated[eliminated["model"] == model])
+    if size is None:
+        return f"{keep}: leaving out any costs {title(model)} accuracy.{instead}"
+    stay = features.sort_values("elimination_rank", kind="stable")["feature"][: int(size)]
+    names = f" ({_listed(list(stay))})" if size <= _MANY else ""
     return (
-        f"Keep all {len(features)} features.{instead}" if harm else "Any choice of these will do."
+        f"For {title(model)}, the most accurate, {_count(size)} of {len(features)} features chosen "
+        f"by importance{names} are enough: leaving out the others costs no more accuracy than the "
+        f"folds differ. {_for_every_model(eliminated, size)}{instead}"
+    )
+
+
+def _for_every_model(eliminated: pd.DataFrame, size: float) -> str:
+    every = harmless_size(eliminated)
+    if every is None:
+        return "Some other models need all of them."
+    return (
+        "The same holds for every other model."
+        if every <= size
+        else f"{_count(every)} are enough for every model."
     )
 
 

@@ -181,9 +181,10 @@ class Measurement:
         )
 
     def _ask_trees(self, fold: _Fold) -> dict[str, Any]:
-        order, trees = measures.elimination(
-            lambda X: _classifier(self._fit(self._trees, fold, tuple(X.columns))), fold.X_train
-        )
+        def fit_trees(names: Sequence[str]) -> Any:
+            return _classifier(self._fit(self._trees, fold, tuple(names)))
+
+        order, trees = measures.elimination(fit_trees, self._table.names)
         rows = self._some_rows(fold, _SHAPLEY_ROWS)
         return {
             "order": order,

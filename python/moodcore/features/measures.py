@@ -6,7 +6,7 @@ are of validation rows, which the model has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,7 +151,7 @@ def mean_shapley(trees: Any, X: pd.DataFrame) -> dict[str, float]:
     return dict(zip(X.columns, means.tolist(), strict=True))
 
 
-def gains(trees: Any, names: Any) -> dict[str, float]:
+def gains(trees: Any, names: Sequence[str]) -> dict[str, float]:
     """Return the share of each feature in the gain of all splits."""
     found = trees.importances("total_gain")
     # Trees of one leaf each have no split.
@@ -204,7 +204,9 @@ def permutation(
     }
 
 
-def elimination(fit_trees: Callable[[pd.DataFrame], Any], X: pd.DataFrame) -> tuple[list[str], Any]:
+def elimination(
+    fit_trees: Callable[[Sequence[str]], Any], names: Sequence[str]
+) -> tuple[list[str], Any]:
     """Eliminate features one after another, each time the one that the trees use least.
 
     Recursive feature elimination (Guyon et al. 2002) with the share of each feature in the gain of
@@ -215,20 +217,20 @@ def elimination(fit_trees: Callable[[pd.DataFrame], Any], X: pd.DataFrame) -> tu
     Parameters
     ----------
     fit_trees : callable
-        Trains trees on a table.
-    X : DataFrame of shape (n_rows, n_features)
-        Training rows.
+        Trains trees on some of the features.
+    names : sequence of str
+        All features.
 
     Returns
     -------
     list of str, GBT
         The features, from the last one to be eliminated to the first; the trees on all of them.
     """
-    left = list(X.columns)
+    left = list(names)
     gone: list[str] = []
     first = None
     while len(left) > 1:
-        trees = fit_trees(X[left])
+        trees = fit_trees(left)
         first = trees if first is None else first
         share = gains(trees, left)
         # Of equals the later column goes first.

@@ -183,9 +183,11 @@ def _highlights(study: StudyData) -> list[Highlight]:
         if same in own.index:
             label = f"{name} with {size:.0f} chosen by importance"
             found.append(Highlight(percent(accuracy[same]), label))
-    size = harmless_size(study.choices[study.choices["kind"] == "elimination"])
-    enough = n_features if size is None else int(size)
-    found.append(Highlight(f"{enough} of {n_features}", "features are enough for every model"))
+    chosen = study.choices[study.choices["model"] == best["model"]]
+    harmless = harmless_size(chosen[chosen["kind"] == "elimination"])
+    enough = n_features if harmless is None else int(harmless)
+    label = f"features, chosen by importance, are enough for {name}"
+    found.append(Highlight(f"{enough} of {n_features}", label))
     return found
 
 
