@@ -153,6 +153,19 @@ def test_pictures_go_into_given_axes_and_change_no_setting(draw):
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.parametrize("name", sorted(set(plots.__all__) - {"figure_png", "figure_svg"}))
+def test_axes_are_taken_and_returned(name):
+    """But for the one picture of many panels."""
+    found = inspect.signature(getattr(plots, name))
+    returned = getattr(found.return_annotation, "__name__", found.return_annotation)
+    if name == "candidate_losses":
+        assert returned == "Figure"
+    else:
+        assert returned == "Axes"
+        assert found.parameters["ax"].default is None
+        assert found.parameters["ax"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
 # What must be said.
 
 

@@ -98,8 +98,8 @@ def test_rebuilding_gives_the_same_page(folder, text):
     assert folder.report.read_text(encoding="utf-8") == text
 
 
-def test_optimizers_alone(make_run, tmp_path):
-    found = make_run(tmp_path, study="optimizers")
+def test_optimizers_alone(runs):
+    found = runs("optimizers")
     assert {path.stem for path in found.figures.iterdir()} == FIGURES
     text = found.report.read_text(encoding="utf-8")
     assert 'id="search"' not in text

@@ -96,7 +96,11 @@ def _candidates(run: RunData) -> pd.DataFrame | None:
     kept = [name for name in ranked.columns if not name.startswith("accuracy_fold")]
     shares = [name for name in kept if "accuracy" in name]
     table = ranked[kept]
-    # What is the same for all, and nothing to worry about, is left out.
+    # What is the same for all is left out: hyperparameters stand with the model, states and
+    # divergence in the checks.
+    varied = run.metrics["search"]["varied"]
+    constant = [name for name in run.metrics["model"]["parameters"] if name not in varied]
+    table = table.drop(columns=constant, errors="ignore")
     if (table["state"] == "complete").all():
         table = table.drop(columns="state")
     if not table["diverged_folds"].any():
@@ -131,6 +135,8 @@ def _parameters(run: RunData) -> pd.DataFrame | None:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -118,11 +118,12 @@ def _optimizers_per_epoch(run: RunData) -> Drawn:
 def _optimizers_per_update(run: RunData) -> Drawn:
     from moodcore import plots
 
-    caption = (
-        "The same trainings. Gradient descent makes one update per epoch, the others one per "
-        "minibatch: what costs the same time lies far apart here."
-    )
     losses = run.update_losses
+    counts = ", ".join(f"{name} {len(one):,}" for name, one in losses.items())
+    caption = (
+        "The same trainings, by how often the weights were changed: gradient descent once per "
+        f"epoch, the others once per minibatch ({counts} updates)."
+    )
     drawn = plots.loss_per_update(losses)
     return "Training loss per weight update", caption, drawn, _sampled(losses, "update")
 
@@ -177,7 +178,8 @@ def _effect(run: RunData, name: str) -> Drawn:
 
     unit = run.family.unit
     caption = (
-        f"Mean over the candidates with each {words(name)}, per {unit}; the band spans them. "
+        f"Mean over the candidates with each value of {words(name)}, per {unit}; the band spans "
+        "them. "
         f"{_lowest(run, name)} Where bands overlap, the other hyperparameters matter more."
     )
     drawn = plots.parameter_effect(run.shown, run.curves, name, unit=unit)
