@@ -23,6 +23,7 @@ from moodcore.plots.counts import class_counts
 from moodcore.plots.effects import parameter_effect
 from moodcore.plots.elimination import elimination_costs, elimination_curves
 from moodcore.plots.export import figure_png, figure_svg
+from moodcore.plots.folds import fold_accuracies
 from moodcore.plots.grid import grid_overview
 from moodcore.plots.importance import feature_importance
 from moodcore.plots.losses import loss_per_epoch, loss_per_update
@@ -51,6 +52,7 @@ __all__ = [
     "feature_measures",
     "figure_png",
     "figure_svg",
+    "fold_accuracies",
     "grid_overview",
     "learning_curves",
     "loss_per_epoch",
