@@ -96,11 +96,7 @@ def _candidates(run: RunData) -> pd.DataFrame | None:
     kept = [name for name in ranked.columns if not name.startswith("accuracy_fold")]
     shares = [name for name in kept if "accuracy" in name]
     table = ranked[kept]
-    # What is the same for all is left out: hyperparameters stand with the model, states and
-    # divergence in the checks.
-    varied = run.metrics["search"]["varied"]
-    constant = [name for name in run.metrics["model"]["parameters"] if name not in varied]
-    table = table.drop(columns=constant, errors="ignore")
+    # What is the same for all, and nothing to worry about, is left out.
     if (table["state"] == "complete").all():
         table = table.drop(columns="state")
     if not table["diverged_folds"].any():
@@ -109,6 +105,10 @@ def _candidates(run: RunData) -> pd.DataFrame | None:
         valid_loss=table["valid_loss"].round(4),
         **{name: (100 * table[name]).round(2) for name in shares},
     )
+    # What was not varied stands with the model.
+    varied = run.metrics["search"]["varied"]
+    constant = [name for name in run.metrics["model"]["parameters"] if name not in varied]
+    table = table.drop(columns=constant, errors="ignore")
     names = {
         "accuracy": "accuracy %",
         "accuracy_std": "± folds",
