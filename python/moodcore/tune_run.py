@@ -81,6 +81,7 @@ def tune(
     *,
     out: str | os.PathLike[str] | None = None,
     n_jobs: int | None = -1,
+    minutes: float | None = None,
     listener: Listener | None = None,
     **settings: Any,
 ) -> TuneRun:
@@ -93,6 +94,9 @@ def tune(
         `moodcore tune --resume` goes on after an interrupt; None keeps nothing on disk.
     n_jobs : int or None, default=-1
         Threads, as in scikit-learn; the results do not depend on it.
+    minutes : float or None, default=None
+        Time for the search, above 0: then no other candidate begins, and those in training are
+        abandoned; one is always finished. None means no end.
     listener : Listener or None, default=None
         Whoever shows progress; None shows nothing.
     **settings : Any
@@ -137,6 +141,7 @@ def tune(
     experiment = Experiment(
         wanted,
         jobs=thread_count(n_jobs),
+        minutes=minutes,
         listener=listener if listener is not None else Silent(),
         command=f"moodcore.tune({said})",
     )

@@ -272,12 +272,15 @@ def test_a_process_that_died_before_its_first_heartbeat_is_missed(hurried, tmp_p
 
 def test_a_result_of_one_who_was_taken_for_dead_changes_nothing(tmp_path):
     from moodcore.tuning.candidate import pruned
+    from moodcore.tuning.plan import Candidate
 
     study = studies.open_study(Storage.of_file(tmp_path / "study.db"), small())
     slow = begin_candidate(study, 0)
     studies.close_stale(study)
     again = begin_candidate(study, 0)
-    result = dataclasses.replace(pruned(0, {}, {}), state="complete", accuracy=0.5)
+    result = dataclasses.replace(
+        pruned(0, Candidate("mlp", {}), {}), state="complete", accuracy=0.5
+    )
     assert studies.record(study, again, result)
     assert not studies.record(study, slow, dataclasses.replace(result, accuracy=0.1))
     assert studies.finished(study)[0].accuracy == 0.5
@@ -289,7 +292,7 @@ def test_a_candidate_queued_twice_is_trained_once(tmp_path):
     for _ in range(2):
         study.enqueue_trial({}, user_attrs={"candidate": 0})
     taken = []
-    while trial := studies.open_next(study, 3, lambda number: {}, {}):
+    while trial := studies.open_next(study, 3, lambda number: {}):
         taken.append(trial.user_attrs["candidate"])
     states = Counter(trial.state.name for trial in study.get_trials())
     studies.close(study)

@@ -33,17 +33,17 @@ class Silent:
         pass
 
 
-def start(path, settings, *, jobs=1, after=None):
+def start(path, settings, *, jobs=1, after=None, minutes=None):
     """Run the experiment into `path`; returns metrics and listener."""
     stop = threading.Event()
     listener = Silent(stop, after)
-    experiment = Experiment(settings, jobs=jobs, listener=listener, stop=stop)
+    experiment = Experiment(settings, jobs=jobs, listener=listener, stop=stop, minutes=minutes)
     folder = run_folder.RunFolder(path)
     path.mkdir(exist_ok=True)
     folder.write_settings(settings)
     return experiment.run(folder, experiment.check(), experiment.load()), listener
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run():
     return start

@@ -183,8 +183,9 @@ def test_a_judge_sent_elsewhere_decides_like_the_study(name):
 
 def test_equal_candidates_go_to_the_smaller_network(run, tmp_path):
     from moodcore.tuning.candidate import pruned
+    from moodcore.tuning.plan import Candidate
 
-    base = pruned(0, {}, {})
+    base = pruned(0, Candidate("mlp", {}), {})
     from dataclasses import replace
 
     results = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +13,20 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SYNTHETIC_NOTICE = "The songs are synthetic: made by a program, not measured."
+
+
+class Choice(click.Choice[str]):
+    """A choice that names the nearest of its words for a wrong one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, or say what was meant."""
+        near = difflib.get_close_matches(str(value), list(self.choices), n=1)
+        if value in self.choices or not near:
+            return super().convert(value, param, ctx)
+        allowed = ", ".join(self.choices)
+        self.fail(f"{value!r} does not exist; did you mean {near[0]!r}? (one of {allowed})", param)
+
+
 INPUT_FILE = click.Path(path_type=Path)
 debug = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
@@ -33,14 +49,21 @@ songs = click.option("--songs", type=int, metavar="N", help="Use so many songs. 
 bad_rows = click.option(
     "--bad-rows",
     "on_bad_rows",
-    type=click.Choice(["strict", "drop"]),
+    type=Choice(["strict", "drop"]),
     help="Refuse unusable rows, or drop them and say so.  [default: strict]",
 )
 duplicates = click.option(
     "--duplicates",
-    type=click.Choice(["keep", "drop"]),
+    type=Choice(["keep", "drop"]),
     help="What to do with repeated rows.  [default: keep]",
 )
+
+
+def positive(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    """Check that a number is finite and above 0 (click's ranges let NaN through)."""
+    if value is not None and not 0 < value < math.inf:
+        raise click.BadParameter(f"must be finite and above 0, got {value:g}")
+    return value
 
 
 def split_features(text: str | None) -> str | list[str] | None:

@@ -13,7 +13,13 @@ def _described(result: CandidateResult) -> str:
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in result.params.items()
     )
-    return params or "the only candidate"
+    return f"{result.model} {params}".rstrip()
+
+
+def _outcome(result: CandidateResult) -> str:
+    if result.state == "complete":
+        return f"accuracy {result.accuracy:.4f}"
+    return f"{result.state}{result.reason and f' ({result.reason})'}"
 
 
 class PlainProgress:
@@ -35,9 +41,9 @@ class PlainProgress:
         self, result: CandidateResult, best: CandidateResult, done: int, candidates: int
     ) -> None:
         """Print the candidate beside the best."""
-        found = "pruned" if result.state == "pruned" else f"accuracy {result.accuracy:.4f}"
         top = f" (best {best.accuracy:.4f}, number {best.number})"
-        self.stage(f"[{done}/{candidates}] {_described(result)}: {found}{top}")
+        shown = top if best.state == "complete" else ""
+        self.stage(f"[{done}/{candidates}] {_described(result)}: {_outcome(result)}{shown}")
 
     def search_finished(self) -> None:
         """Do nothing: the last candidate's line says it."""
@@ -97,10 +103,11 @@ class BarProgress:
         self, result: CandidateResult, best: CandidateResult, done: int, candidates: int
     ) -> None:
         """Show the best so far."""
+        found = best.state == "complete"
         self._bar.update(
             self._task,
             done=f"{done}/{candidates}",
-            best=f"best {best.accuracy:.4f}: {_described(best)}",
+            best=f"best {best.accuracy:.4f}: {_described(best)}" if found else "",
         )
 
     def search_finished(self) -> None:

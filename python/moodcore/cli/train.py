@@ -10,7 +10,7 @@ import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
-from moodcore.tuning.settings import MODELS
+from moodcore.tuning.families import FAMILIES
 
 if TYPE_CHECKING:
     from moodcore.tuning.data import Songs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("train", short_help="Train one model and save it.")
 @click.option(
     "--model",
-    type=click.Choice(MODELS),
+    type=options.Choice(tuple(FAMILIES)),
     help="Family: neural network, boosted trees or support vector machine.  [default: mlp]",
 )
 @options.data

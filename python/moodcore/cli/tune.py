@@ -14,13 +14,13 @@ import click
 
 from moodcore.cli import machines, options
 from moodcore.cli.exit_codes import ExitCode
-from moodcore.tuning.families import family
 from moodcore.tuning.settings import (
     MODELS,
     PRUNERS,
     SAMPLERS,
     STUDIES,
     Settings,
+    complete_grid,
     from_mapping,
     read_toml,
 )
@@ -31,8 +31,9 @@ _FOLDER = click.Path(path_type=Path)
 @click.command("tune", short_help="Search the best model, test it, and leave a report.")
 @click.option(
     "--model",
-    type=click.Choice(MODELS),
-    help="Family: neural network, boosted trees or support vector machine.  [default: mlp]",
+    type=options.Choice(MODELS),
+    help="Family: neural network, boosted trees, support vector machine (kernel or linear), or "
+    "all of them in one search.  [default: mlp]",
 )
 @options.data
 @options.features
@@ -52,18 +53,30 @@ _FOLDER = click.Path(path_type=Path)
     type=options.INPUT_FILE,
     metavar="FILE.toml",
     help="Hyperparameters to change in the model's own grid: a value, a list of choices, or "
-    "for random and tpe a range such as {low = 0.001, high = 0.1, log = true}.",
+    "for random and tpe a range such as {low = 0.001, high = 0.1, log = true}; with --model all "
+    "in a table for each family, such as [gbt].",
 )
-@click.option("--sampler", type=click.Choice(SAMPLERS), help="[default: grid]")
+@click.option("--sampler", type=options.Choice(SAMPLERS), help="[default: grid]")
 @click.option(
-    "--trials", type=int, metavar="N", help="Candidates to try.  [default: whole grid, or 24]"
+    "--trials",
+    type=int,
+    metavar="N",
+    help="Candidates to try.  [default: whole grid; 24 of each family for random and tpe]",
 )
 @click.option(
-    "--pruner", type=click.Choice(PRUNERS), help="End hopeless candidates early.  [default: none]"
+    "--minutes",
+    type=float,
+    callback=options.positive,
+    metavar="M",
+    help="Time for the search: then no other candidate begins, and what is tried by then counts; "
+    "one candidate is always finished.  [default: no end]",
+)
+@click.option(
+    "--pruner", type=options.Choice(PRUNERS), help="End hopeless candidates early.  [default: none]"
 )
 @click.option(
     "--study",
-    type=click.Choice(STUDIES),
+    type=options.Choice(STUDIES),
     help="The whole experiment, or only the network's optimizers.  [default: grid]",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]")
@@ -91,6 +104,7 @@ _FOLDER = click.Path(path_type=Path)
 def command(
     *,
     jobs: int | None,
+    minutes: float | None,
     out: Path | None,
     resume: Path | None,
     dry_run: bool,
@@ -131,6 +145,7 @@ def command(
         command=where.command(sys.argv[1:]),
         storage=where.storage,
         scheduler=where.scheduler,
+        minutes=minutes,
     )
     if dry_run and settings.study == "optimizers":
         raise click.UsageError("--dry-run plans a search; --study optimizers has none")
@@ -166,8 +181,8 @@ def _settings(
     values = read_toml(config_file) if config_file else dict(begun)
     values |= {name: value for name, value in given.items() if value is not None}
     if grid_file:
-        own = family(values.get("model", Settings.model)).grid
-        values["grid"] = dict(values.get("grid", own)) | read_toml(grid_file)
+        model = values.get("model", Settings.model)
+        values["grid"] = complete_grid(model, values.get("grid"), read_toml(grid_file))
     return from_mapping(values, where=str(config_file) if config_file else "options")
 
 
@@ -176,7 +191,7 @@ def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool)
     from moodcore.tuning.run_folder import read_json
     from moodcore.tuning.tasks import RunInterruptedError
 
-    if folder.finished:
+    if folder.complete:
         experiment.claim(experiment.storage_for(folder), songs)
         click.echo(f"{folder.path}: this run is finished; rebuilding its report.", err=True)
         metrics = read_json(folder.metrics)
@@ -191,6 +206,9 @@ def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool)
             raise
     experiment.listener.stage("writing the report")
     report.build(folder)
+    if not folder.complete:
+        click.echo("the time was over; to try the other candidates:", err=True)
+        click.echo(f"  moodcore tune --resume {shlex.quote(str(folder.path))}", err=True)
     if as_json:
         click.echo(json.dumps(metrics | {"run": str(folder.path), "report": str(folder.report)}))
     else:

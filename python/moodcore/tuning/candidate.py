@@ -12,11 +12,12 @@ import numpy as np
 
 from moodcore.tuning.families import CURVES, Curves, Family, OnPoll, OnStep
 from moodcore.tuning.folds import Fold
+from moodcore.tuning.plan import Candidate
 from moodcore.tuning.space import Params
 
 
 class StoppedError(Exception):
-    """Training ended because the run is being stopped."""
+    """Training ended because its result is no longer wanted."""
 
 
 class PrunedError(Exception):
@@ -49,24 +50,31 @@ class CandidateResult:
     ----------
     number : int
         Its place in the fixed order of candidates.
+    model : str
+        Its family.
     params : dict
         Encoded hyperparameters that differ between candidates.
-    state : {"complete", "pruned"}
+    state : {"complete", "pruned", "failed"}
         How its training ended.
     accuracy, accuracy_std, balanced_accuracy, train_accuracy, valid_loss : float
         Means over the folds, and the standard deviation of the folds' accuracies; NaN for
-        a pruned candidate.
+        a candidate that is not complete.
     fold_accuracies : list of float
         Validation accuracy of each fold.
     diverged_folds : int
         Folds whose loss became infinite or NaN.
     n_weights : int
-        Numbers that were learned: weights and biases, or leaves; 0 for a pruned candidate.
+        Numbers that were learned: weights and biases, or leaves; 0 for a candidate that is not
+        complete.
     curves : dict of str to list of float
-        Mean learning curves; those of the first fold for a pruned candidate.
+        Mean learning curves; those of the first fold for a pruned candidate, none for one that
+        failed.
+    reason : str
+        Why it failed or what went wrong in it; empty if nothing did.
     """
 
     number: int
+    model: str
     params: Params
     state: str
     accuracy: float
@@ -78,6 +86,7 @@ class CandidateResult:
     diverged_folds: int
     n_weights: int
     curves: Curves
+    reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as the study's storage can hold it."""
@@ -145,12 +154,14 @@ def _loss_of(model: Any, losses: Sequence[float]) -> float:
     return losses[-1 if best is None else best] if losses else math.nan
 
 
-def combine(number: int, params: Params, folds: Sequence[FoldResult]) -> CandidateResult:
+def combine(number: int, candidate: Candidate, folds: Sequence[FoldResult]) -> CandidateResult:
     """Return the means over the folds."""
     accuracies = [fold.accuracy for fold in folds]
+    diverged = sum(fold.diverged for fold in folds)
     return CandidateResult(
         number=number,
-        params=params,
+        model=candidate.model,
+        params=candidate.params,
         state="complete",
         accuracy=float(np.mean(accuracies)),
         accuracy_std=float(np.std(accuracies)),
@@ -158,9 +169,10 @@ def combine(number: int, params: Params, folds: Sequence[FoldResult]) -> Candida
         train_accuracy=float(np.mean([fold.train_accuracy for fold in folds])),
         valid_loss=float(np.mean([fold.valid_loss for fold in folds])),
         fold_accuracies=accuracies,
-        diverged_folds=sum(fold.diverged for fold in folds),
+        diverged_folds=diverged,
         n_weights=folds[0].n_weights,
         curves={name: _mean_curve([fold.curves[name] for fold in folds]) for name in CURVES},
+        reason=f"diverged in {diverged} of {len(folds)} folds" if diverged else "",
     )
 
 
@@ -172,7 +184,26 @@ def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
     return [float(v) for v in np.mean([curve[:shared] for curve in curves], axis=0)]
 
 
-def pruned(number: int, params: Params, curves: Curves) -> CandidateResult:
+def pruned(number: int, candidate: Candidate, curves: Curves) -> CandidateResult:
     """Return the result of a candidate that the pruner ended."""
+    return _without_accuracy(number, candidate, "pruned", curves, "")
+
+
+def failed(number: int, candidate: Candidate, reason: str) -> CandidateResult:
+    """Return the result of a candidate that could not be trained."""
+    return _without_accuracy(number, candidate, "failed", {name: [] for name in CURVES}, reason)
+
+
+def _without_accuracy(
+    number: int, candidate: Candidate, state: str, curves: Curves, reason: str
+) -> CandidateResult:
     nan = math.nan
-    return CandidateResult(number, params, "pruned", nan, nan, nan, nan, nan, [], 0, 0, curves)
+    values = (nan, nan, nan, nan, nan)
+    return CandidateResult(number, *candidate, state, *values, [], 0, 0, curves, reason)
+
+
+def failure(fold: int, error: Exception) -> str:
+    """Return the reason for which training on a fold (counted from 0) failed, in one line."""
+    kind = "out of memory" if isinstance(error, MemoryError) else type(error).__name__
+    said = " ".join(str(error).split())
+    return f"fold {fold + 1}: {kind}{f': {said}' if said else ''}"

@@ -139,7 +139,12 @@ class DaskEngine:
         self._abandon()
         return self._connection.__exit__(*error)
 
-    def run(self, tasks: Iterator[FoldTask], finished: Callable[[FoldTask, Outcome], None]) -> None:
+    def run(
+        self,
+        tasks: Iterator[FoldTask],
+        finished: Callable[[FoldTask, Outcome], None],
+        waiting: Callable[[], None],
+    ) -> None:
         """Carry out every task (see `moodcore.tuning.engine.Engine`)."""
         with stop_on_interrupt(self._stop):
             try:
@@ -150,6 +155,7 @@ class DaskEngine:
                     if not self._open:
                         return
                     self._collect(finished)
+                    waiting()
             except BaseException:
                 self._abandon()
                 raise
@@ -206,7 +212,7 @@ class DaskEngine:
         if task.candidate in self._cancelled:
             return Outcome()
         if future.status == "error":
-            raise _explained(future.exception(), task)
+            return _failed(future.exception(), task)
         if future.status != "finished":
             # Its fold was on no worker any more, or the scheduler was started anew.
             return None
@@ -219,20 +225,20 @@ class DaskEngine:
             self._client.cancel(futures, force=True)
 
 
-def _explained(error: BaseException, task: FoldTask) -> BaseException:
+def _failed(error: BaseException, task: FoldTask) -> Outcome:
+    """Return the outcome of a task that kills workers; raise what no other task could do either."""
     from distributed import KilledWorker
 
-    what = f"candidate {task.candidate} ({task.arguments}), fold {task.fold + 1}"
     if isinstance(error, KilledWorker):
-        return WorkerError(
-            f"{what}: every Dask worker that tried it died, {error.allowed_failures + 1} in all; "
-            "look into their logs (most often memory: fewer threads a worker, or a smaller model)"
+        return Outcome(
+            failed=f"fold {task.fold + 1}: each of the {error.allowed_failures + 1} Dask workers "
+            "that tried it died; most often memory is the reason, their logs say"
         )
     if isinstance(error, ModuleNotFoundError):
-        return WorkerError(
+        raise WorkerError(
             f"a Dask worker has no package {error.name}; install moodcore {_core.__version__} there"
         )
-    return error
+    raise error
 
 
 def _train(task: FoldTask, fold: Fold, version: str) -> Outcome:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from moodcore.tuning.candidate import FoldResult, PrunedError, StoppedError, fit_fold
+from moodcore.tuning.candidate import FoldResult, PrunedError, StoppedError, failure, fit_fold
 from moodcore.tuning.families import CURVES, Curves, OnStep, family
 from moodcore.tuning.folds import Fold
 from moodcore.tuning.pruning import Judge, Reports, rungs
@@ -23,16 +23,19 @@ class Outcome:
     Attributes
     ----------
     result : FoldResult or None
-        None when training ended early.
+        None when training ended early or failed.
     pruned : dict of str to list of float, or None
         The curves so far, when the pruner ended it.
     reports : tuple of (int, float)
         What the pruner was told: steps and validation accuracies.
+    failed : str
+        Why the candidate cannot be trained; empty if it can.
     """
 
     result: FoldResult | None = None
     pruned: Curves | None = None
     reports: Reports = ()
+    failed: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ class FoldTask:
             return Outcome()
         except PrunedError as error:
             return Outcome(pruned=error.curves, reports=tuple(reports))
+        except Exception as error:
+            # Whatever a model says of its hyperparameters and these rows, the others go on.
+            return Outcome(failed=failure(self.fold, error))
         return Outcome(found, reports=tuple(reports))
 
     def _on_step(self, steps: int, reports: list[tuple[int, float]]) -> OnStep:
@@ -108,10 +114,16 @@ class FoldTask:
 class Engine(Protocol):
     """Whoever carries out tasks; results must not depend on which engine it is."""
 
-    def run(self, tasks: Iterator[FoldTask], finished: Callable[[FoldTask, Outcome], None]) -> None:
+    def run(
+        self,
+        tasks: Iterator[FoldTask],
+        finished: Callable[[FoldTask, Outcome], None],
+        waiting: Callable[[], None],
+    ) -> None:
         """Carry out every task, and hand each outcome to `finished` in this thread.
 
-        Tasks are taken from the iterator no sooner than there is room for them.
+        Tasks are taken from the iterator no sooner than there is room for them. `waiting` is
+        called in this thread several times a second.
 
         Raises
         ------
@@ -175,9 +187,14 @@ class LocalEngine:
         self._pool = TaskPool(jobs, stop)
         self._cancelled: set[int] = set()
 
-    def run(self, tasks: Iterator[FoldTask], finished: Callable[[FoldTask, Outcome], None]) -> None:
+    def run(
+        self,
+        tasks: Iterator[FoldTask],
+        finished: Callable[[FoldTask, Outcome], None],
+        waiting: Callable[[], None],
+    ) -> None:
         """Carry out every task (see `Engine`)."""
-        self._pool.run(((task, self._job(task)) for task in tasks), finished)
+        self._pool.run(((task, self._job(task)) for task in tasks), finished, waiting)
 
     def cancel(self, candidate: int) -> None:
         """End the tasks of a candidate."""

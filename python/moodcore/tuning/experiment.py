@@ -12,17 +12,20 @@ from typing import Any
 from moodcore._atomic import write_table
 from moodcore.tuning import optimizers, results, run_folder, study
 from moodcore.tuning.candidate import CandidateResult
+from moodcore.tuning.checks import checks
 from moodcore.tuning.data import Songs, Split, load, split
 from moodcore.tuning.describe import describe_data, describe_preprocessing
 from moodcore.tuning.engine import open_engine
+from moodcore.tuning.families import family
 from moodcore.tuning.folds import check_features, make_folds
 from moodcore.tuning.importance import describe_importance
+from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan, search_space
 from moodcore.tuning.refit import Refit, evaluate_baselines, evaluate_test, prepare, refit, save
 from moodcore.tuning.run_folder import RunFolder
-from moodcore.tuning.search import Listener, Search, best_of, plan
+from moodcore.tuning.search import Listener, Search
 from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import ConfigError, Settings
-from moodcore.tuning.space import Space, check_arguments, parse
+from moodcore.tuning.space import check_arguments
 from moodcore.tuning.storage import Storage
 
 FORMAT = "moodcore-run"
@@ -55,6 +58,8 @@ class Experiment:
     scheduler : str or None
         Address of a Dask scheduler whose workers train the candidates; None means `jobs`
         threads of this process.
+    minutes : float or None
+        Time for the search (see `moodcore.tuning.search.Search`); None means no end.
     """
 
     settings: Settings
@@ -64,9 +69,10 @@ class Experiment:
     command: str = ""
     storage: Storage | None = None
     scheduler: str | None = None
+    minutes: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def check(self) -> Space:
+    def check(self) -> SearchSpace:
         """Check the hyperparameters; returns the space.
 
         Raises
@@ -75,10 +81,10 @@ class Experiment:
             For unknown names and values that the model refuses.
         """
         check_features(self.settings.features)
-        settings = self.settings
-        space = parse(settings.grid or {}, sampler=settings.sampler, model=settings.model)
-        for params in plan(space, self.settings) or []:
-            check_arguments(settings.family, self._arguments(space, params))
+        space = search_space(self.settings)
+        for candidate in plan(space, self.settings) or []:
+            arguments = space.arguments(candidate, self.settings)
+            check_arguments(family(candidate.model), arguments)
         return space
 
     def load(self) -> Songs:
@@ -86,14 +92,14 @@ class Experiment:
         with self._timed("songs"):
             return load(self.settings)
 
-    def run(self, folder: RunFolder, space: Space, songs: Songs) -> dict[str, Any]:
+    def run(self, folder: RunFolder, space: SearchSpace, songs: Songs) -> dict[str, Any]:
         """Do the whole of it, or what is left of it, and return the metrics.
 
         Parameters
         ----------
         folder : RunFolder
             New, or that of an interrupted run with the same settings and songs.
-        space : Space
+        space : SearchSpace
             From `check`.
         songs : Songs
             From `load`.
@@ -147,12 +153,12 @@ class Experiment:
         """Return where the study of a run is: in the shared database, or in its folder."""
         return self.storage or Storage.of_file(folder.study)
 
-    def work(self, space: Space, songs: Songs) -> tuple[int, int]:
+    def work(self, space: SearchSpace, songs: Songs) -> tuple[int, int]:
         """Train candidates of a shared study until all have results; write no files.
 
         Parameters
         ----------
-        space : Space
+        space : SearchSpace
             From `check`.
         songs : Songs
             From `load`.
@@ -175,28 +181,33 @@ class Experiment:
         search, found = self._search(self.storage, space, parts, songs.fingerprint())
         return search.trained, len(found)
 
-    def _whole(self, folder: RunFolder, space: Space, songs: Songs) -> dict[str, Any]:
+    def _whole(self, folder: RunFolder, space: SearchSpace, songs: Songs) -> dict[str, Any]:
         parts = split(songs, self.settings.seed)
         sha256 = songs.fingerprint()
         _, found = self._search(self.storage_for(folder), space, parts, sha256)
-        best = best_of(found)
+        best = results.best_of(found)
         if best.state != "complete":
-            raise RunFailedError(
-                "every candidate was pruned; choose another pruner, or more trials"
-            )
-        arguments = self._arguments(space, best.params)
-        trained = self._refit(parts, arguments)
+            raise RunFailedError(_nothing_found(found))
+        winner = self.settings.of(best.model)
+        arguments = space.arguments(Candidate(best.model, best.params), self.settings)
+        trained = self._refit(parts, arguments, winner)
         metrics = self._head(songs, parts, sha256) | {
-            "preprocessing": describe_preprocessing(parts, trained.transform, self.settings),
-            "search": _describe_search(space, best, found),
-            "model": {"parameters": _plain(arguments), "n_weights": best.n_weights},
+            "preprocessing": describe_preprocessing(parts, trained.transform, winner),
+            "search": results.describe_search(
+                space, best, found, planned=n_candidates(space, self.settings)
+            ),
+            "model": {
+                "family": best.model,
+                "parameters": _plain(arguments),
+                "n_weights": best.n_weights,
+            },
         }
-        if self.settings.family.optimizers:
+        if winner.family.optimizers:
             metrics["optimizers"] = self._compare(folder, trained, arguments)
-        if self.settings.family.importance:
-            metrics["importance"] = self._importance(parts, arguments)
+        if winner.family.importance:
+            metrics["importance"] = self._importance(parts, arguments, winner)
         metrics |= self._test(parts, trained)
-        metrics["checks"] = results.checks(
+        metrics["checks"] = checks(
             best,
             found,
             space,
@@ -209,7 +220,7 @@ class Experiment:
         return metrics
 
     def _search(
-        self, storage: Storage, space: Space, parts: Split, sha256: str
+        self, storage: Storage, space: SearchSpace, parts: Split, sha256: str
     ) -> tuple[Search, list[CandidateResult]]:
         opened = study.open_study(storage, self.settings, study.fingerprint(self.settings, sha256))
         try:
@@ -230,23 +241,23 @@ class Experiment:
                     engine=engine,
                     stop=self.stop,
                     listener=self.listener,
+                    minutes=self.minutes,
                 )
                 return search, search.run()
         finally:
             study.close(opened)
 
-    def _arguments(self, space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
-        return self.settings.family.arguments(self.settings.epochs, space.decode(params))
-
-    def _refit(self, parts: Split, arguments: Mapping[str, Any]) -> Refit:
+    def _refit(self, parts: Split, arguments: Mapping[str, Any], winner: Settings) -> Refit:
         self.listener.stage("training the best candidate on the whole training part")
         with self._timed("refit"):
-            return refit(parts, arguments, self.settings)
+            return refit(parts, arguments, winner)
 
-    def _importance(self, parts: Split, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def _importance(
+        self, parts: Split, arguments: Mapping[str, Any], winner: Settings
+    ) -> dict[str, Any]:
         self.listener.stage("asking the trees which features they use")
         with self._timed("importance"):
-            return describe_importance(parts, arguments, self.settings)
+            return describe_importance(parts, arguments, winner)
 
     def _compare(
         self, folder: RunFolder, trained: Refit, arguments: Mapping[str, Any]
@@ -282,13 +293,16 @@ class Experiment:
             "baselines": {name: found.to_dict() for name, found in others.items()},
         }
 
-    def _optimizers_only(self, folder: RunFolder, space: Space, songs: Songs) -> dict[str, Any]:
+    def _optimizers_only(
+        self, folder: RunFolder, space: SearchSpace, songs: Songs
+    ) -> dict[str, Any]:
         from moodcore import MLP
 
         parts = split(songs, self.settings.seed)
         trained = prepare(parts, self.settings)
         # Choices are for a search; a comparison takes one value of each, that of `MLP`.
-        arguments: dict[str, Any] = {"epochs": self.settings.epochs} | space.fixed
+        (alone,) = space.spaces.values()
+        arguments: dict[str, Any] = {"epochs": self.settings.epochs} | alone.fixed
         described = MLP(**arguments).get_params()
         return self._head(songs, parts, songs.fingerprint()) | {
             "preprocessing": describe_preprocessing(parts, trained.transform, self.settings),
@@ -315,17 +329,19 @@ class Experiment:
 _SHOWN = ("hidden_sizes", "learning_rate", "momentum", "batch_size", "epochs")
 
 
-def _describe_search(
-    space: Space, best: CandidateResult, found: list[CandidateResult]
-) -> dict[str, Any]:
-    described = {name: value for name, value in best.to_dict().items() if name != "curves"}
-    return {
-        "candidates": len(found),
-        "complete": sum(one.state == "complete" for one in found),
-        "pruned": sum(one.state == "pruned" for one in found),
-        "varied": list(space.names),
-        "best": described,
-    }
+def _nothing_found(found: list[CandidateResult]) -> str:
+    """Say why no candidate is complete."""
+    failures = [one for one in found if one.state == "failed"]
+    if not failures:
+        return "every candidate was pruned; choose another pruner, or more trials"
+    first = failures[0]
+    named = ", ".join(f"{name} {value}" for name, value in first.params.items())
+    pruned = len(found) - len(failures)
+    how_many = f"{len(failures)} candidates failed, {pruned} were pruned"
+    return (
+        f"{how_many if pruned else 'every candidate failed'}; the first, number {first.number} "
+        f"({first.model}{named and ' with '}{named}), in {first.reason}"
+    )
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

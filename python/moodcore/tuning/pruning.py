@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moodcore.tuning.plan import MODEL
+
 if TYPE_CHECKING:
     import optuna
 
@@ -57,8 +59,12 @@ class Judge:
     earlier: tuple[optuna.trial.FrozenTrial, ...]
 
     @classmethod
-    def of(cls, study: optuna.Study) -> Judge:
-        """Return the study's pruner with the trials that are finished now."""
+    def of(cls, study: optuna.Study, model: str | None = None) -> Judge:
+        """Return the study's pruner with the trials that are finished now.
+
+        In a search over several families, those of the one named `model` only: an epoch of a
+        network and a round of boosting are not the same amount of training.
+        """
         from optuna.trial import TrialState, create_trial
 
         done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
@@ -70,6 +76,7 @@ class Judge:
                 system_attrs=one.system_attrs,
             )
             for one in done
+            if model is None or one.params[MODEL] == model
         )
         return cls(study.pruner, earlier)
 

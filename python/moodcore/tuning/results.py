@@ -1,49 +1,62 @@
-"""The candidates' results as tables, and what stands out in them, in words."""
+"""The candidates' results: as tables, and the best of each family beside the best of all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moodcore.tuning.candidate import CandidateResult
-from moodcore.tuning.families import CURVES
-from moodcore.tuning.space import Space, encode
+from moodcore.tuning.families import CURVES, family
+from moodcore.tuning.plan import SearchSpace
+from moodcore.tuning.space import encode
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Above these the report speaks up: shares of rows, except the ratio of class sizes.
-WIDE_SPREAD = 0.02
-LARGE_GAP = 0.05
-IMBALANCE = 1.5
-TELLTALE = 0.9
+_MEASURED = (
+    "state",
+    "accuracy",
+    "accuracy_std",
+    "balanced_accuracy",
+    "train_accuracy",
+    "valid_loss",
+    "n_weights",
+    "diverged_folds",
+    "reason",
+)
 
 
-def trials_table(results: Sequence[CandidateResult], space: Space) -> pd.DataFrame:
+def trials_table(results: Sequence[CandidateResult], space: SearchSpace) -> pd.DataFrame:
     """Return one row per candidate: hyperparameters, then results.
 
-    Columns `number`, one per hyperparameter of the grid (those with one value too), `state`,
-    `accuracy`, `accuracy_std`, `balanced_accuracy`, `train_accuracy`, `valid_loss`,
-    `n_weights`, `diverged_folds`, and `accuracy_fold_1` and so on.
+    Columns `number`, `model` (the family), one per hyperparameter of the grids (those with one
+    value too; empty where a family does not have it), `state`, `accuracy`, `accuracy_std`,
+    `balanced_accuracy`, `train_accuracy`, `valid_loss`, `n_weights`, `diverged_folds`, `reason`
+    (why it failed or what went wrong; empty if nothing did), and `accuracy_fold_1` and so on.
     """
     import pandas as pd
 
     n_folds = max((len(one.fold_accuracies) for one in results), default=0)
+    names = list(space.names)
+    names += [name for one in space.spaces.values() for name in one.fixed if name not in names]
     rows = []
     for one in results:
-        fixed = {name: encode(name, value) for name, value in space.fixed.items()}
-        row = {"number": one.number} | one.params | fixed
-        for name in ("state", "accuracy", "accuracy_std", "balanced_accuracy"):
-            row[name] = getattr(one, name)
-        for name in ("train_accuracy", "valid_loss", "n_weights", "diverged_folds"):
-            row[name] = getattr(one, name)
+        fixed = space.spaces[one.model].fixed
+        own = one.params | {name: encode(name, value) for name, value in fixed.items()}
+        row = {"number": one.number, "model": one.model} | {name: own.get(name) for name in names}
+        row |= {name: getattr(one, name) for name in _MEASURED}
         for fold in range(n_folds):
             accuracies = one.fold_accuracies
             row[f"accuracy_fold_{fold + 1}"] = accuracies[fold] if accuracies else np.nan
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    for name in names:
+        # Whole numbers stay whole beside families that do not have them.
+        if table[name].hasnans and all(isinstance(row[name], int | None) for row in rows):
+            table[name] = table[name].astype("Int64")
+    return table
 
 
 def curves_table(results: Sequence[CandidateResult]) -> pd.DataFrame:
@@ -58,119 +71,79 @@ def curves_table(results: Sequence[CandidateResult]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def checks(
-    best: CandidateResult,
-    results: Sequence[CandidateResult],
-    space: Space,
-    counts: Mapping[str, int],
-    single_features: Mapping[str, float],
-) -> list[dict[str, Any]]:
-    """Return what a careful reader would look for: `{"name", "ok", "text"}` each.
+def best_of(results: Sequence[CandidateResult]) -> CandidateResult:
+    """Return the most accurate; of equals the smaller model, then the lower number."""
+    return min(results, key=lambda one: one.rank)
+
+
+def describe_search(
+    space: SearchSpace, best: CandidateResult, found: Sequence[CandidateResult], *, planned: int
+) -> dict[str, Any]:
+    """Return the outcome of a search, the families from the best to the worst.
 
     Parameters
     ----------
+    space : SearchSpace
+        What was searched.
     best : CandidateResult
-        The winner.
-    results : sequence of CandidateResult
-        All of them.
-    space : Space
-        The hyperparameters.
-    counts : mapping of str to int
-        Songs per class, before balancing.
-    single_features : mapping of str to float
-        Balanced accuracy that each feature reaches alone.
+        The best of all.
+    found : sequence of CandidateResult
+        All that were tried.
+    planned : int
+        How many there would have been without an end of time.
+
+    Returns
+    -------
+    dict
+        `planned`, `varied`, `best`, the counts of `_counts`, and `families`: for each its name
+        `model`, `noun`, the counts, `varied`, `fixed`, `best` (None if no candidate is
+        complete) and `against_best`: how its best candidate stands to the best of all.
     """
-    return [
-        _edge(best, space),
-        _spread(best),
-        _gap(best),
-        _imbalance(counts),
-        _telltale(single_features),
-        _diverged(results),
-    ]
+    families = [_describe_family(name, space, best, found) for name in space.spaces]
+    by_rank = sorted(families, key=lambda one: -one["best"]["accuracy"] if one["best"] else 1.0)
+    return {
+        "planned": planned,
+        **_counts(found),
+        "varied": list(space.names),
+        "best": _without_curves(best),
+        "families": by_rank,
+    }
 
 
-def _check(name: str, ok: bool, text: str) -> dict[str, Any]:
-    return {"name": name, "ok": ok, "text": text}
+def _counts(found: Sequence[CandidateResult]) -> dict[str, int]:
+    states = [one.state for one in found]
+    return {"candidates": len(found)} | {
+        state: states.count(state) for state in ("complete", "pruned", "failed")
+    }
 
 
-def _edge(best: CandidateResult, space: Space) -> dict[str, Any]:
-    on_edge = []
-    for name, values in space.choices.items():
-        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-        if len(numbers) == len(values) > 1 and best.params[name] in (min(values), max(values)):
-            on_edge.append(f"{name} = {best.params[name]}")
-    for name, limits in space.ranges.items():
-        # A draw hardly ever hits the limit itself.
-        low, high = float(limits["low"]), float(limits["high"])
-        position = (best.params[name] - low) / (high - low) if high > low else 0.5
-        if limits.get("log"):
-            position = np.log(best.params[name] / low) / np.log(high / low) if high > low else 0.5
-        if not 0.05 < position < 0.95:
-            on_edge.append(f"{name} = {best.params[name]:.4g}")
-    text = (
-        f"The best value lies on the edge of its range: {', '.join(on_edge)}. Values beyond "
-        "it were not tried and may be better."
-        if on_edge
-        else "No best value lies on the edge of its range."
-    )
-    return _check("Edge of the ranges", not on_edge, text)
+def _without_curves(one: CandidateResult) -> dict[str, Any]:
+    return {name: value for name, value in one.to_dict().items() if name != "curves"}
 
 
-def _spread(best: CandidateResult) -> dict[str, Any]:
-    spread = max(best.fold_accuracies) - min(best.fold_accuracies)
-    ok = spread <= WIDE_SPREAD
-    words = "close together" if ok else "far apart; differences between candidates mean less"
-    return _check(
-        "Spread of the folds",
-        ok,
-        f"The winner's folds lie {100 * spread:.2f} points apart in accuracy: {words}.",
-    )
+def _describe_family(
+    model: str, space: SearchSpace, best: CandidateResult, found: Sequence[CandidateResult]
+) -> dict[str, Any]:
+    own = [one for one in found if one.model == model]
+    top = min(own, key=lambda one: one.rank, default=None)
+    complete = top is not None and top.state == "complete"
+    return {
+        "model": model,
+        "noun": family(model).noun,
+        **_counts(own),
+        "varied": list(space.spaces[model].names),
+        "fixed": {name: encode(name, v) for name, v in space.spaces[model].fixed.items()},
+        "best": _without_curves(top) if top and complete else None,
+        "against_best": _difference(top, best) if top and complete else None,
+    }
 
 
-def _gap(best: CandidateResult) -> dict[str, Any]:
-    gap = best.train_accuracy - best.balanced_accuracy
-    ok = gap <= LARGE_GAP
-    words = "no sign of overfitting" if ok else "it learned its training rows by heart"
-    return _check(
-        "Training against validation",
-        ok,
-        f"On balanced classes the winner is {100 * gap:+.2f} points better on its training "
-        f"rows than on the validation rows: {words}.",
-    )
-
-
-def _imbalance(counts: Mapping[str, int]) -> dict[str, Any]:
-    largest, smallest = max(counts, key=lambda n: counts[n]), min(counts, key=lambda n: counts[n])
-    ratio = counts[largest] / counts[smallest]
-    ok = ratio <= IMBALANCE
-    text = f"{largest} has {ratio:.1f} times as many songs as {smallest}"
-    more = "" if ok else "; look at balanced accuracy beside accuracy"
-    return _check("Class imbalance", ok, f"{text}{more}. Training rows were balanced.")
-
-
-def _telltale(single: Mapping[str, float]) -> dict[str, Any]:
-    name = max(single, key=lambda feature: single[feature])
-    ok = single[name] < TELLTALE
-    words = (
-        "no feature gives the label away"
-        if ok
-        else "it may have been made from the label, which would be a leak"
-    )
-    return _check(
-        "A feature that tells all",
-        ok,
-        f"The strongest feature alone, {name}, reaches {100 * single[name]:.1f} % balanced "
-        f"accuracy: {words}.",
-    )
-
-
-def _diverged(results: Sequence[CandidateResult]) -> dict[str, Any]:
-    numbers = [str(one.number) for one in results if one.diverged_folds]
-    text = (
-        f"The loss of these candidates became infinite in some fold: {', '.join(numbers)}. "
-        "Their accuracy is that of the last finite weights; try lower learning rates."
-        if numbers
-        else "No candidate diverged."
-    )
-    return _check("Divergence", not numbers, text)
+def _difference(one: CandidateResult, best: CandidateResult) -> dict[str, Any]:
+    """Return by how much a candidate's accuracy differs from the best, fold by fold."""
+    differences = np.subtract(one.fold_accuracies, best.fold_accuracies)
+    return {
+        "mean": float(differences.mean()),
+        "std": float(differences.std(ddof=1)),
+        "folds_behind": int((differences < 0).sum()),
+        "folds": len(differences),
+    }

@@ -116,6 +116,14 @@ class RunFolder(Folder):
         """The refitted winner."""
         return self.path / "model.safetensors"
 
+    @property
+    def complete(self) -> bool:
+        """Whether the run is finished, and its time was enough for every candidate."""
+        if not self.finished:
+            return False
+        search = read_json(self.metrics).get("search")
+        return search is None or search["candidates"] == search["planned"]
+
     def settings(self) -> Settings:
         """Read `config.toml`."""
         return from_mapping(read_toml(self.config), where=str(self.config))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from moodcore.tuning import study as studies
-from moodcore.tuning.candidate import CandidateResult, combine, pruned
+from moodcore.tuning.candidate import CandidateResult, combine, failed, pruned
 from moodcore.tuning.engine import Engine, FoldTask, Outcome
 from moodcore.tuning.heartbeat import Heartbeat
+from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan
 from moodcore.tuning.pruning import Judge, repeat_reports
+from moodcore.tuning.results import best_of
 from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import DEFAULT_TRIALS, Settings
-from moodcore.tuning.space import Params, Space, draw
+from moodcore.tuning.settings import Settings
+from moodcore.tuning.space import Params
 from moodcore.tuning.tasks import RunInterruptedError
 
 if TYPE_CHECKING:
@@ -52,7 +56,24 @@ class _OpenCandidate:
 
     number: int
     trial: optuna.Trial
+    drawn: Candidate
     outcomes: dict[int, Outcome] = field(default_factory=dict)
+    sent: int = 0
+    ended: bool = False
+
+    def is_settled(self) -> bool:
+        """Whether no other fold can change the candidate's result.
+
+        The reason of a failure is that of the first fold that fails, which must not depend on
+        which fold is the quickest.
+        """
+        for fold in range(len(self.outcomes)):
+            outcome = self.outcomes.get(fold)
+            if outcome is None:
+                return False
+            if outcome.pruned is not None or outcome.failed:
+                return True
+        return False
 
 
 class Search:
@@ -62,14 +83,14 @@ class Search:
     no decision rests on earlier results. Candidates of the grid and random sampler are drawn
     before any training and trained in any order. Where a decision rests on earlier results
     (TPE, pruners), candidates come one at a time, their folds in parallel, and the pruner
-    looks at the first fold only.
+    looks at the first fold only. A candidate that cannot be trained is recorded with its reason.
 
     Parameters
     ----------
     study : optuna.Study
         Where results are kept (see `moodcore.tuning.study.open_study`).
-    space : Space
-        The hyperparameters.
+    space : SearchSpace
+        The families and their hyperparameters.
     settings : Settings
         Of which `sampler`, `trials`, `pruner`, `folds`, `epochs` and `seed` count.
     engine : Engine
@@ -78,17 +99,21 @@ class Search:
         Set by someone else to end the search.
     listener : Listener
         Whoever shows progress.
+    minutes : float, optional
+        When they are over, no other candidate begins, and those in training are abandoned; but
+        the search goes on until one candidate is complete.
     """
 
     def __init__(
         self,
         study: optuna.Study,
-        space: Space,
+        space: SearchSpace,
         settings: Settings,
         *,
         engine: Engine,
         stop: threading.Event,
         listener: Listener,
+        minutes: float | None = None,
     ) -> None:
         self._study = study
         self._space = space
@@ -96,7 +121,8 @@ class Search:
         self._engine = engine
         self._stop = stop
         self._listener = listener
-        self._distributions = space.distributions()
+        self._seconds = math.inf if minutes is None else 60 * minutes
+        self._deadline = math.inf
         self._plan = plan(space, settings)
         self._total = n_candidates(space, settings)
         self._open: dict[int, _OpenCandidate] = {}
@@ -107,6 +133,8 @@ class Search:
     def run(self) -> list[CandidateResult]:
         """Train what has no result yet; returns all results in the order of candidates.
 
+        Where the time is over before the last candidate, there are fewer.
+
         Raises
         ------
         RunInterruptedError
@@ -114,10 +142,11 @@ class Search:
         """
         studies.close_stale(self._study)
         self._results = studies.finished(self._study)
+        self._deadline = time.monotonic() + self._seconds
         self._listener.search_started(self._total, len(self._results), self._settings.folds)
         try:
             with self._heartbeat:
-                while len(self._results) < self._total:
+                while len(self._results) < self._total and not self._is_over():
                     self._pass()
         finally:
             studies.release(self._study, self._open_trials())
@@ -135,30 +164,50 @@ class Search:
     def _pass(self) -> None:
         """Train the candidates that are free, or wait for those that others work on."""
         before = self._trained
-        self._engine.run(self._tasks(), self._fold_finished)
+        self._engine.run(self._tasks(), self._fold_finished, self._look_at_the_clock)
         self._adopt()
-        if self._trained > before or len(self._results) == self._total:
+        if self._trained > before or len(self._results) == self._total or self._is_over():
             return
         self._heartbeat.begin_for_others(studies.running(self._study))
         if self._stop.wait(_WAIT):
             raise RunInterruptedError
         studies.close_stale(self._study)
 
+    def _is_over(self) -> bool:
+        """Whether the time is over; never before one candidate is complete."""
+        if time.monotonic() < self._deadline:
+            return False
+        return any(one.state == "complete" for one in self._results.values())
+
+    def _look_at_the_clock(self) -> None:
+        if self._is_over():
+            for candidate in self._open.values():
+                self._end(candidate)
+
+    def _end(self, candidate: _OpenCandidate) -> None:
+        """End the training of a candidate, finished or not."""
+        if not candidate.ended:
+            candidate.ended = True
+            self._engine.cancel(candidate.number)
+
     def _tasks(self) -> Iterator[FoldTask]:
-        while candidate := self._next():
-            for fold in range(self._settings.folds):
-                yield self._task(candidate, fold)
+        while not self._is_over() and (candidate := self._next()):
+            while candidate.sent < self._settings.folds and not candidate.ended:
+                candidate.sent += 1
+                yield self._task(candidate, candidate.sent - 1)
+            # Where it was ended between two folds, nothing of it may be left to wait for.
+            self._close_if_done(candidate)
             if self._plan is None or self._settings.pruner != "none":
                 return
 
     def _next(self) -> _OpenCandidate | None:
         self._adopt()
-        trial = studies.open_next(self._study, self._total, self._params_of, self._distributions)
+        trial = studies.open_next(self._study, self._total, self._params_of)
         if trial is None:
             return None
-        number = trial.user_attrs["candidate"]
-        self._open[number] = _OpenCandidate(number, trial)
         self._heartbeat.begin(trial)
+        number = trial.user_attrs["candidate"]
+        self._open[number] = _OpenCandidate(number, trial, self._space.suggest(trial))
         return self._open[number]
 
     def _adopt(self) -> None:
@@ -170,46 +219,44 @@ class Search:
 
     def _params_of(self, number: int) -> Params:
         if self._plan is not None:
-            return self._plan[number]
+            return self._space.enqueued(self._plan[number])
         seed = derive(self._settings.seed, Stream.SAMPLER, number)
         studies.choose_by_tpe(self._study, seed)
-        return {}
+        return self._space.first(number)
 
     def _task(self, candidate: _OpenCandidate, fold: int) -> FoldTask:
-        settings = self._settings
-        drawn = self._space.decode(candidate.trial.params)
+        settings, model = self._settings, candidate.drawn.model
         watched = fold == 0 and settings.pruner != "none"
+        kin = model if self._space.joint else None
         return FoldTask(
             candidate.number,
             fold,
-            settings.model,
-            settings.family.arguments(settings.epochs, drawn),
+            model,
+            self._space.arguments(candidate.drawn, settings),
             derive(settings.seed, Stream.FIT, candidate.number, fold),
-            Judge.of(self._study) if watched else None,
+            Judge.of(self._study, kin) if watched else None,
         )
 
     def _fold_finished(self, task: FoldTask, outcome: Outcome) -> None:
         candidate = self._open[task.candidate]
         candidate.outcomes[task.fold] = outcome
-        if outcome.pruned is not None:
-            self._engine.cancel(candidate.number)
+        if candidate.is_settled():
+            self._end(candidate)
         self._listener.fold_finished()
-        if len(candidate.outcomes) == self._settings.folds:
-            self._candidate_finished(candidate)
+        self._close_if_done(candidate)
 
-    def _candidate_finished(self, candidate: _OpenCandidate) -> None:
+    def _close_if_done(self, candidate: _OpenCandidate) -> None:
+        """Write the result of a candidate once no fold of it is in training or to come."""
+        waited_for = candidate.sent if candidate.ended else self._settings.folds
+        if len(candidate.outcomes) < waited_for or candidate.number not in self._open:
+            return
         del self._open[candidate.number]
-        outcomes = [candidate.outcomes[fold] for fold in range(self._settings.folds)]
-        params = {name: candidate.trial.params[name] for name in self._space.names}
-        for one in outcomes:
+        for one in candidate.outcomes.values():
             repeat_reports(candidate.trial, one.reports)
-        curves = next((one.pruned for one in outcomes if one.pruned is not None), None)
-        if curves is not None:
-            found = pruned(candidate.number, params, curves)
-        else:
-            folds = [one.result for one in outcomes if one.result is not None]
-            found = combine(candidate.number, params, folds)
-        if studies.record(self._study, candidate.trial, found):
+        found = _result_of(candidate, self._settings.folds)
+        if found is None:
+            studies.release(self._study, [candidate.trial])
+        elif studies.record(self._study, candidate.trial, found):
             self._trained += 1
             self._keep(found)
 
@@ -219,20 +266,17 @@ class Search:
         self._listener.candidate_finished(found, best, len(self._results), self._total)
 
 
-def n_candidates(space: Space, settings: Settings) -> int:
-    """Return how many candidates a search tries."""
-    if settings.sampler == "grid":
-        return min(settings.trials or space.grid_size, space.grid_size)
-    return settings.trials or DEFAULT_TRIALS
-
-
-def plan(space: Space, settings: Settings) -> list[Params] | None:
-    """Return the candidates in their fixed order, or None where they depend on results."""
-    if settings.sampler == "tpe":
-        return None
-    return draw(space, settings, derive(settings.seed, Stream.SAMPLER))
-
-
-def best_of(results: Sequence[CandidateResult]) -> CandidateResult:
-    """Return the most accurate; of equals the smaller model, then the lower number."""
-    return min(results, key=lambda one: one.rank)
+def _result_of(candidate: _OpenCandidate, n_folds: int) -> CandidateResult | None:
+    """Return what the folds say together; None where the time ended one of them."""
+    number, drawn = candidate.number, candidate.drawn
+    results = []
+    for fold in range(n_folds):
+        outcome = candidate.outcomes.get(fold, Outcome())
+        if outcome.pruned is not None:
+            return pruned(number, drawn, outcome.pruned)
+        if outcome.failed:
+            return failed(number, drawn, outcome.failed)
+        if outcome.result is None:
+            return None
+        results.append(outcome.result)
+    return combine(number, drawn, results)

@@ -6,17 +6,20 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 from moodcore.tuning.families import FAMILIES, Family, family
 
 STUDIES = ("grid", "optimizers")
-MODELS = tuple(FAMILIES)
+#: What `model` is when candidates of every family stand in one search.
+ALL = "all"
+MODELS = (*FAMILIES, ALL)
 SAMPLERS = ("grid", "random", "tpe")
 PRUNERS = ("none", "median", "halving")
 DEFAULT_TRIALS = 24
+_EPOCHS = 300
 
 Kind = TypeVar("Kind")
 
@@ -49,8 +52,9 @@ class Settings:
         How many songs to use; None means all.
     features : str or tuple of str, default="published"
         `"published"`, `"all"`, `"uncorrelated"` (what `CorrelationFilter` leaves), or names.
-    model : {"mlp", "gbt", "svm", "linear-svm"}, default="mlp"
-        The family of models: the network, boosted trees or support vector machines.
+    model : {"mlp", "gbt", "svm", "linear-svm", "all"}, default="mlp"
+        The family of models: the network, boosted trees or support vector machines; or all of
+        them in one search.
     study : {"grid", "optimizers"}, default="grid"
         The whole experiment, or only the comparison of the network's optimizers.
     folds : int, default=5
@@ -61,14 +65,15 @@ class Settings:
     sampler : {"grid", "random", "tpe"}, default="grid"
         How Optuna picks candidates.
     trials : int or None, default=None
-        Candidates to try; None means the whole grid, or 24 when they are drawn.
+        Candidates to try; None means the whole grid, or 24 of each family when they are drawn.
     pruner : {"none", "median", "halving"}, default="none"
         How Optuna ends hopeless candidates early.
     seed : int, default=0
         What every random choice derives from, at least 0.
     grid : mapping of str to Any or None, default=None
         Hyperparameters of the model: a value, a list of choices, or a range
-        (`{low, high, log, step}`); None means the family's own grid.
+        (`{low, high, log, step}`); None means the family's own grid. With all families, a
+        table of these for each family, by its name; one that is missing has its own grid.
 
     Raises
     ------
@@ -93,7 +98,7 @@ class Settings:
     model: str = "mlp"
     study: str = "grid"
     folds: int = 5
-    epochs: int = 300
+    epochs: int = _EPOCHS
     sampler: str = "grid"
     trials: int | None = None
     pruner: str = "none"
@@ -119,26 +124,48 @@ class Settings:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} must be a whole number of at least {least}, got {value}")
-        if self.study == "optimizers" and not self.family.optimizers:
+        self._check_study_and_length()
+        object.__setattr__(self, "grid", complete_grid(self.model, self.grid))
+        if isinstance(self.features, list):
+            object.__setattr__(self, "features", tuple(self.features))
+
+    def _check_study_and_length(self) -> None:
+        members = [family(name) for name in self.families]
+        if self.study == "optimizers" and not (len(members) == 1 and members[0].optimizers):
             raise ConfigError(
                 f"study optimizers compares networks; model must be mlp, got {self.model}"
             )
-        if self.family.length is None and (self.epochs, self.pruner) != (300, "none"):
+        solved = all(member.length is None for member in members)
+        if solved and (self.epochs, self.pruner) != (_EPOCHS, "none"):
             raise ConfigError(
                 f"model {self.model} is solved, not trained in epochs: leave epochs "
                 f"({self.epochs}) and pruner ({self.pruner}) out"
             )
-        if self.grid is None:
-            object.__setattr__(self, "grid", dict(self.family.grid))
-        if not isinstance(self.grid, Mapping):
-            raise ConfigError(f"grid must be a table of hyperparameters, got {self.grid!r}")
-        if isinstance(self.features, list):
-            object.__setattr__(self, "features", tuple(self.features))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The names of the families whose candidates are tried."""
+        return tuple(FAMILIES) if self.model == ALL else (self.model,)
 
     @property
     def family(self) -> Family:
-        """What the experiment knows of the family of models."""
+        """What the experiment knows of the family of models; there is none for all of them."""
         return family(self.model)
+
+    def of(self, model: str) -> Settings:
+        """Return the settings of one of the families alone.
+
+        Examples
+        --------
+        >>> Settings(model="all", epochs=9).of("svm").grid["C"]
+        [1.0, 3.0, 10.0, 30.0]
+        """
+        if self.model != ALL:
+            return self
+        grid = (self.grid or {})[model]
+        if family(model).length is None:
+            return replace(self, model=model, grid=grid, epochs=_EPOCHS, pruner="none")
+        return replace(self, model=model, grid=grid)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON and TOML can hold them, without those that are None."""
@@ -147,6 +174,50 @@ class Settings:
             plain["features"] = list(self.features)
         plain["grid"] = dict(self.grid or {})
         return plain
+
+
+def complete_grid(model: str, grid: Any, changes: Mapping[str, Any] | None = None) -> Any:
+    """Return a grid, or the family's own where there is none, with some hyperparameters changed.
+
+    Parameters
+    ----------
+    model : str
+        A family, or "all", where grid and changes hold a table for each family.
+    grid : mapping of str to Any or None
+        As in `Settings`.
+    changes : mapping of str to Any, optional
+        Hyperparameters to put in the place of those of the grid.
+
+    Raises
+    ------
+    ConfigError
+        If they are not tables, or a table is for a family that does not exist.
+
+    Examples
+    --------
+    >>> complete_grid("svm", None, {"C": [2.0]})
+    {'C': [2.0], 'gamma': [0.05, 0.15, 0.5], 'kernel': 'rbf'}
+    """
+    if model not in MODELS:
+        raise unknown_name("model", str(model), MODELS)
+    for table in (grid, changes):
+        if table is not None and not isinstance(table, Mapping):
+            raise ConfigError(f"grid must be a table of hyperparameters, got {table!r}")
+    if model != ALL:
+        return dict(family(model).grid if grid is None else grid) | dict(changes or {})
+    for table in (grid or {}, changes or {}):
+        for name, value in table.items():
+            if name not in FAMILIES:
+                raise ConfigError(
+                    f"{unknown_name('grid: family', name, FAMILIES)}; with model all, "
+                    f"hyperparameters stand in the table of their family, such as [gbt]"
+                )
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"grid: {name} must be a table of hyperparameters, got {value!r}")
+    return {
+        name: complete_grid(name, (grid or {}).get(name), (changes or {}).get(name))
+        for name in FAMILIES
+    }
 
 
 def from_mapping(values: Mapping[str, Any], *, where: str = "settings") -> Settings:

@@ -281,3 +281,6 @@ def check_arguments(model: Family, arguments: Mapping[str, Any]) -> None:
             model.estimator()(**kept | short, random_state=0).fit(X, y)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"hyperparameters: {error}") from None
+    except MemoryError:
+        # Nothing is wrong with the request; the search records what this machine cannot train.
+        pass

@@ -167,27 +167,33 @@ def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 def finished(study: optuna.Study, known: Container[int] = ()) -> dict[int, CandidateResult]:
     """Return the results that the study holds, by candidate number, without those known."""
-    done = study.get_trials(deepcopy=False, states=_done())
     results = (
         CandidateResult(**trial.user_attrs["result"])
-        for trial in done
-        if trial.user_attrs["candidate"] not in known
+        for trial in study.get_trials(deepcopy=False)
+        if _has_result(trial) and trial.user_attrs["candidate"] not in known
     )
     return {result.number: result for result in sorted(results, key=lambda one: one.number)}
 
 
-def _done() -> tuple[optuna.trial.TrialState, ...]:
+def _has_result(trial: optuna.trial.FrozenTrial) -> bool:
+    """Whether the trial's candidate is done: trained, pruned, or impossible to train.
+
+    A failed trial without a result was given up, and its candidate is tried again.
+    """
     from optuna.trial import TrialState
 
-    return (TrialState.COMPLETE, TrialState.PRUNED)
+    if trial.state == TrialState.FAIL:
+        return bool(trial.user_attrs.get("result", {}).get("state") == "failed")
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def _taken(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the trials whose candidates have a result, or somebody who works on them."""
-    from optuna.trial import TrialState
-
-    states = (*_done(), TrialState.RUNNING, TrialState.WAITING)
-    return study.get_trials(deepcopy=False, states=states)
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if _has_result(trial) or not trial.state.is_finished()
+    ]
 
 
 def choose_by_tpe(study: optuna.Study, seed: int) -> None:
@@ -205,7 +211,6 @@ def open_next(
     study: optuna.Study,
     candidates: int,
     params_of: Callable[[int], Params],
-    distributions: Mapping[str, optuna.distributions.BaseDistribution],
 ) -> optuna.Trial | None:
     """Open a trial for the first candidate that has no result and nobody who works on it.
 
@@ -222,14 +227,12 @@ def open_next(
         How many there are.
     params_of : callable
         Gives the parameters of a candidate that are known before the sampler is asked.
-    distributions : mapping of str to BaseDistribution
-        The space.
 
     Returns
     -------
     optuna.Trial or None
-        With the candidate's number as user attribute `"candidate"`; None when every candidate is
-        taken.
+        With the candidate's number as user attribute `"candidate"`, before any parameter is
+        suggested; None when every candidate is taken.
     """
     from optuna.trial import TrialState
 
@@ -244,7 +247,7 @@ def open_next(
         with warnings.catch_warnings():
             # Optuna expects heartbeats of its own loop only; ours come from `Heartbeat`.
             warnings.filterwarnings("ignore", message="Heartbeat of storage")
-            trial = study.ask(dict(distributions))
+            trial = study.ask()
         if _is_ours(study, trial):
             return trial
         study.tell(trial, state=TrialState.FAIL)
@@ -286,8 +289,9 @@ def record(study: optuna.Study, trial: optuna.Trial, result: CandidateResult) ->
         trial.set_user_attr("result", result.to_dict())
     except UpdateFinishedTrialError:
         return False
-    if result.state == "pruned":
-        study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
-    else:
+    if result.state == "complete":
         study.tell(trial, result.accuracy, skip_if_finished=True)
+    else:
+        states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+        study.tell(trial, state=states[result.state], skip_if_finished=True)
     return True

@@ -66,8 +66,11 @@ class TaskPool:
         self,
         tasks: Iterator[tuple[Any, Callable[[], Any]]],
         finished: Callable[[Any, Any], None],
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
         """Run every task and hand each result to `finished(key, result)`, in this thread.
+
+        `waiting` is called in this thread several times a second.
 
         Raises
         ------
@@ -94,6 +97,7 @@ class TaskPool:
                     done, _ = wait(open_tasks, timeout=_POLL, return_when=FIRST_COMPLETED)
                     if self._stop.is_set():
                         raise RunInterruptedError
+                    waiting()
                     for future in done:
                         finished(open_tasks.pop(future), future.result())
             except BaseException:

@@ -95,7 +95,10 @@ def _candidates(run: RunData) -> pd.DataFrame | None:
     )
     kept = [name for name in ranked.columns if not name.startswith("accuracy_fold")]
     shares = [name for name in kept if "accuracy" in name]
-    table = ranked[kept]
+    table = ranked[kept].dropna(axis="columns", how="all")
+    alone = table["model"].nunique() == 1
+    if alone:
+        table = table.drop(columns="model")
     # What is the same for all, and nothing to worry about, is left out.
     if (table["state"] == "complete").all():
         table = table.drop(columns="state")
@@ -115,7 +118,7 @@ def _candidates(run: RunData) -> pd.DataFrame | None:
         "balanced_accuracy": "balanced %",
         "train_accuracy": "training %",
         "valid_loss": "loss",
-        "n_weights": run.family.learned,
+        "n_weights": run.family.learned if alone else "numbers learned",
     }
     return table.rename(columns=names)
 

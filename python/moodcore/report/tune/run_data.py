@@ -25,7 +25,7 @@ class RunData:
     trials, curves : DataFrame or None
         The tables; None where the run made no search.
     shown : DataFrame or None
-        The trials with every column that the pictures need.
+        The trials of that family, with every column that the pictures need.
     correlation : DataFrame
         Of the features.
     epoch_losses, update_losses : dict of str to ndarray
@@ -33,7 +33,7 @@ class RunData:
     config : str
         Text of `config.toml`.
     family : Family
-        Of the models.
+        Of the models; the winner's, where there are several.
     """
 
     metrics: dict[str, Any]
@@ -54,7 +54,7 @@ def read_run(folder: RunFolder) -> RunData:
 
     metrics = read_json(folder.metrics)
     searched = metrics["study"] == "grid"
-    models = family(metrics["settings"]["model"])
+    models = family(metrics["model"].get("family", metrics["settings"]["model"]))
     trials = pd.read_csv(folder.trials, dtype={"hidden_sizes": str}) if searched else None
     columns = ["optimizer", "epoch_loss", "update_loss"]
     compared = "optimizers" in metrics
@@ -64,7 +64,7 @@ def read_run(folder: RunFolder) -> RunData:
         timing=read_json(folder.timing),
         trials=trials,
         curves=pd.read_parquet(folder.curves) if searched else None,
-        shown=None if trials is None else _with_defaults(trials, models),
+        shown=None if trials is None else _with_defaults(trials, models, metrics),
         correlation=pd.DataFrame(metrics["preprocessing"]["correlation"]).T,
         epoch_losses={
             n: np.asarray(v) for n, v in zip(runs.optimizer, runs.epoch_loss, strict=True)
@@ -77,11 +77,18 @@ def read_run(folder: RunFolder) -> RunData:
     )
 
 
-def _with_defaults(trials: pd.DataFrame, models: Family) -> pd.DataFrame:
+def _with_defaults(trials: pd.DataFrame, models: Family, metrics: dict[str, Any]) -> pd.DataFrame:
     """Add what the pictures compare candidates by, also where all have the same value."""
+    import pandas as pd
+
     from moodcore.tuning.space import encode
 
+    own = trials[trials["model"] == metrics["model"]["family"]].dropna(axis="columns", how="all")
+    # Beside families without it, a column of whole numbers is read as one of fractions.
+    for name in own.columns.intersection([models.rate, *models.layout]):
+        if pd.api.types.is_float_dtype(own[name]) and (own[name] % 1 == 0).all():
+            own = own.assign(**{name: own[name].astype(int)})
     defaults = models.estimator()().get_params()
     needed = (models.rate, *models.layout)
-    missing = {n: encode(n, defaults[n]) for n in needed if n not in trials.columns}
-    return trials.assign(**missing)
+    missing = {n: encode(n, defaults[n]) for n in needed if n not in own.columns}
+    return own.assign(**missing)

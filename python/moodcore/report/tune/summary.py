@@ -34,7 +34,9 @@ def title(metrics: Mapping[str, Any]) -> str:
     """Return the heading of the page."""
     if metrics["study"] == "optimizers":
         return "Three optimizers on one network"
-    noun = family(metrics["settings"]["model"]).noun
+    if len(metrics["search"]["families"]) > 1:
+        return "Which emotion is in a song? The search among all families of models"
+    noun = family(metrics["model"]["family"]).noun
     article = "an" if noun[0] in "aeiou" else "a"
     return f"Which emotion is in a song? The search for {article} {noun}"
 
@@ -60,15 +62,14 @@ def outcome(metrics: Mapping[str, Any]) -> list[str]:
     if metrics["study"] == "optimizers":
         return _optimizer_sentences(metrics)
     test, best, search = metrics["test"], metrics["search"]["best"], metrics["search"]
-    noun = family(metrics["settings"]["model"]).noun
-    params = ", ".join(f"{name} {value}" for name, value in best["params"].items())
-    chosen = f"with {params} " if params else ""
+    noun = family(metrics["model"]["family"]).noun
     logistic = metrics["baselines"]["logistic regression"]
     found.append(
-        f"Of {search['candidates']} candidates the {noun} {chosen}was best: "
-        f"{percent(best['accuracy'])} of the validation songs right (standard deviation over "
-        f"the folds {100 * best['accuracy_std']:.2f} points)."
+        f"Of {search['candidates']} candidates {_ended_early(search)}the {noun} {_chosen(best)}was "
+        f"best: {percent(best['accuracy'])} of the validation songs right (standard deviation "
+        f"over the folds {100 * best['accuracy_std']:.2f} points)."
     )
+    found += family_sentences(metrics)
     found.append(
         f"Trained again on the whole training part, it puts {percent(test['accuracy'])} of "
         f"{test['n_rows']:,} songs that it never saw into their class; with all classes equally "
@@ -86,6 +87,57 @@ def outcome(metrics: Mapping[str, Any]) -> list[str]:
     if concerns:
         found.append(f"Worth a look before relying on it: {', '.join(concerns).lower()}.")
     return found
+
+
+def _ended_early(search: Mapping[str, Any]) -> str:
+    if search["candidates"] == search["planned"]:
+        return ""
+    return f"(of {search['planned']} planned; the time was over before the others were tried) "
+
+
+def _chosen(best: Mapping[str, Any]) -> str:
+    params = ", ".join(f"{name} {value}" for name, value in best["params"].items())
+    return f"with {params} " if params else ""
+
+
+def family_sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """Return how the best candidate of each family stands to the best of all.
+
+    Empty where the search had one family only.
+    """
+    families = metrics["search"]["families"]
+    if len(families) == 1:
+        return []
+    found = []
+    for one in families:
+        if one["model"] == metrics["model"]["family"]:
+            continue
+        if one["best"] is None:
+            tried = f"{one['candidates']} tried" if one["candidates"] else "none was tried"
+            found.append(f"No {one['noun']} could be trained to its end ({tried}).")
+            continue
+        found.append(
+            f"The best {one['noun']} {_chosen(one['best'])}reaches "
+            f"{percent(one['best']['accuracy'])}, {_behind(one['against_best'])}."
+        )
+    return [
+        *found,
+        "Candidates were chosen on the folds that they are compared on here, which flatters the "
+        "family with more of them; moodcore compare --tune gives each fold a search of its own.",
+    ]
+
+
+def _behind(against: Mapping[str, Any]) -> str:
+    """Say how far a candidate is behind the best, and whether folds agree on it."""
+    points = -100 * against["mean"]
+    behind, folds = against["folds_behind"], against["folds"]
+    if points == 0:
+        return "as the best of all"
+    where = f"behind it in {behind} of {folds} folds"
+    # A difference within two deviations of its own between folds may be chance.
+    unsure = abs(against["mean"]) <= 2 * against["std"]
+    words = ": too little to tell them apart" if unsure else ""
+    return f"{points:.2f} points behind the best of all, {where}{words}"
 
 
 def importance_sentence(metrics: Mapping[str, Any]) -> str:

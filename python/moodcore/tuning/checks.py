@@ -1,0 +1,169 @@
+"""What a careful reader would look for in the results of a search, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from moodcore.tuning.candidate import CandidateResult
+from moodcore.tuning.plan import SearchSpace
+from moodcore.tuning.space import Space
+
+# Above these the report speaks up: shares of rows, except the ratio of class sizes.
+WIDE_SPREAD = 0.02
+LARGE_GAP = 0.05
+IMBALANCE = 1.5
+TELLTALE = 0.9
+# So many failures are told with their reason.
+_LISTED = 5
+
+
+def checks(
+    best: CandidateResult,
+    results: Sequence[CandidateResult],
+    space: SearchSpace,
+    counts: Mapping[str, int],
+    single_features: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """Return what a careful reader would look for: `{"name", "ok", "text"}` each.
+
+    Parameters
+    ----------
+    best : CandidateResult
+        The winner.
+    results : sequence of CandidateResult
+        All of them.
+    space : SearchSpace
+        The families and their hyperparameters.
+    counts : mapping of str to int
+        Songs per class, before balancing.
+    single_features : mapping of str to float
+        Balanced accuracy that each feature reaches alone.
+    """
+    return [
+        _edge(best, results, space),
+        _spread(best),
+        _gap(best),
+        _imbalance(counts),
+        _telltale(single_features),
+        _diverged(results),
+        _failed(results),
+    ]
+
+
+def _check(name: str, ok: bool, text: str) -> dict[str, Any]:
+    return {"name": name, "ok": ok, "text": text}
+
+
+def _edge(
+    best: CandidateResult, results: Sequence[CandidateResult], space: SearchSpace
+) -> dict[str, Any]:
+    tops = {best.model: best}
+    for one in sorted(results, key=lambda one: one.rank):
+        if one.state == "complete":
+            tops.setdefault(one.model, one)
+    found = {model: _on_edge(top, space.spaces[model]) for model, top in tops.items()}
+    listed = [
+        ", ".join(places) + (f" ({model})" if space.joint else "")
+        for model, places in found.items()
+        if places
+    ]
+    which = "The best value of a family lies" if space.joint else "The best value lies"
+    text = (
+        f"{which} on the edge of its range: {'; '.join(listed)}. Values beyond it were not tried "
+        "and may be better."
+        if listed
+        else "No best value lies on the edge of its range."
+    )
+    return _check("Edge of the ranges", not listed, text)
+
+
+def _on_edge(best: CandidateResult, space: Space) -> list[str]:
+    """Return the hyperparameters whose best value is the first or last that could be tried."""
+    on_edge = []
+    for name, values in space.choices.items():
+        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        if len(numbers) == len(values) > 1 and best.params[name] in (min(values), max(values)):
+            on_edge.append(f"{name} = {best.params[name]}")
+    for name, limits in space.ranges.items():
+        # A draw hardly ever hits the limit itself.
+        low, high = float(limits["low"]), float(limits["high"])
+        position = (best.params[name] - low) / (high - low) if high > low else 0.5
+        if limits.get("log"):
+            position = np.log(best.params[name] / low) / np.log(high / low) if high > low else 0.5
+        if not 0.05 < position < 0.95:
+            on_edge.append(f"{name} = {best.params[name]:.4g}")
+    return on_edge
+
+
+def _spread(best: CandidateResult) -> dict[str, Any]:
+    spread = max(best.fold_accuracies) - min(best.fold_accuracies)
+    ok = spread <= WIDE_SPREAD
+    words = "close together" if ok else "far apart; differences between candidates mean less"
+    return _check(
+        "Spread of the folds",
+        ok,
+        f"The winner's folds lie {100 * spread:.2f} points apart in accuracy: {words}.",
+    )
+
+
+def _gap(best: CandidateResult) -> dict[str, Any]:
+    gap = best.train_accuracy - best.balanced_accuracy
+    ok = gap <= LARGE_GAP
+    words = "no sign of overfitting" if ok else "it learned its training rows by heart"
+    return _check(
+        "Training against validation",
+        ok,
+        f"On balanced classes the winner is {100 * gap:+.2f} points better on its training "
+        f"rows than on the validation rows: {words}.",
+    )
+
+
+def _imbalance(counts: Mapping[str, int]) -> dict[str, Any]:
+    largest, smallest = max(counts, key=lambda n: counts[n]), min(counts, key=lambda n: counts[n])
+    ratio = counts[largest] / counts[smallest]
+    ok = ratio <= IMBALANCE
+    text = f"{largest} has {ratio:.1f} times as many songs as {smallest}"
+    more = "" if ok else "; look at balanced accuracy beside accuracy"
+    return _check("Class imbalance", ok, f"{text}{more}. Training rows were balanced.")
+
+
+def _telltale(single: Mapping[str, float]) -> dict[str, Any]:
+    name = max(single, key=lambda feature: single[feature])
+    ok = single[name] < TELLTALE
+    words = (
+        "no feature gives the label away"
+        if ok
+        else "it may have been made from the label, which would be a leak"
+    )
+    return _check(
+        "A feature that tells all",
+        ok,
+        f"The strongest feature alone, {name}, reaches {100 * single[name]:.1f} % balanced "
+        f"accuracy: {words}.",
+    )
+
+
+def _diverged(results: Sequence[CandidateResult]) -> dict[str, Any]:
+    numbers = [str(one.number) for one in results if one.diverged_folds]
+    text = (
+        f"The loss of these candidates became infinite in some fold: {', '.join(numbers)}. "
+        "Their accuracy is that of the last finite weights; try lower learning rates."
+        if numbers
+        else "No candidate diverged."
+    )
+    return _check("Divergence", not numbers, text)
+
+
+def _failed(results: Sequence[CandidateResult]) -> dict[str, Any]:
+    failures = [f"{one.number} ({one.reason})" for one in results if one.state == "failed"]
+    more = f"; and {len(failures) - _LISTED} more, in trials.csv" if len(failures) > _LISTED else ""
+    text = (
+        f"These candidates could not be trained: {'; '.join(failures[:_LISTED])}{more}. The best "
+        "was chosen among the others."
+        if failures
+        else "Every candidate could be trained."
+    )
+    return _check("Failed candidates", not failures, text)

@@ -1,0 +1,145 @@
+"""What a search tries: the families, their hyperparameters, and the candidates in their order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from moodcore.tuning.families import family
+from moodcore.tuning.seeds import Stream, derive
+from moodcore.tuning.settings import DEFAULT_TRIALS, Settings
+from moodcore.tuning.space import Params, Space, draw, parse
+
+if TYPE_CHECKING:
+    import optuna
+
+#: The hyperparameter of a joint search that says which family the others are of.
+MODEL = "model"
+# In a joint search TPE is given so many candidates of each family before it chooses among them.
+_FIRST_OF_EACH = 2
+
+
+class Candidate(NamedTuple):
+    """One candidate: its family, and the encoded hyperparameters that differ between candidates."""
+
+    model: str
+    params: Params
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The hyperparameters of every family in a search.
+
+    In Optuna's study those of a joint search stand under the family, as in `gbt.max_leaves`,
+    below one more hyperparameter, `model`: a conditional space.
+
+    Attributes
+    ----------
+    spaces : mapping of str to Space
+        By the name of the family.
+    """
+
+    spaces: Mapping[str, Space]
+
+    @property
+    def joint(self) -> bool:
+        """Whether there are several families."""
+        return len(self.spaces) > 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hyperparameters that differ between candidates of some family."""
+        return tuple(dict.fromkeys(name for one in self.spaces.values() for name in one.names))
+
+    def suggest(self, trial: optuna.Trial) -> Candidate:
+        """Let the trial's sampler choose; what was enqueued with the trial stands."""
+        models = list(self.spaces)
+        model = trial.suggest_categorical(MODEL, models) if self.joint else models[0]
+        space = self.spaces[model]
+        params: Params = {}
+        for name, values in space.choices.items():
+            params[name] = trial.suggest_categorical(self._key(model, name), values)
+        for name, limits in space.ranges.items():
+            whole = isinstance(limits["low"], int) and isinstance(limits["high"], int)
+            suggest: Any = trial.suggest_int if whole else trial.suggest_float
+            params[name] = suggest(self._key(model, name), **limits)
+        return Candidate(model, params)
+
+    def enqueued(self, candidate: Candidate) -> Params:
+        """Return the candidate as Optuna enqueues it."""
+        model, params = candidate
+        keyed = {self._key(model, name): value for name, value in params.items()}
+        return {MODEL: model} | keyed if self.joint else keyed
+
+    def _key(self, model: str, name: str) -> str:
+        return f"{model}.{name}" if self.joint else name
+
+    def arguments(self, candidate: Candidate, settings: Settings) -> Params:
+        """Return the arguments of the candidate's class."""
+        model, params = candidate
+        return family(model).arguments(settings.epochs, self.spaces[model].decode(params))
+
+    def first(self, number: int) -> Params:
+        """Return what of candidate `number` is fixed when TPE chooses the rest.
+
+        Chance alone could leave a family out of the candidates from which TPE begins to learn.
+        """
+        models = list(self.spaces)
+        if not self.joint or number >= _FIRST_OF_EACH * len(models):
+            return {}
+        return {MODEL: models[number % len(models)]}
+
+
+def search_space(settings: Settings) -> SearchSpace:
+    """Read and check the hyperparameters of every family.
+
+    Raises
+    ------
+    ConfigError
+        As `moodcore.tuning.space.parse`.
+    """
+    grids = {name: settings.of(name).grid or {} for name in settings.families}
+    return SearchSpace(
+        {name: parse(grid, sampler=settings.sampler, model=name) for name, grid in grids.items()}
+    )
+
+
+def n_candidates(space: SearchSpace, settings: Settings) -> int:
+    """Return how many candidates a search tries."""
+    if settings.sampler == "grid":
+        whole = sum(one.grid_size for one in space.spaces.values())
+        return min(settings.trials or whole, whole)
+    return settings.trials or DEFAULT_TRIALS * len(space.spaces)
+
+
+def plan(space: SearchSpace, settings: Settings) -> list[Candidate] | None:
+    """Return the candidates in their fixed order, or None where they depend on results.
+
+    Families take turns, so that a search that is ended early has tried all of them.
+    """
+    if settings.sampler == "tpe":
+        return None
+    drawn = []
+    for index, (model, share) in enumerate(_shares(space, settings).items()):
+        # A family alone is drawn with the seed that it always had.
+        seed = derive(settings.seed, Stream.SAMPLER, *([index] if space.joint else []))
+        alone = replace(settings.of(model), trials=share) if share else None
+        params = draw(space.spaces[model], alone, seed) if alone else []
+        drawn.append([Candidate(model, one) for one in params])
+    turns = itertools.zip_longest(*drawn)
+    return [one for turn in turns for one in turn if one is not None]
+
+
+def _shares(space: SearchSpace, settings: Settings) -> dict[str, int]:
+    """Return how many candidates each family gets: the same, as far as its grid has them."""
+    grid = settings.sampler == "grid"
+    left = n_candidates(space, settings)
+    shares = dict.fromkeys(space.spaces, 0)
+    while left:
+        for model in shares:
+            if left and not (grid and shares[model] == space.spaces[model].grid_size):
+                shares[model] += 1
+                left -= 1
+    return shares

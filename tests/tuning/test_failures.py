@@ -1,0 +1,97 @@
+"""Candidates that cannot be trained are recorded with their reason, and the search goes on."""
+
+import pandas as pd
+import pytest
+
+from moodcore.tuning.experiment import RunFailedError
+from moodcore.tuning.settings import Settings
+from moodcore.tuning.tasks import RunInterruptedError
+
+RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "model.safetensors")
+# Weights are for the classes of the songs, which are not known before they are read.
+BAD = {"7": 2.0}
+
+
+def small(**changes):
+    grid = {
+        "hidden_sizes": [[4]],
+        "learning_rate": [0.02, 0.05],
+        "class_weight": ["balanced", BAD],
+    }
+    return Settings(**{"songs": 400, "folds": 2, "epochs": 3, "grid": grid} | changes)
+
+
+def test_a_failed_candidate_stands_in_the_table(run, tmp_path):
+    metrics, listener = run(tmp_path, small())
+    trials = pd.read_csv(tmp_path / "trials.csv")
+    assert sorted(listener.finished) == [0, 1, 2, 3]
+    lost = trials[trials["state"] == "failed"]
+    assert lost["class_weight"].to_list() == ['{"7": 2.0}'] * 2
+    assert lost["reason"].str.contains("fold 1: ValueError: .*class_weight").all()
+    assert lost["accuracy"].isna().all()
+    assert trials["reason"].isna().sum() == 2
+    search = metrics["search"]
+    assert (search["candidates"], search["complete"], search["failed"]) == (4, 2, 2)
+    assert search["best"]["params"]["class_weight"] == "balanced"
+    check = next(one for one in metrics["checks"] if one["name"] == "Failed candidates")
+    assert not check["ok"] and "class_weight" in check["text"]
+
+
+def test_failures_do_not_depend_on_jobs_or_interruption(run, tmp_path):
+    wanted = small(sampler="tpe", trials=6)
+    run(tmp_path / "one", wanted)
+    with pytest.raises(RunInterruptedError):
+        run(tmp_path / "two", wanted, jobs=3, after=4)
+    _, listener = run(tmp_path / "two", wanted, jobs=3)
+    # Those that failed are not tried again.
+    assert listener.done_before == 4
+    states = pd.read_csv(tmp_path / "one" / "trials.csv")["state"]
+    assert {"complete", "failed"} == set(states)
+    for name in RESULTS:
+        one, two = ((tmp_path / path / name).read_bytes() for path in ("one", "two"))
+        assert one == two, name
+
+
+def test_the_reason_is_that_of_the_first_fold_that_fails(run, tmp_path, monkeypatch):
+    from threading import Event
+
+    from moodcore.tuning import engine
+
+    fit, second_failed = engine.fit_fold, Event()
+
+    def fit_fold(kin, arguments, fold, seed, listeners):
+        if arguments["learning_rate"] == 0.02:
+            return fit(kin, arguments, fold, seed, listeners)
+        first = fold is folds[0]
+        if first:
+            assert second_failed.wait(60)
+        else:
+            second_failed.set()
+        raise MemoryError("first" if first else "second")
+
+    folds = kept_folds(monkeypatch)
+    monkeypatch.setattr(engine, "fit_fold", fit_fold)
+    run(tmp_path, small(grid={"hidden_sizes": [[4]], "learning_rate": [0.02, 0.05]}), jobs=2)
+    trials = pd.read_csv(tmp_path / "trials.csv")
+    assert trials["reason"].to_list()[1] == "fold 1: out of memory: first"
+
+
+def kept_folds(monkeypatch):
+    """Keep the folds that the experiment makes."""
+    from moodcore.tuning import experiment
+
+    make, kept = experiment.make_folds, []
+
+    def make_folds(*arguments):
+        kept.extend(make(*arguments))
+        return kept
+
+    monkeypatch.setattr(experiment, "make_folds", make_folds)
+    return kept
+
+
+def test_all_failed_says_why(run, tmp_path):
+    grid = {"hidden_sizes": [[4]], "class_weight": BAD}
+    with pytest.raises(RunFailedError, match=r"every candidate failed; the first, number 0 \(mlp"):
+        run(tmp_path, small(grid=grid))
+    assert not (tmp_path / "metrics.json").exists()
