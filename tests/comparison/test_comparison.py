@@ -1,6 +1,8 @@
 """Comparisons of any table: no leakage, the same for everybody, nothing lost."""
 
 import json
+import os
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 from three_moods import make_table
 
@@ -21,6 +25,7 @@ from moodcore.comparison.running import FolderStore, MemoryStore, Silent, run_tr
 from moodcore.comparison.settings import ComparisonSettings, Plan
 from moodcore.comparison.trainings import Contest, Training, fresh_model, train
 from moodcore.tuning.data import load, split_rows
+from moodcore.tuning.experiment import RunFailedError
 from moodcore.tuning.folds import cut
 
 EVERYBODY = {
@@ -291,6 +296,38 @@ def test_categories_and_missing_values():
     found = compare(X, y, models=["svm", "gbt"], folds=2, repeats=1, curve_sizes=0, random_state=0)
     assert not len(found.failures)
     assert (found.summary.set_index("model").loc[["SVM", "GBT"], "accuracy"] > 0.6).all()
+
+
+class NeedsRows(DecisionTreeClassifier):
+    """Fails where there are few rows."""
+
+    def fit(self, X, y):
+        if len(y) < 150:
+            raise ValueError(f"{len(y)} rows are too few")
+        return super().fit(X, y)
+
+
+def test_a_failure_on_part_of_the_rows_costs_a_curve_and_no_more():
+    X, y = make_table(400)
+    models = {"needs rows": NeedsRows(random_state=0)}
+    found = compare(X, y, models=models, folds=2, repeats=1, curve_sizes=2, random_state=0)
+    assert len(found.failures) == 2
+    assert found.unusable == set()
+    assert found.summary["accuracy"].notna().all()
+    assert "needs rows" in set(found.pairs["first"]) | set(found.pairs["second"])
+    mine = found.learning_curves[found.learning_curves["model"] == "needs rows"]
+    assert mine["accuracy"].isna().tolist() == [True, False]
+    assert any("its curve is not whole" in sentence for sentence in found.sentences())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
+def test_a_killed_process_is_explained(table, tmp_path):
+    kill = FunctionTransformer(lambda X: os.kill(os.getpid(), signal.SIGKILL))
+    killer = make_pipeline(kill, DecisionTreeClassifier())
+    entrants = table_entrants({"killer": killer}, Plan(), baselines=False)
+    contest = contest_of(*table, entrants)
+    with pytest.raises(RunFailedError, match="fewer jobs need less"):
+        run_trainings(contest, FolderStore(tmp_path), n_jobs=2, listener=Silent())
 
 
 class Broken(ClassifierMixin, BaseEstimator):

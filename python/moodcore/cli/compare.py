@@ -183,6 +183,7 @@ def _settings(
 
 def _run(run: Any, folder: Any, songs: Any, *, as_json: bool) -> int:
     from moodcore.report.compare import build, summary
+    from moodcore.tuning.experiment import RunFailedError
     from moodcore.tuning.run_folder import read_json
 
     if folder.finished:
@@ -193,9 +194,11 @@ def _run(run: Any, folder: Any, songs: Any, *, as_json: bool) -> int:
         try:
             found = run.run(folder, songs)
         except KeyboardInterrupt:
-            click.echo("interrupted; finished trainings are kept. To go on:", err=True)
-            click.echo(f"  moodcore compare --resume {shlex.quote(str(folder.path))}", err=True)
+            _say_how_to_go_on("interrupted", folder)
             return ExitCode.INTERRUPTED
+        except RunFailedError:
+            _say_how_to_go_on("not finished", folder)
+            raise
     run.listener.stage("writing the report")
     build(folder)
     if as_json:
@@ -205,3 +208,8 @@ def _run(run: Any, folder: Any, songs: Any, *, as_json: bool) -> int:
         click.echo(summary(found))
         click.echo(f"report: {folder.report}")
     return ExitCode.DONE
+
+
+def _say_how_to_go_on(why: str, folder: Any) -> None:
+    click.echo(f"{why}; finished trainings are kept. To go on:", err=True)
+    click.echo(f"  moodcore compare --resume {shlex.quote(str(folder.path))}", err=True)

@@ -62,7 +62,7 @@ class Comparison:
         """The entrants, the most accurate over the folds first; those that failed last."""
         mean = self.scores.groupby("model", sort=False)["accuracy"].mean()
         order = {one.name: place for place, one in enumerate(self.contest.entrants)}
-        failed = set(self.failures["model"])
+        failed = self.unusable
 
         def rank(one: Entrant) -> tuple[bool, float, int]:
             return one.name in failed, -float(mean[one.name]), order[one.name]
@@ -104,6 +104,15 @@ class Comparison:
             if output.failure is not None
         ]
         return pd.DataFrame(rows, columns=["model", "where", "why"])
+
+    @cached_property
+    def unusable(self) -> frozenset[str]:
+        """The entrants that cannot be compared: a training for a fold or for the test failed."""
+        return frozenset(
+            self.contest.by_key[one.model].name
+            for one, output in self.outputs.items()
+            if output.failure is not None and one.stage != "curve"
+        )
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -181,7 +190,7 @@ class Comparison:
         `verdict` is "better" where the corrected p-value over the folds is below 0.05, "test only"
         where only that on the test rows is, else "no difference".
         """
-        usable = [one.name for one in self.entrants if one.name not in set(self.failures["model"])]
+        usable = [one.name for one in self.entrants if one.name not in self.unusable]
         by_name = {one.name: one for one in self.entrants}
         accuracies = {str(name): part["accuracy"] for name, part in self.scores.groupby("model")}
         right = {name: self._test(by_name[name]).labels == self.test_codes for name in usable}

@@ -112,6 +112,11 @@ def run_trainings(
         Processes, as in scikit-learn.
     listener : Listener
         Whoever shows progress.
+
+    Raises
+    ------
+    RunFailedError
+        If a process was killed; what was finished is in the store.
     """
     trainings = contest.trainings()
     found = {one: output for one in trainings if (output := store.get(one)) is not None}
@@ -130,10 +135,21 @@ def run_trainings(
 def _outputs(
     contest: Contest, trainings: list[Training], n_jobs: int | None
 ) -> Iterator[tuple[Training, Output]]:
+    from concurrent.futures.process import BrokenProcessPool
+
     from joblib import Parallel, delayed
 
+    from moodcore.tuning.experiment import RunFailedError
+
     work: Any = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    yield from work(delayed(_numbered)(contest, one) for one in trainings)
+    try:
+        yield from work(delayed(_numbered)(contest, one) for one in trainings)
+    except BrokenProcessPool:
+        # Nobody is left to say which training it was.
+        raise RunFailedError(
+            "a process that trained was ended from outside, perhaps because memory ran out; fewer "
+            "jobs need less of it"
+        ) from None
 
 
 def _numbered(contest: Contest, training: Training) -> tuple[Training, Output]:

@@ -89,7 +89,7 @@ class SongComparison:
             contest, FolderStore(folder.trainings), n_jobs=self.jobs, listener=self.listener
         )
         comparison = Comparison(contest, trained, tuple(names_of(songs.y)))
-        if len(set(comparison.failures["model"])) == len(contest.entrants):
+        if len(comparison.unusable) == len(contest.entrants):
             from moodcore.tuning.experiment import RunFailedError
 
             raise RunFailedError(f"no model could be trained: {comparison.failures.iloc[0]['why']}")

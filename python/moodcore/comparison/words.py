@@ -220,12 +220,15 @@ def _failed(comparison: Comparison) -> str:
     failures = comparison.failures
     if not len(failures):
         return ""
-    first = failures.iloc[0]
-    names = _listed(list(dict.fromkeys(failures["model"])))
-    return (
-        f"Not compared, because {len(failures)} of its trainings failed: {names} "
-        f"({first['where']}: {first['why']})."
-    )
+    parts = []
+    for name, mine in failures.groupby("model", sort=False):
+        first = mine.iloc[0]
+        left_out = name in comparison.unusable
+        result = "so it is not compared" if left_out else "so its curve is not whole"
+        parts.append(
+            f"{len(mine)} trainings of {name} failed, {result} ({first['where']}: {first['why']})"
+        )
+    return f"{_capital('; '.join(parts))}."
 
 
 def _capital(name: str) -> str:
