@@ -14,10 +14,9 @@ import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
+from moodcore.cli.run_options import run_options
 from moodcore.comparison.settings import COMBINATIONS, MODELS, ComparisonSettings
 from moodcore.tuning.settings import read_toml, settings_of
-
-_FOLDER = click.Path(path_type=Path)
 
 
 @click.command("compare", short_help="Compare the families of models, and say how sure that is.")
@@ -86,25 +85,7 @@ _FOLDER = click.Path(path_type=Path)
     help="What such a search tries: a table for each family, [gbt] and so on, with a value or a "
     "list of choices for each hyperparameter.",
 )
-@click.option("--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]")
-@click.option(
-    "--config",
-    "config_file",
-    type=options.INPUT_FILE,
-    metavar="FILE.toml",
-    help="Settings of an earlier run (its config.toml); other options go before it.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Processes; the results do not depend on it.  [default: all processors]",
-)
-@click.option(
-    "--out", type=_FOLDER, metavar="FOLDER", help="New folder for the run.  [default: runs/<time>]"
-)
-@click.option("--resume", type=_FOLDER, metavar="RUN", help="Go on with an interrupted run.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and the time it would take.")
+@run_options
 @options.as_json
 @options.debug
 def command(

@@ -13,8 +13,7 @@ import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
-
-_FOLDER = click.Path(path_type=Path)
+from moodcore.cli.run_options import run_options
 
 
 @click.command("features", short_help="Measure what features are worth, and what dropping costs.")
@@ -50,25 +49,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option(
     "--repeats", type=int, metavar="N", help="How often each feature is shuffled.  [default: 5]"
 )
-@click.option("--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]")
-@click.option(
-    "--config",
-    "config_file",
-    type=options.INPUT_FILE,
-    metavar="FILE.toml",
-    help="Settings of an earlier run (its config.toml); other options go before it.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads; the results do not depend on it.  [default: all processors]",
-)
-@click.option(
-    "--out", type=_FOLDER, metavar="FOLDER", help="New folder for the run.  [default: runs/<time>]"
-)
-@click.option("--resume", type=_FOLDER, metavar="RUN", help="Go on with an interrupted run.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and the time it would take.")
+@run_options
 @options.as_json
 @options.debug
 def command(

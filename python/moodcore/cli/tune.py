@@ -14,6 +14,7 @@ import click
 
 from moodcore.cli import machines, options
 from moodcore.cli.exit_codes import ExitCode
+from moodcore.cli.run_options import run_options
 from moodcore.tuning.settings import (
     MODELS,
     PRUNERS,
@@ -24,8 +25,6 @@ from moodcore.tuning.settings import (
     from_mapping,
     read_toml,
 )
-
-_FOLDER = click.Path(path_type=Path)
 
 
 @click.command("tune", short_help="Search the best model, test it, and leave a report.")
@@ -79,25 +78,7 @@ _FOLDER = click.Path(path_type=Path)
     type=options.Choice(STUDIES),
     help="The whole experiment, or only the network's optimizers.  [default: grid]",
 )
-@click.option("--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]")
-@click.option(
-    "--config",
-    "config_file",
-    type=options.INPUT_FILE,
-    metavar="FILE.toml",
-    help="Settings of an earlier run (its config.toml); other options go before it.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads; the results do not depend on it.  [default: all processors]",
-)
-@click.option(
-    "--out", type=_FOLDER, metavar="FOLDER", help="New folder for the run.  [default: runs/<time>]"
-)
-@click.option("--resume", type=_FOLDER, metavar="RUN", help="Go on with an interrupted run.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and the time it would take.")
+@run_options
 @machines.options
 @options.as_json
 @options.debug
