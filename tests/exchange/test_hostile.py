@@ -164,6 +164,64 @@ def test_mutated_files(data, tmp_path):
         tracemalloc.stop()
 
 
+ODD = [
+    None,
+    True,
+    -1,
+    3,
+    2**31,
+    2**70,
+    1e308,
+    float("nan"),
+    "",
+    "x",
+    "1000000",
+    [],
+    {},
+    [[1]],
+    [None],
+]
+
+
+@st.composite
+def odd_documents(draw):
+    """XGBoost's document with one or two of its values replaced."""
+    document = json.loads(FILES["json"])
+    for _ in range(draw(st.integers(1, 2))):
+        place = document
+        while True:
+            keys = sorted(place) if isinstance(place, dict) else range(len(place))
+            key = draw(st.sampled_from(list(keys)))
+            deeper = isinstance(place[key], dict | list) and len(place[key]) > 0
+            if not deeper or draw(st.integers(0, 5)) == 0:
+                break
+            place = place[key]
+        place[key] = draw(st.sampled_from(ODD))
+        if not isinstance(document.get("learner"), dict) or not document["learner"]:
+            break
+    return document
+
+
+@given(document=odd_documents(), binary=st.booleans())
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_documents_with_odd_values(document, binary, tmp_path):
+    if binary and "1180591620717411303424" not in json.dumps(document):
+        data = ubjson.encode(document)
+    else:
+        data = json.dumps(document).encode()
+    tracemalloc.start()
+    try:
+        with np.errstate(all="ignore"):
+            read(data, tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def tree_of(document):
     return document["learner"]["gradient_booster"]["model"]["trees"][0]
 
@@ -239,7 +297,7 @@ def test_the_error_says_where(change, told, tmp_path):
         (b"shrinkage=1\n", b"shrinkage=1\nshrinkage=1\n", "shrinkage comes twice"),
         (b"end of trees", b"", '"end of trees" is missing'),
         (b"tree_sizes=1 1", b"tree_sizes=1", "tree_sizes tells of 1 trees, the file has 2"),
-        (b"max_feature_idx=1", b"max_feature_idx=999999999", "max_feature_idx must be 0 to"),
+        (b"max_feature_idx=1", b"max_feature_idx=999999999", "max_feature_idx must be below"),
         (b"sigmoid:1", b"sigmoid:0", "sigmoid must be above 0"),
         (b"version=v4", b"version=v9", "version must be v3 or v4, got 'v9'"),
         (b"decision_type=10 1", b"decision_type=4 8", "zero counts as missing in some splits"),
@@ -283,7 +341,7 @@ def test_the_error_of_a_libsvm_file_says_where(start, line, told, tmp_path):
     at = lines.index("SV") + 2 if start == "vector" else own[0]
     lines[at] = line
     path = tmp_path / "bad.model"
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join([*lines, ""]))
     with pytest.raises(ModelFileError) as caught:
         exchange.load(path)
     assert told in str(caught.value)

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from moodcore import _core
 from moodcore._table_schema import TableSchema
-from moodcore.exchange.forest import Forest, core_arrays
+from moodcore.exchange.core_trees import core_arrays
+from moodcore.exchange.forest import Forest
 from moodcore.gbt import GBT
 
 

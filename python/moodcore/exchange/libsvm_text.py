@@ -104,6 +104,8 @@ def read_libsvm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
         lines = data.decode().splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"the file must be text: {error}") from error
+    if not data.endswith(b"\n"):
+        raise ValueError("the last line has no end: the file is truncated")
     stripped = [line.strip() for line in lines]
     if "SV" not in stripped:
         raise ValueError('the line "SV" is missing: the file is no model of libsvm, or truncated')
@@ -222,16 +224,15 @@ def _read_vectors(
         width = max(width, *entries[-1][0], 0) if entries[-1][0] else width
     # A forged column number must not claim the memory of a table that is nearly empty.
     told = sum(len(columns) for columns, _ in entries)
-    if width == 0 or width * len(rows) > 2**24 + 1000 * told:
+    if width == 0 or width * len(rows) > 2**22 + 100 * told:
         raise ValueError(f"{width} columns are too many, or none, for {told} values")
-    vectors = np.zeros((len(rows), width))
-    for vector, (columns, values) in zip(vectors, entries, strict=True):
-        vector[np.array(columns, dtype=np.intp) - 1] = values
+    vectors = np.zeros((len(rows), width), dtype=np.float32)
     with np.errstate(over="ignore"):
-        single = vectors.astype(np.float32)
-    if not np.isfinite(single).all():
+        for vector, (columns, values) in zip(vectors, entries, strict=True):
+            vector[np.array(columns, dtype=np.intp) - 1] = values
+    if not np.isfinite(vectors).all():
         raise ValueError("values must fit single precision (at most 3.4e38 in size)")
-    return coefs, single
+    return coefs, vectors
 
 
 def _read_entries(pairs: list[str]) -> tuple[list[int], list[float]]:

@@ -19,7 +19,9 @@ from moodcore.exchange.forest import Forest, Tree
 _VERSIONS = ("v3", "v4")
 _CATEGORY, _DEFAULT_LEFT = 1, 2
 _NONE, _ZERO, _NAN = 0, 1, 2
-_MOST_FEATURES = 2**24
+_MOST_FEATURES = 2**20
+# Words of 32 bits that name the categories of a split.
+_MOST_WORDS = 2**15
 # Parameters with a number for each split and for each leaf.
 _SPLITS = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child")
 
@@ -135,7 +137,9 @@ class _Head:
         self.n_outputs = _whole(fields, "num_tree_per_iteration")
         self.n_features = _whole(fields, "max_feature_idx") + 1
         if not 0 < self.n_features <= _MOST_FEATURES:
-            raise ValueError(f"max_feature_idx must be 0 to 2^24, got {self.n_features - 1}")
+            raise ValueError(
+                f"max_feature_idx must be below {_MOST_FEATURES}, got {self.n_features - 1}"
+            )
         self.averaged = "average_output" in fields
         name, *settings = fields.get("objective", "").split() or [""]
         told = dict(setting.partition(":")[::2] for setting in settings)
@@ -244,6 +248,8 @@ def _categories(
         if not 0 <= place < len(bounds) - 1 or place != int(place):
             raise ValueError(f"split {split} names categories {place} of {len(bounds) - 1}")
         own = words[bounds[int(place)] : bounds[int(place) + 1]]
+        if len(own) > _MOST_WORDS:
+            raise ValueError(f"split {split} has categories above {32 * _MOST_WORDS}")
         bits = own[:, np.newaxis] >> np.arange(32) & 1
         found[split] = tuple(np.flatnonzero(bits.ravel()).astype(np.float64).tolist())
     return found

@@ -17,6 +17,8 @@ from moodcore.exchange.xgboost_writer import LABELS
 
 # What prediction makes of margins is the logistic function or the softmax.
 _TWO_CLASSES = ("binary:logistic", "binary:logitraw", "reg:logistic")
+# A file tells how many columns there are in a few digits; they must not claim all memory.
+_MOST_FEATURES = 2**20
 _MORE_CLASSES = ("multi:softprob", "multi:softmax")
 
 
@@ -100,8 +102,8 @@ class _Head:
                 f"objective must be one of {known}, with a fitting num_class, "
                 f"got {self.objective!r} with num_class {n_classes}"
             )
-        if not 0 < self.n_features < 2**24:
-            raise ValueError(f"num_feature must be 1 to 2^24, got {self.n_features}")
+        if not 0 < self.n_features <= _MOST_FEATURES:
+            raise ValueError(f"num_feature must be 1 to {_MOST_FEATURES}, got {self.n_features}")
         if _whole(params, "num_target", default=1) > 1:
             raise ValueError(f"num_target must be 1, got {params['num_target']}")
         self.base = self._margins(str(params.get("base_score", "5E-1")))
@@ -150,11 +152,17 @@ def _read_forest(model: Mapping[str, Any], head: _Head, drop: NDArray[np.float32
         if any(tree.output != -1 for tree in trees):
             raise ValueError("trees must all have a number a leaf, or all one a class")
         return Forest(trees, head.base, 1, head.n_features)
-    by_output = [[tree for tree in trees if tree.output == at] for at in range(head.n_outputs)]
-    counts = [len(own) for own in by_output]
-    if len(set(counts)) > 1 or sum(counts) != len(trees):
-        raise ValueError(f"each class must have as many trees, got {counts}")
-    rounds = [tree for together in zip(*by_output, strict=True) for tree in together]
+    told_outputs = np.array([tree.output for tree in trees], dtype=np.int64)
+    if (told_outputs == -1).any():
+        raise ValueError("trees must all have a number a leaf, or all one a class")
+    counts = np.bincount(told_outputs, minlength=head.n_outputs)
+    if (counts != counts[0]).any():
+        raise ValueError(
+            f"each class must have as many trees, got {counts.min()} to {counts.max()}"
+        )
+    # One tree of each class after another, where several trees of a class stand together.
+    order = np.argsort(told_outputs, kind="stable").reshape(head.n_outputs, -1).T.ravel()
+    rounds = [trees[at] for at in order.tolist()]
     return Forest(rounds, head.base, head.n_outputs, head.n_features)
 
 
