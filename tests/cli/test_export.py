@@ -32,8 +32,8 @@ def test_models_of_others_become_ours(folder, moodcore):
     assert done.code == 0, done.err
     X, _ = songs.synthesize(50, random_state=1)
     model, again = load(folder / "trees.safetensors"), load(folder / "again.safetensors")
-    single = X[list(again.feature_names_in_)].astype(np.float32)
-    assert (again.predict(single) == model.predict(single.astype(np.float64))).all()
+    X = X[list(again.feature_names_in_)]
+    np.testing.assert_allclose(again.predict_proba(X), model.predict_proba(X), rtol=0, atol=1e-6)
     assert again.provenance_["format"] == "xgboost-json"
 
 
@@ -55,7 +55,11 @@ def test_the_machine_alone(folder, moodcore):
         (["trees.safetensors", "x", "--format", "lightgbm"], "lightgbm is not written"),
         (["machine.safetensors", "x.json"], "XGBoost's format holds boosted trees, GBT, got SVM"),
         (["trees.safetensors", "x.model"], "libsvm's file holds an SVM, got GBT"),
-        (["trees.safetensors", "x.c", "--inputs", "columns"], "options of ONNX, not of c"),
+        (
+            ["trees.safetensors", "x.c", "--inputs", "columns"],
+            "inputs is an option of ONNX, not of c",
+        ),
+        (["trees.safetensors", "x.rs", "--dtype", "float32"], "dtype is an option of onnx"),
         (["none.safetensors", "x.c"], "none.safetensors"),
         (["readme", "x.c"], "none of the formats that are read"),
         (["damaged.json", "x.c"], "damaged.json: XGBoost, JSON"),

@@ -114,7 +114,7 @@ def test_xgboost_predicts_the_same_from_what_we_write(ending, strategy, n_classe
     X, y, new = table
     ours = GBT(30, random_state=0, multi_strategy=strategy).fit(X, np.minimum(y, n_classes - 1))
     rows = new.astype(np.float32)
-    theirs = booster_of(ours, tmp_path, ending)
+    theirs = booster_of(ours, tmp_path, ending, dtype="float32")
     np.testing.assert_allclose(predict(theirs, rows), ours.predict_proba(rows), rtol=0, atol=1e-6)
     wrapped = xgboost.XGBClassifier()
     wrapped.load_model(tmp_path / f"written.{ending}")
@@ -126,7 +126,7 @@ def test_there_and_back_keeps_labels_names_and_predictions(ending, song_rows, tm
     X, y, new = song_rows
     names = np.array(["sad", "happy", "energetic", "calm"])
     model = GBT(10, random_state=0, early_stopping_rounds=3).fit(X, names[y])
-    exchange.export(model, tmp_path / f"model.{ending}")
+    exchange.export(model, tmp_path / f"model.{ending}", dtype="float32")
     again = exchange.load(tmp_path / f"model.{ending}")
     assert again.classes_.tolist() == model.classes_.tolist()
     assert list(again.feature_names_in_) == list(X.columns)
@@ -146,18 +146,26 @@ def test_early_stopping_of_xgboost_is_kept(table, tmp_path):
     np.testing.assert_allclose(ours.predict_proba(new), theirs.predict_proba(new), atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("n_classes", [4, 2])
-def test_scaling_goes_into_the_thresholds(n_classes, song_rows, tmp_path):
+def test_scaling_goes_into_the_thresholds(n_classes, dtype, song_rows, tmp_path):
     model = song_model("trees", song_rows, n_classes)
-    new = song_rows[2][list(model.feature_names_in_)].astype(np.float32)
-    theirs = booster_of(model, tmp_path, "json")
+    new = song_rows[2][list(model.feature_names_in_)].astype(dtype)
+    theirs = booster_of(model, tmp_path, "json", dtype=dtype)
     expected = model.predict_proba(new.astype(np.float64))
+    # Songs have few decimals, and many lie on a threshold.
     np.testing.assert_allclose(predict(theirs, new), expected, rtol=0, atol=1e-6)
     alone = exchange.load(tmp_path / "written.json")
     assert (alone.predict(new) == model.predict(new.astype(np.float64))).all()
-    scaled = model[:-1].transform(new.astype(np.float64)).astype(np.float32)
-    theirs = booster_of(model, tmp_path, "ubj", classifier_only=True)
-    np.testing.assert_allclose(predict(theirs, scaled), model[-1].predict_proba(scaled), atol=1e-6)
+
+
+def test_the_classifier_alone_takes_scaled_rows(song_rows, tmp_path):
+    model = song_model("trees", song_rows)
+    new = song_rows[2][list(model.feature_names_in_)]
+    scaled = model[:-1].transform(new).astype(np.float32)
+    theirs = booster_of(model, tmp_path, "ubj", classifier_only=True, dtype="float32")
+    expected = model[-1].estimator_.predict_proba(scaled)
+    np.testing.assert_allclose(predict(theirs, scaled), expected, rtol=0, atol=1e-6)
 
 
 def test_categories_are_refused_both_ways(mixed_table, tmp_path):
@@ -202,6 +210,19 @@ def test_below_says_what_at_most_says(threshold, x):
     for value in values:
         if np.isfinite(value):
             assert (np.float32(value) < below) == (value <= threshold)
+
+
+@given(
+    digits=st.integers(-999_999, 999_999),
+    power=st.integers(-9, 3),
+    away=st.sampled_from([-1, 0, 1]),
+)
+@settings(max_examples=150)
+def test_numbers_of_few_digits_go_the_right_way_in_double_precision(digits, power, away):
+    x = float(f"{digits}e{power}")
+    threshold = x if away == 0 else np.nextafter(x, away * np.inf)
+    below = below_of(threshold, dtype="float64")
+    assert (np.float32(x) < below) == (x <= threshold)
 
 
 @given(

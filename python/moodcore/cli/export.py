@@ -36,7 +36,7 @@ from moodcore.cli.exit_codes import ExitCode
     type=click.Choice(["float64", "float32"]),
     default="float64",
     show_default=True,
-    help="ONNX: type of the numbers that come in.",
+    help="ONNX and XGBoost: type of the numbers that come in.",
 )
 @options.debug
 def command(model: Path, output: Path, format_: str | None, **given: Any) -> int:

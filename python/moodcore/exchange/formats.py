@@ -51,6 +51,9 @@ FORMATS = {
     )
 }
 
+# Formats that have to know the type of the numbers that come in.
+_TYPED = ("onnx", "xgboost-json", "xgboost-ubjson")
+
 
 def export(
     model: Any,
@@ -79,7 +82,8 @@ def export(
         For ONNX: one input with all columns, or one a column by its name. None takes the tensor,
         unless a column holds text.
     dtype : {"float64", "float32"}, default="float64"
-        For ONNX: the type of the numbers that come in.
+        For ONNX and XGBoost: the type of the numbers that come in. XGBoost rounds them to single
+        precision; see :doc:`/exchange`.
 
     Raises
     ------
@@ -111,9 +115,15 @@ def export(
 
         save(model, path)
         return
-    options = {"inputs": inputs, "dtype": dtype} if chosen.name == "onnx" else {}
-    if chosen.name != "onnx" and (inputs is not None or dtype != "float64"):
-        raise ValueError(f"inputs and dtype are options of ONNX, not of {chosen.name}")
+    options: dict[str, Any] = {"dtype": dtype}
+    if chosen.name == "onnx":
+        options["inputs"] = inputs
+    elif inputs is not None:
+        raise ValueError(f"inputs is an option of ONNX, not of {chosen.name}")
+    if dtype not in ("float64", "float32"):
+        raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
+    if dtype != "float64" and chosen.name not in _TYPED:
+        raise ValueError(f"dtype is an option of {', '.join(_TYPED)}, not of {chosen.name}")
     write_bytes(path, _content(model, path, chosen, classifier_only, options))
 
 
@@ -127,8 +137,8 @@ def _content(
     if chosen.name.startswith("xgboost"):
         from moodcore.exchange.xgboost_writer import write_xgboost
 
-        return write_xgboost(model, binary=chosen.name == "xgboost-ubjson",
-                             classifier_only=classifier_only)  # fmt: skip
+        binary = chosen.name == "xgboost-ubjson"
+        return write_xgboost(model, binary=binary, classifier_only=classifier_only, **options)
     from moodcore.exchange.computation import computation_of
 
     computation = computation_of(model, classifier_only=classifier_only)

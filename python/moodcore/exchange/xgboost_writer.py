@@ -17,7 +17,7 @@ from moodcore.exchange.computation import Computation, computation_of, flat_part
 from moodcore.exchange.fitted_trees import labels_as_text
 from moodcore.exchange.folding import folded_forest
 from moodcore.exchange.forest import Forest, Tree
-from moodcore.exchange.thresholds import below_of
+from moodcore.exchange.thresholds import Dtype, below_of
 
 # The version whose reader every later one still is; newer fields have defaults.
 _VERSION = [2, 1, 0]
@@ -26,7 +26,9 @@ LABELS = "moodcore_classes"
 _NO_PARENT = 2**31 - 1
 
 
-def write_xgboost(model: Any, *, binary: bool = False, classifier_only: bool = False) -> bytes:
+def write_xgboost(
+    model: Any, *, binary: bool = False, classifier_only: bool = False, dtype: Dtype = "float64"
+) -> bytes:
     """Write fitted trees as XGBoost does.
 
     Parameters
@@ -37,12 +39,14 @@ def write_xgboost(model: Any, *, binary: bool = False, classifier_only: bool = F
         UBJSON in place of JSON.
     classifier_only : bool, default=False
         Leave out what a pipeline does before its classifier.
+    dtype : {"float64", "float32"}, default="float64"
+        What rows will be before XGBoost rounds them.
 
     Returns
     -------
     bytes
-        The file: the rounds that predict. Thresholds are rounded so that rows of single precision
-        go the same ways.
+        The file: the rounds that predict. Thresholds are rounded as
+        :func:`moodcore.exchange.thresholds.below_of` says.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def write_xgboost(model: Any, *, binary: bool = False, classifier_only: bool = F
                 "only. ONNX, C and Rust hold categories"
             )
         # XGBoost takes the right child to follow the left one.
-        values = _tree_values(tree.in_order(by_level=True), number, forest.n_features)
+        values = _tree_values(tree.in_order(by_level=True), (number, forest.n_features), dtype)
         trees.append((values, tree.output))
     document = _document(computation, trees, forest)
     return ubjson.encode(document) if binary else _as_json(document)
@@ -83,10 +87,11 @@ def _with_base(forest: Forest) -> list[Tree]:
     return trees
 
 
-def _tree_values(tree: Tree, number: int, n_features: int) -> dict[str, Any]:
+def _tree_values(tree: Tree, place: tuple[int, int], dtype: Dtype) -> dict[str, Any]:
+    number, n_features = place
     leaf, count = tree.is_leaf, len(tree.feature)
     value = tree.value[:, 0].astype(np.float32)
-    condition = np.where(leaf, value, below_of(np.where(leaf, 0.0, tree.threshold)))
+    condition = np.where(leaf, value, below_of(np.where(leaf, 0.0, tree.threshold), dtype=dtype))
     parents = np.full(count, _NO_PARENT, dtype=np.int32)
     for children in (tree.left, tree.right):
         parents[children[~leaf]] = np.flatnonzero(~leaf)
