@@ -92,7 +92,8 @@ def score(
     rejected : path, optional
         Where rejected rows are listed; by default beside each result, as `<result>.rejected.csv`.
     scheduler : str, optional
-        Address of a Dask scheduler whose workers score the files of a folder.
+        Address of a Dask scheduler, such as `tcp://HOST:8786`, whose workers score the files of a
+        folder; they must see both folders under the same names.
     watcher : Watcher, optional
         Whoever shows progress.
 
@@ -111,6 +112,11 @@ def score(
     """
     from moodcore.platform import thread_count
 
+    if scheduler is not None:
+        from moodcore.tuning.dask_engine import check_address, check_scheduler
+
+        check_address(scheduler)
+        check_scheduler(scheduler)
     watcher = watcher or Silent()
     out = None if output is None else Path(output)
     task = Task(
@@ -131,6 +137,10 @@ def score(
         raise CatalogueError("rejected rows of a folder are listed beside each result")
     pairs = results_of(sources, out, None if kind is None else check_kind(kind))
     claim(out, _mark(model, task), resume=resume)
+    if scheduler is not None:
+        from moodcore.catalogue.cluster import score_on_cluster
+
+        return score_on_cluster(task, pairs, scheduler, watcher)
     account = Account()
     for one in score_folder(task, pairs, watcher):
         account.add(one)

@@ -93,6 +93,9 @@ def score_one(task: Task, source: Source, result: Path, watcher: Watcher) -> Acc
     if result.exists():
         return Account(n_skipped_files=1)
     result.parent.mkdir(parents=True, exist_ok=True)
+    # What a process left behind that was killed over this file.
+    for stale in result.parent.glob(f".{result.name}.*"):
+        stale.unlink(missing_ok=True)
     try:
         return score_file(task, source, result, rejected_path(result), watcher)
     except CatalogueError as error:

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 ENGINES = ("local", "dask")
+scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Dask scheduler for --engine dask, such as tcp://HOST:8786.",
+)
+engine = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    help="Who works: threads of this process, or Dask workers.  [default: local]",
+)
 _NAMES = ("storage", "study_name", "worker", "engine", "scheduler")
 # What a worker has no use for: it leaves no files, and its settings are those of the study.
 _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
@@ -29,17 +40,8 @@ _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
 def options(command: Command) -> Command:
     """Add the options to a command; `Machines.take` reads them."""
     for option in (
-        click.option(
-            "--scheduler",
-            metavar="ADDRESS",
-            help="Dask scheduler for --engine dask, such as tcp://HOST:8786.",
-        ),
-        click.option(
-            "--engine",
-            type=click.Choice(ENGINES),
-            default="local",
-            help="Who trains: threads of this process, or Dask workers.  [default: local]",
-        ),
+        scheduler,
+        engine,
         click.option(
             "--worker",
             is_flag=True,
@@ -108,7 +110,7 @@ class Machines:
             raise click.UsageError(f"--worker goes without {option.replace('_', '-')}")
         return cls(
             Storage.of_url(url, name) if url else None,
-            _scheduler(found["engine"], found["scheduler"]),
+            chosen_scheduler(found["engine"], found["scheduler"]),
             found["worker"],
         )
 
@@ -140,7 +142,8 @@ def _kept(resumed: Path | None) -> dict[str, Any]:
     return read_json(path) if path and path.is_file() else {}
 
 
-def _scheduler(engine: str, scheduler: str | None) -> str | None:
+def chosen_scheduler(engine: str, scheduler: str | None) -> str | None:
+    """Return the scheduler to use, or None for this process alone; checks its address."""
     if engine == "local":
         if scheduler is not None:
             raise click.UsageError("--scheduler goes with --engine dask")

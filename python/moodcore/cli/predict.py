@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from moodcore.cli import options
+from moodcore.cli import machines, options
 from moodcore.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 )
 @click.option("--rejected", type=options.INPUT_FILE, metavar="FILE",
               help="Where to list rejected rows.  [default: PATH.rejected.csv]")  # fmt: skip
+@machines.scheduler
+@machines.engine
 @options.as_json
 @options.debug
 def command(model: Path, songs: str, out: Path | None, as_json: bool, **given: Any) -> int:
@@ -68,6 +70,7 @@ def command(model: Path, songs: str, out: Path | None, as_json: bool, **given: A
 
     if as_json and out is None:
         raise click.UsageError("--json writes to stdout, and so would the songs; give --out")
+    given["scheduler"] = machines.chosen_scheduler(given.pop("engine"), given["scheduler"])
     with make_rows_progress() as progress:
         account = score(model, songs, out, watcher=progress, **given)
     if as_json:

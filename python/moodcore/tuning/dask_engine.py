@@ -61,7 +61,7 @@ def check_scheduler(address: str) -> None:
     ConnectionError
         If it does not, or has none; says what to start.
     """
-    with _connected(address) as client:
+    with connected(address) as client:
         if not client.nthreads():
             raise ConnectionError(
                 f"the Dask scheduler at {address} has no workers; start one: dask worker {address}"
@@ -69,7 +69,14 @@ def check_scheduler(address: str) -> None:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Client]:
+def connected(address: str) -> Iterator[Client]:
+    """Give a client of the scheduler; what goes wrong is said in words.
+
+    Raises
+    ------
+    ConnectionError
+        When no scheduler answers, or it goes away; says what to start.
+    """
     import distributed
 
     # What it has to say to a person comes from us.
@@ -131,7 +138,7 @@ class DaskEngine:
         self._alone_since: float | None = None
 
     def __enter__(self) -> Self:
-        self._connection = _connected(self._address)
+        self._connection = connected(self._address)
         self._client: Client = self._connection.__enter__()
         return self
 

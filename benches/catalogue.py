@@ -1,0 +1,134 @@
+"""Scoring a catalogue: rows a second beside LightGBM and ONNX Runtime, and where the time goes.
+
+    pip install '.[bench,onnx]' && python benches/catalogue.py [--rows 10000000]
+
+First the models alone, on rows in memory, two threads each, contestants in turns: boosted trees of
+100 rounds and 31 leaves a class beside LightGBM's of the same size, and the 16-16 network beside
+ONNX Runtime on its exported graph. Then the whole command on a Parquet file of as many songs, with
+the busy time of its parts, which overlap.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from moodcore import GBT, MLP, catalogue, songs
+
+THREADS, PART, ROUNDS = 2, 500_000, 3
+
+
+def made(n_rows: int) -> tuple[pd.DataFrame, np.ndarray]:
+    X, y = songs.synthesize(n_rows, random_state=0)
+    return X[list(songs.FEATURES)], np.asarray(y)
+
+
+def timed(call: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def beside(name: str, ours: Callable[[], Any], theirs: Callable[[], Any], n_rows: int) -> None:
+    """Time two calls in turns; the second is the peer's."""
+    ours(), theirs()
+    pairs = [(timed(ours), timed(theirs)) for _ in range(ROUNDS)]
+    ratios = [other / own for own, other in pairs]
+    rate = n_rows / statistics.median(own for own, _ in pairs) / 1e6
+    print(
+        f"{name}: ours {rate:.2f} million rows a second, {statistics.median(ratios):.1f} times as "
+        f"many ({min(ratios):.1f} to {max(ratios):.1f})"
+    )
+
+
+def trees(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
+    from lightgbm import LGBMClassifier
+
+    ours = GBT(100, max_leaves=31, n_jobs=THREADS, random_state=0).fit(X, y)
+    theirs = LGBMClassifier(n_estimators=100, num_leaves=31, n_jobs=THREADS, verbose=-1).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        beside("GBT beside LightGBM", lambda: in_parts(ours.predict_proba, rows),
+               lambda: in_parts(theirs.predict_proba, rows), len(rows))  # fmt: skip
+
+
+def networks(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
+    import onnxruntime
+    from moodcore.exchange import export
+
+    ours = MLP((16, 16), epochs=3, n_jobs=THREADS, random_state=0).fit(X, y)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    with tempfile.TemporaryDirectory() as folder:
+        export(ours, f"{folder}/network.onnx")
+        session = onnxruntime.InferenceSession(f"{folder}/network.onnx", options)
+    (given,) = session.get_inputs()
+    wanted = [one.name for one in session.get_outputs()]
+    beside("MLP beside ONNX Runtime", lambda: in_parts(ours.predict_proba, rows),
+           lambda: in_parts(lambda part: session.run(wanted, {given.name: part}), rows),
+           len(rows))  # fmt: skip
+
+
+def in_parts(predict: Callable[[np.ndarray], Any], rows: np.ndarray) -> None:
+    for start in range(0, len(rows), PART):
+        predict(rows[start : start + PART])
+
+
+def whole(X: pd.DataFrame, y: np.ndarray, n_rows: int) -> None:
+    """Score a file of so many songs, whose rows repeat with other uris."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "songs.parquet"
+        write_long(path, X, n_rows)
+        for name, model in {
+            "GBT": GBT(100, max_leaves=31, n_jobs=1, random_state=0),
+            "MLP": MLP((16, 16), epochs=3, n_jobs=1, random_state=0),
+        }.items():
+            fitted = songs.pipeline(model, features="all").fit(X[:135_000], y[:135_000])
+            begin = time.perf_counter()
+            account = catalogue.score(fitted, path, Path(folder) / "moods.parquet")
+            seconds = time.perf_counter() - begin
+            shares = ", ".join(f"{part} {spent / seconds:.2f}"
+                               for part, spent in sorted(account.seconds.items()))  # fmt: skip
+            print(
+                f"moodcore predict, {name}: {n_rows / seconds / 1e6:.2f} million rows a second; "
+                f"busy time by the whole: {shares}"
+            )
+
+
+def write_long(path: Path, X: pd.DataFrame, n_rows: int) -> None:
+    with pq.ParquetWriter(path, schema_of(X)) as file:
+        for start in range(0, n_rows, len(X)):
+            part = X[: n_rows - start]
+            uri = [f"spotify:track:{at:022}" for at in range(start, start + len(part))]
+            file.write_table(pa.Table.from_pandas(part.assign(uri=uri), schema=schema_of(X),
+                                                  preserve_index=False))  # fmt: skip
+
+
+def schema_of(X: pd.DataFrame) -> pa.Schema:
+    return pa.schema([*((name, pa.float64()) for name in X), ("uri", pa.string())])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    n_rows = parser.parse_args().rows
+    X, y = made(277_938)
+    learned = X[:135_000].to_numpy(np.float32), y[:135_000]
+    rows = np.resize(X.to_numpy(np.float32), (n_rows, X.shape[1]))
+    trees(*learned, rows)
+    networks(*learned, rows)
+    del rows
+    whole(X, y, n_rows)
+
+
+if __name__ == "__main__":
+    main()
