@@ -63,6 +63,7 @@ def trees(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
 
 def networks(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
     import onnxruntime
+
     from moodcore.exchange import export
 
     ours = MLP((16, 16), epochs=3, n_jobs=THREADS, random_state=0).fit(X, y)

@@ -5,9 +5,10 @@ import time
 
 import pandas as pd
 import pytest
-from .conftest import free_port, wait_until
 
 from moodcore import GBT, songs
+
+from .conftest import free_port, wait_until
 
 N_FILES = 24
 

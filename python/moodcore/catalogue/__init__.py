@@ -29,7 +29,7 @@ from moodcore.catalogue.files import (
     kind_of,
     rejected_path,
 )
-from moodcore.catalogue.folders import checksum, claim, results_of, score_folder
+from moodcore.catalogue.folders import checksum, claim, results_of, score_one, without_done
 from moodcore.catalogue.playlists import Playlist, make_playlists, write_playlists
 from moodcore.catalogue.run import Account, Silent, Task, Watcher, score_together
 from moodcore.catalogue.scoring import OnError
@@ -137,13 +137,14 @@ def score(
         raise CatalogueError("rejected rows of a folder are listed beside each result")
     pairs = results_of(sources, out, None if kind is None else check_kind(kind))
     claim(out, _mark(model, task), resume=resume)
+    left, account = without_done(pairs)
     if scheduler is not None:
         from moodcore.catalogue.cluster import score_on_cluster
 
-        return score_on_cluster(task, pairs, scheduler, watcher)
-    account = Account()
-    for one in score_folder(task, pairs, watcher):
-        account.add(one)
+        account.add(score_on_cluster(task, left, scheduler, watcher))
+        return account
+    for one, result in left:
+        account.add(score_one(task, one, result, watcher))
     return account
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +85,11 @@ def checksum(path: str | os.PathLike[str]) -> str:
 
 
 def score_one(task: Task, source: Source, result: Path, watcher: Watcher) -> Account:
-    """Score a file of a folder, unless its result is there.
+    """Score a file of a folder.
 
     With another `on_error` than "fail" a file that cannot be read to its end is noted, and the
     others go on.
     """
-    if result.exists():
-        return Account(n_skipped_files=1)
     result.parent.mkdir(parents=True, exist_ok=True)
     # What a process left behind that was killed over this file.
     for stale in result.parent.glob(f".{result.name}.*"):
@@ -104,9 +102,9 @@ def score_one(task: Task, source: Source, result: Path, watcher: Watcher) -> Acc
         return Account(n_files=1, damaged=[(source.name, str(error))])
 
 
-def score_folder(
-    task: Task, pairs: Sequence[tuple[Source, Path]], watcher: Watcher
-) -> Iterator[Account]:
-    """Score files, one after another; gives the account of each."""
-    for source, result in pairs:
-        yield score_one(task, source, result, watcher)
+def without_done(
+    pairs: Sequence[tuple[Source, Path]],
+) -> tuple[list[tuple[Source, Path]], Account]:
+    """Leave out the files whose result an earlier run wrote; gives the others, and an account."""
+    left = [(source, result) for source, result in pairs if not result.exists()]
+    return left, Account(n_skipped_files=len(pairs) - len(left))
