@@ -90,7 +90,7 @@ def test_elimination_that_does_harm_at_once():
 
 def test_models_that_need_more_are_said():
     text = said({"eliminated to 2": (0, 5), "eliminated to 1": (0, 0)})
-    assert "1 of 3 features chosen by importance (a) are enough" in text
+    assert "1 of 3 features chosen by importance (a) is enough" in text
     assert "Some other models need all of them." in text
     text = said({"eliminated to 2": (0, 0), "eliminated to 1": (0, 5)})
     assert "1 of 3 features" in text

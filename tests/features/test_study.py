@@ -232,6 +232,12 @@ def test_threads_change_no_bit(data, study):
     assert repr(again.to_dict()) == repr(study.to_dict())
 
 
+def test_numbers_of_numpy_are_numbers(data):
+    X, y = data
+    options = {"thresholds": np.array([0.7]), "sizes": np.array([2]), "random_state": np.int64(0)}
+    assert quick(X, y, **options).choices.equals(quick(X, y).choices)
+
+
 def test_another_seed_is_another_study(data):
     X, y = data
     assert not quick(X, y).trainings.equals(quick(X, y, random_state=1).trainings)
@@ -344,7 +350,10 @@ def wrong(X=None, y=None, **options):
         (wrong(folds=1), "folds must be a whole number of at least 2, got 1"),
         (wrong(repeats=0), "repeats must be a whole number of at least 1, got 0"),
         (wrong(balance="yes"), "balance must be true or false, got 'yes'"),
-        (wrong(random_state=-1), "seed must be a whole number of at least 0, got -1"),
+        (wrong(random_state=-1), "random_state must be a whole number of at least 0, got -1"),
+        (wrong(random_state=None), "random_state must be a whole number of at least 0, got None"),
+        (wrong(thresholds="0.7"), "thresholds must be a list of numbers, got '0.7'"),
+        (wrong(sizes=3), "sizes must be a list of numbers, got 3"),
         (wrong(models={}), "at least one classifier, got none"),
         (wrong(models={"x": LogisticRegression}), "models: 'x' must be a classifier"),
     ],

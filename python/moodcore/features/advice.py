@@ -210,9 +210,10 @@ def _recommendation(features: pd.DataFrame, choices: pd.DataFrame, model: str) -
         return f"{keep}: leaving out any costs {title(model)} accuracy.{instead}"
     stay = features.sort_values("elimination_rank", kind="stable")["feature"][: int(size)]
     names = f" ({_listed(list(stay))})" if size <= _MANY else ""
+    enough = "is enough" if size == 1 else "are enough"
     return (
         f"For {title(model)}, the most accurate, {_count(size)} of {len(features)} features chosen "
-        f"by importance{names} are enough: leaving out the others costs no more accuracy than the "
+        f"by importance{names} {enough}: leaving out the others costs no more accuracy than the "
         f"folds differ. {_for_every_model(eliminated, size)}{instead}"
     )
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from moodcore.comparison.settings import check_whole
 from moodcore.features import frames
 from moodcore.features.advice import advise
 from moodcore.features.choices import choices_of
@@ -54,7 +57,7 @@ class FeatureStudy:
     advice: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
+        """Return all of it as plain lists and dicts; NaN stays NaN."""
         plain = {
             name: getattr(self, name).to_dict(orient="records")
             for name in ("features", "importances", "choices", "trainings")
@@ -161,9 +164,11 @@ def feature_study(
     With all 3 features plain is the most accurate: 99.0 % (standard deviation over the folds 1.0
     points).
     """
+    random_state = int(random_state) if isinstance(random_state, np.integer) else random_state
+    check_whole("random_state", random_state, 0)
     plan = Plan(
-        thresholds=tuple(thresholds),
-        sizes=None if sizes is None else tuple(sizes),
+        thresholds=_numbers("thresholds", thresholds),
+        sizes=None if sizes is None else _numbers("sizes", sizes),
         folds=folds,
         repeats=repeats,
         balance=balance,
@@ -237,8 +242,6 @@ def check_models(models: Mapping[str, Any]) -> None:
 
 def check_counts(table: Table, plan: Plan) -> None:
     """Raise a `ValueError` unless each fold can train on and judge every class."""
-    import numpy as np
-
     counts = np.bincount(table.y)
     least = 2 * plan.folds
     if counts.min() < least:
@@ -246,6 +249,13 @@ def check_counts(table: Table, plan: Plan) -> None:
             f"y: class {table.classes[counts.argmin()]!r} has {counts.min()} rows, but "
             f"{plan.folds} folds need at least {least} of every class"
         )
+
+
+def _numbers(name: str, values: Any) -> tuple[Any, ...]:
+    """Return plain numbers, which `Plan` checks; arrays of NumPy hold others."""
+    if isinstance(values, str) or np.ndim(values) != 1:
+        raise ValueError(f"{name} must be a list of numbers, got {values!r}")
+    return tuple(np.asarray(values).tolist())
 
 
 def _threads(n_jobs: int | None) -> int:
