@@ -73,7 +73,7 @@ def test_filter_that_does_harm_and_elimination_that_does_none():
         "and costs GBT 4.0 points of accuracy and changes plain by no more than the folds differ."
         in text
     )
-    assert "GBT needs c (shuffling it costs 5.0 points)" in text
+    assert "GBT uses c (shuffling it costs 5.0 points)" in text
 
 
 def test_filter_that_does_no_harm():

@@ -130,7 +130,7 @@ def _useful(
             lost = _listed([_points(one) for one in shown["mean"]])
             each = "it" if len(shown) == 1 else "them"
             parts.append(
-                f"needs {_listed(list(shown.index))} (shuffling {each} costs {lost} points)"
+                f"uses {_listed(list(shown.index))} (shuffling {each} costs {lost} points)"
             )
         if len(useless):
             parts.append(f"does without {_listed(list(useless.index[:_NAMES]))}")
