@@ -32,10 +32,12 @@ class Shape:
     features: int
     classes: int
 
-    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def data(
+        self, seed: int = 0, n_new: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Rows whose class depends on waves, products and noise."""
-        rng = np.random.default_rng(0)
-        n_rows = self.rows + max(self.rows // 4, 500)
+        rng = np.random.default_rng(seed)
+        n_rows = self.rows + (max(self.rows // 4, 500) if n_new is None else n_new)
         X = rng.normal(size=(n_rows, self.features)).astype(np.float32)
         scores = rng.normal(size=(n_rows, self.classes)).astype(np.float32)
         for c in range(self.classes):

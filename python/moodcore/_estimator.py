@@ -45,10 +45,19 @@ class CoreClassifier(FittedModel, ClassifierMixin, BaseEstimator):
         self, labels: NDArray[Any], weight: NDArray[np.float64] | None, class_weight: Any
     ) -> NDArray[np.float64]:
         """Give the weight of each class."""
-        factors: NDArray[np.float64] = compute_class_weight(
-            class_weight, classes=self.classes_, y=labels, sample_weight=weight
-        )
-        return factors
+        return class_factors(class_weight, self.classes_, labels, weight)
+
+    def _check_switches(self, *names: str) -> None:
+        """Check parameters that are true or false."""
+        for name in names:
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_):
+                raise ValueError(f"{name} must be true or false, got {value!r}")
+
+    def _check_verbose(self) -> None:
+        verbose = self.get_params(deep=False)["verbose"]
+        if not isinstance(verbose, int | np.integer | np.bool_) or verbose < 0:
+            raise ValueError(f"verbose must be a whole number of at least 0, got {verbose!r}")
 
     def _learn_classes(self, labels: NDArray[Any]) -> NDArray[np.intp]:
         """Learn ``classes_``, and give each label's position in it."""
@@ -111,6 +120,38 @@ class CoreClassifier(FittedModel, ClassifierMixin, BaseEstimator):
         """Draw the core's 64-bit seed."""
         high, low = check_random_state(random_state).randint(0, 2**32, size=2, dtype=np.uint64)
         return (int(high) << 32) | int(low)
+
+
+def class_factors(
+    class_weight: Any,
+    classes: NDArray[Any],
+    labels: NDArray[Any],
+    weight: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """Give the weight of each class, all of which must have rows.
+
+    Raises
+    ------
+    ValueError
+        When the weights are neither "balanced" nor numbers of at least 0 for known classes.
+    """
+    if class_weight is not None and not isinstance(class_weight, Mapping):
+        if not (isinstance(class_weight, str) and class_weight == "balanced"):
+            raise ValueError(
+                f'class_weight must be None, "balanced" or a dict, got {class_weight!r}'
+            )
+    elif class_weight is not None:
+        for label, value in class_weight.items():
+            number = isinstance(value, int | float | np.number)
+            if not (number and math.isfinite(value) and value >= 0):
+                raise ValueError(
+                    "class_weight must be finite numbers of at least 0, "
+                    f"got {value!r} for class {label!r}"
+                )
+    factors: NDArray[np.float64] = compute_class_weight(
+        class_weight, classes=classes, y=labels, sample_weight=weight
+    )
+    return factors
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -133,8 +133,8 @@ class GbtPrediction(CoreClassifier):
 
     def staged_predict_proba(self, X: Any) -> Iterator[NDArray[np.float64]]:
         """Give the probabilities after each round in turn, as `predict_proba` does."""
-        n_classes = len(self.classes_)
-        return (_core.gbt_probabilities(own, n_classes) for own in self._staged_margins(X))
+        for margins in self._staged_margins(X):
+            yield _core.gbt_probabilities(margins, len(self.classes_))
 
     def staged_predict(self, X: Any) -> Iterator[NDArray[Any]]:
         """Give the likeliest classes after each round in turn, as `predict` does."""
@@ -159,8 +159,8 @@ class GbtPrediction(CoreClassifier):
     def predict_contributions(self, X: Any) -> NDArray[np.float64]:
         """Give what each feature contributes to the margins: exact Shapley values.
 
-        With the weights of the training rows in the nodes as the distribution of what is not
-        known (Lundberg et al. 2020, TreeSHAP, "tree path dependent").
+        With the second derivatives of the training rows in the nodes, their cover, as the
+        distribution of what is not known (Lundberg et al. 2020, TreeSHAP, "tree path dependent").
 
         Parameters
         ----------
@@ -172,8 +172,8 @@ class GbtPrediction(CoreClassifier):
             For two classes of shape (n_rows, n_features + 1), else (n_rows, n_classes,
             n_features + 1). The last is the expected margin; all add up to the margin.
         """
-        table = self._table(X)
-        values = self._predicting_model().contributions(table, **self._compute())
+        model = self._predicting_model()
+        values = model.contributions(self._table(X), **self._compute())
         return values[:, 0] if values.shape[1] == 1 else values
 
     def importances(self, kind: Importance = "gain") -> NDArray[np.float64]:
@@ -181,9 +181,10 @@ class GbtPrediction(CoreClassifier):
 
         Parameters
         ----------
-        kind : {"gain", "total_gain", "weight", "cover", "total_cover"}, default="gain"
+        kind : {"gain", "total_gain", "split", "cover", "total_cover"}, default="gain"
             As in XGBoost: the mean or the sum of the gain of the splits on a feature, the number
-            of these splits, or the mean or the sum of their second derivatives.
+            of these splits (XGBoost's name for it, "weight", is known too), or the mean or the
+            sum of their second derivatives.
 
         Returns
         -------
@@ -296,6 +297,7 @@ class GbtPrediction(CoreClassifier):
         return self._model.arrays()
 
     def _feature_names(self) -> list[str]:
+        check_is_fitted(self, "_model")
         names = getattr(self, "feature_names_in_", None)
         return [f"f{at}" for at in range(self.n_features_in_)] if names is None else list(names)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length
 
 from moodcore import _core
+from moodcore._estimator import class_factors
 from moodcore._gbt_metrics import Metric, core_metrics, resolve_metrics
 from moodcore._gbt_options import (
     base_shares,
@@ -61,7 +61,10 @@ class GbtTraining(GbtPrediction):
         thread_count(self.n_jobs)
         if self.objective is not None and not callable(self.objective):
             raise TypeError(f"objective must be None or a callable, got {self.objective!r}")
-        if self.callbacks is not None and not all(map(callable, self.callbacks)):
+        self._check_switches("warm_start")
+        self._check_verbose()
+        listed = isinstance(self.callbacks, list | tuple) and all(map(callable, self.callbacks))
+        if self.callbacks is not None and not listed:
             raise TypeError(f"callbacks must be a list of callables, got {self.callbacks!r}")
         return resolve_metrics(self.eval_metric)
 
@@ -146,9 +149,7 @@ class GbtTraining(GbtPrediction):
             return weight
         present = np.unique(codes)
         factors = np.ones(len(self.classes_))
-        factors[present] = compute_class_weight(
-            self.class_weight, classes=self.classes_[present], y=labels, sample_weight=weight
-        )
+        factors[present] = class_factors(self.class_weight, self.classes_[present], labels, weight)
         return factors[codes] if weight is None else weight * factors[codes]
 
     def _evaluation_sets(

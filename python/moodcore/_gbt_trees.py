@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-Importance = Literal["gain", "total_gain", "weight", "cover", "total_cover"]
+Importance = Literal["gain", "total_gain", "split", "weight", "cover", "total_cover"]
 
 _COLUMNS = (
     "Tree",
@@ -47,7 +47,7 @@ def feature_importances(arrays: _Arrays, kind: Importance) -> NDArray[np.float64
     inner = arrays["feature"] >= 0
     feature = columns[arrays["feature"][inner]]
     splits = np.bincount(feature, minlength=n_features).astype(np.float64)
-    if kind == "weight":
+    if kind in ("split", "weight"):
         return splits
     values = arrays["gain" if kind.endswith("gain") else "cover"][inner]
     totals = np.bincount(feature, values, n_features).astype(np.float64)

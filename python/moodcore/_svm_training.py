@@ -121,6 +121,8 @@ class SVMTraining(SVMPrediction):
         resolved = {"kernel": "precomputed"} if callable(self.kernel) else {}
         params = self._core_parameters(names, **resolved)
         _core.svm_check(params)
+        self._check_switches("break_ties")
+        self._check_verbose()
         if self.decision_function_shape not in ("ovr", "ovo"):
             raise ValueError(
                 'decision_function_shape must be "ovr" or "ovo", '
@@ -135,6 +137,9 @@ class SVMTraining(SVMPrediction):
         self.class_weight_ = self._class_factors(labels, weight, self.class_weight)
         if self.class_weight is None:
             return weight
+        if not self.class_weight_.all():
+            label = self.classes_[self.class_weight_.argmin()]
+            raise ValueError(f"class_weight must be above 0, got 0 for class {label!r}")
         factors = self.class_weight_[codes]
         return factors if weight is None else weight * factors
 

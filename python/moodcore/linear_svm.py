@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
@@ -242,17 +241,14 @@ class LinearSVM(CoreClassifier):
     def _checked_parameters(self) -> str:
         params = self._core_parameters(frozenset(self.get_params(deep=False)) - _PYTHON_ONLY)
         _core.linear_svm_check(params)
+        self._check_verbose()
         return params
 
     def _class_weight(self, rows: TrainingRows) -> NDArray[np.float64] | None:
         if self.class_weight is None:
             return None
-        factors = compute_class_weight(
-            self.class_weight,
-            classes=self.classes_,
-            y=self.classes_[rows.y],
-            sample_weight=rows.weight,
-        )
+        weight = None if rows.weight is None else rows.weight.astype(np.float64)
+        factors = self._class_factors(self.classes_[rows.y], weight, self.class_weight)
         return np.ascontiguousarray(factors, dtype=np.float64)
 
     def _report(self, result: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral
 
 from moodcore import _core
 
@@ -58,11 +59,13 @@ def thread_count(n_jobs: int | None) -> int:
 
     Raises
     ------
-    ValueError
-        For ``n_jobs=0``, and for more threads than any machine can use.
+    ValueError, TypeError
+        For ``n_jobs=0``, for more threads than any machine can use, and for what is no number.
     """
     from joblib import effective_n_jobs
 
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral)):
+        raise TypeError(f"n_jobs must be None or a whole number, got {n_jobs!r}")
     if n_jobs == 0:
         raise ValueError("n_jobs must be None, a positive number of threads or negative, got 0")
     if n_jobs is not None and n_jobs > _MOST_THREADS:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from moodcore import GBT
 
@@ -61,6 +62,12 @@ def test_a_thousand_classes(strategy):
     assert model.predict_proba(X[:5]).shape == (5, 1000)
 
 
+def test_more_classes_than_margins_fit():
+    X = np.zeros((500_000, 1), dtype=np.float32)
+    with pytest.raises(ValueError, match=r"2\^32 margins are supported, got 500000 rows of 10000"):
+        GBT(1).fit(X, np.arange(500_000) % 10_000)
+
+
 def test_65_536_categories():
     codes = np.arange(70_000) % 65_536
     y = codes % 2
@@ -101,7 +108,11 @@ def test_weights_that_are_refused(weight, message):
 
 
 WRONG = {
-    "n_estimators": [(0, "at least 1, got 0"), ("ten", "expected a whole number")],
+    "n_estimators": [
+        (0, "at least 1, got 0"),
+        (-1, "`-1`, expected a whole number of at least 0"),
+        ("ten", "expected a whole number"),
+    ],
     "learning_rate": [(0.0, "above 0, got 0"), (np.inf, "must be finite, got inf")],
     "max_leaves": [(1, "at least 2, got 1"), (2.5, "whole number")],
     "max_depth": [(0, "at least 1, got 0")],
@@ -126,7 +137,15 @@ WRONG = {
     "categorical_features": [(["nobody"], "categorical_features")],
     "base_score": [(1.5, "base_score"), ([0.2, 0.3, 0.5], "base_score")],
     "eval_metric": [("logless", "eval_metric")],
-    "n_jobs": [(0, "n_jobs")],
+    "n_jobs": [(0, "n_jobs"), ("two", "n_jobs must be None or a whole number, got 'two'")],
+    "callbacks": [(print, "callbacks must be a list of callables"), ("log", "got 'log'")],
+    "class_weight": [
+        ("balance", 'None, "balanced" or a dict, got .balance'),
+        ({0: -1}, "at least 0, got -1 for class 0"),
+        ({0: "much"}, "got 'much' for class 0"),
+    ],
+    "verbose": [(-1, "verbose must be a whole number of at least 0, got -1"), ("yes", "got 'yes'")],
+    "warm_start": [("yes", "warm_start must be true or false, got 'yes'")],
 }
 
 
@@ -139,6 +158,33 @@ def test_wrong_parameters_say_what_is_allowed(name, value, message):
     with pytest.raises((ValueError, TypeError), match=message) as caught:
         GBT(**{"n_estimators": 3, name: value}).fit(X, y, eval_set=(X, y))
     assert name.split("_")[0] in str(caught.value)
+
+
+ASKED = {
+    "predict": 1,
+    "predict_proba": 1,
+    "predict_log_proba": 1,
+    "decision_function": 1,
+    "predict_contributions": 1,
+    "apply": 1,
+    "staged_predict": 1,
+    "staged_predict_proba": 1,
+    "staged_decision_function": 1,
+    "predict_proba_row": 1,
+    "importances": 0,
+    "trees_to_dataframe": 0,
+    "dump": 0,
+    "plot_tree": 0,
+    "plot_importance": 0,
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_an_unfitted_model_says_so(name):
+    X, _ = table()
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        found = getattr(GBT(), name)(*[X] * ASKED[name])
+        list(found)
 
 
 def test_other_columns_are_refused():

@@ -74,6 +74,7 @@ def test_importances_are_those_of_the_table(lettered):
     table = model.trees_to_dataframe()
     splits = table[table["Feature"] != "Leaf"].astype({"Gain": float}).groupby("Feature")
     expected = {
+        "split": splits.size(),
         "weight": splits.size(),
         "gain": splits["Gain"].mean(),
         "total_gain": splits["Gain"].sum(),
@@ -85,8 +86,8 @@ def test_importances_are_those_of_the_table(lettered):
         np.testing.assert_allclose(ours[ours > 0], values.reindex(ours[ours > 0].index))
         assert (ours > 0).sum() == len(values)
     assert model.feature_importances_.sum() == pytest.approx(1)
-    with pytest.raises(ValueError, match=r"kind must be one of gain, total_gain, .* got 'split'"):
-        model.importances("split")
+    with pytest.raises(ValueError, match=r"kind must be one of gain, total_gain, .* got 'gains'"):
+        model.importances("gains")
 
 
 def test_slices(gaps):

@@ -55,9 +55,10 @@ def test_two_classes_have_the_same_margins(method, missing):
     np.testing.assert_allclose(model.decision_function(X), margins, atol=1e-4)
 
 
-def test_more_classes_have_the_same_margins_but_for_a_constant():
+@pytest.mark.parametrize("method", ["exact", "hist"])
+def test_more_classes_have_the_same_margins_but_for_a_constant(method):
     X, y, weight = table(4)
-    booster, data = theirs(X, y, weight, n_classes=4)
+    booster, data = theirs(X, y, weight, n_classes=4, method=method)
     margins = booster.predict(data, output_margin=True)
     found = ours(X, y, weight, n_classes=4).decision_function(X)
     centred = [one - one.mean(axis=1, keepdims=True) for one in (margins, found)]

@@ -86,6 +86,11 @@ WRONG = [
     ({"shrinking": "yes"}, 'shrinking: invalid type: string "yes", expected true or false'),
     ({"decision_function_shape": "both"}, 'decision_function_shape must be "ovr" or "ovo"'),
     ({"n_jobs": 0}, "n_jobs must be"),
+    ({"break_ties": "yes"}, "break_ties must be true or false, got 'yes'"),
+    ({"verbose": "yes"}, "verbose must be a whole number of at least 0, got 'yes'"),
+    ({"class_weight": "balance"}, "must be None, \"balanced\" or a dict, got 'balance'"),
+    ({"class_weight": {0: -1}}, "class_weight must be finite numbers of at least 0, got -1"),
+    ({"class_weight": {0: 0}}, "class_weight must be above 0, got 0 for class"),
 ]
 
 

@@ -32,7 +32,10 @@ fn in_plain_words(reason: &str) -> String {
         ("expected a boolean", "expected true or false"),
         ("expected a sequence", "expected a list of whole numbers"),
     ];
-    words.iter().fold(reason.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
+    let text =
+        words.iter().fold(reason.to_owned(), |text, (rust, plain)| text.replace(rust, plain));
+    // A whole number is what was given: it is below what the type can hold.
+    if text.starts_with("invalid value: integer `-") { text + " of at least 0" } else { text }
 }
 
 /// Reads a table of constants, or its kind alone by name.

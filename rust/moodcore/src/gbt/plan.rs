@@ -93,6 +93,14 @@ impl Plan<'_> {
                  {n_outputs} outputs"
             ));
         }
+        // Margins and derivatives; what cannot be had is better refused than died of.
+        let most = 2 * n_rows * n_outputs;
+        if Vec::<f64>::new().try_reserve_exact(most).is_err() {
+            return refuse(format!(
+                "{n_rows} rows of {n_outputs} classes need {:.1} GB of memory, which are not there",
+                (most * size_of::<f64>()) as f64 / 1e9
+            ));
+        }
         if let Some(row) = rows.y.iter().position(|&code| code as usize >= self.n_classes) {
             return refuse(format!(
                 "class code {} in row {row} is not below the number of classes, {}",
