@@ -241,6 +241,7 @@ def test_ctrl_c_ends_training_at_once(params):
         ({"C": 1e101}, "at most 1e100"),
         ({"tol": 0.0}, "tol must be finite and above 0, got 0"),
         ({"max_iter": 0}, "max_iter must be at least 1, got 0"),
+        ({"verbose": "yes"}, "verbose must be a whole number of at least 0, got 'yes'"),
         ({"max_iter": 1.5}, "max_iter: .* expected a whole number"),
         ({"intercept_scaling": -1.0}, "intercept_scaling must be finite and above 0, got -1"),
         ({"intercept_scaling": 1e200}, "intercept_scaling must be from 1e-100 to 1e100"),
@@ -261,7 +262,10 @@ def test_ctrl_c_ends_training_at_once(params):
             {"loss": "hinge", "dual": False},
             'penalty="l2" and loss="hinge" with dual=False is not supported',
         ),
-        ({"class_weight": {0: -1.0}}, "class weights must be 4 finite numbers of at least zero"),
+        (
+            {"class_weight": {0: -1.0}},
+            "class_weight must be finite numbers of at least 0, got -1.0 for class 0",
+        ),
         ({"n_jobs": 0}, "n_jobs"),
     ],
 )
