@@ -97,6 +97,15 @@ def test_models_that_need_more_are_said():
     assert "2 are enough for every model." in text
 
 
+def test_one_model_is_not_compared_with_others():
+    features, shuffled, choices, trainings = tables({"eliminated to 2": (0, 0)})
+    own = choices[choices["model"] == "gbt"]
+    first, second, *_ = advise(features, shuffled, own, trainings[:1])
+    assert first.startswith("For GBT, 2 of 3 features chosen by importance (a and b) are enough")
+    assert "other model" not in first
+    assert second.startswith("With all 3 features GBT reaches 90.0 %")
+
+
 def test_a_dropped_feature_that_nobody_misses():
     text = said({"two": (0, 0)}, importances=[("a", 0.2), ("b", 0.1), ("c", 0.01)])
     assert "Of the features that 'two' leaves out, GBT does without c." in text

@@ -38,7 +38,7 @@ def advise(
         return ("No model could be trained on all features, so nothing can be compared.", *failed)
     best = full.iloc[int(full["accuracy"].to_numpy().argmax())]
     model = str(best["model"])
-    sentences = [_recommendation(features, usable, model), _best(best, len(features))]
+    sentences = [_recommendation(features, usable, model), _best(full, best, len(features))]
     sentences += [_named(usable, name) for name in _names_of(usable, "named")]
     sentences += _filters(usable)
     sentences += _useful(features, importances, usable, model)
@@ -59,9 +59,10 @@ def _failed(trainings: pd.DataFrame) -> list[str]:
     return said
 
 
-def _best(best: pd.Series[Any], n_features: int) -> str:
+def _best(full: pd.DataFrame, best: pd.Series[Any], n_features: int) -> str:
+    reaches = "is the most accurate:" if len(full) > 1 else "reaches"
     return (
-        f"With all {n_features} features {title(best['model'])} is the most accurate: "
+        f"With all {n_features} features {title(best['model'])} {reaches} "
         f"{100 * best['accuracy']:.1f} % (standard deviation over the folds "
         f"{100 * best['accuracy_std']:.1f} points)."
     )
@@ -210,23 +211,25 @@ def _recommendation(features: pd.DataFrame, choices: pd.DataFrame, model: str) -
         return f"{keep}: leaving out any costs {title(model)} accuracy.{instead}"
     stay = features.sort_values("elimination_rank", kind="stable")["feature"][: int(size)]
     names = f" ({_listed(list(stay))})" if size <= _MANY else ""
+    best = ", the most accurate" if eliminated["model"].nunique() > 1 else ""
     enough = "is enough" if size == 1 else "are enough"
     return (
-        f"For {title(model)}, the most accurate, {_count(size)} of {len(features)} features chosen "
+        f"For {title(model)}{best}, {_count(size)} of {len(features)} features chosen "
         f"by importance{names} {enough}: leaving out the others costs no more accuracy than the "
-        f"folds differ. {_for_every_model(eliminated, size)}{instead}"
+        f"folds differ.{_for_every_model(eliminated, size)}{instead}"
     )
 
 
 def _for_every_model(eliminated: pd.DataFrame, size: float) -> str:
+    """Say how many features the models other than the most accurate need, if there are others."""
     every = harmless_size(eliminated)
+    if eliminated["model"].nunique() < 2:
+        return ""
     if every is None:
-        return "Some other models need all of them."
-    return (
-        "The same holds for every other model."
-        if every <= size
-        else f"{_count(every)} are enough for every model."
-    )
+        return " Some other models need all of them."
+    if every <= size:
+        return " The same holds for every other model."
+    return f" {_count(every)} are enough for every model."
 
 
 def _names_of(choices: pd.DataFrame, kind: str) -> list[str]:

@@ -151,18 +151,19 @@ def feature_study(
     >>> import numpy as np, pandas as pd
     >>> from sklearn.linear_model import LogisticRegression
     >>> rng = np.random.default_rng(0)
-    >>> X = pd.DataFrame(rng.normal(size=(300, 3)), columns=["loud", "quiet", "noise"])
-    >>> X["quiet"] = 0.1 * X["quiet"] - X["loud"]
+    >>> X = pd.DataFrame(rng.normal(size=(600, 3)), columns=["loud", "quiet", "noise"])
+    >>> X["quiet"] = 0.3 * X["quiet"] - X["loud"]
     >>> study = feature_study(
     ...     X, X["loud"] + X["quiet"] > 0, models={"plain": LogisticRegression(C=100.0)},
     ...     thresholds=[0.9], sizes=[2], folds=3,
     ... )
-    >>> costs = study.choices.set_index("choice")["cost"].round(1)
-    >>> costs["eliminated to 2"], costs["filter 0.9"]
-    (0.0, 0.5)
+    >>> costs = study.choices.set_index("choice")["cost"]
+    >>> float(costs["eliminated to 2"]) < 0.02 < 0.3 < float(costs["filter 0.9"])
+    True
     >>> print(study.advice[0])
-    With all 3 features plain is the most accurate: 99.0 % (standard deviation over the folds 1.0
-    points).
+    For plain, 2 of 3 features chosen by importance (quiet and loud) are enough: leaving out the
+    others costs no more accuracy than the folds differ. Choose features by importance, not by
+    correlation.
     """
     random_state = int(random_state) if isinstance(random_state, np.integer) else random_state
     check_whole("random_state", random_state, 0)
