@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore.exchange.forest import Forest, forest_of
+from moodcore.preprocessing.columns import column_name
 
 __all__ = [
     "Column",
@@ -194,7 +195,8 @@ def computation_of(model: Any, *, classifier_only: bool = False) -> Computation:
         if kind not in _TRANSFORMERS:
             known = ", ".join(sorted(_TRANSFORMERS))
             raise TypeError(f"a pipeline that is exported holds {known}; got {kind}")
-        walk.enter(part)
+        if walk.enter(part) and kind == "SelectColumns":
+            continue
         _TRANSFORMERS[kind](part, walk)
     kind = type(parts[-1]).__name__
     if kind not in _CLASSIFIERS:
@@ -233,17 +235,20 @@ class _Walk:
         self.steps: list[Step] = []
         self.names: list[str] = []
 
-    def enter(self, part: Any) -> None:
-        """Learn from the first part what comes in."""
+    def enter(self, part: Any) -> bool:
+        """Learn from the first part what comes in; tell whether this is the first."""
         check_is_fitted(part)
         if self.columns:
-            return
-        names = getattr(part, "feature_names_in_", None)
-        n_features = part.n_features_in_
-        if names is None:
-            names = [f"x{at}" for at in range(n_features)]
+            return False
+        if type(part).__name__ == "SelectColumns":
+            # Of a table it knows the columns that it takes, by name or position, and no others.
+            names = [column_name(column) for column in part.columns_]
+        else:
+            unnamed = map(column_name, range(part.n_features_in_))
+            names = getattr(part, "feature_names_in_", list(unnamed))
         self.names = [str(name) for name in names]
         self.columns = [Column(name) for name in self.names]
+        return True
 
     def select(self, places: Sequence[int]) -> None:
         if list(places) != list(range(len(self.names))):

@@ -143,6 +143,16 @@ class Graph:
         self._nodes.append(self._onnx.helper.make_node("Cast", [value], [output], to=number))
         return output
 
+    def places(self, column: str, numbers: Sequence[Any]) -> str:
+        """Give the place of each value of a column among some numbers; NaN for any other."""
+        same = self.add("Equal", [column, self.constant([numbers], np.float64)])
+        same = self.cast(same, "DOUBLE")
+        places = np.arange(len(numbers), dtype=np.float64)[:, np.newaxis]
+        place = self.add("MatMul", [same, self.constant(places)])
+        known = self.add("MatMul", [same, self.constant(np.ones_like(places))])
+        is_known = self.add("Greater", [known, self.constant(0.0)])
+        return self.add("Where", [is_known, place, self.constant(np.nan)])
+
     def body(self, outputs: list[tuple[str, str, list[Any]]], name: str) -> "onnx.GraphProto":
         """Give the graph of what has been added."""
         values = [self._value(*output) for output in outputs]
@@ -236,12 +246,7 @@ def _read_column(graph: Graph, column: Column, kind: str) -> str:
         )
         return graph.cast(encoded, "DOUBLE")
     numbers = _double(graph, graph.input(column.name, kind, ["N", 1]), kind)
-    same = graph.add("Equal", [numbers, graph.constant([labels], np.float64)])
-    same = graph.cast(same, "DOUBLE")
-    code = graph.add("MatMul", [same, graph.constant(codes[:, np.newaxis], np.float64)])
-    known = graph.add("MatMul", [same, graph.constant(np.ones((len(labels), 1)))])
-    is_known = graph.add("Greater", [known, graph.constant(0.0)])
-    return graph.add("Where", [is_known, code, graph.constant(np.nan)])
+    return graph.places(numbers, labels)
 
 
 def _apply(graph: Graph, step: Step, rows: str) -> str:

@@ -21,6 +21,7 @@ def add_forest(graph: Graph, forest: Forest, n_classes: int, rows: str) -> tuple
     nodes = _Nodes()
     for tree in forest.one_output_trees():
         nodes.add(tree, forest)
+    rows = _numbered(graph, forest, rows)
     sums = graph.add(
         "TreeEnsemble",
         [rows],
@@ -45,6 +46,29 @@ def add_forest(graph: Graph, forest: Forest, n_classes: int, rows: str) -> tuple
         label = graph.add("ArgMax", [margins], axis=1, keepdims=0)
         return label, graph.add("Softmax", [margins], axis=1)
     return _of_one_margin(graph, margins, n_classes)
+
+
+def _numbered(graph: Graph, forest: Forest, rows: str) -> str:
+    """Give categories by number, column by column; unknown ones become NaN.
+
+    Runtimes take whole numbers alone for members of a set.
+    """
+    parts, start = [], 0
+    for column in sorted(forest.codes):
+        parts.append(_columns(graph, rows, range(start, column)))
+        one = _columns(graph, rows, range(column, column + 1))
+        parts.append(graph.places(one, forest.codes[column]))
+        start = column + 1
+    if not parts:
+        return rows
+    parts.append(_columns(graph, rows, range(start, forest.n_features)))
+    return graph.add("Concat", [part for part in parts if part], axis=1)
+
+
+def _columns(graph: Graph, rows: str, places: range) -> str:
+    if not places:
+        return ""
+    return graph.add("Gather", [rows, graph.constant(list(places), np.int64)], axis=1)
 
 
 def _of_one_margin(graph: Graph, margins: str, n_classes: int) -> tuple[str, str]:
@@ -107,7 +131,8 @@ class _Nodes:
                 # All go the same way, missing ones too.
                 self._ask(feature, _AT_MOST, np.inf, [ways[members_left]] * 2)
                 continue
-            self.members += [*codes, np.nan]
+            places = {code: float(place) for place, code in enumerate(forest.codes[feature])}
+            self.members += [*(places[code] for code in codes), np.nan]
             self._ask(feature, _MEMBER, 0.0, ways if members_left else ways[::-1])
 
     def _ask(

@@ -6,6 +6,7 @@ single precision.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -125,8 +126,8 @@ def _document(
     computation: Computation, trees: list[tuple[Any, int]], forest: Forest
 ) -> dict[str, Any]:
     names = [column.name for column in computation.columns]
-    if names == [f"x{at}" for at in range(len(names))]:
-        # XGBoost then takes tables with any names.
+    if all(re.fullmatch(r"x\d+", name) for name in names):
+        # Columns that have only positions: XGBoost then takes tables with any names, or none.
         names = []
     n_outputs = forest.n_outputs
     binary = n_outputs == 1
