@@ -7,7 +7,7 @@ weights are of single precision, its sums of double.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -88,7 +88,7 @@ def write_source(computation: Computation, language: Language, name: str) -> byt
         scores_are="probabilities" if computation.has_probabilities else "scores",
         as_header=language == "c-header",
         number=number,
-        numbers=lambda table: _wrapped(map(number, table.values.tolist())),
+        numbers=lambda table: _wrapped(_written(table, number)),
         texts=lambda texts: _wrapped(map(quoted, texts)),
         **_Program(computation, "rust" if rust else "c").values(),
     )
@@ -279,6 +279,14 @@ def rust_number(value: float) -> str:
     if math.isnan(value):
         return "f64::NAN"
     return repr(value) if math.isfinite(value) else f"f64::{'NEG_' if value < 0 else ''}INFINITY"
+
+
+def _written(table: _Table, number: Callable[[float], str]) -> Iterable[str]:
+    """Write the numbers of a table; single precision in the fewest digits that give it again."""
+    if table.type not in ("float", "f32"):
+        return map(number, table.values.tolist())
+    ending = "f" if table.type == "float" else ""
+    return (str(value) + ending for value in table.values)
 
 
 def quoted(text: str) -> str:
