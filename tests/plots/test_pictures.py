@@ -69,6 +69,7 @@ PICTURES = {
     "importance": lambda: plots.feature_importance(
         {"energy": 0.7, "acousticness": 0.3}, kind="share", dropped=["energy"]
     ),
+    "families": lambda: plots.fold_accuracies({"network": [0.8, 0.9], "trees": [0.85, 0.95]}),
     "candidates": lambda: plots.candidate_losses(*grid(rates=(0.005, 0.06))),
     "confusion_matrix": lambda: plots.confusion_matrix(np.arange(16).reshape(4, 4) * 4001, NAMES),
 }

@@ -9,6 +9,15 @@ TUNE = {
     },
     "svm": {"model": "svm", "epochs": 300, "grid": {"C": [1.0, 3.0], "gamma": 0.1}},
     "linear-svm": {"model": "linear-svm", "epochs": 300, "grid": {"C": [0.1, 1.0]}},
+    "all": {
+        "model": "all",
+        "grid": {
+            "mlp": {"hidden_sizes": [[4]], "learning_rate": [0.01, 0.05]},
+            "gbt": {"max_leaves": 4, "learning_rate": [0.1, 0.3], "reg_lambda": 1.0},
+            "svm": {"C": [1.0, 3.0], "gamma": 0.1},
+            "linear-svm": {"C": [0.1, 1.0]},
+        },
+    },
     "optimizers": {"study": "optimizers"},
 }
 # What `run_compare` is asked: with curves and the choices of inner searches, on few trainings.

@@ -6,9 +6,17 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from moodcore.report.page import Highlight, Page, Provenance, write
+from moodcore.report.tune.candidates import candidate_table
+from moodcore.report.tune.families import family_table
 from moodcore.report.tune.figures import draw_pictures
 from moodcore.report.tune.run_data import RunData, read_run
-from moodcore.report.tune.summary import highlights, importance_sentence, outcome, title
+from moodcore.report.tune.summary import (
+    family_sentences,
+    highlights,
+    importance_sentence,
+    outcome,
+    title,
+)
 from moodcore.tuning.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -42,11 +50,13 @@ def build(folder: RunFolder) -> None:
         m=run.metrics,
         family=run.family,
         columns=_columns(run),
-        candidates=_candidates(run),
+        candidates=candidate_table(run),
         parameters=_parameters(run),
         tests=_tests(run),
         classes=_classes(run),
         importance=importance_sentence(run.metrics),
+        families=family_table(run.metrics),
+        family_sentences=family_sentences(run.metrics),
     )
 
 
@@ -57,7 +67,7 @@ def make_page(run: RunData) -> Page:
     return Page(
         title=title(metrics),
         kind="tune",
-        summary=outcome(metrics),
+        summary=outcome(metrics, families=False),
         provenance=Provenance(
             command=timing["command"],
             finished=timing["finished"],
@@ -85,42 +95,6 @@ def _columns(run: RunData) -> pd.DataFrame:
             for name, row in rows.items()
         ]
     )
-
-
-def _candidates(run: RunData) -> pd.DataFrame | None:
-    if run.trials is None:
-        return None
-    ranked = run.trials.sort_values(
-        ["accuracy", "n_weights", "number"], ascending=[False, True, True]
-    )
-    kept = [name for name in ranked.columns if not name.startswith("accuracy_fold")]
-    shares = [name for name in kept if "accuracy" in name]
-    table = ranked[kept].dropna(axis="columns", how="all")
-    alone = table["model"].nunique() == 1
-    if alone:
-        table = table.drop(columns="model")
-    # What is the same for all, and nothing to worry about, is left out.
-    if (table["state"] == "complete").all():
-        table = table.drop(columns="state")
-    if not table["diverged_folds"].any():
-        table = table.drop(columns="diverged_folds")
-    table = table.assign(
-        valid_loss=table["valid_loss"].round(4),
-        **{name: (100 * table[name]).round(2) for name in shares},
-    )
-    # What was not varied stands with the model.
-    varied = run.metrics["search"]["varied"]
-    constant = [name for name in run.metrics["model"]["parameters"] if name not in varied]
-    table = table.drop(columns=constant, errors="ignore")
-    names = {
-        "accuracy": "accuracy %",
-        "accuracy_std": "± folds",
-        "balanced_accuracy": "balanced %",
-        "train_accuracy": "training %",
-        "valid_loss": "loss",
-        "n_weights": run.family.learned if alone else "numbers learned",
-    }
-    return table.rename(columns=names)
 
 
 def _parameters(run: RunData) -> pd.DataFrame | None:

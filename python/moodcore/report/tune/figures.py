@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from moodcore.report.cells import percent, signed
 from moodcore.report.pictures import Picture, picture
+from moodcore.report.tune.families import draw_families, several
 from moodcore.report.tune.run_data import RunData
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def draw_pictures(run: RunData) -> dict[str, Picture]:
         }
     if "importance" in run.metrics:
         makers["importance"] = _importance
+    if several(run.metrics):
+        makers["families"] = _families
     if run.trials is not None:
         makers |= {
             "grid_overview": _grid_overview,
@@ -194,6 +197,10 @@ def _lowest(run: RunData, name: str) -> str:
     if means.empty:
         return "None stays finite."
     return f"Lowest at the end of training: {means.idxmin()}, with {means.min():.4f}."
+
+
+def _families(run: RunData) -> Drawn:
+    return draw_families(run.metrics)
 
 
 def _importance(run: RunData) -> Drawn:

@@ -7,6 +7,7 @@ from typing import Any
 
 from moodcore.report.cells import percent
 from moodcore.report.page import SYNTHETIC
+from moodcore.report.tune.families import several
 from moodcore.tuning.families import family
 
 # What others reached with seven features, balanced classes and a 16-16 network; see the
@@ -34,7 +35,7 @@ def title(metrics: Mapping[str, Any]) -> str:
     """Return the heading of the page."""
     if metrics["study"] == "optimizers":
         return "Three optimizers on one network"
-    if len(metrics["search"]["families"]) > 1:
+    if several(metrics):
         return "Which emotion is in a song? The search among all families of models"
     noun = family(metrics["model"]["family"]).noun
     article = "an" if noun[0] in "aeiou" else "a"
@@ -44,49 +45,68 @@ def title(metrics: Mapping[str, Any]) -> str:
 def highlights(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the numbers that the summary begins with, each with what it is."""
     if metrics["study"] == "optimizers":
-        return [(f"{one['loss']:.4f}", f"last loss, {one['name']}")
+        return [(f"{one['loss']:.4f}", f"training loss at the end, {one['name']}")
                 for one in metrics["optimizers"]]  # fmt: skip
     test, logistic = metrics["test"], metrics["baselines"]["logistic regression"]
     fine = sum(check["ok"] for check in metrics["checks"])
     return [
-        (percent(test["accuracy"]), f"of {test['n_rows']:,} unseen songs in their class"),
-        (percent(test["balanced_accuracy"]), "if all classes were equally frequent"),
+        (percent(test["accuracy"]), f"of {test['n_rows']:,} unseen songs in the right class"),
+        (percent(test["balanced_accuracy"]), "the same, were all classes equally frequent"),
         (percent(logistic["accuracy"]), "by logistic regression, on the same songs"),
         (f"{fine} of {len(metrics['checks'])}", "checks without a remark"),
     ]
 
 
-def outcome(metrics: Mapping[str, Any]) -> list[str]:
-    """Return the outcome as sentences, whatever the songs are."""
-    found: list[str] = []
+def outcome(metrics: Mapping[str, Any], *, families: bool = True) -> list[str]:
+    """Return the outcome as sentences, whatever the songs are.
+
+    Parameters
+    ----------
+    metrics : mapping
+        The content of a run's `metrics.json`.
+    families : bool, default=True
+        Whether to say of each family how its best stands to the best of all.
+    """
     if metrics["study"] == "optimizers":
         return _optimizer_sentences(metrics)
     test, best, search = metrics["test"], metrics["search"]["best"], metrics["search"]
     noun = family(metrics["model"]["family"]).noun
-    logistic = metrics["baselines"]["logistic regression"]
+    found = [_tested(noun, test, metrics["baselines"]["logistic regression"])]
     found.append(
-        f"Of {search['candidates']} candidates {_ended_early(search)}the {noun} {_chosen(best)}was "
-        f"best: {percent(best['accuracy'])} of the validation songs right (standard deviation "
-        f"over the folds {100 * best['accuracy_std']:.2f} points)."
+        f"Of {search['candidates']} candidates {_of_families(search)}{_ended_early(search)}the "
+        f"{noun} {_chosen(best)}was best: {percent(best['accuracy'])} of the validation songs "
+        f"right (standard deviation over the folds {100 * best['accuracy_std']:.2f} points)."
     )
-    found += family_sentences(metrics)
-    found.append(
-        f"Trained again on the whole training part, it puts {percent(test['accuracy'])} of "
-        f"{test['n_rows']:,} songs that it never saw into their class; with all classes equally "
-        f"frequent it would be {percent(test['balanced_accuracy'])}."
-    )
-    found.append(
-        f"Logistic regression reaches {percent(logistic['accuracy'])} and "
-        f"{percent(logistic['balanced_accuracy'])}. A published experiment with these seven "
-        f"features and balanced classes reports {percent(PUBLISHED_ACCURACY)} on its test."
-        if metrics["settings"]["features"] == "published"
-        else f"Logistic regression reaches {percent(logistic['accuracy'])} and "
-        f"{percent(logistic['balanced_accuracy'])}."
-    )
+    if families:
+        found += family_sentences(metrics)
+    if metrics["settings"]["features"] == "published":
+        found.append(
+            f"A published experiment with these seven features reports "
+            f"{percent(PUBLISHED_ACCURACY)} on a test of balanced classes."
+        )
     concerns = [check["name"] for check in metrics["checks"] if not check["ok"]]
     if concerns:
         found.append(f"Worth a look before relying on it: {', '.join(concerns).lower()}.")
     return found
+
+
+def _tested(noun: str, test: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
+    """Say how the refitted winner does on the test, beside logistic regression."""
+    points = 100 * (test["accuracy"] - plain["accuracy"])
+    beside = f"{abs(points):.1f} points {'more' if points > 0 else 'fewer'} than"
+    if abs(points) < 0.05:
+        beside = "as many as"
+    return (
+        f"The {noun} puts {percent(test['accuracy'])} of {test['n_rows']:,} songs that it never "
+        f"saw into their class, {beside} logistic regression. With all classes equally frequent "
+        f"it would be {percent(test['balanced_accuracy'])}, against "
+        f"{percent(plain['balanced_accuracy'])}."
+    )
+
+
+def _of_families(search: Mapping[str, Any]) -> str:
+    count = len(search["families"])
+    return f"of {count} families " if count > 1 else ""
 
 
 def _ended_early(search: Mapping[str, Any]) -> str:
@@ -103,11 +123,11 @@ def _chosen(best: Mapping[str, Any]) -> str:
 def family_sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Return how the best candidate of each family stands to the best of all.
 
-    Empty where the search had one family only.
+    Empty where the search had one family only, or there was none.
     """
-    families = metrics["search"]["families"]
-    if len(families) == 1:
+    if not several(metrics):
         return []
+    families = metrics["search"]["families"]
     found = []
     for one in families:
         if one["model"] == metrics["model"]["family"]:
