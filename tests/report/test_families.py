@@ -2,7 +2,8 @@
 
 import pytest
 
-from moodcore.report.tune import families, summary
+from moodcore.report.tune import families
+from moodcore.report.tune.summary import _tested
 
 
 def one(model, noun, folds=None, behind=0):
@@ -57,7 +58,7 @@ def test_the_picture_has_the_folds_of_those_that_could_be_trained():
 def test_the_first_sentence_sets_the_test_beside_logistic_regression(accuracy, words):
     test = {"accuracy": accuracy, "balanced_accuracy": 0.81, "n_rows": 1200}
     plain = {"accuracy": 0.75, "balanced_accuracy": 0.76}
-    said = summary._tested("network", test, plain)
+    said = _tested("network", test, plain)
     assert said.startswith(f"The network puts {100 * accuracy:.1f} % of 1,200 songs that it never")
     assert f"their class, {words} logistic regression." in said
     assert said.endswith("it would be 81.0 %, against 76.0 %.")
