@@ -203,3 +203,70 @@ def database(postgres, request):
     import uuid
 
     return postgres.new_database(f"test-{uuid.uuid4().hex[:12]}")
+
+
+class Cluster:
+    """A Dask scheduler and workers, each a process of its own."""
+
+    def __init__(self, processes):
+        self.processes = processes
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.workers = []
+        self.scheduler = None
+        self.start_scheduler()
+
+    def start_scheduler(self):
+        words = ("--host", "127.0.0.1", "--port", self.address.rpartition(":")[2])
+        self.scheduler = self._dask("scheduler", *words)
+
+    def _dask(self, name, *words):
+        kind = name.partition("-")[0]
+        return self.processes.start(
+            name, sys.executable, "-m", "dask", kind, *words, "--no-dashboard"
+        )
+
+    def add_worker(self, threads=1):
+        """Start a worker without a nurse: who kills it, loses it."""
+        words = (self.address, "--no-nanny", "--nthreads", threads)
+        name = f"worker-{len(self.workers)}"
+        process = self._dask(name, *words, "--name", name, "--host", "127.0.0.1")
+        self.workers.append(process)
+        return process
+
+    @contextlib.contextmanager
+    def client(self):
+        import distributed
+
+        with distributed.Client(self.address, set_as_default=False, timeout=PATIENCE) as client:
+            yield client
+
+    def wait_for_workers(self):
+        with self.client() as client:
+            client.wait_for_workers(len(self.workers), timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def long_lived_processes(tmp_path_factory):
+    started = Processes(tmp_path_factory.mktemp("processes"))
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="module")
+def cluster(long_lived_processes):
+    """Return a cluster of two workers, which tests leave as it is."""
+    made = Cluster(long_lived_processes)
+    for _ in range(2):
+        made.add_worker()
+    made.wait_for_workers()
+    return made
+
+
+@pytest.fixture
+def mortal_cluster(processes):
+    """Return a cluster of two workers that the test may kill."""
+    made = Cluster(processes)
+    for _ in range(2):
+        made.add_worker()
+    made.wait_for_workers()
+    return made

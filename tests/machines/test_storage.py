@@ -5,12 +5,10 @@ import json
 import os
 import signal
 import socket
-import threading
 from collections import Counter
 
 import pytest
 
-from moodcore.tuning import run_folder
 from moodcore.tuning import storage as storages
 from moodcore.tuning import study as studies
 from moodcore.tuning.experiment import Experiment
@@ -18,55 +16,7 @@ from moodcore.tuning.settings import ConfigError, Settings
 from moodcore.tuning.storage import Storage
 
 from .conftest import free_port, wait_until
-
-RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "optimizers.parquet", "config.toml")
-# In the order in which the command, too, would put it.
-GRID = {
-    "hidden_sizes": [[4], [4, 4]],
-    "learning_rate": [0.01, 0.02, 0.05],
-    "momentum": 0.9,
-    "batch_size": 32,
-}
-
-
-def small(**changes):
-    """Settings of a run of a second."""
-    return Settings(**{"songs": 400, "folds": 2, "epochs": 4, "grid": GRID} | changes)
-
-
-class Listener:
-    """Silent; does something when a number of candidates are finished."""
-
-    def __init__(self, after=None, action=None):
-        self.after, self.action, self.numbers, self.done_before = after, action, [], None
-
-    def stage(self, text):
-        pass
-
-    def search_started(self, candidates, done, folds):
-        self.done_before = done
-
-    def fold_finished(self):
-        pass
-
-    def candidate_finished(self, result, best, done, candidates):
-        self.numbers.append(result.number)
-        if done == self.after:
-            self.action()
-
-    def search_finished(self):
-        pass
-
-
-def run(path, settings, storage=None, listener=None):
-    """Run the experiment in this process."""
-    experiment = Experiment(
-        settings, jobs=1, listener=listener or Listener(), stop=threading.Event(), storage=storage
-    )
-    path.mkdir(exist_ok=True)
-    folder = run_folder.RunFolder(path)
-    folder.write_settings(settings)
-    return experiment.run(folder, experiment.check(), experiment.load())
+from .runs import GRID, Listener, assert_same_results, run, small, write_grid
 
 
 def trials_of(url, name=storages.DEFAULT_NAME):
@@ -86,18 +36,6 @@ def trials_of(url, name=storages.DEFAULT_NAME):
 def count(url):
     """Return how many trials are in each state."""
     return Counter(trial.state.name for trial in trials_of(url))
-
-
-def assert_same_results(one, other):
-    for name in RESULTS:
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
-
-
-def write_grid(path, **changes):
-    import tomli_w
-
-    path.write_text(tomli_w.dumps(GRID | changes))
-    return path
 
 
 def test_processes_that_begin_together_share_the_candidates(database, processes, tmp_path):

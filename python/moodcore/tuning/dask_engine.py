@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import re
@@ -82,6 +83,7 @@ def connected(address: str) -> Iterator[Client]:
     # What it has to say to a person comes from us.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
+        asyncio.run(_greet(address))
         client = distributed.Client(address, timeout=_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise _unreachable(address, error) from None
@@ -93,6 +95,16 @@ def connected(address: str) -> Iterator[Client]:
         raise _unreachable(address, error) from None
     finally:
         client.close(_TIMEOUT)
+
+
+async def _greet(address: str) -> None:
+    """Exchange greetings with the scheduler; `Client` would wait for its answer for ever."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    async with asyncio.timeout(_TIMEOUT):
+        (await connect(address, timeout=_TIMEOUT, **arguments)).abort()
 
 
 def _unreachable(address: str, error: Exception) -> ConnectionError:
