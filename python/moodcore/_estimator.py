@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from moodcore._fitted_model import FittedModel
-from moodcore._rows import TrainingRows, as_float32
+from moodcore._rows import TrainingRows, aligned, as_float32
 
 
 class CoreClassifier(FittedModel, ClassifierMixin, BaseEstimator):
@@ -21,6 +21,10 @@ class CoreClassifier(FittedModel, ClassifierMixin, BaseEstimator):
 
     classes_: NDArray[Any]
     n_features_in_: int
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what a pickle holds, its arrays as the core reads them."""
+        super().__setstate__({name: aligned(value) for name, value in state.items()})
 
     def _core_parameters(self, names: frozenset[str], **resolved: Any) -> str:
         """Give the named parameters as the one JSON object that crosses into the core.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from moodcore._rows import readable
 from moodcore._table_schema import Table, row_count, take_rows
 
 
@@ -38,9 +39,9 @@ class BoostingRows:
         margin: NDArray[np.float64] | None,
     ) -> Self:
         """Convert to the types of the core, and leave out rows that weigh nothing."""
-        y = np.ascontiguousarray(codes, dtype=np.uint32)
+        y = readable(codes, np.uint32)
         if weight is not None:
-            weight = np.ascontiguousarray(weight, dtype=np.float64)
+            weight = readable(weight, np.float64)
         rows = cls(table, y, weight, margin)
         if weight is None or (weight > 0).all():
             return rows
@@ -92,7 +93,7 @@ def read_margin(margin: Any, n_rows: int, n_outputs: int) -> NDArray[np.float64]
     """
     if margin is None:
         return None
-    array = np.ascontiguousarray(margin, dtype=np.float64)
+    array = readable(margin, np.float64)
     if array.ndim == 1 and n_outputs == 1:
         array = array[:, np.newaxis]
     if array.shape != (n_rows, n_outputs):

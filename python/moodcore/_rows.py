@@ -8,10 +8,28 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 
+def readable(values: Any, dtype: Any = None) -> NDArray[Any]:
+    """Give an array as the core reads it: C-contiguous and aligned; copied only where it is not.
+
+    Messages between processes are cut without regard to alignment, so that an array from a Dask
+    worker or a pickle with buffers may begin at an odd address.
+    """
+    return np.require(values, dtype, ("C", "A"))
+
+
+def aligned(value: Any) -> Any:
+    """Give arrays, and lists of them, where the core reads them; other things as they are."""
+    if isinstance(value, list):
+        return [aligned(entry) for entry in value]
+    if isinstance(value, np.ndarray) and not value.flags.aligned:
+        return value.copy()
+    return value
+
+
 def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
     """Convert features; what overflows float32 is named by row and column."""
     with np.errstate(over="ignore"):
-        converted = np.ascontiguousarray(X, dtype=np.float32)
+        converted: NDArray[np.float32] = readable(X, np.float32)
     if X.dtype != np.float32 and not np.isfinite(converted).all():
         row, column = np.argwhere(~np.isfinite(converted))[0]
         raise ValueError(
@@ -41,8 +59,8 @@ class TrainingRows:
     @classmethod
     def of(cls, X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any] | None) -> Self:
         """Convert to the types of the core."""
-        weight = None if weight is None else np.ascontiguousarray(weight, dtype=np.float32)
-        return cls(as_float32(X), np.ascontiguousarray(codes, dtype=np.uint32), weight)
+        weight = None if weight is None else readable(weight, np.float32)
+        return cls(as_float32(X), readable(codes, np.uint32), weight)
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]:
         """Give the three arrays in the order in which the core takes them."""

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from moodcore import _core
 from moodcore._estimator import CoreClassifier
-from moodcore._rows import as_float32
+from moodcore._rows import as_float32, readable
 from moodcore.platform import instruction_set, thread_count
 
 
@@ -177,7 +177,7 @@ class SVMPrediction(CoreClassifier):
 
 def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.float64]:
     """Call a user's kernel and check what it gives."""
-    values = np.ascontiguousarray(kernel(X, Z), dtype=np.float64)
+    values = readable(kernel(X, Z), np.float64)
     if values.shape != (len(X), len(Z)):
         raise ValueError(
             f"the kernel must give an array of shape {(len(X), len(Z))}, got {values.shape}"

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from moodcore import _core
-from moodcore._rows import as_float32
+from moodcore._rows import as_float32, readable
 from moodcore._svm_prediction import SVMPrediction, kernel_matrix
 from moodcore.platform import instruction_set, thread_count
 
@@ -153,7 +153,7 @@ class SVMTraining(SVMPrediction):
                     'with kernel="precomputed", X must be a square matrix, '
                     f"got shape {self.shape_fit_}"
                 )
-            return np.ascontiguousarray(rows[:, kept], dtype=np.float64)
+            return readable(rows[:, kept], np.float64)
         features = as_float32(rows)
         _warn_of_uneven(features)
         return features

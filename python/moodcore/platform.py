@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+import threading
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral
 
@@ -44,13 +45,14 @@ _MOST_THREADS = 1024
 
 
 def thread_count(n_jobs: int | None) -> int:
-    """Translate ``n_jobs`` into a number of threads, as scikit-learn and joblib do.
+    """Translate ``n_jobs`` into a number of threads of this process.
 
     Parameters
     ----------
     n_jobs : int or None
-        None means 1 unless a ``joblib.parallel_config`` says otherwise; -1 means all
-        processors, -2 all but one, and so on.
+        A positive number is taken as it is. None means 1 unless a ``joblib.parallel_config``
+        gives a number. -1 means all threads that this process may use, -2 all but one, and so
+        on.
 
     Returns
     -------
@@ -61,8 +63,20 @@ def thread_count(n_jobs: int | None) -> int:
     ------
     ValueError, TypeError
         For ``n_jobs=0``, for more threads than any machine can use, and for what is no number.
+
+    Notes
+    -----
+    How many threads a process may use is what scikit-learn takes for its own: the processors
+    that the operating system and the container leave it, or fewer where ``OMP_NUM_THREADS``,
+    ``threadpoolctl`` or joblib, in a worker process, say so. In a task of a Dask worker and in a
+    thread of a joblib pool it is one: the others belong to the tasks beside it.
+
+    Examples
+    --------
+    >>> thread_count(None), thread_count(3)
+    (1, 3)
     """
-    from joblib import effective_n_jobs
+    from joblib.parallel import SequentialBackend, get_active_backend
 
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral)):
         raise TypeError(f"n_jobs must be None or a whole number, got {n_jobs!r}")
@@ -70,7 +84,35 @@ def thread_count(n_jobs: int | None) -> int:
         raise ValueError("n_jobs must be None, a positive number of threads or negative, got 0")
     if n_jobs is not None and n_jobs > _MOST_THREADS:
         raise ValueError(f"n_jobs must be at most {_MOST_THREADS}, got {n_jobs}")
-    return int(effective_n_jobs(n_jobs))
+    backend, configured = get_active_backend()
+    wanted = configured if n_jobs is None else n_jobs
+    if wanted is None or isinstance(backend, SequentialBackend):
+        return 1
+    if wanted > 0:
+        return int(wanted)
+    return max(1, _own_threads(getattr(backend, "nesting_level", 0) or 0) + 1 + int(wanted))
+
+
+def _own_threads(nesting_level: int) -> int:
+    """Return how many threads this thread may employ, itself among them."""
+    from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+
+    is_pooled = nesting_level > 0 and threading.current_thread() is not threading.main_thread()
+    if is_pooled or _is_in_dask_task():
+        return 1
+    return int(_openmp_effective_n_threads(only_physical_cores=False))
+
+
+def _is_in_dask_task() -> bool:
+    # A task cannot run where Dask was never imported.
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 def versions() -> dict[str, str]:
