@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Batch:
     broken: list[tuple[int, str]] = field(default_factory=list)
 
 
-class Reader:
+class Reader(ABC):
     """An open file.
 
     Attributes
@@ -58,18 +59,16 @@ class Reader:
         The names of its columns.
     n_rows : int or None
         How many rows it has, where that is known beforehand.
-    has_lines : bool
-        Whether rows are lines of text.
     """
 
     columns: list[str]
     n_rows: int | None = None
-    has_lines = False
 
+    @abstractmethod
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Read the columns, front to back, once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of the file."""
 
@@ -120,8 +119,6 @@ _NAMES = {"csv": "CSV file", "parquet": "Parquet file", "arrow": "Arrow file"}
 
 class CsvReader(Reader):
     """Text, as text: what a value means is decided later, row by row."""
-
-    has_lines = True
 
     def __init__(self, source: Source) -> None:
         import pyarrow as pa
