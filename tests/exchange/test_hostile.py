@@ -1,5 +1,6 @@
 """Damaged files of other programs: a clear error or a model that works, never anything else."""
 
+import copy
 import json
 import tracemalloc
 from pathlib import Path
@@ -196,7 +197,7 @@ def odd_documents(draw):
             if not deeper or draw(st.integers(0, 5)) == 0:
                 break
             place = place[key]
-        place[key] = draw(st.sampled_from(ODD))
+        place[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
         if not isinstance(document.get("learner"), dict) or not document["learner"]:
             break
     return document
@@ -204,7 +205,7 @@ def odd_documents(draw):
 
 @given(document=odd_documents(), binary=st.booleans())
 @settings(
-    max_examples=150,
+    max_examples=70,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -54,13 +54,12 @@ def test_libsvm_predicts_the_same_from_what_we_write(
     machine = svmutil.svm_load_model(str(tmp_path / "blobs.model"))
     labels, values, order = their_predictions(machine, X, probability)
     assert order == model.classes_.tolist()
-    expected = model._pairwise(X)
     if probability:
-        expected = model.predict_proba(X)
         assert (model.classes_[values.argmax(axis=1)] == labels).all()
+        np.testing.assert_allclose(values, model.predict_proba(X), rtol=0, atol=1e-5)
     else:
         assert (model.predict(X) == labels).all()
-    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=ROUNDING)
+        np.testing.assert_allclose(values, model._pairwise(X), rtol=1e-5, atol=ROUNDING)
 
 
 def trained_by_libsvm(X, y, kernel, probability, folder):
