@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import VotingClassifier
@@ -298,6 +300,15 @@ def test_categories_and_missing_values():
     assert (found.summary.set_index("model").loc[["SVM", "GBT"], "accuracy"] > 0.6).all()
 
 
+def test_tables_of_other_libraries_keep_their_columns(table):
+    X, y = table
+    expected = compare(X, y, random_state=0, **QUICK).to_dict()
+    for kind in (polars.from_pandas, pyarrow.Table.from_pandas):
+        found = compare(kind(X), y, random_state=0, **QUICK)
+        assert found.to_dict() == expected
+        assert "column 3" in found.disagreements
+
+
 class NeedsRows(DecisionTreeClassifier):
     """Fails where there are few rows."""
 
@@ -348,6 +359,16 @@ def test_a_model_that_fails_is_recorded_and_the_others_go_on(table):
     failed = found.to_dict()["checks"][0]
     assert (failed["name"], failed["ok"]) == ("Failed trainings", False)
     assert found.summary.set_index("model").loc["SVM", "accuracy"] > 0.7
+
+
+def test_infinite_statistics_are_not_in_json():
+    """Machines that are always right lie before the majority by the same in every fold."""
+    y = np.arange(80) % 2
+    X = pd.DataFrame({"label": y * 1.0})
+    found = compare(X, y, models=["linear-svm"], folds=2, repeats=1, curve_sizes=0, random_state=0)
+    assert np.isinf(found.pairs["t"]).any()
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    assert any(one["t"] is None for one in json.loads(text)["pairs"])
 
 
 def test_nobody_left():

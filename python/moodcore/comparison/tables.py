@@ -44,7 +44,7 @@ def compare(
 
     Parameters
     ----------
-    X : DataFrame or array-like of shape (n_rows, n_columns)
+    X : DataFrame, Arrow or Polars table, or array-like, of shape (n_rows, n_columns)
         The table. Families but `"gbt"` and baselines get numbers imputed and standardised, and
         one column for each category; `"gbt"` and your own models get the table as it is.
     y : array-like of shape (n_rows,)
@@ -142,7 +142,9 @@ def _checked(X: Any, y: ArrayLike, plan: Plan) -> tuple[Any, NDArray[Any]]:
     from sklearn.utils import assert_all_finite, column_or_1d
     from sklearn.utils.multiclass import check_classification_targets
 
-    rows = X if hasattr(X, "iloc") else np.asarray(X)
+    # Arrow and Polars tables keep their columns and kinds as data frames.
+    table = X.to_pandas() if hasattr(X, "to_pandas") else X
+    rows = table if hasattr(table, "iloc") else np.asarray(table)
     labels = column_or_1d(y)
     assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)
