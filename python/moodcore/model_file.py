@@ -108,6 +108,15 @@ def load(path: str | os.PathLike[str]) -> Any:
     return model
 
 
+def _hint(path: Path) -> str:
+    """Say how a file is read that begins like one of another program."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith((b"{", b"tree\n", b"svm_type")):
+        return "; models of XGBoost, LightGBM and libsvm are read by moodcore.exchange.load"
+    return ""
+
+
 def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
     """Read and check header and arrays."""
     import safetensors
@@ -122,7 +131,8 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     # A type or shape that NumPy does not have is an error of another kind.
     except (safetensors.SafetensorError, AttributeError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} is no model file, or is damaged: {error}") from error
+        hint = _hint(path)
+        raise ModelFileError(f"{path} is no model file, or is damaged: {error}{hint}") from error
     if told is None:
         raise ModelFileError(f"{path} is a safetensors file, but not of moodcore")
     checksum, _, text = told.partition("\n")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from moodcore import GBT, SVM, ModelFileError, exchange
+from moodcore import GBT, SVM, ModelFileError, exchange, load
 from moodcore.exchange import ubjson
 from moodcore.exchange.libsvm_text import write_libsvm
 from moodcore.exchange.xgboost_writer import write_xgboost
@@ -98,6 +98,13 @@ def read(data, folder):
 @pytest.mark.parametrize("name", FILES)
 def test_whole_files_are_read(name, tmp_path):
     assert np.isfinite(read(FILES[name], tmp_path)).all()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_reader_of_our_own_files_names_the_other(name, tmp_path):
+    (tmp_path / "file").write_bytes(FILES[name])
+    with pytest.raises(ModelFileError, match=r"are read by moodcore\.exchange\.load"):
+        load(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", FILES)
