@@ -38,9 +38,9 @@ def candidate_table(run: RunData) -> pd.DataFrame | None:
         table["state"] = ranked["state"]
     for name, shown in _SHARES.items():
         table[shown] = (100 * ranked[name]).round(2)
-    table["validation loss"] = ranked["valid_loss"].round(4)
     if not several(run.metrics):
-        # Weights and support vectors cannot be compared.
+        # Weights and support vectors cannot be compared, nor hinge losses and cross-entropies.
+        table["validation loss"] = ranked["valid_loss"].round(4)
         table[run.family.learned] = ranked["n_weights"]
     if ranked["diverged_folds"].any():
         table["diverged folds"] = ranked["diverged_folds"]

@@ -31,11 +31,10 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"family": one["noun"], "candidates": one["candidates"]}
     best, against = one["best"], one["against_best"]
     if best is None:
-        nothing = dict.fromkeys(("accuracy %", "± folds", "points behind"), math.nan)
+        nothing = dict.fromkeys(("accuracy %", "points behind"), math.nan)
         return row | nothing | {"folds behind": None, "hyperparameters": None}
     return row | {
         "accuracy %": round(100 * best["accuracy"], 2),
-        "± folds": round(100 * best["accuracy_std"], 2),
         "points behind": round(-100 * against["mean"], 2) + 0.0,
         "folds behind": f"{against['folds_behind']} of {against['folds']}",
         "hyperparameters": ", ".join(f"{name} {value}" for name, value in best["params"].items()),
