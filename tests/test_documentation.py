@@ -48,10 +48,11 @@ def prose(page):
 
 
 def slugs(page):
-    """The anchors of a page's headings, as they are made for links."""
+    """The anchors of a page's headings, as they are made for links, and those set by hand."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+    made = {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+    return made | set(re.findall(r'<a id="([\w-]+)">', text))
 
 
 def broken_links(page):
