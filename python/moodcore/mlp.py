@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from moodcore import _core
 from moodcore._estimator import CoreClassifier
+from moodcore._memory import check_network_memory
 from moodcore._rows import TrainingRows
 from moodcore.platform import instruction_set, thread_count
 
@@ -212,6 +213,8 @@ class MLP(CoreClassifier):
         ------
         ValueError
             When data or parameters are not what is said above.
+        MemoryError
+            When there is not enough memory for a network of that size.
 
         Warns
         -----
@@ -356,6 +359,7 @@ class MLP(CoreClassifier):
     ) -> None:
         if self.batch_size == "full" or len(rows.y) <= self.batch_size:
             rows = rows.merged()
+        check_network_memory(self.n_features_in_, self.hidden_sizes, len(self.classes_))
         result = _core.mlp_fit(
             params,
             rows.arrays(),

@@ -1,5 +1,9 @@
 """Candidates that cannot be trained are recorded with their reason, and the search goes on."""
 
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import pandas as pd
 import pytest
 
@@ -95,3 +99,37 @@ def test_all_failed_says_why(run, tmp_path):
     with pytest.raises(RunFailedError, match=r"every candidate failed; the first, number 0 \(mlp"):
         run(tmp_path, small(grid=grid))
     assert not (tmp_path / "metrics.json").exists()
+
+
+LIMITED = """
+import re, resource, sys
+from pathlib import Path
+import pandas, sklearn.model_selection, sklearn.metrics, optuna, pyarrow.parquet, matplotlib.pyplot
+from moodcore.cli import main
+used = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or find_spec("resource") is None, reason="limits as Linux has them"
+)
+def test_a_network_too_large_for_the_memory_is_recorded(tmp_path):
+    (tmp_path / "grid.toml").write_text(
+        "hidden_sizes = [[4], [8192, 8192]]\nlearning_rate = 0.05\nbatch_size = 64\n"
+    )
+    asked = ("tune", "--songs", "400", "--folds", "2", "--epochs", "2", "--jobs", "1")
+    files = ("--grid", tmp_path / "grid.toml", "--out", tmp_path / "run")
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *asked, *map(str, files)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    trials = pd.read_csv(tmp_path / "run" / "trials.csv")
+    assert trials["state"].to_list() == ["complete", "failed"]
+    reason = "fold 1: out of memory: training a network of hidden_sizes (8192, 8192) needs about 2."
+    assert trials["reason"][1].startswith(reason)

@@ -99,10 +99,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: Exception, *, debug: bool) -> ExitCode:
     expected = isinstance(error, ValueError | OSError)
     text = str(error) if expected else f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError):
+        text = f"out of memory: {error}"
     from moodcore.tuning.experiment import RunFailedError
 
     click.echo(f"moodcore: error: {text or type(error).__name__}", err=True)
-    known = expected or isinstance(error, RunFailedError)
+    known = expected or isinstance(error, RunFailedError | MemoryError)
     if not known and not debug:
         click.echo("This is a bug; --debug shows where.", err=True)
     missing = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
