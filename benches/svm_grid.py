@@ -17,36 +17,45 @@ from moodcore.tuning.folds import make_folds
 from moodcore.tuning.settings import Settings
 
 
-def seconds(train):
+def seconds(train, *arguments):
     """Processor time of one training, and what it gives."""
     begin = time.process_time()
-    found = train()
+    found = train(*arguments)
     return time.process_time() - begin, found
+
+
+def alone(X, y, Cs, gamma):
+    return [SVM(C, gamma=gamma, n_jobs=1).fit(X, y) for C in Cs]
+
+
+def along(X, y, Cs, gamma):
+    return svm_path(X, y, Cs=Cs, gammas=[gamma], n_jobs=1)
 
 
 def main(n_songs=10_000, n_folds=2, rounds=2):
     settings = Settings(model="svm", songs=n_songs)
     parts = split(load(settings), settings.seed)
     grid = family("svm").grid
-    alone = along = 0.0
+    total_alone = total_along = 0.0
     differ = judged = 0
     for fold in make_folds(parts.X_train, parts.y_train, settings)[:n_folds]:
-        rows = fold.X_train, fold.y_train
         for gamma in grid["gamma"]:
+            given = fold.X_train, fold.y_train, grid["C"], gamma
             times = []
             for _ in range(rounds):
-                one, cold = seconds(
-                    lambda: [SVM(C, gamma=gamma, n_jobs=1).fit(*rows) for C in grid["C"]]
-                )
-                two, warm = seconds(lambda: svm_path(*rows, Cs=grid["C"], gammas=[gamma], n_jobs=1))
+                one, cold = seconds(alone, *given)
+                two, warm = seconds(along, *given)
                 times.append((one, two))
-            alone += min(one for one, _ in times)
-            along += min(two for _, two in times)
+            total_alone += min(one for one, _ in times)
+            total_along += min(two for _, two in times)
             for a, b in zip(cold, warm, strict=True):
                 differ += int((a.predict(fold.X_valid) != b.predict(fold.X_valid)).sum())
                 judged += len(fold.y_valid)
-    print(f"{n_songs:,} songs: alone {alone:.2f} s, along the path {along:.2f} s, "
-          f"ratio {alone / along:.2f}; {differ} of {judged:,} predictions differ")  # fmt: skip
+    ratio = total_alone / total_along
+    print(
+        f"{n_songs:,} songs: alone {total_alone:.2f} s, along the path {total_along:.2f} s, "
+        f"ratio {ratio:.2f}; {differ} of {judged:,} predictions differ"
+    )
 
 
 if __name__ == "__main__":
