@@ -39,7 +39,7 @@ class GBT(GbtTraining):
     min_child_samples : float, default=20
         Least sum of weights in a leaf: rows, where nothing is weighted.
     min_child_weight : float, default=1e-3
-        Least sum of second derivatives in a leaf.
+        Least sum of second derivatives in a leaf; a tree over rows that have less is worth 0.
     reg_alpha, reg_lambda : float, default=0.0 and 1.0
         L1 and L2 penalties on the values of leaves, at least 0.
     gamma : float, default=0.0

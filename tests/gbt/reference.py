@@ -85,6 +85,8 @@ class Grower:
     def make(self, rows, depth, bounds, path):
         g, h, _ = self.sums(rows)
         value = [leaf_value(a, b, self.o, bounds) for a, b in zip(g, h, strict=True)]
+        if h.mean() < self.o.min_child_weight:
+            value = [0.0] * len(value)
         return Node(rows, depth, bounds, path, self.o.learning_rate * np.array(value))
 
     def allowed(self, feature, path):

@@ -239,10 +239,14 @@ impl<'a> Growth<'a> {
     fn add_node(&mut self, open: &Open) -> u32 {
         let rate = self.ground.config.learning_rate;
         let rules = self.ground.rules;
+        let cover: f64 = open.sums.iter().map(|sums| sums.h).sum();
+        // Only a root can be that light: where all is sure, or wrong and sure, its value would be
+        // a leap of the sum of gradients over the penalty alone.
+        let light = cover < rules.min_hessian * open.sums.len() as f64;
         for &sums in &open.sums {
-            self.tree.values.push(rate * rules.value(sums, open.bounds));
+            let value = if light { 0.0 } else { rules.value(sums, open.bounds) };
+            self.tree.values.push(rate * value);
         }
-        let cover = open.sums.iter().map(|sums| sums.h).sum();
         self.tree.nodes.push(Node {
             feature: NONE,
             bin: 0,

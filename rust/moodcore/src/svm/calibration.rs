@@ -1,7 +1,7 @@
 //! Probabilities from decision values: Platt's sigmoid for two classes, coupled for more.
 
 use super::solver::{Options, Problem, Solution, Start, solve};
-use super::working_set::WorkingSet;
+use super::working_set::{AddRows, WorkingSet};
 use crate::kernels::{LANES, Precision};
 use crate::parallel::Compute;
 use crate::rng::{Purpose, Stream};
@@ -88,8 +88,12 @@ fn without(
         moved.iter().map(|&row| beta[row as usize] - solution.beta[row as usize]).collect();
     let mut gradient = solution.gradient.clone();
     gradient.resize(gradient.len().next_multiple_of(LANES), 0.0);
-    let gram = &rest.gram;
-    gram.add_products(gram, (&moved, &by), Precision::Single, &mut gradient, compute);
+    if set.holds_all {
+        compute.isa.run(AddRows { set, moved: &moved, by: &by, out: &mut gradient });
+    } else {
+        let gram = &rest.gram;
+        gram.add_products(gram, (&moved, &by), Precision::Single, &mut gradient, compute);
+    }
     gradient.truncate(beta.len());
     let start = Start { beta, gradient: Some((gradient, 0.0)) };
     let solved = solve(&rest, Some(start), options, set, (compute, stop));
