@@ -145,6 +145,7 @@ class DaskEngine:
         self._tell = tell
         self._sent: dict[int, Future] = {}
         self._open: dict[Future, FoldTask] = {}
+        self._again: list[FoldTask] = []
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._alone_since: float | None = None
@@ -167,12 +168,7 @@ class DaskEngine:
         """Carry out every task (see `moodcore.tuning.engine.Engine`)."""
         with stop_on_interrupt(self._stop):
             try:
-                while True:
-                    room = self._room()
-                    while len(self._open) < room and (task := next(tasks, None)):
-                        self._submit(task)
-                    if not self._open:
-                        return
+                while self._fill(tasks):
                     self._collect(finished)
                     waiting()
             except BaseException:
@@ -184,8 +180,19 @@ class DaskEngine:
         self._cancelled.add(candidate)
         self._client.cancel([f for f, task in self._open.items() if task.candidate == candidate])
 
+    def _fill(self, tasks: Iterator[FoldTask]) -> bool:
+        """Give the scheduler as many tasks as there is room for; False when all are done."""
+        room = self._room()
+        while len(self._open) < room:
+            task = self._again.pop(0) if self._again else next(tasks, None)
+            if task is None:
+                return bool(self._open)
+            if not self._submit(task):
+                break
+        return True
+
     def _room(self) -> int:
-        """Return how many tasks to have with the scheduler."""
+        """Return how many tasks to have with the scheduler: none without workers."""
         threads = sum(self._client.nthreads().values())
         if threads:
             self._alone_since = None
@@ -195,17 +202,23 @@ class DaskEngine:
                 f"no worker is left at {self._address}; waiting for one: "
                 f"dask worker {self._address}"
             )
-        return max(1, _AHEAD * threads)
+        return _AHEAD * threads
 
-    def _submit(self, task: FoldTask) -> None:
+    def _submit(self, task: FoldTask) -> bool:
+        """Give a task to the scheduler; False if it has no workers after all."""
         sent = self._sent.get(task.fold)
         if sent is None or sent.status != "finished":
             # On all workers, so that none has to ask another for it, and one may die.
-            sent = self._client.scatter(self._folds[task.fold], broadcast=True, hash=False)
+            try:
+                sent = self._client.scatter(self._folds[task.fold], broadcast=True, hash=False)
+            except TimeoutError:
+                self._again.append(task)
+                return False
             self._sent[task.fold] = sent
         future = self._client.submit(_train, task, sent, _core.__version__, pure=False)
         self._open[future] = task
         future.add_done_callback(self._ended.put)
+        return True
 
     def _collect(self, finished: Callable[[FoldTask, Outcome], None]) -> None:
         """Wait a moment for a task, and pass on what became of it."""
@@ -222,7 +235,7 @@ class DaskEngine:
             return
         outcome = self._outcome(future, task)
         if outcome is None:
-            self._submit(task)
+            self._again.append(task)
         else:
             finished(task, outcome)
 
@@ -239,7 +252,7 @@ class DaskEngine:
         return None if found == Outcome() else found
 
     def _abandon(self) -> None:
-        futures, self._open = list(self._open), {}
+        futures, self._open, self._again = list(self._open), {}, []
         if futures and self._client.status == "running":
             self._client.cancel(futures, force=True)
 
