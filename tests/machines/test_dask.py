@@ -196,13 +196,14 @@ def test_an_address_of_no_scheduler_is_refused(address):
         dask_engine.check_address(address)
 
 
-def test_a_task_that_kills_its_workers_is_named():
+def test_a_task_that_kills_its_workers_is_a_failed_candidate():
     from distributed import KilledWorker
 
     task = FoldTask(3, 1, "mlp", {"learning_rate": 0.1}, 7)
-    error = dask_engine._explained(KilledWorker("task", None, 3), task)
-    assert "candidate 3 ({'learning_rate': 0.1}), fold 2" in str(error)
-    assert "4 in all" in str(error)
+    outcome = dask_engine._failed(KilledWorker("task", None, 3), task)
+    assert outcome.failed.startswith("fold 2: each of the 4 Dask workers that tried it died")
+    with pytest.raises(OSError, match="disk full"):
+        dask_engine._failed(OSError("disk full"), task)
 
 
 @pytest.fixture(autouse=True)
