@@ -1,0 +1,8 @@
+"""What holds for all tests."""
+
+import signal
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so would every command that a test
+# starts there and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
