@@ -70,7 +70,7 @@ def networks(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     with tempfile.TemporaryDirectory() as folder:
-        export(ours, f"{folder}/network.onnx")
+        export(ours, f"{folder}/network.onnx", dtype="float32")
         session = onnxruntime.InferenceSession(f"{folder}/network.onnx", options)
     (given,) = session.get_inputs()
     wanted = [one.name for one in session.get_outputs()]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.catalogue.columns import Rejection, needed_columns, read_columns
+from moodcore.catalogue.preparation import Preparation
 from moodcore.catalogue.reading import Batch
 from moodcore.evaluation import class_names
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 OnError = Literal["fail", "skip", "null"]
@@ -64,6 +64,7 @@ class Scorer:
         self.columns = needed_columns(model)
         self.names = class_names(model)
         self._has_probabilities = hasattr(model, "predict_proba")
+        self._preparation = Preparation.of(model)
 
     @property
     def wanted(self) -> list[str]:
@@ -85,19 +86,24 @@ class Scorer:
     def _predict(
         self, values: dict[str, Any], good: NDArray[np.bool_]
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        import pandas as pd
-
         n_classes = len(self.names) if self._has_probabilities else 0
         if not good.any():
             return np.empty(0, np.intp), np.empty((0, n_classes))
-        rows: pd.DataFrame = pd.DataFrame(values, copy=False)
-        if not good.all():
-            rows = rows[good]
+        model, rows = self._asked(values, good)
         if self._has_probabilities:
-            probabilities = self._model.predict_proba(rows)
+            probabilities = model.predict_proba(rows)
             return probabilities.argmax(axis=1), probabilities
-        found = np.searchsorted(self._model.classes_, self._model.predict(rows))
+        found = np.searchsorted(model.classes_, model.predict(rows))
         return found, np.empty((len(rows), 0))
+
+    def _asked(self, values: dict[str, Any], good: NDArray[np.bool_]) -> tuple[Any, Any]:
+        """Return who predicts, and the rows that it takes."""
+        import pandas as pd
+
+        if self._preparation is not None:
+            return self._preparation.classifier, self._preparation.matrix(values, good)
+        rows = pd.DataFrame(values, copy=False)
+        return self._model, rows if good.all() else rows[good]
 
     def _rejections(self, batch: Batch, faults: list[tuple[int, str, str]]) -> list[Rejection]:
         found = [
