@@ -93,6 +93,18 @@ impl Rules {
         (a * d + b * c) / (c * d)
     }
 
+    /// Whether nothing shrinks gradients and no curvature is zero.
+    pub(super) fn is_plain(&self) -> bool {
+        self.alpha == 0.0 && self.lambda > 0.0
+    }
+
+    /// [`Rules::score_of_both`] where [`Rules::is_plain`].
+    #[inline(always)]
+    pub(super) fn score_of_both_plainly(&self, left: Sums, right: Sums) -> f64 {
+        let (c, d) = (left.h + self.lambda, right.h + self.lambda);
+        (left.g * left.g * d + right.g * right.g * c) / (c * d)
+    }
+
     /// The score at a value that the limits may have moved.
     #[inline(always)]
     pub(super) fn score_at(&self, sums: Sums, value: f64) -> f64 {

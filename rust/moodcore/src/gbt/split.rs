@@ -3,7 +3,8 @@
 use super::histogram::{BINS, Cell, FeatureCells, Packing, add_cell};
 use super::score::{Bounds, Rules, Sums};
 use super::tree::{BinSet, MISSING};
-use crate::kernels::{Simd, Task};
+use crate::kernels::{EMPTY_PLACES, LANES, PlaceList, Simd, Task, filled_places};
+use std::ops::Range;
 
 /// How rows are told apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,20 +87,23 @@ pub(super) struct Search<'a> {
     pub(super) best: &'a mut Option<Split>,
 }
 
-/// Sums over the first candidates, and what each candidate gains.
+/// The candidates of one feature: what each sends left, and what it gains.
 #[repr(align(64))]
 #[derive(Debug)]
 pub(super) struct Lanes {
+    /// The places in the order of bins that candidates cut behind.
+    places: Places,
+    /// Sums of one output up to each candidate.
     packed: [Cell; BINS],
-    weight: [f64; BINS],
+    /// Sums of second derivatives over the outputs so far.
     hessian: [f64; BINS],
     gain: [f64; BINS],
 }
 
 impl Lanes {
     pub(super) const EMPTY: Lanes = Lanes {
+        places: Places::EMPTY,
         packed: [[0; 2]; BINS],
-        weight: [0.0; BINS],
         hessian: [0.0; BINS],
         gain: [0.0; BINS],
     };
@@ -133,6 +137,78 @@ fn largest(values: &[f64]) -> (f64, usize) {
     }
     let place = rest.iter().position(|&value| value == all).unwrap_or(0);
     (all, chunks.len() * 16 + place)
+}
+
+/// What both children of a split must have, and what they have together.
+#[derive(Clone, Copy)]
+struct Least {
+    weight: f64,
+    hessian: f64,
+    total_weight: f64,
+    total_hessian: f64,
+}
+
+impl Least {
+    fn of(question: &Question<'_>) -> Self {
+        let Question { rules, parent, cells, .. } = question;
+        Least {
+            weight: rules.min_weight,
+            hessian: rules.min_hessian * cells.len() as f64,
+            total_weight: parent.weight,
+            total_hessian: parent.sums.iter().map(|sums| sums.h).sum(),
+        }
+    }
+
+    /// Whether one child may have this weight and sum of second derivatives.
+    #[inline(always)]
+    fn holds(&self, weight: f64, hessian: f64) -> bool {
+        (weight >= self.weight)
+            & (self.total_weight - weight >= self.weight)
+            & (hessian >= self.hessian)
+            & (self.total_hessian - hessian >= self.hessian)
+    }
+}
+
+/// The places of candidates: a range, or those in a list.
+#[derive(Debug)]
+struct Places {
+    list: PlaceList,
+    /// Where a range starts; none for a list.
+    first: Option<usize>,
+}
+
+/// The candidates of a feature.
+enum Chosen<'a> {
+    Range(usize),
+    Some(&'a [u32]),
+}
+
+impl Places {
+    const EMPTY: Places = Places { list: EMPTY_PLACES, first: Some(0) };
+
+    fn choose_all(&mut self, range: Range<usize>) -> usize {
+        self.first = Some(range.start);
+        range.len()
+    }
+
+    #[inline(always)]
+    fn choose_filled<S: Simd>(&mut self, cells: &FeatureCells, range: Range<usize>) -> usize {
+        self.first = None;
+        filled_places::<S>(cells, range.end, &mut self.list)
+    }
+
+    #[inline(always)]
+    fn chosen(&self, count: usize) -> Chosen<'_> {
+        match self.first {
+            Some(first) => Chosen::Range(first),
+            None => Chosen::Some(&self.list[..count]),
+        }
+    }
+
+    /// The place of a candidate.
+    fn at(&self, candidate: usize) -> usize {
+        self.first.map_or_else(|| self.list[candidate] as usize, |first| first + candidate)
+    }
 }
 
 /// The best of a row of candidates.
@@ -170,11 +246,12 @@ impl Task for Search<'_> {
             if from == end || (missing_left && !has_missing) {
                 continue;
             }
-            question.score(&order, missing_left, end, lanes);
-            let (most, at) = largest(&lanes.gain[from..end]);
+            let count = question.choose::<S>(from..end, &mut lanes.places);
+            question.score(&order, missing_left, count, lanes);
+            let (most, at) = largest(&lanes.gain[..count]);
             let gain = most - parent;
-            if found.as_ref().is_none_or(|found| gain > found.gain) {
-                found = Some(Found { at: from + at, gain, missing_left });
+            if count > 0 && found.as_ref().is_none_or(|found| gain > found.gain) {
+                found = Some(Found { at: lanes.places.at(at), gain, missing_left });
             }
         }
         // Derivatives are rounded to about 2^-30: that alone must make no gain where there is none.
@@ -216,7 +293,7 @@ impl Question<'_> {
     /// Which of the first `last` candidates are tried: all, or for extra-random trees one between
     /// the first and the last bin that have rows (Geurts et al. 2006, table 1).
     #[inline(always)]
-    fn candidates(&self, order: &[u8; BINS], last: usize) -> std::ops::Range<usize> {
+    fn candidates(&self, order: &[u8; BINS], last: usize) -> Range<usize> {
         let Some(draw) = self.feature.threshold else { return 0..last };
         let filled = |&at: &usize| self.cells[0][usize::from(order[at])][1] != 0;
         let Some(from) = (0..last).find(filled) else { return 0..0 };
@@ -225,72 +302,94 @@ impl Question<'_> {
         at..at + 1
     }
 
-    /// The score of both children of each candidate; minus infinity where a child would be too
-    /// small or out of order.
+    /// Chooses the candidates of a range. In a node of few rows a cut behind an empty bin parts
+    /// them as the one before does, and is left out.
     #[inline(always)]
-    fn score(&self, order: &[u8; BINS], missing_left: bool, end: usize, lanes: &mut Lanes) {
+    fn choose<S: Simd>(&self, range: Range<usize>, places: &mut Places) -> usize {
+        let sparse = self.parent.weight < (4 * self.feature.bins) as f64 * self.units.weight;
+        let plain = self.feature.categorical || self.feature.threshold.is_some();
+        if sparse && !plain {
+            places.choose_filled::<S>(self.cells[0], range)
+        } else {
+            places.choose_all(range)
+        }
+    }
+
+    /// The score of both children of the first `count` candidates; minus infinity where a child
+    /// would be too small or out of order.
+    #[inline(always)]
+    fn score(&self, order: &[u8; BINS], missing_left: bool, count: usize, lanes: &mut Lanes) {
         let limited = self.rules.limits(self.parent.bounds) || self.feature.sign != 0;
-        for (output, cells) in self.cells.iter().enumerate() {
-            self.add_up(order, cells, missing_left, &mut lanes.packed[..end]);
-            let total = self.parent.sums[output];
-            match (limited, output) {
-                (false, 0) => self.score_output::<false, true>(total, end, lanes),
-                (false, _) => self.score_output::<false, false>(total, end, lanes),
-                (true, 0) => self.score_output::<true, true>(total, end, lanes),
-                (true, _) => self.score_output::<true, false>(total, end, lanes),
+        let least = Least::of(self);
+        if !limited && self.cells.len() == 1 && self.rules.is_plain() {
+            self.add_up(order, 0, missing_left, count, lanes);
+            self.rate_plainly(least, count, lanes);
+            return;
+        }
+        lanes.gain[..count].fill(0.0);
+        lanes.hessian[..count].fill(0.0);
+        for output in 0..self.cells.len() {
+            self.add_up(order, output, missing_left, count, lanes);
+            if limited {
+                self.rate::<true>(output, count, lanes);
+            } else {
+                self.rate::<false>(output, count, lanes);
             }
         }
-        let mut all = 0.0;
-        for sums in self.parent.sums {
-            all += sums.h;
-        }
-        let least = self.rules.min_hessian * self.cells.len() as f64;
-        let (least_weight, weight) = (self.rules.min_weight, self.parent.weight);
-        for at in 0..end {
-            let (w, h) = (lanes.weight[at], lanes.hessian[at]);
-            let fits = (w >= least_weight)
-                & (weight - w >= least_weight)
-                & (h >= least)
-                & (all - h >= least);
+        for at in 0..count {
+            let (_, weight) = self.units.read(lanes.packed[at]);
+            let fits = least.holds(weight, lanes.hessian[at]);
             lanes.gain[at] = if fits { lanes.gain[at] } else { f64::NEG_INFINITY };
         }
     }
 
-    /// Packed sums of one output over the bins up to each candidate.
+    /// Sums of one output over the bins up to each candidate.
     #[inline(always)]
     fn add_up(
         &self,
         order: &[u8; BINS],
-        cells: &FeatureCells,
+        output: usize,
         missing_left: bool,
-        packed: &mut [Cell],
+        count: usize,
+        lanes: &mut Lanes,
     ) {
+        let cells = self.cells[output];
         let mut sum = if missing_left { cells[usize::from(MISSING)] } else { [0; 2] };
-        if self.feature.categorical {
-            for (packed, &bin) in packed.iter_mut().zip(order) {
-                add_cell(&mut sum, cells[usize::from(bin)]);
-                *packed = sum;
+        let packed = &mut lanes.packed[..count];
+        match lanes.places.chosen(count) {
+            Chosen::Range(first) => {
+                let bin = |at: usize| usize::from(order[at]);
+                (0..first).for_each(|at| add_cell(&mut sum, cells[bin(at)]));
+                if self.feature.categorical {
+                    for (packed, &bin) in packed.iter_mut().zip(&order[first..]) {
+                        add_cell(&mut sum, cells[usize::from(bin)]);
+                        *packed = sum;
+                    }
+                } else {
+                    for (packed, cell) in packed.iter_mut().zip(&cells[first..]) {
+                        add_cell(&mut sum, *cell);
+                        *packed = sum;
+                    }
+                }
             }
-        } else {
-            for (packed, cell) in packed.iter_mut().zip(cells) {
-                add_cell(&mut sum, *cell);
-                *packed = sum;
+            Chosen::Some(places) => {
+                for (packed, &place) in packed.iter_mut().zip(places) {
+                    add_cell(&mut sum, cells[place as usize % BINS]);
+                    *packed = sum;
+                }
             }
         }
     }
 
-    /// Adds one output's scores; the first output's are the first.
+    /// Adds one output's scores and second derivatives to the first `count` candidates'.
     #[inline(always)]
-    fn score_output<const LIMITED: bool, const FIRST: bool>(
-        &self,
-        total: Sums,
-        end: usize,
-        lanes: &mut Lanes,
-    ) {
+    fn rate<const LIMITED: bool>(&self, output: usize, count: usize, lanes: &mut Lanes) {
         let (rules, bounds) = (self.rules, self.parent.bounds);
+        let total = self.parent.sums[output];
         let sign = f64::from(self.feature.sign);
-        for at in 0..end {
-            let (left, weight) = self.units.read(lanes.packed[at]);
+        let count = count.min(BINS);
+        for at in 0..count {
+            let (left, _) = self.units.read(lanes.packed[at]);
             let right = total.minus(left);
             let score = if LIMITED {
                 let (low, high) = (rules.value(left, bounds), rules.value(right, bounds));
@@ -299,9 +398,22 @@ impl Question<'_> {
             } else {
                 rules.score_of_both(left, right)
             };
-            lanes.gain[at] = if FIRST { score } else { lanes.gain[at] + score };
-            lanes.hessian[at] = if FIRST { left.h } else { lanes.hessian[at] + left.h };
-            lanes.weight[at] = weight;
+            lanes.gain[at] += score;
+            lanes.hessian[at] += left.h;
+        }
+    }
+
+    /// What [`Question::score`] comes to for one output under plain rules: one pass, all of it in
+    /// registers.
+    #[inline(always)]
+    fn rate_plainly(&self, least: Least, count: usize, lanes: &mut Lanes) {
+        let (rules, units, total) = (*self.rules, self.units, self.parent.sums[0]);
+        // Whole vectors: what is beyond `count` is not looked at.
+        for at in 0..count.next_multiple_of(LANES).min(BINS) {
+            let (left, weight) = units.read(lanes.packed[at]);
+            let score = rules.score_of_both_plainly(left, total.minus(left));
+            let fits = least.holds(weight, left.h);
+            lanes.gain[at] = if fits { score } else { f64::NEG_INFINITY };
         }
     }
 

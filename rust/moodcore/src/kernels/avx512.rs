@@ -91,6 +91,20 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn filled(cells: &[[u64; 2]; LANES]) -> u16 {
+        avx512!({
+            // Second words of four cells, then of the next four.
+            let second = _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1);
+            let eight = |at: usize| {
+                let [a, b] = [at, at + 4].map(|at| _mm512_loadu_si512(cells[at..].as_ptr().cast()));
+                let words = _mm512_permutex2var_epi64(a, second, b);
+                u16::from(_mm512_test_epi64_mask(words, words))
+            };
+            eight(0) | eight(8) << 8
+        })
+    }
+
+    #[inline(always)]
     fn prefetch<T>(address: *const T) {
         // SAFETY: a prefetch never faults, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }

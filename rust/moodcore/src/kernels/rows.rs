@@ -95,6 +95,35 @@ pub enum RowList<'a> {
     Some(&'a [u32]),
 }
 
+/// Places in a histogram of one feature, and room behind them to write sixteen at a time.
+pub type PlaceList = [u32; 256 + LANES];
+
+/// A list to be filled.
+pub const EMPTY_PLACES: PlaceList = [0; 256 + LANES];
+
+/// Lists the bins below `end` that rows have been added to, by their second words; gives how many.
+///
+/// # Panics
+/// When `end` is beyond 256.
+#[inline(always)]
+pub fn filled_places<S: Simd>(cells: &FeatureCells, end: usize, places: &mut PlaceList) -> usize {
+    assert!(end <= cells.len());
+    let mut count = 0;
+    for (at, chunk) in cells.as_chunks::<LANES>().0.iter().enumerate() {
+        let first = at * LANES;
+        if first >= end {
+            break;
+        }
+        let wanted = if end - first < LANES { (1 << (end - first)) - 1 } else { u16::MAX };
+        let mask = S::filled(chunk) & wanted;
+        let values = std::array::from_fn(|lane| (first + lane) as u32);
+        // SAFETY: at most 240 were counted before this chunk, and there is room for 272.
+        unsafe { S::store_selected(values, mask, places.as_mut_ptr().add(count)) };
+        count += mask.count_ones() as usize;
+    }
+    count
+}
+
 /// Moves the rows whose bin in `column` goes left to the front and writes the others to `spare`,
 /// both in their old order; gives the number of the first.
 ///

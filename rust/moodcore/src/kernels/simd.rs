@@ -79,6 +79,15 @@ pub trait Simd: Copy {
             count += usize::from(mask >> lane & 1);
         }
     }
+    /// Which of sixteen cells have a second word other than zero, a bit each.
+    #[inline(always)]
+    fn filled(cells: &[[u64; 2]; LANES]) -> u16 {
+        let mut mask = 0;
+        for (lane, cell) in cells.iter().enumerate() {
+            mask |= u16::from(cell[1] != 0) << lane;
+        }
+        mask
+    }
     /// Asks for the cache line of an address ahead of its use; changes nothing else.
     fn prefetch<T>(_address: *const T) {}
     /// Adds to each row's sum the value of its leaf.
