@@ -1,4 +1,5 @@
-//! Boosted trees: bins, rounds, prediction, Shapley values, by instruction set.
+//! Boosted trees: bins, histograms, partitions, splits, rounds, prediction, Shapley values, by
+//! instruction set.
 #![allow(missing_docs)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -7,7 +8,7 @@ use moodcore::gbt::{
     Binner, Config, Derivatives, Ensemble, Listener, Plan, Predictor, Rows, Table, Values,
     contributions, fit,
 };
-use moodcore::kernels::Isa;
+use moodcore::kernels::{FeatureCells, Isa, RowList, Simd, Task, add_to_histograms, part_rows};
 use moodcore::parallel::{Compute, Team};
 use moodcore::rng::{Purpose, Stream};
 use std::hint::black_box;
@@ -62,6 +63,89 @@ fn train(x: &[f32], y: &[u32], n_estimators: usize, compute: Compute<'_>) -> Res
     Ok(fit(plan, &rows, &[], compute, &mut Deaf)?.ensemble)
 }
 
+/// Rows of bins, and every fourth of their numbers.
+fn bins() -> (Vec<u8>, Vec<u32>) {
+    let mut stream = Stream::new(2, Purpose::Weights, 0);
+    let bins = (0..ROWS * FEATURES).map(|_| (stream.next_u64() % 255) as u8).collect();
+    (bins, (0..ROWS as u32).filter(|_| stream.next_u64().is_multiple_of(4)).collect())
+}
+
+/// Adds rows to the histograms of all features.
+struct Histograms<'a> {
+    bins: &'a [u8],
+    rows: RowList<'a>,
+    cells: &'a mut [FeatureCells; FEATURES],
+}
+
+impl Task for Histograms<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let bins = (self.bins, FEATURES, 0);
+        add_to_histograms::<S, FEATURES>(self.cells, bins, (self.rows, &[]), |at| [at as u64, 1]);
+    }
+}
+
+/// Parts rows by their bins of a column.
+struct Partition<'a> {
+    rows: &'a mut [u32],
+    spare: &'a mut [u32],
+    column: &'a [u8],
+    sides: &'a [bool; 256],
+}
+
+impl Task for Partition<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> usize {
+        part_rows::<S>(self.rows, self.spare, self.column, self.sides)
+    }
+}
+
+fn kernels(criterion: &mut Criterion) {
+    let (bins, some) = bins();
+    let column = &bins[..ROWS];
+    let sides: [bool; 256] = std::array::from_fn(|bin| bin % 3 == 0);
+    let mut cells = vec![[[0; 2]; 256]; FEATURES];
+    let cells: &mut [FeatureCells; FEATURES] = cells.first_chunk_mut().expect("as many");
+    let mut group = criterion.benchmark_group("gbt");
+    for isa in Isa::available() {
+        let name = isa.name();
+        let lists = [("all rows", RowList::Range(0, ROWS)), ("a quarter", RowList::Some(&some))];
+        for (rows_of, rows) in lists {
+            group.bench_function(format!("histograms of {rows_of}/{name}"), |bench| {
+                bench.iter(|| isa.run(Histograms { bins: &bins, rows, cells: &mut *cells }));
+            });
+        }
+        group.bench_function(format!("partition of a quarter/{name}"), |bench| {
+            let mut spare = vec![0; some.len()];
+            bench.iter(|| {
+                let mut rows = some.clone();
+                let (spare, sides) = (&mut spare[..], &sides);
+                isa.run(Partition { rows: &mut rows, spare, column, sides })
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Training in which nearly all work is the search for splits: few rows, many bins.
+fn splits(criterion: &mut Criterion) {
+    let (x, y) = songs();
+    let (x, y) = (&x[..1000 * FEATURES], &y[..1000]);
+    let team = Team::new(1).expect("the caller's own thread");
+    let mut group = criterion.benchmark_group("gbt");
+    for isa in Isa::available() {
+        let compute = Compute { isa, team: &team };
+        group.bench_function(format!("splits of 1,000 rows/{}", isa.name()), |bench| {
+            bench.iter(|| train(x, y, 5, compute).expect("trains"));
+        });
+    }
+    group.finish();
+}
+
 fn trees(criterion: &mut Criterion) {
     let (x, y) = songs();
     let table = Table::from_rows(Values::F32(&x), FEATURES).expect("whole rows");
@@ -108,5 +192,5 @@ fn trees(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, trees);
+criterion_group!(benches, kernels, splits, trees);
 criterion_main!(benches);

@@ -289,8 +289,12 @@ class GbtPrediction(CoreClassifier):
         self._set_model(other._model)
 
     def _predicting_model(self) -> _core.GbtModel:
-        check_is_fitted(self, "_model")
-        return self._predicting
+        try:
+            return self._predicting
+        except AttributeError:
+            # Asked first, this would take as long as a small batch.
+            check_is_fitted(self, "_model")
+            raise
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         check_is_fitted(self, "_model")

@@ -73,6 +73,8 @@ def read_table(estimator: Any, X: Any, *, reset: bool, has_labels: bool) -> RawT
     ValueError, TypeError
         When the table is empty, has other columns, or holds what is neither number nor label.
     """
+    if not reset and _is_known_matrix(estimator, X):
+        return RawTable(X, [])
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(X, pandas.DataFrame):
         validate_data(estimator, X, skip_check_array=True, reset=reset)
@@ -93,6 +95,19 @@ def read_table(estimator: Any, X: Any, *, reset: bool, has_labels: bool) -> RawT
         estimator, X, dtype=dtypes, ensure_all_finite=False, reset=reset
     )
     return RawTable(matrix, [])
+
+
+def _is_known_matrix(estimator: Any, X: Any) -> bool:
+    """Tell whether nothing is left to check or to warn of, which takes longer than small batches."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype in (np.float32, np.float64)
+        and X.dtype.isnative
+        and X.ndim == 2
+        and X.shape[0] > 0
+        and X.shape[1] == estimator.n_features_in_
+        and not hasattr(estimator, "feature_names_in_")
+    )
 
 
 def _checked(table: RawTable, shape: tuple[int, ...]) -> RawTable:

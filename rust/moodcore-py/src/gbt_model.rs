@@ -7,7 +7,7 @@ use crate::gbt_tables::{TableArrays, read_table, row_major};
 use crate::monitor::poll;
 use crate::platform::instruction_set;
 use moodcore::Result;
-use moodcore::gbt::{Ensemble, Predictor, contributions};
+use moodcore::gbt::{Ensemble, Predictor, contributions, useful_threads};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -144,6 +144,8 @@ impl GbtModel {
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let table = read_table(&table)?;
         let rounds = self.range(first, last)?;
+        let n_trees = rounds.len() * self.ensemble.trees_per_round;
+        let threads = useful_threads(table.n_rows(), n_trees, threads);
         let mut out = self.origin(table.n_rows(), start.as_ref())?;
         compute(py, threads, instructions, |compute, poll| {
             self.predictor().margins(&self.ensemble, &table, rounds, &mut out, compute, poll)
@@ -165,6 +167,7 @@ impl GbtModel {
         let table = read_table(&table)?;
         let rounds = self.range(first, last)?;
         let n_trees = rounds.len() * self.ensemble.trees_per_round;
+        let threads = useful_threads(table.n_rows(), n_trees, threads);
         let mut out = vec![0; table.n_rows() * n_trees];
         compute(py, threads, instructions, |compute, poll| {
             let predictor = self.predictor();

@@ -10,6 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Visits of rows to trees above which the work is attended from another thread.
 const LONG: usize = 1 << 23;
 
+/// How many of the threads are worth starting to send rows down trees: starting one takes about as
+/// long as so many visits.
+pub fn useful_threads(n_rows: usize, n_trees: usize, threads: usize) -> usize {
+    const VISITS: usize = 1 << 18;
+    let visits = n_rows.saturating_mul(n_trees);
+    if visits < VISITS { threads.min(1) } else { threads }
+}
+
 /// Does a task for each chunk of rows, on any thread, until polling says to stop.
 pub(super) fn each_chunk<T: Send>(
     mut chunks: Vec<&mut [T]>,
@@ -64,4 +72,16 @@ pub(super) fn check_table(
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::useful_threads;
+
+    #[test]
+    fn threads_are_started_for_large_batches_alone() {
+        assert_eq!(useful_threads(500, 100, 8), 1);
+        assert_eq!(useful_threads(100_000, 100, 8), 8);
+        assert_eq!(useful_threads(usize::MAX, 2, 3), 3);
+    }
 }

@@ -112,10 +112,13 @@ impl<'a> NodeRows<'a> {
     }
 
     /// The sum over all rows.
+    #[inline(always)]
     pub(super) fn total(&self) -> Cell {
         let mut sum = [0; 2];
-        for at in 0..self.pairs.len() {
-            add_cell(&mut sum, self.words::<true>(at));
+        if self.counts.is_some() {
+            (0..self.pairs.len()).for_each(|at| add_cell(&mut sum, self.words::<true>(at)));
+        } else {
+            (0..self.pairs.len()).for_each(|at| add_cell(&mut sum, self.words::<false>(at)));
         }
         sum
     }

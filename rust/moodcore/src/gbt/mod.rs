@@ -41,6 +41,7 @@ mod training;
 mod tree;
 mod weights;
 
+pub use batch::useful_threads;
 pub use binning::{Binner, FeatureBins};
 pub use boost::fit;
 pub use config::{Boosting, BoostingKind, Config, GrowPolicy, MultiStrategy};

@@ -4,7 +4,7 @@
 
 use super::gradients::Pair;
 use super::grow::{Ground, Seedling};
-use super::histogram::{Accumulate, Block, FeatureCells, NodeRows, subtract};
+use super::histogram::{Accumulate, Block, Cell, FeatureCells, NodeRows, subtract};
 use super::score::Sums;
 use super::soil::Soil;
 use super::split::{FeatureRules, Lanes, Parent, Question, Search, Split, Units};
@@ -113,7 +113,7 @@ impl<'a> NodeSearch<'a> {
         let mut weight = 0.0;
         for output in 0..n_outputs {
             let node = self.node_rows(&(0..soil.rows.len()), output, soil);
-            let (total, all) = self.units.read(node.total());
+            let (total, all) = self.units.read(self.ground.isa.run(Total { node }));
             sums.push(total);
             weight = all;
         }
@@ -282,6 +282,20 @@ impl<'a> NodeSearch<'a> {
                 Question { rules: ground.rules, units, parent, feature: rules, cells: &cells };
             ground.isa.run(Search { question, lanes: &mut lanes, best: &mut node.split });
         }
+    }
+}
+
+/// The sum over the rows of a node.
+struct Total<'a> {
+    node: NodeRows<'a>,
+}
+
+impl Task for Total<'_> {
+    type Output = Cell;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Cell {
+        self.node.total()
     }
 }
 
