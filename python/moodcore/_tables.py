@@ -98,7 +98,7 @@ def read_table(estimator: Any, X: Any, *, reset: bool, has_labels: bool) -> RawT
 
 
 def _is_known_matrix(estimator: Any, X: Any) -> bool:
-    """Tell whether nothing is left to check or to warn of, which takes longer than small batches."""
+    """Tell whether nothing is left to check or to warn of: that takes longer than a small batch."""
     return (
         type(X) is np.ndarray
         and X.dtype in (np.float32, np.float64)

@@ -280,3 +280,21 @@ def test_the_core_refuses_tables_that_do_not_fit(gaps):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert model.margins(X[:0], instructions=isa).shape == (0, 3)
+
+
+def test_a_plain_matrix_passes_the_short_way_only_where_nothing_is_to_be_said():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 3)), rng.integers(0, 2, 300)
+    model = quick().fit(X, y)
+    for kind in (np.float32, np.float64):
+        own = X.astype(kind)
+        assert read_table(model, own, reset=False, has_labels=False).matrix is own
+        assert bits(model, own) == bits(model, own.astype(">" + own.dtype.str[1:]))
+    assert bits(model, X) == bits(model, X.tolist())
+    with pytest.raises(ValueError, match="has 2 features, but GBT is expecting 3"):
+        model.predict(X[:, :2])
+    with pytest.raises(ValueError, match="0 sample"):
+        model.predict(X[:0])
+    named = quick().fit(pd.DataFrame(X, columns=["a", "b", "c"]), y)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        named.predict(X)

@@ -122,6 +122,19 @@ impl Task for Part<'_> {
     }
 }
 
+struct Filled<'a>(&'a FeatureCells, usize);
+
+impl Task for Filled<'_> {
+    type Output = Vec<u32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Vec<u32> {
+        let mut places = EMPTY_PLACES;
+        let count = filled_places::<S>(self.0, self.1, &mut places);
+        places[..count].to_vec()
+    }
+}
+
 struct Add<'a>(Vec<f64>, u32, &'a [u32], f64);
 
 impl Task for Add<'_> {
@@ -161,6 +174,20 @@ proptest! {
         for isa in Isa::available() {
             let found = isa.run(Part { rows: rows.clone(), column: &column, sides: &goes_left });
             prop_assert_eq!(&found, &expected, "{}", isa.name());
+        }
+    }
+
+    #[test]
+    fn bins_that_hold_rows_are_listed(
+        filled in prop::collection::vec(0..4_u64, 256),
+        end in 0..=256_usize,
+    ) {
+        // Gradients may cancel: only second words tell.
+        let cells: FeatureCells = std::array::from_fn(|bin| [bin as u64 % 3, filled[bin] / 2 << 40]);
+        let expected: Vec<u32> =
+            (0..end as u32).filter(|&bin| cells[bin as usize][1] != 0).collect();
+        for isa in Isa::available() {
+            prop_assert_eq!(&isa.run(Filled(&cells, end)), &expected, "{}", isa.name());
         }
     }
 
