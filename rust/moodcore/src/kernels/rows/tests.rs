@@ -183,7 +183,7 @@ proptest! {
         end in 0..=256_usize,
     ) {
         // Gradients may cancel: only second words tell.
-        let cells: FeatureCells = std::array::from_fn(|bin| [bin as u64 % 3, filled[bin] / 2 << 40]);
+        let cells: FeatureCells = std::array::from_fn(|bin| [bin as u64 % 3, (filled[bin] / 2) << 40]);
         let expected: Vec<u32> =
             (0..end as u32).filter(|&bin| cells[bin as usize][1] != 0).collect();
         for isa in Isa::available() {
