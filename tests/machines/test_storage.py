@@ -56,7 +56,8 @@ def test_processes_that_begin_together_share_the_candidates(database, processes,
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
 def test_the_candidate_of_a_killed_process_is_tried_again(database, processes, tmp_path):
     # The second half takes long enough to be met in training.
-    grid = write_grid(tmp_path / "grid.toml", epochs=[4, 400])
+    epochs = [4, 2000]
+    grid = write_grid(tmp_path / "grid.toml", epochs=epochs)
     options = ("--songs", 2000, "--folds", 2, "--jobs", 1, "--grid", grid)
     victim = processes.moodcore("a", "tune", *options, "--out", "a", "--storage", database)
     wait_until(lambda: count(database)["COMPLETE"] >= 1, "a first candidate")
@@ -87,7 +88,7 @@ def test_the_candidate_of_a_killed_process_is_tried_again(database, processes, t
     # The victim's folder knows where its study is, and has the results that it would have had.
     processes.finish("c", processes.moodcore("c", "tune", "--resume", "a"))
     assert "12 already done" in processes.log("c")
-    alone = Settings(songs=2000, folds=2, grid=GRID | {"epochs": [4, 400]})
+    alone = Settings(songs=2000, folds=2, grid=GRID | {"epochs": epochs})
     run(tmp_path / "alone", alone)
     assert_same_results(tmp_path / "alone", tmp_path / "a")
 
