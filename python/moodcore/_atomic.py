@@ -40,8 +40,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     b'{}'
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    handle, temporary = temporary_beside(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -49,6 +48,31 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_beside(path: Path) -> tuple[int, Path]:
+    """Make a temporary file in the folder of a file, and return its descriptor and its name.
+
+    Parameters
+    ----------
+    path : Path
+        The file that it is to become.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing or not writable; it names the file that was asked for.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; a file is needed")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        # The temporary name would tell users nothing.
+        raise type(error)(f"{path}: cannot be written: {error.strerror}") from None
+    return handle, Path(name)
 
 
 def publish(file: IO[bytes], temporary: Path, path: Path) -> None:
@@ -59,7 +83,7 @@ def publish(file: IO[bytes], temporary: Path, path: Path) -> None:
     file : file
         The open file.
     temporary, path : Path
-        The name that `tempfile.mkstemp` gave it, and its own, in the same folder.
+        The name that `temporary_beside` gave it, and its own, in the same folder.
     """
     file.flush()
     os.fsync(file.fileno())

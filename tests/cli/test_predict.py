@@ -53,7 +53,7 @@ def test_rejected_rows_end_with_a_code_of_their_own(folder, moodcore, tmp_path):
     assert (told["rows"], told["scored"], told["rejected"]) == (400, 399, 1)
     assert told["reasons"] == {"tempo: not a number": 1}
     assert len(pd.read_csv(tmp_path / "bad rows.csv")) == 1
-    assert "rejected: 1 rows: tempo: not a number" in done.err
+    assert "rejected: 1 row: tempo: not a number" in done.err
 
 
 def test_other_units_are_reported_before_the_run(folder, moodcore, tmp_path):
@@ -73,7 +73,7 @@ def test_folders_and_requests_that_make_no_sense(folder, moodcore, tmp_path):
     assert pq.read_table(tmp_path / "out" / "a.parquet").num_rows == 400
     done = moodcore(*words, "--resume")
     assert done.code == 0
-    assert "1 files were done before" in done.err
+    assert "1 file was done before" in done.err
     assert moodcore(*words).code == 2
     done = moodcore("predict", folder / "model", source, "--json")
     assert done.code == 2
@@ -88,6 +88,53 @@ def test_playlists_are_written(folder, moodcore, tmp_path):
         f"{name}.{kind}" for name in songs.LABEL_NAMES for kind in ("csv", "m3u")
     )
     assert "happy: 4 songs, the least sure 0." in done.out
+    spoilt = pd.read_csv(folder / "songs.csv").astype(object)
+    spoilt.loc[[3, 4], "tempo"] = 999
+    spoilt.loc[5, "uri"] = None
+    spoilt.to_csv(tmp_path / "spoilt.csv", index=False)
+    done = moodcore("playlists", folder / "model", tmp_path / "spoilt.csv", "-o", tmp_path / "two")
+    assert done.code == 3
+    assert "left out: 2 rows: tempo: out of range" in done.err
+    assert "left out: 1 row: uri: missing" in done.err
+
+
+def test_nothing_that_is_read_is_written_over(folder, moodcore, tmp_path):
+    songs_file, model = tmp_path / "songs.csv", tmp_path / "model.csv"
+    songs_file.write_bytes((folder / "songs.csv").read_bytes())
+    model.write_bytes((folder / "model").read_bytes())
+    before = songs_file.read_bytes(), model.read_bytes()
+    words = ("predict", model, songs_file)
+    for written in (songs_file, tmp_path / "." / "songs.csv", model):
+        for option in ("-o", "--rejected"):
+            result = () if option == "-o" else ("-o", tmp_path / "moods.csv")
+            done = moodcore(*words, *result, option, written, "--on-error", "skip")
+            assert done.code == 2
+            assert "which is read; choose another name" in done.err
+    assert (songs_file.read_bytes(), model.read_bytes()) == before
+
+
+def test_results_inside_the_folder_that_is_read_are_no_songs(folder, moodcore, tmp_path):
+    (tmp_path / "a.csv").write_bytes((folder / "songs.csv").read_bytes())
+    words = ("predict", folder / "model", tmp_path, "-o", tmp_path / "out", "--resume")
+    assert moodcore(*words).code == 0
+    done = moodcore(*words)
+    assert done.code == 0, done.err
+    assert "1 file was done before" in done.err
+    assert [path.name for path in (tmp_path / "out").glob("*.csv")] == ["a.csv"]
+
+
+def test_a_model_that_is_not_there_is_looked_for(folder, moodcore):
+    done = moodcore("predict", folder / "modle", folder / "songs.csv")
+    assert done.code == 2
+    assert "no such model file; there is 'model'" in done.err
+    done = moodcore("predict", folder, folder / "songs.csv")
+    assert done.code == 2
+    assert "is a folder; the file of a model is needed" in done.err
+    done = moodcore(
+        "predict", folder / "model", folder / "songs.csv", "-o", folder / "no" / "a.csv"
+    )
+    assert done.code == 2
+    assert done.err.strip().endswith(f"a.csv: there is no folder {folder / 'no'}")
 
 
 @pytest.fixture(scope="module")

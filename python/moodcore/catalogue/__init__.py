@@ -24,6 +24,7 @@ from moodcore.catalogue.files import (
     STDIN,
     WRITABLE,
     CatalogueError,
+    Source,
     check_kind,
     find_sources,
     kind_of,
@@ -122,7 +123,12 @@ def score(
     task = Task(
         _loaded(model), tuple(keep), _checked(on_error), jobs or min(thread_count(-1), _MOST_JOBS)
     )
-    sources = find_sources(os.fspath(source))
+    sources = _without_results(find_sources(os.fspath(source)), out)
+    read = [one.path for one in sources if one.path]
+    if isinstance(model, str | os.PathLike):
+        read.append(Path(model))
+    _refuse_overwriting(read, out, "output")
+    _refuse_overwriting(read, None if rejected is None else Path(rejected), "rejected")
     if out is None or not _is_folder(out):
         if resume or scheduler or kind:
             raise CatalogueError(
@@ -152,6 +158,25 @@ def _loaded(model: Any) -> Any:
     from moodcore import load
 
     return load(model) if isinstance(model, str | os.PathLike) else model
+
+
+def _without_results(sources: list[Source], out: Path | None) -> list[Source]:
+    """Leave out what an earlier run wrote into a folder inside the one that is read."""
+    if out is None or not out.is_dir():
+        return sources
+    inside = out.resolve()
+    return [one for one in sources if not one.path or inside not in one.path.resolve().parents]
+
+
+def _refuse_overwriting(read: Sequence[Path], written: Path | None, name: str) -> None:
+    """Refuse to write a file over the model or one of the inputs."""
+    if written is None or not written.exists():
+        return
+    for path in read:
+        if path.exists() and path.samefile(written):
+            raise CatalogueError(
+                f"{name} {written} would be written over {path}, which is read; choose another name"
+            )
 
 
 def _checked(on_error: str) -> OnError:

@@ -61,6 +61,11 @@ class Rejection:
     value: str
     reason: str
 
+    @property
+    def told(self) -> str:
+        """The column, if it is one, and the reason."""
+        return f"{self.column}: {self.reason}" if self.column else self.reason
+
 
 def needed_columns(model: Any) -> list[Column]:
     """Return the columns that a model takes.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, get_args
+
+from moodcore._missing_file import no_such_file
 
 Kind = Literal["csv", "parquet", "arrow"]
 STDIN: Final = "-"
@@ -100,10 +101,7 @@ def find_sources(given: str) -> list[Source]:
             raise FileNotFoundError(f"{given}: no file matches")
         return [Source(one, kind_of(one.name), one.name) for one in files]
     if not path.exists():
-        siblings = [one.name for one in path.parent.glob("*")]
-        near = get_close_matches(path.name, siblings, n=1)
-        hint = f"; there is {near[0]!r}" if near else ""
-        raise FileNotFoundError(f"{given}: no such file{hint}")
+        raise no_such_file(path)
     return [Source(path, kind_of(path.name), given)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ def make_playlists(
     *,
     per_mood: int = 50,
     min_probability: float = 0.0,
+    left_out: Counter[str] | None = None,
 ) -> list[Playlist]:
     """Choose the surest songs of each mood.
 
@@ -59,11 +61,13 @@ def make_playlists(
         A fitted pipeline that gives probabilities.
     source : path
         Files of songs with `uri`, `tempo` and `energy`, as for `moodcore.catalogue.score`. Songs
-        with unusable values are left out.
+        with unusable values or without `uri` are left out.
     per_mood : int, default=50
         Songs of a mood at most, at least 1.
     min_probability : float, default=0.0
         Songs of which the model is less sure are left out; in [0, 1].
+    left_out : Counter, optional
+        Is told how many songs could not be used, by column and reason.
 
     Returns
     -------
@@ -89,8 +93,9 @@ def make_playlists(
         )
     scorer = Scorer(model, [URI, *_ORDERED_BY], null_rows=False)
     best: list[_Best] = [_Best(per_mood) for _ in scorer.names]
+    unusable: Counter[str] = Counter() if left_out is None else left_out
     for one in find_sources(os.fspath(source)):
-        _collect(scorer, one, min_probability, best)
+        _collect(scorer, one, min_probability, best, unusable)
     return [
         Playlist(name, _in_order(found.frame()))
         for name, found in zip(scorer.names, best, strict=True)
@@ -134,14 +139,23 @@ class _Best:
         return pd.DataFrame(rows, columns=columns)[[URI, "probability", *_ORDERED_BY]]
 
 
-def _collect(scorer: Scorer, source: Source, min_probability: float, best: Sequence[_Best]) -> None:
+def _collect(
+    scorer: Scorer,
+    source: Source,
+    min_probability: float,
+    best: Sequence[_Best],
+    left_out: Counter[str],
+) -> None:
     with closing(open_source(source)) as reader:
         missing = [name for name in scorer.wanted if name not in reader.columns]
         if missing:
             raise CatalogueError(f"{source.name}: {missing_columns(missing, reader.columns)}")
         for batch in reader.batches(scorer.wanted):
-            table = scorer.score(batch).table
+            scored = scorer.score(batch)
+            left_out.update(one.told for one in scored.rejected)
+            table = scored.table
             uri = table.column(URI).to_pylist()
+            left_out.update(f"{URI}: missing" for one in uri if not one)
             numbers = {name: to_numbers(table.column(name).combine_chunks())[0]
                        for name in _ORDERED_BY}  # fmt: skip
             probabilities = np.column_stack(

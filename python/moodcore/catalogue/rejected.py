@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from moodcore._atomic import publish
+from moodcore._atomic import publish, temporary_beside
 from moodcore.catalogue.columns import Rejection
 from moodcore.catalogue.files import Source
 
@@ -38,8 +37,7 @@ class RejectedRows:
         if self._path is None or not rejected:
             return
         if self._file is None:
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-            self._temporary = Path(name)
+            handle, self._temporary = temporary_beside(self._path)
             self._file = os.fdopen(handle, "w", encoding="utf-8", newline="")
             self._writer = csv.writer(self._file, lineterminator="\n")
             self._writer.writerow(_HEADER)

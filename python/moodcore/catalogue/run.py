@@ -241,7 +241,7 @@ class _FileRun:
         account.n_read += scored.n_rows
         account.n_scored += scored.n_rows - len(scored.rejected)
         for one in scored.rejected:
-            account.rejected[f"{one.column}: {one.reason}" if one.column else one.reason] += 1
+            account.rejected[one.told] += 1
         for name, seconds in scored.seconds.items():
             account.took(name, seconds)
         self._pending.add(scored.table)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from moodcore._atomic import publish
+from moodcore._atomic import publish, temporary_beside
 from moodcore.catalogue.files import WRITABLE, kind_of
 
 if TYPE_CHECKING:
@@ -41,10 +40,7 @@ class Output:
         if path is None:
             self._file: Any = sys.stdout.buffer
             return
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        self._temporary = Path(name)
+        handle, self._temporary = temporary_beside(path)
         self._file = os.fdopen(handle, "wb")
 
     def write(self, table: pa.Table) -> None:

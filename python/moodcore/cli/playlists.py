@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -31,14 +32,21 @@ def command(model: Path, songs: str, out: Path, per_mood: int, min_probability: 
     """Write the songs of SONGS that MODEL is surest of, as M3U and CSV, a file a mood.
 
     SONGS must have the columns uri, tempo and energy. A song is in one list, once; neighbours are
-    alike in tempo and energy.
+    alike in tempo and energy. Songs with values that cannot be used are left out and counted, and
+    the exit code is then 3.
     """
     from moodcore import load
     from moodcore.catalogue import make_playlists, write_playlists
+    from moodcore.songs.problems import rows
 
-    found = make_playlists(load(model), songs, per_mood=per_mood, min_probability=min_probability)
+    left_out: Counter[str] = Counter()
+    found = make_playlists(
+        load(model), songs, per_mood=per_mood, min_probability=min_probability, left_out=left_out
+    )
     write_playlists(found, out)
     for one in found:
         least = f", the least sure {one.songs['probability'].min():.3f}" if len(one.songs) else ""
         click.echo(f"{one.mood}: {len(one.songs)} songs{least}")
-    return ExitCode.DONE
+    for reason, count in left_out.most_common():
+        click.echo(f"left out: {rows(count)}: {reason}", err=True)
+    return ExitCode.SOME_REJECTED if left_out else ExitCode.DONE

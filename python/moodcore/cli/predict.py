@@ -83,12 +83,15 @@ def command(model: Path, songs: str, out: Path | None, as_json: bool, **given: A
 
 def _tell(account: Account, out: Path | None) -> None:
     """Say on stderr what became of the rows."""
+    from moodcore.songs.problems import rows
+
     where = f"{out}: " if out else ""
     files = f" in {account.n_files:,} files" if account.n_files > 1 else ""
     click.echo(f"{where}{account.n_scored:,} of {account.n_read:,} songs{files}", err=True)
     if account.n_skipped_files:
-        click.echo(f"{account.n_skipped_files:,} files were done before", err=True)
+        done = account.n_skipped_files
+        click.echo(f"{done:,} {'file was' if done == 1 else 'files were'} done before", err=True)
     for reason, count in account.rejected.most_common():
-        click.echo(f"rejected: {count:,} rows: {reason}", err=True)
+        click.echo(f"rejected: {rows(count)}: {reason}", err=True)
     for name, reason in account.damaged:
         click.echo(f"not scored: {name}: {reason}", err=True)
