@@ -72,6 +72,16 @@ def test_the_test_rows_alone_have_a_sentence_of_their_own():
     assert not any("McNemar" in one for one in told([("GBT", "SVM", 0.001, 0.001, (30, 5))]))
 
 
+def test_those_whom_one_model_beats_on_the_test_rows_alone_stand_together():
+    pairs = [
+        ("GBT", "MLP", 0.3, 0.004, (30, 5)),
+        ("GBT", "SVM", 0.3, 0.004, (30, 5)),
+        ("MLP", "SVM", 0.3, 0.0001, (30, 5)),
+    ]
+    said = told(pairs, dict.fromkeys(("GBT", "MLP", "SVM"), "model"))
+    assert said[-1].endswith("GBT over MLP and SVM (p = 0.004); MLP over SVM (p < 0.001).")
+
+
 def test_baselines_are_not_compared_with_each_other():
     kinds = {"logistic regression": "baseline", "nearest neighbours": "baseline", "MLP": "model"}
     pairs = [

@@ -76,9 +76,9 @@ def test_the_terminal_has_a_line_a_model(folder):
     ("verdicts", "says"),
     [
         ("bb", "GBT is the most accurate of 3"),
-        ("bn", "GBT is ahead, level with SVM"),
-        ("nt", "GBT is ahead, level with MLP and SVM"),
-        ("nnnnn", "GBT is ahead, level with 5 others"),
+        ("bn", "GBT comes first; SVM cannot be told apart from it"),
+        ("nt", "GBT comes first; MLP and SVM cannot be told apart from it"),
+        ("nnnnn", "GBT comes first; 5 others cannot be told apart from it"),
     ],
 )
 def test_the_heading_names_who_is_level(verdicts, says):

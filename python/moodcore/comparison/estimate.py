@@ -11,7 +11,7 @@ from typing import Any
 
 from moodcore.comparison.entrants import Entrant, seeded
 from moodcore.comparison.trainings import Contest
-from moodcore.tuning.estimate import duration
+from moodcore.tuning.estimate import duration, with_jobs
 
 # Rows of the two trainings from which each entrant's time is reckoned, as time = a * rows^b.
 _ROWS = (500, 2000)
@@ -69,7 +69,7 @@ class Estimate:
             f"curves      {curves} rows",
             f"trainings   {sum(self.trainings.values())}: {counts}",
             f"  each      {times}",
-            f"time        about {duration(self.seconds)} with {self.jobs} jobs",
+            f"time        about {with_jobs(self.seconds, self.jobs)}",
         ]
         return "\n".join([*lines, "nothing was written"])
 

@@ -139,15 +139,17 @@ def _test_only(rows: list[dict[str, Any]]) -> str:
     """Say which models McNemar's test tells apart though the folds do not."""
     if not rows:
         return ""
-    told = []
+    beaten: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         names = [row["first"], row["second"]]
         if row["only_second_right"] > row["only_first_right"]:
             names.reverse()
-        told.append(f"{names[0]} over {names[1]} ({p_in_words(row['test_p_holm'])})")
+        one = {"second": names[1], "p_holm": row["test_p_holm"]}
+        beaten.setdefault(names[0], []).append(one)
+    told = "; ".join(f"{name} over {_with_p(others)}" for name, others in beaten.items())
     return (
         "McNemar's test of the fitted models on the test rows tells apart what the folds, which "
-        f"judge training too, do not: {_listed(told)}."
+        f"judge training too, do not: {told}."
     )
 
 
@@ -174,10 +176,11 @@ def _probabilities(usable: pd.DataFrame) -> str:
         return ""
     sharpest = min(judged, key=lambda row: row["log_loss"])
     calibrated = min(judged, key=lambda row: row["calibration_error"])
+    also = "" if calibrated is sharpest else f"those of {calibrated['model']} "
     return (
         f"Of the models' probabilities those of {sharpest['model']} have the lowest log loss "
-        f"({sharpest['log_loss']:.3f}), and those of {calibrated['model']} the smallest "
-        f"calibration error ({100 * calibrated['calibration_error']:.1f} points)."
+        f"({sharpest['log_loss']:.3f}), and {also}the smallest calibration error "
+        f"({100 * calibrated['calibration_error']:.1f} points)."
     )
 
 

@@ -134,7 +134,7 @@ def _useful(
                 f"uses {_listed(list(shown.index))} (shuffling {each} costs {lost} points)"
             )
         if len(useless):
-            parts.append(f"does without {_listed(list(useless.index[:_NAMES]))}")
+            parts.append(f"may do without {_listed(list(useless.index[:_NAMES]))}")
         if parts:
             said.append(
                 f"Of the features that {name!r} leaves out, {title(model)} {_listed(parts)}."

@@ -51,7 +51,7 @@ class FeaturePlan:
 
     def to_text(self) -> str:
         """Return the plan as lines for a person."""
-        from moodcore.tuning.estimate import duration
+        from moodcore.tuning.estimate import with_jobs
 
         return "\n".join(
             [
@@ -60,7 +60,7 @@ class FeaturePlan:
                 f"choices    {', '.join(self.choices)}",
                 f"trainings  at most {self.trainings:,}: {len(self.models)} models x "
                 f"{len(self.choices)} choices x {self.folds} folds, and elimination",
-                f"time       at most about {duration(self.seconds)} with {self.jobs} jobs",
+                f"time       at most about {with_jobs(self.seconds, self.jobs)}",
                 "nothing was written",
             ]
         )

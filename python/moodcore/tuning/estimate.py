@@ -104,7 +104,7 @@ class Estimate:
         ]
         for one in self.families:
             lines += one.to_lines(self.folds)
-        lines.append(f"time        about {duration(self.seconds)} with {self.jobs} jobs")
+        lines.append(f"time        about {with_jobs(self.seconds, self.jobs)}")
         if self.minutes is not None and 60 * self.minutes < self.seconds:
             count = max(1, int(self.candidates * 60 * self.minutes / self.seconds))
             lines.append(
@@ -118,6 +118,11 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def with_jobs(seconds: float, jobs: int) -> str:
+    """Return a time and the jobs that it needs: "4 min with 1 job"."""
+    return f"{duration(seconds)} with {jobs} job{'' if jobs == 1 else 's'}"
 
 
 def estimate(experiment: Experiment) -> Estimate:

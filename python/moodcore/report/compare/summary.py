@@ -61,9 +61,9 @@ def title(metrics: Mapping[str, Any]) -> str:
     if not level:
         return f"{name} is the most accurate of {len(metrics['summary'])}"
     if len(level) > _NAMED:
-        return f"{name} is ahead, level with {len(level)} others"
+        return f"{name} comes first; {len(level)} others cannot be told apart from it"
     listed = " and ".join([", ".join(level[:-1]), level[-1]] if len(level) > 1 else level)
-    return f"{name} is ahead, level with {listed}"
+    return f"{name} comes first; {listed} cannot be told apart from it"
 
 
 def highlights(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
