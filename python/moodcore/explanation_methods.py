@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.platform import MissingPackageError
+
 # Up to here all coalitions of features are tried: 2 ** 11 of them.
 _EXACT_FEATURES = 11
 
@@ -87,7 +89,7 @@ def contributions_of(
     """
     from moodcore import GBT, LinearSVM
 
-    where = "the rows themselves" if own_background else "the background given"
+    where = "the rows themselves" if own_background else "the background"
     measured = f"measured from the mean over {len(background)} of {where}"
     if isinstance(classifier, GBT):
         if not own_background:
@@ -187,7 +189,7 @@ def _shap() -> Iterator[Any]:
         try:
             import shap
         except ImportError as error:
-            raise ImportError(
+            raise MissingPackageError(
                 "explaining networks and kernel machines needs the package shap: "
                 "pip install 'moodcore[explain]'"
             ) from error

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from moodcore._atomic import write_bytes
+from moodcore._missing_file import no_such_file
 from moodcore.model_parts import Arrays, read_part, write_part
 
 __all__ = ["VERSION", "ModelFileError", "load", "save"]
@@ -108,6 +109,24 @@ def load(path: str | os.PathLike[str]) -> Any:
     return model
 
 
+def check_is_there(path: Path) -> None:
+    """Refuse a path where no file of a model is.
+
+    Raises
+    ------
+    OSError
+        With the nearest name there, or the model in a folder.
+    """
+    if path.is_dir():
+        inside = sorted(one.name for one in path.glob("*.safetensors"))
+        hint = f"; the model in it is {path / inside[0]}" if len(inside) == 1 else ""
+        raise IsADirectoryError(f"{path}: is a folder; the file of a model is needed{hint}")
+    if not path.exists():
+        raise no_such_file(path, "model file")
+    if not path.is_file():
+        raise OSError(f"{path}: is no ordinary file; the file of a model is needed")
+
+
 def _hint(path: Path) -> str:
     """Say how a file is read that begins like one of another program."""
     with path.open("rb") as file:
@@ -121,8 +140,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
     """Read and check header and arrays."""
     import safetensors
 
-    if not path.is_file():
-        raise FileNotFoundError(f"no model file at {path}")
+    check_is_there(path)
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             told = (file.metadata() or {}).get("moodcore")

@@ -11,6 +11,11 @@ from moodcore import _core
 
 __all__ = ["instruction_set", "show_versions", "thread_count", "versions"]
 
+
+class MissingPackageError(ModuleNotFoundError):
+    """An optional package is not installed; the message says how to install it."""
+
+
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "optuna", "pyarrow", "matplotlib", "safetensors")
 
 

@@ -348,6 +348,6 @@ def test_safetensors_of_another_program(path, dtype, shape, size):
 
 
 def test_what_is_no_file(tmp_path):
-    for absent in (tmp_path, tmp_path / "none", str(tmp_path / "none" / "none"), ""):
-        with pytest.raises(OSError, match="no model file at"):
+    for absent in (tmp_path, tmp_path / "none", str(tmp_path / "none" / "none"), "", "/dev/null"):
+        with pytest.raises(OSError, match=r"no such model file|is a folder|is no ordinary file"):
             load(absent)

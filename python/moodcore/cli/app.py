@@ -12,11 +12,11 @@ import click
 from moodcore.cli.exit_codes import ExitCode
 
 _COMMANDS = {
-    "tune": "Search the best network, test it, and leave a report.",
+    "tune": "Search the best model, test it, and leave a report.",
     "compare": "Compare the families of models, and say how sure that is.",
     "features": "Measure what features are worth, and what dropping them costs.",
     "data": "Make or check tables of songs.",
-    "train": "Train one network and save it.",
+    "train": "Train one model and save it.",
     "evaluate": "Test a saved model on labelled songs.",
     "predict": "Add labels and probabilities to songs.",
     "playlists": "Make playlists of the surest songs of each mood.",
@@ -97,7 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explain(error: Exception, *, debug: bool) -> ExitCode:
-    expected = isinstance(error, ValueError | OSError)
+    from moodcore.platform import MissingPackageError
+
+    expected = isinstance(error, ValueError | OSError | MissingPackageError)
     text = str(error) if expected else f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError):
         text = f"out of memory: {error}"
@@ -107,7 +109,8 @@ def _explain(error: Exception, *, debug: bool) -> ExitCode:
     known = expected or isinstance(error, RunFailedError | MemoryError)
     if not known and not debug:
         click.echo("This is a bug; --debug shows where.", err=True)
+    asked = ValueError | MissingPackageError
     missing = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
-    if isinstance(error, ValueError) or missing:
+    if isinstance(error, asked) or missing:
         return ExitCode.BAD_REQUEST
     return ExitCode.RUN_FAILED

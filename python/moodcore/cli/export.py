@@ -49,8 +49,8 @@ def command(model: Path, output: Path, format_: str | None, **given: Any) -> int
 
     try:
         exchange.export(exchange.load(model), output, format=format_, **given)
-    except (TypeError, ModuleNotFoundError) as error:
-        # Not a bug: the format does not hold such a model, or needs a package.
+    except TypeError as error:
+        # Not a bug: the format does not hold such a model.
         raise click.ClickException(str(error)) from error
     click.echo(f"{output}: {output.stat().st_size:,} bytes", err=True)
     return ExitCode.DONE

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from moodcore._atomic import write_bytes
-from moodcore.model_file import ModelFileError
+from moodcore.model_file import ModelFileError, check_is_there
 
 __all__ = ["FORMATS", "Format", "export", "load"]
 
@@ -204,10 +204,11 @@ def load(
     path = Path(path)
     if format is not None:
         _format_of(path, format, "reads")
+    check_is_there(path)
     data = path.read_bytes()
     name = format or _guess(data)
     if name is None:
-        known = ", ".join(found.summary for found in FORMATS.values() if found.reads)
+        known = "; ".join(found.summary for found in FORMATS.values() if found.reads)
         raise ModelFileError(f"{path} is none of the formats that are read: {known}")
     if name == "safetensors":
         from moodcore.model_file import load as load_own

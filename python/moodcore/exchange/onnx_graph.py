@@ -23,6 +23,7 @@ from moodcore.exchange.computation import (
     Step,
 )
 from moodcore.exchange.forest import Forest
+from moodcore.platform import MissingPackageError
 
 if TYPE_CHECKING:
     import onnx
@@ -90,7 +91,7 @@ class Graph:
         try:
             import onnx
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
+            raise MissingPackageError(
                 "ONNX files need the package onnx: pip install 'moodcore[onnx]'", name="onnx"
             ) from error
         self._onnx = onnx

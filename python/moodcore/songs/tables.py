@@ -7,10 +7,10 @@ import os
 import warnings
 import zlib
 from collections import Counter
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moodcore._missing_file import no_such_file
 from moodcore.songs.problems import SongTableError
 
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ def _from_file(path: Path) -> pd.DataFrame:
             f"{path}: unknown kind of file {path.suffix!r}; allowed are {', '.join(SUFFIXES)}"
         )
     if not path.exists():
-        siblings = [file.name for file in path.parent.glob("*")]
-        near = get_close_matches(path.name, siblings, n=1)
-        hint = f"; there is {near[0]!r}" if near else ""
-        raise FileNotFoundError(f"{path}: no such file{hint}")
+        raise no_such_file(path)
     if path.stat().st_size == 0:
         raise SongTableError(f"{path}: the file is empty")
     if path.name.lower().endswith((".parquet", ".pq")):

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 
+from moodcore._missing_file import no_such_file
 from moodcore.tuning.families import FAMILIES, Family, family
 
 STUDIES = ("grid", "optimizers")
@@ -272,7 +273,9 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
+        raise ConfigError(str(no_such_file(Path(path)))) from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; a TOML file is needed") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
