@@ -78,6 +78,14 @@ def test_pictures_go_into_given_axes(draw):
     assert not right.has_data()
 
 
+def test_the_scale_of_accuracies_is_even():
+    ax = plots.elimination_curves(choices(["gbt"]))
+    ax.set_yticks([0.725, 0.75, 0.775, 0.8])
+    ax.figure.canvas.draw()
+    told = [float(text.get_text().rstrip("%")) for text in ax.get_yticklabels()]
+    assert np.diff(told) == pytest.approx(np.diff(told)[0])
+
+
 def test_curves_say():
     table = choices(["gbt"])
     table.loc[table["choice"] == "published", "accuracy"] = 0.5

@@ -24,7 +24,9 @@ def advise(
 ) -> tuple[str, ...]:
     """Return the advice, sentence by sentence.
 
-    A cost counts where its 95 % interval over the folds leaves out zero.
+    A cost is sure where its 95 % interval over the folds leaves out zero, and does not count where
+    it is below two standard deviations of the accuracies. Between the two, which is wide where
+    folds are few, a choice *may* cost something.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ def advise(
     full = usable[usable["choice"] == ALL]
     if full.empty:
         return ("No model could be trained on all features, so nothing can be compared.", *failed)
+    usable = _with_spread(usable)
     best = full.iloc[int(full["accuracy"].to_numpy().argmax())]
     model = str(best["model"])
     sentences = [_recommendation(features, usable, model), _best(full, best, len(features))]
@@ -57,6 +60,20 @@ def _failed(trainings: pd.DataFrame) -> list[str]:
                 f"{_title(name)} failed in {len(failed)} of {len(own)} trainings ({reason})."
             )
     return said
+
+
+def _with_spread(choices: pd.DataFrame) -> pd.DataFrame:
+    """Add how far folds lie apart, with all features or the choice: two standard deviations."""
+    full = choices[choices["choice"] == ALL].set_index("model")["accuracy_std"]
+    # A cost of nothing may come out a rounding error above it.
+    either = choices["model"].map(full).astype(float).clip(lower=choices["accuracy_std"])
+    return choices.assign(spread=2 * either + 1e-12)
+
+
+def _does_harm(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Whether choices cost something, or may cost more than the folds differ."""
+    cost = rows["cost"]
+    return (rows["beyond_spread"] & (cost > 0)) | (cost > rows["spread"])
 
 
 def _best(full: pd.DataFrame, best: pd.Series[Any], n_features: int) -> str:
@@ -87,7 +104,12 @@ def _costs(rows: pd.DataFrame) -> str:
     if len(better):
         parts = [f"{title(r['model'])} {_points(-r['cost'])}" for _, r in better.iterrows()]
         said.append(f"gains {_listed(parts)} points")
-    rest = ordered[~beyond]
+    unsure = ordered[~beyond & (ordered["cost"].abs() > ordered["spread"])]
+    for way, some in (("cost", unsure[unsure["cost"] > 0]), ("gain", unsure[unsure["cost"] < 0])):
+        if len(some):
+            parts = [f"{title(r['model'])} {_points(abs(r['cost']))}" for _, r in some.iterrows()]
+            said.append(f"may {way} {_listed(parts)} points, if that is no chance")
+    rest = ordered[~beyond & ~ordered.index.isin(unsure.index)]
     if len(rest):
         models = _listed([title(name) for name in rest["model"]])
         said.append(f"changes {models} by no more than the folds differ")
@@ -102,6 +124,11 @@ def _filters(choices: pd.DataFrame) -> list[str]:
     if rows.empty:
         return []
     harmful = rows[rows["beyond_spread"] & (rows["cost"] > 0)]
+    if harmful.empty and _does_harm(rows).any():
+        return [
+            "What the correlation filter drops may cost accuracy, but these folds are too few to "
+            "tell it from chance."
+        ]
     if harmful.empty:
         return ["What the correlation filter drops costs no model more than the folds differ."]
     threshold = harmful["level"].max()
@@ -161,7 +188,7 @@ def _elimination(features: pd.DataFrame, choices: pd.DataFrame, model: str) -> l
         for name in _names_of(choices, "named")
         if (sentence := _same_number(choices, name, model))
     ]
-    if harmless_size(rows[rows["model"] == model]) is None:
+    if harmless_size(choices[choices["model"] == model]) is None:
         first = rows[rows["level"] == rows["level"].max()]
         last = features.sort_values("elimination_rank")["feature"].iloc[-1]
         said.append(
@@ -186,12 +213,20 @@ def _same_number(choices: pd.DataFrame, name: str, model: str) -> str | None:
     )
 
 
-def harmless_size(rows: pd.DataFrame) -> float | None:
-    """Return the least number of features down to which elimination costs no model anything."""
+def harmless_size(choices: pd.DataFrame) -> float | None:
+    """Return the least number of features down to which elimination costs no model anything.
+
+    Parameters
+    ----------
+    choices : DataFrame
+        Of one model or more, with the rows of all features.
+    """
     found = None
+    rows = _with_spread(choices)
+    rows = rows[rows["kind"] == "elimination"]
     for size in sorted(rows["level"].unique(), reverse=True):
         at = rows[rows["level"] == size]
-        if (at["beyond_spread"] & (at["cost"] > 0)).any():
+        if _does_harm(at).any():
             break
         found = float(size)
     return found
@@ -206,9 +241,12 @@ def _recommendation(features: pd.DataFrame, choices: pd.DataFrame, model: str) -
     keep = f"Keep all {len(features)} features"
     if eliminated.empty:
         return f"{keep}.{instead}" if harm else "Any of these choices will do."
-    size = harmless_size(eliminated[eliminated["model"] == model])
+    size = harmless_size(choices[choices["model"] == model])
     if size is None:
-        return f"{keep}: leaving out any costs {title(model)} accuracy.{instead}"
+        own = eliminated[eliminated["model"] == model]
+        first = own[own["level"] == own["level"].max()]
+        costs = "costs" if first["beyond_spread"].any() else "may cost"
+        return f"{keep}: leaving out any {costs} {title(model)} accuracy.{instead}"
     stay = features.sort_values("elimination_rank", kind="stable")["feature"][: int(size)]
     names = f" ({_listed(list(stay))})" if size <= _MANY else ""
     best = ", the most accurate" if eliminated["model"].nunique() > 1 else ""
@@ -216,14 +254,14 @@ def _recommendation(features: pd.DataFrame, choices: pd.DataFrame, model: str) -
     return (
         f"For {title(model)}{best}, {_count(size)} of {len(features)} features chosen "
         f"by importance{names} {enough}: leaving out the others costs no more accuracy than the "
-        f"folds differ.{_for_every_model(eliminated, size)}{instead}"
+        f"folds differ.{_for_every_model(choices, size)}{instead}"
     )
 
 
-def _for_every_model(eliminated: pd.DataFrame, size: float) -> str:
+def _for_every_model(choices: pd.DataFrame, size: float) -> str:
     """Say how many features the models other than the most accurate need, if there are others."""
-    every = harmless_size(eliminated)
-    if eliminated["model"].nunique() < 2:
+    every = harmless_size(choices)
+    if choices.loc[choices["kind"] == "elimination", "model"].nunique() < 2:
         return ""
     if every is None:
         return " Some other models need all of them."

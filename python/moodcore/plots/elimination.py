@@ -73,7 +73,7 @@ def elimination_curves(
         _draw_model(ax, own, looks[name], (titles or {}).get(name, name))
     dress(ax, x="number of features kept", y="validation accuracy")
     whole_numbers(ax)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     for way in _ways(found["kind"].unique().tolist()):
         ax.add_line(way)
     legend_right(ax)

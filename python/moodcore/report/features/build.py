@@ -184,7 +184,7 @@ def _highlights(study: StudyData) -> list[Highlight]:
             label = f"{name} with {size:.0f} chosen by importance"
             found.append(Highlight(percent(accuracy[same]), label))
     chosen = study.choices[study.choices["model"] == best["model"]]
-    harmless = harmless_size(chosen[chosen["kind"] == "elimination"])
+    harmless = harmless_size(chosen)
     enough = n_features if harmless is None else int(harmless)
     label = f"features, chosen by importance, are enough for {name}"
     found.append(Highlight(f"{enough} of {n_features}", label))
