@@ -79,7 +79,8 @@ impl<'g, 'm> Active<'g, 'm> {
         let (least, greatest) = (extremes.least_up.value, extremes.greatest_low.value);
         let stays = |at: usize| {
             let gradient = self.gradient[at];
-            (self.up[at] > 0.0 && gradient < least) || (self.low[at] < 0.0 && gradient > greatest)
+            let (may_grow, may_shrink) = (self.up[at] == 0.0, self.low[at] == 0.0);
+            (!may_grow && (gradient < least || !may_shrink)) || (!may_shrink && gradient > greatest)
         };
         let n = self.ids.len();
         let count = (0..n).filter(|&at| stays(at)).count();

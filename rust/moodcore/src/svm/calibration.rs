@@ -18,8 +18,9 @@ pub struct Sigmoid {
 
 /// Folds whose decision values the sigmoid is fitted to.
 const FOLDS: usize = 5;
-/// How exactly folds are solved, in multiples of `tol`: their values are averaged over all rows.
-const FOLD_TOL: f64 = 10.0;
+/// How exactly folds are solved, in multiples of `tol`: what it moves the sigmoid by is far below the
+/// sigmoid's own standard error.
+const FOLD_TOL: f64 = 30.0;
 
 /// Fits the sigmoid to decision values of rows that were not trained on (Platt 2000). Each fold
 /// starts from the solution for all rows.
@@ -39,18 +40,52 @@ pub(super) fn calibrate(
     }
     let mut decisions = vec![0.0; n];
     let options = Options { tol: FOLD_TOL * options.tol, ..options };
+    // What the rows of the folds not yet held out add to the decision values.
+    let mut left: Vec<f64> = solution.gradient.iter().zip(&problem.y).map(|(g, y)| g + y).collect();
     for fold in 0..FOLDS {
         let held: Vec<usize> = order.iter().copied().skip(fold).step_by(FOLDS).collect();
-        without(problem, solution, (&held, &mut decisions), options, set, (compute, stop));
+        let part = if fold + 1 < FOLDS {
+            let factors: Vec<f64> = held.iter().map(|&row| solution.beta[row]).collect();
+            let part = products(problem, set, (&held, &factors), vec![0.0; n], compute);
+            left.iter_mut().zip(&part).for_each(|(left, part)| *left -= part);
+            part
+        } else {
+            std::mem::take(&mut left)
+        };
+        without(problem, solution, (&held, &part, &mut decisions), options, set, (compute, stop));
     }
     fit_sigmoid(&decisions, &problem.y)
 }
 
-/// Decision values of the rows held out, of the machine trained on the rest.
+/// `start` plus the kernel values with some rows times a factor for each.
+fn products(
+    problem: &Problem<'_>,
+    set: &WorkingSet,
+    (rows, factors): (&[usize], &[f64]),
+    mut start: Vec<f64>,
+    compute: Compute<'_>,
+) -> Vec<f64> {
+    let n = start.len();
+    let terms = rows.iter().zip(factors).filter(|&(_, factor)| *factor != 0.0);
+    let (moved, by): (Vec<u32>, Vec<f64>) =
+        terms.map(|(&row, factor)| (row as u32, factor)).unzip();
+    start.resize(n.next_multiple_of(LANES), 0.0);
+    if set.holds_all {
+        compute.isa.run(AddRows { set, moved: &moved, by: &by, out: &mut start });
+    } else {
+        let gram = &problem.gram;
+        gram.add_products(gram, (&moved, &by), Precision::Single, &mut start, compute);
+    }
+    start.truncate(n);
+    start
+}
+
+/// Decision values of the rows held out, of the machine trained on the rest; `part` is what the rows
+/// held out add to the decision values of all.
 fn without(
     problem: &Problem<'_>,
     solution: &Solution,
-    (held, decisions): (&[usize], &mut [f64]),
+    (held, part, decisions): (&[usize], &[f64], &mut [f64]),
     options: Options,
     set: &mut WorkingSet,
     (compute, stop): (Compute<'_>, &AtomicBool),
@@ -75,26 +110,17 @@ fn without(
         return;
     }
     // What is moved should gain by it, or lose little: the least settled first.
-    let mut order: Vec<usize> = (0..beta.len()).collect();
     let excess: f64 = beta.iter().sum();
-    let key =
-        |row: usize| if excess > 0.0 { -solution.gradient[row] } else { solution.gradient[row] };
-    order.sort_by(|&a, &b| key(a).total_cmp(&key(b)).then(a.cmp(&b)));
-    rest.balance(&mut beta, order.into_iter());
-    let moved: Vec<u32> = (0..beta.len() as u32)
-        .filter(|&row| beta[row as usize] != solution.beta[row as usize])
-        .collect();
-    let by: Vec<f64> =
-        moved.iter().map(|&row| beta[row as usize] - solution.beta[row as usize]).collect();
-    let mut gradient = solution.gradient.clone();
-    gradient.resize(gradient.len().next_multiple_of(LANES), 0.0);
-    if set.holds_all {
-        compute.isa.run(AddRows { set, moved: &moved, by: &by, out: &mut gradient });
-    } else {
-        let gram = &rest.gram;
-        gram.add_products(gram, (&moved, &by), Precision::Single, &mut gradient, compute);
-    }
-    gradient.truncate(beta.len());
+    let side = excess.signum();
+    let mut order: Vec<usize> = (0..beta.len()).filter(|&row| side * beta[row] > 0.0).collect();
+    order.sort_unstable_by(|&a, &b| {
+        (side * solution.gradient[b]).total_cmp(&(side * solution.gradient[a])).then(a.cmp(&b))
+    });
+    let before = beta.clone();
+    rest.balance(&mut beta, order.iter().copied());
+    let by: Vec<f64> = order.iter().map(|&row| beta[row] - before[row]).collect();
+    let gradient = solution.gradient.iter().zip(part).map(|(gradient, part)| gradient - part);
+    let gradient = products(problem, set, (&order, &by), gradient.collect(), compute);
     let start = Start { beta, gradient: Some((gradient, 0.0)) };
     let solved = solve(&rest, Some(start), options, set, (compute, stop));
     let offset = solved.offset(&rest);
@@ -103,58 +129,74 @@ fn without(
     }
 }
 
-/// Maximum likelihood with Platt's targets, by Newton's method with backtracking in the form that
-/// neither overflows nor cancels (Lin, Lin and Weng 2007, algorithm 1).
-fn fit_sigmoid(decisions: &[f64], y: &[f64]) -> Sigmoid {
+/// The loss of a sigmoid with its derivatives.
+struct Likelihood {
+    loss: f64,
+    slopes: [f64; 2],
+    curvatures: [f64; 3],
+}
+
+impl Likelihood {
+    /// Sums over rows of decision values and targets, in the form that neither overflows nor
+    /// cancels (Lin, Lin and Weng 2007, section 3).
+    fn of(at: Sigmoid, rows: &[(f64, f64)]) -> Self {
+        const RIDGE: f64 = 1e-12;
+        let mut sums = Likelihood { loss: 0.0, slopes: [0.0; 2], curvatures: [RIDGE, RIDGE, 0.0] };
+        for &(f, target) in rows {
+            let t = at.a * f + at.b;
+            let e = libm::exp(-t.abs());
+            // -target log p - (1 - target) log(1 - p)
+            sums.loss += (target - f64::from(t < 0.0)) * t + libm::log1p(e);
+            let p = if t >= 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) };
+            let (slope, curvature) = (target - p, p * (1.0 - p));
+            sums.slopes[0] += f * slope;
+            sums.slopes[1] += slope;
+            sums.curvatures[0] += f * f * curvature;
+            sums.curvatures[1] += curvature;
+            sums.curvatures[2] += f * curvature;
+        }
+        sums
+    }
+
+    /// Newton's step, and the slope of the loss along it.
+    fn newton(&self) -> ([f64; 2], f64) {
+        let ([g1, g2], [h11, h22, h21]) = (self.slopes, self.curvatures);
+        let determinant = h11 * h22 - h21 * h21;
+        let step = [-(h22 * g1 - h21 * g2) / determinant, -(h11 * g2 - h21 * g1) / determinant];
+        (step, g1 * step[0] + g2 * step[1])
+    }
+}
+
+/// Maximum likelihood with Platt's targets, by Newton's method with backtracking (Lin, Lin and Weng
+/// 2007, algorithm 1).
+pub(super) fn fit_sigmoid(decisions: &[f64], y: &[f64]) -> Sigmoid {
     const STEPS: usize = 100;
-    const RIDGE: f64 = 1e-12;
+    /// How far rounding may move a loss, as a part of it: beside the optimum it hides the fall.
+    const ROUNDING: f64 = 1e-12;
     let positive = y.iter().filter(|&&y| y > 0.0).count() as f64;
     let negative = y.len() as f64 - positive;
-    let high = (positive + 1.0) / (positive + 2.0);
-    let low = 1.0 / (negative + 2.0);
-    let target = |y: f64| if y > 0.0 { high } else { low };
-    let loss = |s: Sigmoid| -> f64 {
-        let rows = decisions.iter().zip(y);
-        rows.map(|(&f, &y)| {
-            let t = s.a * f + s.b;
-            // t log-odds against: -target log p - (1 - target) log(1 - p), without overflow.
-            (target(y) - f64::from(t < 0.0)) * t + libm::log1p(libm::exp(-t.abs()))
-        })
-        .sum()
-    };
+    let (high, low) = ((positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0));
+    let target = |&y: &f64| if y > 0.0 { high } else { low };
+    let rows: Vec<_> = decisions.iter().copied().zip(y.iter().map(target)).collect();
     let mut at = Sigmoid { a: 0.0, b: libm::log((negative + 1.0) / (positive + 1.0)) };
-    let mut value = loss(at);
+    let mut here = Likelihood::of(at, &rows);
     for _ in 0..STEPS {
-        let (mut h11, mut h22, mut h21, mut g1, mut g2) = (RIDGE, RIDGE, 0.0, 0.0, 0.0);
-        for (&f, &y) in decisions.iter().zip(y) {
-            let p = at.probability(f);
-            let curvature = p * (1.0 - p);
-            let slope = target(y) - p;
-            h11 += f * f * curvature;
-            h22 += curvature;
-            h21 += f * curvature;
-            g1 += f * slope;
-            g2 += slope;
-        }
-        if g1.abs() < 1e-5 && g2.abs() < 1e-5 {
+        if here.slopes.iter().all(|slope| slope.abs() < 1e-5) {
             break;
         }
-        let determinant = h11 * h22 - h21 * h21;
-        let (da, db) = (-(h22 * g1 - h21 * g2) / determinant, -(h11 * g2 - h21 * g1) / determinant);
-        let slope = g1 * da + g2 * db;
+        let ([da, db], slope) = here.newton();
+        let along = |step: f64| Sigmoid { a: at.a + step * da, b: at.b + step * db };
         let mut step = 1.0;
-        loop {
-            let next = Sigmoid { a: at.a + step * da, b: at.b + step * db };
-            let there = loss(next);
-            if there < value + 1e-4 * step * slope {
-                (at, value) = (next, there);
-                break;
+        (at, here) = loop {
+            let there = Likelihood::of(along(step), &rows);
+            if there.loss < here.loss * (1.0 + ROUNDING) + 1e-4 * step * slope {
+                break (along(step), there);
             }
             step *= 0.5;
             if step < 1e-10 {
                 return at;
             }
-        }
+        };
     }
     at
 }

@@ -77,6 +77,8 @@ const ROUNDING: f64 = 1e-6;
 
 /// Working sets between two looks at what seems settled.
 const SHRINK_EVERY: usize = 8;
+/// The part of the violation at the last look, below which it is time for another.
+const SHRINK_FALL: f64 = 0.25;
 
 /// Corrections at most; a problem that needs more is beyond the precision of its numbers.
 const CORRECTIONS: usize = 30;
@@ -97,6 +99,8 @@ struct Solver<'p, 'm> {
     size: usize,
     steps: usize,
     rounds: usize,
+    /// The violation at the last look at what seems settled.
+    looked: f64,
     /// The violation to go down to.
     goal: f64,
     /// How far the gradient that it began with may be from exact.
@@ -143,6 +147,7 @@ pub(super) fn solve(
         size: options.working_set.min(FIRST),
         steps: 0,
         rounds: 0,
+        looked: 0.0,
         goal: options.tol,
         inherited,
         exact: false,
@@ -152,6 +157,7 @@ pub(super) fn solve(
         solver.look_again(Precision::Single);
     }
     solver.mark();
+    solver.looked = solver.extremes().violation();
     let converged = solver.run();
     Solution {
         error: if solver.exact { 0.0 } else { solver.error() },
@@ -251,8 +257,13 @@ impl Solver<'_, '_> {
                 return false;
             }
             self.rounds += 1;
-            if self.options.shrinking && !self.whole && self.rounds.is_multiple_of(SHRINK_EVERY) {
+            let falls = extremes.violation() < SHRINK_FALL * self.looked;
+            if self.options.shrinking
+                && !self.whole
+                && (falls || self.rounds.is_multiple_of(SHRINK_EVERY))
+            {
                 self.frozen.extend(self.active.shrink(&extremes, &self.beta));
+                self.looked = extremes.violation();
             }
             if !self.improve(limit) {
                 return false;

@@ -130,6 +130,61 @@ fn shrinking_and_starts_change_the_way_and_not_the_optimum() {
     }
 }
 
+/// The sum over support vectors of a machine for two classes of `table`.
+fn decision(x: &[f32], fit: &PairFit, rows: &[usize], new: usize) -> f64 {
+    let term =
+        |(&row, beta): (&usize, &f64)| beta * rbf(&x[row * 3..][..3], &x[new * 3..][..3], 0.4);
+    rows.iter().zip(&fit.coefficients).map(term).sum::<f64>() + fit.intercept
+}
+
+#[test]
+fn folds_of_probabilities_are_machines_trained_without_the_rows_held_out() {
+    for (n, c) in [(300, 1.0), (1300, 1.0), (1300, 50.0)] {
+        let (x, y) = table(n, 2, 6);
+        let config = Config { c, gamma: Gamma::Value(0.4), probability: true, ..Config::default() };
+        let whole = fitted(&config, &rows(&x, &y, 2), Isa::detect(), 1);
+        let plain = Config { probability: false, ..config };
+        let mut order: Vec<usize> = (0..n).collect();
+        let mut stream = Stream::new(3, Purpose::Folds, 0);
+        for at in (1..n).rev() {
+            order.swap(at, (stream.next_u64() % (at as u64 + 1)) as usize);
+        }
+        let mut decisions = vec![0.0; n];
+        for fold in 0..5 {
+            let held: Vec<usize> = order.iter().copied().skip(fold).step_by(5).collect();
+            let rest: Vec<usize> = (0..n).filter(|row| !held.contains(row)).collect();
+            let x_rest: Vec<f32> = rest.iter().flat_map(|row| x[row * 3..][..3].to_vec()).collect();
+            let y_rest: Vec<u32> = rest.iter().map(|&row| y[row]).collect();
+            let fit = fitted(&plain, &rows(&x_rest, &y_rest, 2), Isa::detect(), 1);
+            held.iter().for_each(|&row| decisions[row] = decision(&x, &fit.pairs[0], &rest, row));
+        }
+        let signs: Vec<f64> = y.iter().map(|&code| if code == 0 { 1.0 } else { -1.0 }).collect();
+        let wanted = super::calibration::fit_sigmoid(&decisions, &signs);
+        let found = whole.pairs[0].sigmoid.unwrap();
+        let near = |a: f64, b: f64| (a - b).abs() < 0.01;
+        assert!(near(found.a, wanted.a) && near(found.b, wanted.b), "{found:?} {wanted:?}");
+    }
+}
+
+#[test]
+fn the_sigmoid_is_the_most_likely_one() {
+    let mut stream = Stream::new(8, Purpose::Shuffle, 0);
+    for n in [3, 40, 50_000] {
+        let signs: Vec<f64> = (0..n).map(|row| if row % 3 == 0 { 1.0 } else { -1.0 }).collect();
+        let decisions: Vec<f64> = signs.iter().map(|y| y + stream.next_normal_pair().0).collect();
+        let found = super::calibration::fit_sigmoid(&decisions, &signs);
+        let positive = signs.iter().filter(|&&y| y > 0.0).count() as f64;
+        let (mut along_a, mut along_b) = (0.0, 0.0);
+        for (f, &y) in decisions.iter().zip(&signs) {
+            let high = (positive + 1.0) / (positive + 2.0);
+            let target = if y > 0.0 { high } else { 1.0 / (n as f64 - positive + 2.0) };
+            along_a += f * (target - found.probability(*f));
+            along_b += target - found.probability(*f);
+        }
+        assert!(along_a.abs() < 1e-4 && along_b.abs() < 1e-4, "{n} rows: {along_a} {along_b}");
+    }
+}
+
 #[test]
 fn decisions_are_plain_sums() {
     let (x, y) = table(90, 3, 4);
