@@ -19,7 +19,7 @@ from moodcore.tuning.settings import settings_of
 
 SMALL = ("--songs", 600, "--epochs", 3, "--folds", 2, "--repeats", 1, "--curve-sizes", 2)
 FEW = (*SMALL, "--models", "mlp,gbt")
-DEADLINE = 90
+DEADLINE = 120
 TABLES = {
     "summary", "scores", "test", "pairs", "learning_curves", "calibration", "precision_recall",
     "confusion", "predictions", "disagreements", "chosen", "times",
@@ -209,12 +209,16 @@ def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     trainings = tmp_path / "run" / "trainings"
     # The baselines are quick; the networks would take hours.
     begin = time.monotonic()
-    while not (trainings.is_dir() and any(trainings.iterdir())):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() - begin < DEADLINE, log.read_text()
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(DEADLINE) == 130, log.read_text()
+    try:
+        while not (trainings.is_dir() and any(trainings.iterdir())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() - begin < DEADLINE, log.read_text()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
     said = log.read_text()
     assert f"moodcore compare --resume {tmp_path / 'run'}" in said
     assert "Traceback" not in said

@@ -10,7 +10,7 @@ import pytest
 
 SMALL = ("--songs", 400, "--folds", 2, "--repeats", 1, "--epochs", 2, "--models", "gbt,svm")
 SMALL += ("--sizes", "5", "--thresholds", "0.7", "--jobs", 2)
-DEADLINE = 60
+DEADLINE = 120
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +87,17 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
         [sys.executable, "-m", "moodcore.cli", *arguments], stderr=subprocess.PIPE, text=True
     )
     begin = time.monotonic()
-    while not (run / "parts.json").exists() or "columns" not in (run / "parts.json").read_text():
-        assert process.poll() is None
-        assert time.monotonic() - begin < DEADLINE
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=DEADLINE)
+    parts = run / "parts.json"
+    try:
+        while not parts.exists() or "columns" not in parts.read_text():
+            assert process.poll() is None
+            assert time.monotonic() - begin < DEADLINE
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=DEADLINE)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert f"moodcore features --resume {run}" in said
     assert "Traceback" not in said

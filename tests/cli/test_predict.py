@@ -175,12 +175,22 @@ def test_memory_does_not_grow_with_the_table(folder, long_table, tmp_path):
 
 
 def test_ctrl_c_ends_a_run_and_leaves_no_half_file(folder, long_table, tmp_path):
-    words = [*PREDICT, folder / "model", long_table, "-o", tmp_path / "o.parquet"]
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    # A hundred million songs, so that no machine is done before it is interrupted.
+    for number in range(50):
+        (source / f"{number}.parquet").symlink_to(long_table)
+    words = [*PREDICT, folder / "model", source / "*.parquet", "-o", out / "o.parquet"]
     running = subprocess.Popen(words, stderr=subprocess.PIPE)
-    # The temporary file tells that the run has begun.
-    while not list(tmp_path.iterdir()) and running.poll() is None:
-        time.sleep(0.01)
-    running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=60)
+    try:
+        # The temporary file tells that the run has begun.
+        while not list(out.iterdir()) and running.poll() is None:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=120)
+    finally:
+        running.kill()
+        running.communicate()
     assert running.returncode == 130, told
-    assert list(tmp_path.iterdir()) == []
+    assert list(out.iterdir()) == []

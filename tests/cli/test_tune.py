@@ -17,7 +17,7 @@ from moodcore.tuning.settings import Settings
 SMALL = ("--songs", "400", "--folds", "2", "--epochs", "3", "--trials", "2", "--jobs", "2")
 # Long enough to be interrupted, whatever the machine: hours if it were left alone.
 LONG = ("--songs", "4000", "--folds", "2", "--epochs", "1000000", "--jobs", "2")
-DEADLINE = 60
+DEADLINE = 120
 
 
 def command(*arguments):

@@ -88,7 +88,7 @@ def count():
                 raise SeenError
 
         # And another one to end, after an earlier training.
-        for _ in range(1000):
+        for _ in range(12_000):
             if not threads():
                 break
             time.sleep(0.01)
