@@ -28,6 +28,8 @@ COMMANDS = [
     "data",
     "compare",
     "export",
+    "playlists",
+    "explain",
     "data synthesize",
     "data check",
 ]
@@ -166,7 +168,17 @@ def test_commands_are_shown_with_options_that_they_have(page):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".songs", ".preprocessing", ".plots", ".model_file", ".platform", ".exchange"]
+    "name",
+    [
+        "",
+        ".songs",
+        ".preprocessing",
+        ".plots",
+        ".model_file",
+        ".platform",
+        ".exchange",
+        ".catalogue",
+    ],
 )
 def test_the_api_page_names_everything_public(name):
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from moodcore import exchange, songs
+    from moodcore import catalogue, exchange, songs
     from moodcore.comparison import compare
     from moodcore.exchange import export
     from moodcore.explanation import Explanation, explain
@@ -39,6 +39,7 @@ __all__ = [
     "ModelFileError",
     "TuneRun",
     "__version__",
+    "catalogue",
     "compare",
     "exchange",
     "explain",
@@ -73,7 +74,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("moodcore._core").__version__
-    if name in ("exchange", "songs"):
+    if name in ("catalogue", "exchange", "songs"):
         return import_module(f"moodcore.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

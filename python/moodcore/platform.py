@@ -9,7 +9,7 @@ from numbers import Integral
 
 from moodcore import _core
 
-__all__ = ["instruction_set", "show_versions", "thread_count", "versions"]
+__all__ = ["MissingPackageError", "instruction_set", "show_versions", "thread_count", "versions"]
 
 
 class MissingPackageError(ModuleNotFoundError):
