@@ -96,5 +96,7 @@ def test_what_is_needed_is_said(source, table, model, tmp_path):
         make_playlists(model, source, min_probability=80)
     X, y = songs.synthesize(300, random_state=0)
     lines = songs.pipeline(LinearSVM(random_state=0)).fit(X, y)
+    with pytest.raises(CatalogueError, match=r"nameless.csv: is a file; playlists need a folder"):
+        write_playlists([], tmp_path / "nameless.csv")
     with pytest.raises(ValueError, match="gives no probabilities"):
         make_playlists(lines, source)

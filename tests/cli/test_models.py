@@ -111,3 +111,10 @@ def test_help_needs_no_heavy_imports():
     assert done.returncode == 0, done.stderr
     for name in ("tune", "data", "train", "evaluate", "predict"):
         assert name in done.stdout
+
+
+def test_songs_are_made_as_csv_or_parquet_only(folder, moodcore):
+    done = moodcore("data", "synthesize", "--songs", 5, "-o", folder / "songs.xls")
+    assert done.code == 2
+    assert "songs are written as .csv, .parquet, .pq, got 'songs.xls'" in done.err
+    assert not (folder / "songs.xls").exists()

@@ -80,7 +80,9 @@ def test_trees_have_their_own_grid_and_names():
         Settings(model="gbt", study="optimizers")
 
 
-@pytest.mark.parametrize("wrong", [{"learning_rate": -1.0}, {"epochs": 0}, {"init": "hee"}])
+@pytest.mark.parametrize(
+    "wrong", [{"learning_rate": -1.0}, {"epochs": 0}, {"epochs": "many"}, {"init": "hee"}]
+)
 def test_values_are_checked_by_the_network_itself(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         check_arguments(family("mlp"), wrong)

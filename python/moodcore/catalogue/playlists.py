@@ -227,8 +227,17 @@ def write_playlists(playlists: Sequence[Playlist], folder: str | os.PathLike[str
     -------
     list of Path
         The M3U files.
+
+    Raises
+    ------
+    CatalogueError
+        When there is a file of that name.
+    OSError
+        When the folder cannot be made or written.
     """
     target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise CatalogueError(f"{target}: is a file; playlists need a folder")
     target.mkdir(parents=True, exist_ok=True)
     written = []
     for one in playlists:

@@ -52,7 +52,7 @@ from moodcore.tuning.settings import read_toml, settings_of
 )
 @click.option(
     "--combine",
-    type=click.Choice(COMBINATIONS),
+    type=options.Choice(COMBINATIONS),
     help="Let the models take part together too: by the mean of their probabilities, or by a "
     "logistic regression on them.  [default: vote]",
 )
@@ -117,6 +117,10 @@ def command(
     base = comparison_folder.existing(resume).config if resume else config_file
     settings = _settings(base, grid_file, given)
     settings.check()
+    for name in ("trials", "inner_folds"):
+        if given[name] is not None and not settings.tune:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is of the search of --tune; ask for --tune too")
     progress = make_training_progress()
     run = SongComparison(
         settings,

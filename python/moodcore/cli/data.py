@@ -10,13 +10,15 @@ import click
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 
+_ENDINGS = (".csv", ".parquet", ".pq")
+
 
 @click.group("data", short_help="Make or check tables of songs.")
 def command() -> None:
     """Make or check tables of songs."""
 
 
-@command.command("synthesize")
+@command.command("synthesize", short_help="Write synthetic songs.")
 @click.option(
     "-o", "--out", type=options.INPUT_FILE, required=True, metavar="FILE", help="CSV or Parquet."
 )
@@ -28,6 +30,10 @@ def synthesize(out: Path, songs: int | None, seed: int) -> int:
     from moodcore import songs as domain
     from moodcore._atomic import write_table
 
+    if not out.name.lower().endswith(_ENDINGS):
+        raise click.BadParameter(
+            f"songs are written as {', '.join(_ENDINGS)}, got {out.name!r}", param_hint="'--out'"
+        )
     X, y = domain.synthesize(songs or domain.N_SONGS, random_state=seed)
     uri = [f"{domain.SYNTHETIC_URI}{number}" for number in range(len(X))]
     table = X.assign(**{domain.LABEL: y}).assign(**{domain.URI: uri})

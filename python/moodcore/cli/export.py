@@ -28,12 +28,12 @@ from moodcore.cli.exit_codes import ExitCode
 )
 @click.option(
     "--inputs",
-    type=click.Choice(["tensor", "columns"]),
+    type=options.Choice(["tensor", "columns"]),
     help="ONNX: one input with all columns, or one a column.  [default: tensor]",
 )
 @click.option(
     "--dtype",
-    type=click.Choice(["float64", "float32"]),
+    type=options.Choice(["float64", "float32"]),
     default="float64",
     show_default=True,
     help="ONNX and XGBoost: type of the numbers that come in.",

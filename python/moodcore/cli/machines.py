@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from moodcore.cli.exit_codes import ExitCode
+from moodcore.cli.options import Choice
 
 if TYPE_CHECKING:
     from moodcore.tuning.experiment import Experiment
@@ -28,7 +29,7 @@ scheduler = click.option(
 )
 engine = click.option(
     "--engine",
-    type=click.Choice(ENGINES),
+    type=Choice(ENGINES),
     default="local",
     help="Who works: threads of this process, or Dask workers.  [default: local]",
 )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--on-error",
-    type=click.Choice(["fail", "skip", "null"]),
+    type=options.Choice(["fail", "skip", "null"]),
     default="fail",
     show_default=True,
     help="Rows that cannot be scored: stop, leave them out, or keep them without a prediction. The "

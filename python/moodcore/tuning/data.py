@@ -165,7 +165,8 @@ def _check_counts(songs: Songs, settings: Wanted) -> None:
     least = 2 * settings.folds
     if counts.min() < least:
         raise ConfigError(
-            f"{songs.source}: label {codes[counts.argmin()]} has {counts.min()} songs, but "
+            f"{songs.source}: label {codes[counts.argmin()]} has {counts.min()} "
+            f"song{'' if counts.min() == 1 else 's'}, but "
             f"{settings.folds} folds need at least {least} of every label"
         )
 

@@ -277,7 +277,8 @@ def check_arguments(model: Family, arguments: Mapping[str, Any]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             length = model.length
-            short = {} if length is None else {length: min(1, kept.get(length, 1))}
+            wanted = 1 if length is None else kept.get(length, 1)
+            short = {length: min(1, wanted)} if length and isinstance(wanted, int) else {}
             model.estimator()(**kept | short, random_state=0).fit(X, y)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"hyperparameters: {error}") from None
