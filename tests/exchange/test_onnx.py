@@ -8,6 +8,7 @@ from model_kinds import CLASSIFIERS, scores_of, song_model
 
 from moodcore import GBT, MLP, SVM, exchange, songs
 
+onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 
@@ -30,6 +31,17 @@ def test_labels_and_scores_of_song_pipelines(kind, n_classes, song_rows, tmp_pat
     assert (labels == model.predict(new)).all()
     # Decisions of machines are sums of single precision, as large as their coefficients.
     np.testing.assert_allclose(scores, scores_of(model, new), rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_graphs_hold_nothing_that_is_not_used(kind, song_rows, tmp_path):
+    """ONNX Runtime prints a warning for each constant that no operator takes."""
+    exchange.export(song_model(kind, song_rows), tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    bodies = [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
+    taken = {name for body in (graph, *bodies) for node in body.node for name in node.input}
+    for body in (graph, *bodies):
+        assert {one.name for one in body.initializer} <= taken
 
 
 @pytest.mark.parametrize("kind", ["network", "trees", "linear machine", "calibrated"])

@@ -61,8 +61,8 @@ def _kernel_values(graph: Graph, machine: KernelMachine, rows: str) -> str:
     products = graph.add("MatMul", [rows, turned])
     if machine.kernel == "linear":
         return products
-    gamma, coef0 = graph.constant(machine.gamma), graph.constant(machine.coef0)
     if machine.kernel != "rbf":
+        gamma, coef0 = graph.constant(machine.gamma), graph.constant(machine.coef0)
         inner = graph.add("Add", [graph.add("Mul", [products, gamma]), coef0])
         if machine.kernel == "sigmoid":
             return graph.add("Tanh", [inner])
