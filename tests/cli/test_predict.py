@@ -38,6 +38,26 @@ def test_standard_input_to_standard_output(folder):
     assert b"400 of 400 songs" in done.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="waits for a pipe")
+@pytest.mark.parametrize("n_songs", [0, 400])
+def test_ctrl_c_is_heard_while_nothing_comes(folder, tmp_path, n_songs):
+    lines = (folder / "songs.csv").read_bytes().splitlines(keepends=True)
+    words = [*PREDICT, folder / "model", "-", "-o", tmp_path / "o.csv"]
+    running = subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        # The pipe stays open, as that of a command that has more to say.
+        running.stdin.write(b"".join(lines[: n_songs + 1]))
+        running.stdin.flush()
+        while not list(tmp_path.iterdir()) and running.poll() is None:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(120) == 130
+    finally:
+        running.kill()
+        running.communicate()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_rejected_rows_end_with_a_code_of_their_own(folder, moodcore, tmp_path):
     bad = pd.read_csv(folder / "songs.csv").astype(object)
     bad.loc[7, "tempo"] = "fast"

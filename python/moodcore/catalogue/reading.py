@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.catalogue.files import CatalogueError, Source
+from moodcore.catalogue.standard_input import Background, Waiting
 from moodcore.songs.problems import SongTableError
 from moodcore.songs.tables import refuse_twice
 
@@ -126,11 +127,13 @@ class CsvReader(Reader):
         self._source = source
         self._size: int | None = None
         if source.path is None:
-            stream = io.BufferedReader(_raw(sys.stdin.buffer), _BLOCK)
+            self._waiting: Waiting | None = Waiting(_raw(sys.stdin.buffer))
+            stream = io.BufferedReader(self._waiting, _BLOCK)
             self.columns = _names(stream.readline(), source)
             self._counted: Any = None
             self._stream: Any = pa.PythonFile(stream, mode="r")
         else:
+            self._waiting = None
             self.columns = _names(_first_line(source), source)
             self._size = source.path.stat().st_size
             self._counted = source.path.open("rb")
@@ -138,9 +141,16 @@ class CsvReader(Reader):
             packing = pa.Codec.detect(str(source.path)).name if _is_packed(source) else None
             self._stream = pa.CompressedInputStream(raw, packing) if packing else raw
         self._skip = 0 if source.path is None else 1
+        self._background: Background[Batch] | None = None
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Read the columns as text."""
+        if self._waiting is None:
+            return self._batches(columns)
+        self._background = Background(self._batches(columns))
+        return self._background
+
+    def _batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
@@ -188,6 +198,10 @@ class CsvReader(Reader):
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._waiting is not None:
+            self._waiting.stop()
+        if self._background is not None:
+            self._background.close()
         self._stream.close()
         if self._counted is not None:
             self._counted.close()
