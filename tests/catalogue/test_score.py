@@ -257,6 +257,7 @@ REQUESTS = [
     ({"source": "twice.csv"}, CatalogueError, "'tempo' is the name of more than one column"),
     ({"source": "lacking.csv"}, CatalogueError, "missing column: 'tempo' .there is 'Tempo'"),
     ({"source": "same", "output": "out"}, CatalogueError, "would both become out/a.csv"),
+    ({"output": "lone"}, CatalogueError, "lone: is there and is no folder"),
     ({"source": "same", "output": "o", "kind": "xml"}, CatalogueError, "format must be one of csv"),
 ]
 
@@ -268,6 +269,7 @@ def test_wrong_requests_say_what_is_allowed(
     monkeypatch.chdir(tmp_path)
     written(table, tmp_path / "songs.csv")
     (tmp_path / "songs.xlsx").touch()
+    (tmp_path / "lone").touch()
     (tmp_path / "empty").mkdir()
     (tmp_path / "same").mkdir()
     for ending in ("csv", "csv.gz"):

@@ -118,3 +118,13 @@ def test_songs_are_made_as_csv_or_parquet_only(folder, moodcore):
     assert done.code == 2
     assert "songs are written as .csv, .parquet, .pq, got 'songs.xls'" in done.err
     assert not (folder / "songs.xls").exists()
+
+
+def test_what_the_system_refuses_is_said_without_its_number(folder, moodcore, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "runs")
+
+    monkeypatch.setattr("moodcore.tuning.run_folder.make", refuse)
+    done = moodcore("tune", "--data", folder / "songs.csv", "--epochs", 1)
+    assert done.code == 2
+    assert done.err.endswith("moodcore: error: runs: Permission denied\n")

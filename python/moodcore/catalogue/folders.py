@@ -57,6 +57,10 @@ def claim(folder: Path, mark: dict[str, Any], *, resume: bool) -> None:
         When the folder has results and `resume` is false, or they are of another model or with
         other options; says which.
     """
+    if folder.exists() and not folder.is_dir():
+        raise CatalogueError(
+            f"{folder}: is there and is no folder; files of results end in .csv, .parquet, .arrow"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _MARK
     if not path.exists():

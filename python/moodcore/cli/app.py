@@ -101,6 +101,9 @@ def _explain(error: Exception, *, debug: bool) -> ExitCode:
 
     expected = isinstance(error, ValueError | OSError | MissingPackageError)
     text = str(error) if expected else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        # Without the number that the system has for it.
+        text = f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):
         text = f"out of memory: {error}"
     from moodcore.tuning.experiment import RunFailedError

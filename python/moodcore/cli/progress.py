@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from moodcore.report.cells import parameters
 from moodcore.tuning.candidate import CandidateResult
 
 
 def _described(result: CandidateResult) -> str:
-    params = ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in result.params.items()
-    )
-    return f"{result.model} {params}".rstrip()
+    return f"{result.model} {parameters(result.params)}".rstrip()
 
 
 def _outcome(result: CandidateResult) -> str:

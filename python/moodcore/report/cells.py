@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,20 @@ def signed(value: float) -> str:
     '+0.80'
     """
     return f"{value:+.2f}".replace("-", _MINUS)
+
+
+def parameters(values: Mapping[str, Any]) -> str:
+    """Return hyperparameters in a sentence, drawn numbers with four digits.
+
+    Examples
+    --------
+    >>> parameters({"hidden_sizes": "16-16", "learning_rate": 0.02439466250969677})
+    'hidden_sizes 16-16, learning_rate 0.02439'
+    """
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+    )
 
 
 def prose(text: str) -> str:

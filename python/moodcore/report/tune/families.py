@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from moodcore.report.cells import percent
+from moodcore.report.cells import parameters, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
         "accuracy %": round(100 * best["accuracy"], 2),
         "points behind": round(-100 * against["mean"], 2) + 0.0,
         "folds behind": f"{against['folds_behind']} of {against['folds']}",
-        "hyperparameters": ", ".join(f"{name} {value}" for name, value in best["params"].items()),
+        "hyperparameters": parameters(best["params"]),
     }
 
 

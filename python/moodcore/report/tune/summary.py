@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from moodcore.report.cells import percent
+from moodcore.report.cells import parameters, percent
 from moodcore.report.page import SYNTHETIC
 from moodcore.report.tune.families import several
 from moodcore.tuning.families import family
@@ -116,7 +116,7 @@ def _ended_early(search: Mapping[str, Any]) -> str:
 
 
 def _chosen(best: Mapping[str, Any]) -> str:
-    params = ", ".join(f"{name} {value}" for name, value in best["params"].items())
+    params = parameters(best["params"])
     return f"with {params} " if params else ""
 
 
