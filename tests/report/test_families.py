@@ -37,7 +37,7 @@ def test_the_table_has_a_row_for_each_also_where_all_failed():
     assert table["accuracy %"].tolist()[:2] == [85.0, 82.5]
     assert table["points behind"].tolist()[:2] == [0.0, 4.0]
     assert table["folds behind"].tolist()[:2] == ["0 of 2", "2 of 2"]
-    assert table["hyperparameters"].tolist()[0] == "C 1.0, gamma 0.05"
+    assert table["hyperparameters"].tolist()[0] == "C 1, gamma 0.05"
     assert table.iloc[2].isna().sum() == 4
 
 
