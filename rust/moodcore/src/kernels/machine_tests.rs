@@ -109,13 +109,17 @@ impl Task for Run<'_> {
     fn run<S: Simd>(self) -> Found {
         let Step { gradient, up, low, rows } = self.0;
         let directions = Directions { up, low };
-        let mut moved = gradient.clone();
-        let step = (LENGTH, &rows[0][..], &rows[1][..]);
-        let found = step_and_extremes::<S>(&mut moved, step, directions);
+        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
+        let (mut inside, mut up_inside, low_inside) = (single(gradient), single(up), single(low));
+        up_inside.iter_mut().for_each(|up| *up = -*up);
+        let step = (LENGTH as f32, &rows[0][..], &rows[1][..]);
+        let found = step_and_extremes::<S>(&mut inside, step, (&up_inside, &low_inside));
+        let moved: Vec<f64> = inside.iter().map(|&value| f64::from(value)).collect();
         let again = extremes::<S>(&moved, directions);
         let diagonal = vec![1.0; gradient.len()];
+        let partner = (&rows[0][..], &diagonal[..]);
         Found {
-            partner: best_partner::<S>(&moved, low, found.least_up, (&rows[0], &diagonal)),
+            partner: best_partner::<S>(&inside, &low_inside, found.least_up, partner),
             gradient: moved.iter().map(|value| value.to_bits()).collect(),
             least_up: found.least_up,
             greatest_low: found.greatest_low,

@@ -71,6 +71,8 @@ const FIRST: usize = 512;
 const KEPT: usize = 2;
 /// How much of the violation a working set is rid of.
 const INNER: f64 = 0.2;
+/// The part of the violation that the gradient inside a working set resolves.
+const RESOLVED: f64 = 1e-5;
 /// About how far the sum of kernel values in single precision is from exact, for each unit of the
 /// root of the sum of squares of its factors.
 const ROUNDING: f64 = 1e-6;
@@ -276,9 +278,12 @@ impl Solver<'_, '_> {
         let extremes = self.extremes();
         let n = self.active.ids.len();
         let chosen = if self.whole { (0..n as u32).collect() } else { self.choose(&extremes) };
-        self.load(&chosen);
+        let offset = 0.5 * (extremes.least_up.value + extremes.greatest_low.value);
+        self.load(&chosen, offset);
         let part = (INNER * extremes.violation()).max(0.5 * self.goal);
-        let tol = if self.whole { self.goal } else { part };
+        // Less would be lost in the single precision inside.
+        let seen = RESOLVED * extremes.violation();
+        let tol = if self.whole { self.goal.max(seen) } else { part };
         let limit = Limit { tol, steps: most.min(100 * chosen.len()) };
         self.steps += self.compute.isa.run(Descend(self.set, limit));
         let (mut moved, mut by) = (Vec::new(), Vec::new());
@@ -352,8 +357,8 @@ impl Solver<'_, '_> {
         chosen
     }
 
-    /// Copies the chosen places into the working set.
-    fn load(&mut self, chosen: &[u32]) {
+    /// Copies the chosen places into the working set, the gradient less `offset`.
+    fn load(&mut self, chosen: &[u32], offset: f64) {
         let set = &mut *self.set;
         set.resize(chosen.len());
         if !set.holds_all {
@@ -364,7 +369,7 @@ impl Solver<'_, '_> {
         for (at, &place) in chosen.iter().enumerate() {
             let row = self.active.ids[place as usize] as usize;
             set.beta[at] = self.beta[row];
-            set.gradient[at] = self.active.gradient[place as usize];
+            set.gradient[at] = (self.active.gradient[place as usize] - offset) as f32;
             (set.lower[at], set.upper[at]) = self.problem.bounds(row);
         }
     }

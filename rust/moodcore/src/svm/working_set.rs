@@ -1,6 +1,6 @@
 //! The dual problem over a working set, whose kernel values are all at hand.
 
-use crate::kernels::{Directions, FLAT, LANES, Simd, Task, best_partner, step_and_extremes};
+use crate::kernels::{Extremes, FLAT, LANES, Simd, Task, best_partner, step_and_extremes};
 
 /// The part of the problem over a working set: coefficients may move between their bounds, their
 /// sum stays.
@@ -13,12 +13,15 @@ pub(super) struct WorkingSet {
     /// Whether `kernel` holds all rows of the problem, and so need not be computed again.
     pub(super) holds_all: bool,
     pub(super) beta: Vec<f64>,
-    pub(super) gradient: Vec<f64>,
+    /// Less an offset that all have in common, so that single precision is enough.
+    pub(super) gradient: Vec<f32>,
     pub(super) lower: Vec<f64>,
     pub(super) upper: Vec<f64>,
     diagonal: Vec<f32>,
-    up: Vec<f64>,
-    low: Vec<f64>,
+    /// Zero, or minus infinity for those that may not grow.
+    up: Vec<f32>,
+    /// Zero, or minus infinity for those that may not shrink.
+    low: Vec<f32>,
 }
 
 /// When to leave a working set.
@@ -34,10 +37,12 @@ impl WorkingSet {
     /// Makes room for `n` coefficients.
     pub(super) fn resize(&mut self, n: usize) {
         self.stride = n.next_multiple_of(LANES);
-        for values in [&mut self.beta, &mut self.gradient, &mut self.lower, &mut self.upper] {
+        for values in [&mut self.beta, &mut self.lower, &mut self.upper] {
             values.clear();
             values.resize(self.stride, 0.0);
         }
+        self.gradient.clear();
+        self.gradient.resize(self.stride, 0.0);
         self.kernel.resize(self.stride.max(1) * self.stride, 0.0);
     }
 
@@ -47,8 +52,8 @@ impl WorkingSet {
         self.diagonal.extend((0..n).map(|at| self.kernel[at * n + at]));
         self.up.clear();
         self.low.clear();
-        self.up.extend((0..n).map(|at| up_offset(self.beta[at], self.upper[at])));
-        self.low.extend((0..n).map(|at| low_offset(self.beta[at], self.lower[at])));
+        self.up.extend((0..n).map(|at| -up_offset(self.beta[at], self.upper[at]) as f32));
+        self.low.extend((0..n).map(|at| low_offset(self.beta[at], self.lower[at]) as f32));
     }
 }
 
@@ -121,7 +126,8 @@ impl WorkingSet {
         let (k_ii, k_jj) = (self.diagonal[grows], self.diagonal[shrinks]);
         let k_ij = self.kernel[grows * n + shrinks];
         let curvature = f64::from(k_ii) + f64::from(k_jj) - 2.0 * f64::from(k_ij);
-        let wanted = (self.gradient[shrinks] - self.gradient[grows]) / curvature.max(FLAT);
+        let slope = f64::from(self.gradient[shrinks]) - f64::from(self.gradient[grows]);
+        let wanted = slope / curvature.max(FLAT);
         let room_up = self.upper[grows] - self.beta[grows];
         let room_down = self.beta[shrinks] - self.lower[shrinks];
         let step = wanted.min(room_up).min(room_down);
@@ -130,20 +136,17 @@ impl WorkingSet {
         self.beta[shrinks] =
             if step == room_down { self.lower[shrinks] } else { self.beta[shrinks] - step };
         for at in [grows, shrinks] {
-            self.up[at] = up_offset(self.beta[at], self.upper[at]);
-            self.low[at] = low_offset(self.beta[at], self.lower[at]);
+            self.up[at] = -up_offset(self.beta[at], self.upper[at]) as f32;
+            self.low[at] = low_offset(self.beta[at], self.lower[at]) as f32;
         }
         step
     }
 
     #[inline(always)]
-    fn look<S: Simd>(
-        &mut self,
-        (step, grown, shrunk): (f64, usize, usize),
-    ) -> crate::kernels::Extremes {
+    fn look<S: Simd>(&mut self, (step, grown, shrunk): (f64, usize, usize)) -> Extremes {
         let n = self.stride;
         let (grown, shrunk) = (&self.kernel[grown * n..][..n], &self.kernel[shrunk * n..][..n]);
-        let directions = Directions { up: &self.up, low: &self.low };
-        step_and_extremes::<S>(&mut self.gradient, (step, grown, shrunk), directions)
+        let step = (step as f32, grown, shrunk);
+        step_and_extremes::<S>(&mut self.gradient, step, (&self.up, &self.low))
     }
 }
