@@ -2,13 +2,16 @@
 //! instruction set.
 #![allow(missing_docs)]
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use moodcore::Result;
 use moodcore::gbt::{
     Binner, Config, Derivatives, Ensemble, Listener, Plan, Predictor, Rows, Table, Values,
     contributions, fit,
 };
-use moodcore::kernels::{FeatureCells, Isa, RowList, Simd, Task, add_to_histograms, part_rows};
+use moodcore::kernels::{
+    Cell, FeatureCells, Isa, NarrowCell, RowList, Simd, Task, WideCell, add_to_histograms,
+    part_rows,
+};
 use moodcore::parallel::{Compute, Team};
 use moodcore::rng::{Purpose, Stream};
 use std::hint::black_box;
@@ -71,20 +74,27 @@ fn bins() -> (Vec<u8>, Vec<u32>) {
 }
 
 /// Adds rows to the histograms of all features.
-struct Histograms<'a> {
+struct Histograms<'a, C> {
     bins: &'a [u8],
     rows: RowList<'a>,
-    cells: &'a mut [FeatureCells; FEATURES],
+    cells: &'a mut [FeatureCells<C>; FEATURES],
+    words: [C; 2],
 }
 
-impl Task for Histograms<'_> {
+impl<C: Cell> Task for Histograms<'_, C> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self) {
         let bins = (self.bins, FEATURES, 0);
-        add_to_histograms::<S, FEATURES>(self.cells, bins, (self.rows, &[]), |at| [at as u64, 1]);
+        let words = self.words;
+        add_to_histograms::<S, C, FEATURES>(self.cells, bins, (self.rows, &[]), |at| words[at % 2]);
     }
+}
+
+fn count<C: Cell>(bench: &mut Bencher, isa: Isa, bins: &[u8], rows: RowList<'_>, words: [C; 2]) {
+    let mut cells: [FeatureCells<C>; FEATURES] = [[C::EMPTY; 256]; FEATURES];
+    bench.iter(|| isa.run(Histograms { bins, rows, cells: &mut cells, words }));
 }
 
 /// Parts rows by their bins of a column.
@@ -108,15 +118,18 @@ fn kernels(criterion: &mut Criterion) {
     let (bins, some) = bins();
     let column = &bins[..ROWS];
     let sides: [bool; 256] = std::array::from_fn(|bin| bin % 3 == 0);
-    let mut cells = vec![[[0; 2]; 256]; FEATURES];
-    let cells: &mut [FeatureCells; FEATURES] = cells.first_chunk_mut().expect("as many");
     let mut group = criterion.benchmark_group("gbt");
     for isa in Isa::available() {
         let name = isa.name();
         let lists = [("all rows", RowList::Range(0, ROWS)), ("a quarter", RowList::Some(&some))];
         for (rows_of, rows) in lists {
+            let wide: [WideCell; 2] = [[1, 1], [2, 1]];
+            let narrow: [NarrowCell; 2] = [1, 2];
             group.bench_function(format!("histograms of {rows_of}/{name}"), |bench| {
-                bench.iter(|| isa.run(Histograms { bins: &bins, rows, cells: &mut *cells }));
+                count(bench, isa, &bins, rows, wide);
+            });
+            group.bench_function(format!("narrow histograms of {rows_of}/{name}"), |bench| {
+                count(bench, isa, &bins, rows, narrow);
             });
         }
         group.bench_function(format!("partition of a quarter/{name}"), |bench| {

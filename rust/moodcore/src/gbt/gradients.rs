@@ -9,9 +9,11 @@ use crate::{Error, Result};
 
 /// The derivatives of one row and output as integers; a whole-numbered weight is not yet in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(8))]
 pub(super) struct Pair {
-    pub(super) g: i32,
+    // In this order a pair is read as one word, the gradient above.
     pub(super) h: u32,
+    pub(super) g: i32,
 }
 
 /// The derivatives of all rows.

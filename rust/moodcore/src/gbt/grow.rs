@@ -1,18 +1,19 @@
 //! One tree, grown leaf by leaf.
 
 use super::binning::Binner;
+use super::cells::Packed;
 use super::columns::Columns;
 use super::config::{BoostingKind, Config, GrowPolicy};
-use super::gradients::{Gradients, Pair};
-use super::histogram::{Block, RowBins};
+use super::gradients::Gradients;
+use super::histogram::{BINS, Block, RowBins};
 use super::node_search::{Filled, Histogram, NodeSearch, Side};
 use super::rows::{partition, sides};
 use super::score::{Bounds, Rules, Sums};
 use super::soil::Soil;
-use super::split::{Parent, Split, Test, Units};
+use super::split::{Parent, Split, Test};
 use super::tree::{NONE, Node, Tree};
 use super::weights::Weights;
-use crate::kernels::Isa;
+use crate::kernels::{FeatureCells, Isa, NarrowCell, WideCell};
 use crate::parallel::Team;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,6 +28,8 @@ pub(super) struct Bins {
     pub(super) rows: RowBins,
     /// What is counted together.
     pub(super) blocks: Vec<Block>,
+    /// For each feature, whether a row misses it.
+    pub(super) missing: Vec<bool>,
 }
 
 /// What all trees of a training run share.
@@ -73,7 +76,7 @@ pub(super) struct Grown {
 
 /// A node that can be split.
 #[derive(Debug)]
-struct Open {
+struct Open<C> {
     rows: Range<usize>,
     depth: usize,
     sums: Vec<Sums>,
@@ -81,11 +84,11 @@ struct Open {
     bounds: Bounds,
     /// The features of the splits above.
     path: Vec<u32>,
-    histogram: Option<Histogram>,
+    histogram: Option<Histogram<C>>,
     split: Option<Split>,
 }
 
-impl Open {
+impl<C> Open<C> {
     fn parent(&self) -> Parent<'_> {
         Parent { sums: &self.sums, weight: self.weight, bounds: self.bounds }
     }
@@ -97,43 +100,42 @@ const KEPT_BYTES: usize = 256 << 20;
 
 /// Grows a tree.
 pub(super) fn grow(ground: Ground<'_>, seedling: Seedling<'_>, soil: &mut Soil) -> Grown {
-    Growth::new(ground, seedling, soil).grow()
+    soil.plant(&ground, &seedling);
+    let wide = NodeSearch::new(ground, seedling, soil);
+    match wide.narrowed(soil) {
+        Some(narrow) => Growth::<NarrowCell>::new(narrow, soil).grow(),
+        None => Growth::<WideCell>::new(wide, soil).grow(),
+    }
 }
 
 /// A tree on its way.
-struct Growth<'a> {
+struct Growth<'a, C> {
     ground: Ground<'a>,
     seedling: Seedling<'a>,
     soil: &'a mut Soil,
     columns: Columns<'a>,
-    units: Units,
+    search: NodeSearch<'a>,
     tree: Tree,
     leaves: Vec<(u32, Range<usize>)>,
     /// Nodes to split, the next one first.
-    queue: BTreeMap<(u64, u32), Open>,
+    queue: BTreeMap<(u64, u32), Open<C>>,
     /// Histograms that open nodes may keep.
     keep: usize,
 }
 
-impl<'a> Growth<'a> {
-    fn new(ground: Ground<'a>, seedling: Seedling<'a>, soil: &'a mut Soil) -> Self {
+impl<'a, C: Packed> Growth<'a, C> {
+    fn new(search: NodeSearch<'a>, soil: &'a mut Soil) -> Self {
+        let NodeSearch { ground, seedling, .. } = search;
         let n_features = ground.bins.columns.len();
         let n_outputs = seedling.outputs.count;
         let columns = Columns::new(ground.config, n_features, ground.seed, seedling.number);
-        let scales = seedling.gradients.scales;
-        let units = Units {
-            packing: super::histogram::Packing { count_bits: ground.weights.count_bits },
-            gradient: 1.0 / scales.gradient,
-            hessian: 1.0 / scales.hessian,
-            weight: ground.weights.unit,
-        };
         let vector = n_outputs > 1 || ground.config.is_vector_leaf();
         let output = (!vector).then_some(seedling.outputs.first as u32);
         let tree = Tree { nodes: Vec::new(), values: Vec::new(), sets: Vec::new(), output };
-        let bytes = (n_outputs * n_features).max(1) * size_of::<super::histogram::FeatureCells>();
+        let bytes = (n_outputs * n_features).max(1) * size_of::<FeatureCells<C>>();
         let keep = (KEPT_BYTES / bytes).max(2);
         let (leaves, queue) = (Vec::new(), BTreeMap::new());
-        Growth { ground, seedling, soil, columns, units, tree, leaves, queue, keep }
+        Growth { ground, seedling, soil, columns, search, tree, leaves, queue, keep }
     }
 
     fn grow(mut self) -> Grown {
@@ -148,71 +150,59 @@ impl<'a> Growth<'a> {
         }
         for ((_, node), open) in std::mem::take(&mut self.queue) {
             self.leaves.push((node, open.rows));
-            self.soil.histograms.extend(open.histogram);
+            C::pool(self.soil).extend(open.histogram);
         }
         Grown { tree: self.tree, leaves: self.leaves }
     }
 
     /// The root, searched for its split.
-    fn root(&mut self) -> Open {
-        let n_rows = self.ground.bins.columns.first().map_or(0, Vec::len);
-        let soil = &mut *self.soil;
-        soil.rows.clear();
-        match self.seedling.sample {
-            None => soil.rows.extend(0..n_rows as u32),
-            Some(sample) => soil.rows.extend_from_slice(sample),
-        }
-        let n_rows = soil.rows.len();
-        soil.spare.resize(soil.spare.len().max(n_rows), 0);
-        if self.ground.weights.counts.is_some() {
-            soil.counts.resize(soil.counts.len().max(n_rows), 0);
-        }
-        soil.pairs.resize(self.seedling.outputs.count, Vec::new());
-        for pairs in &mut soil.pairs {
-            pairs.resize(pairs.len().max(n_rows), Pair::default());
-        }
-        if self.seedling.sample.is_some() {
-            self.search().gather(0..n_rows, self.soil);
-        }
-        let (sums, weight) = self.search().totals(self.soil);
+    fn root(&mut self) -> Open<C> {
+        let rows = 0..self.soil.rows.len();
         let mut open = Open {
-            rows: 0..n_rows,
             depth: 0,
-            sums,
-            weight,
+            sums: self.search.totals::<C>(self.soil),
+            weight: self.weight(rows.clone()),
             bounds: Bounds::FREE,
             path: Vec::new(),
             histogram: None,
             split: None,
+            rows,
         };
         self.add_node(&open);
         if self.is_splittable(&open) {
             let mut histogram = self.histogram();
             let side = self.side(0, &open);
             let mut filled = [Filled::counted(side, &mut histogram)];
-            self.search().run(&mut filled, self.soil);
+            self.search.run(&mut filled, self.soil);
             open.split = filled[0].split.take();
             open.histogram = Some(histogram);
         }
         open
     }
 
-    fn search(&self) -> NodeSearch<'a> {
-        NodeSearch { ground: self.ground, seedling: self.seedling, units: self.units }
+    /// The weight of some rows.
+    fn weight(&self, rows: Range<usize>) -> f64 {
+        let weights = self.ground.weights;
+        let count = match &weights.counts {
+            None => rows.len() as u64,
+            Some(counts) => {
+                self.soil.rows[rows].iter().map(|&row| u64::from(counts[row as usize])).sum()
+            }
+        };
+        count as f64 * weights.unit
     }
 
-    fn histogram(&mut self) -> Histogram {
+    fn histogram(&mut self) -> Histogram<C> {
         let n_features = self.ground.bins.columns.len();
         let size = n_features * self.seedling.outputs.count;
-        self.soil
-            .histograms
+        C::pool(self.soil)
             .pop()
             .filter(|histogram| histogram.len() == size)
-            .unwrap_or_else(|| vec![[[0; 2]; super::histogram::BINS]; size])
+            .unwrap_or_else(|| vec![[C::EMPTY; BINS]; size])
     }
 
     /// What a search needs to know of a node.
-    fn side<'n>(&self, node: u32, open: &'n Open) -> Side<'n> {
+    fn side<'n>(&self, node: u32, open: &'n Open<C>) -> Side<'n> {
         let extra = self.ground.config.boosting.kind == BoostingKind::ExtraTrees;
         let thresholds = extra.then(|| {
             let n_features = self.ground.bins.columns.len();
@@ -228,7 +218,7 @@ impl<'a> Growth<'a> {
     }
 
     /// Whether a node may have children at all.
-    fn is_splittable(&self, open: &Open) -> bool {
+    fn is_splittable(&self, open: &Open<C>) -> bool {
         let config = self.ground.config;
         open.rows.len() > 1
             && config.max_depth.is_none_or(|most| open.depth < most)
@@ -236,7 +226,7 @@ impl<'a> Growth<'a> {
     }
 
     /// Adds a node to the tree, a leaf as yet.
-    fn add_node(&mut self, open: &Open) -> u32 {
+    fn add_node(&mut self, open: &Open<C>) -> u32 {
         let rate = self.ground.config.learning_rate;
         let rules = self.ground.rules;
         let cover: f64 = open.sums.iter().map(|sums| sums.h).sum();
@@ -262,9 +252,9 @@ impl<'a> Growth<'a> {
     }
 
     /// Puts a searched node in the queue, or among the leaves when it has no split.
-    fn settle(&mut self, node: u32, mut open: Open) {
+    fn settle(&mut self, node: u32, mut open: Open<C>) {
         let Some(split) = &open.split else {
-            self.soil.histograms.extend(open.histogram);
+            C::pool(self.soil).extend(open.histogram);
             self.leaves.push((node, open.rows));
             return;
         };
@@ -274,13 +264,13 @@ impl<'a> Growth<'a> {
             GrowPolicy::Depthwise => open.depth as u64,
         };
         if self.queue.len() >= self.keep {
-            self.soil.histograms.extend(open.histogram.take());
+            C::pool(self.soil).extend(open.histogram.take());
         }
         self.queue.insert((first, node), open);
     }
 
     /// Splits a node; `go_on` says whether its children may be split in turn.
-    fn split(&mut self, node: u32, mut open: Open, go_on: bool) {
+    fn split(&mut self, node: u32, mut open: Open<C>, go_on: bool) {
         let Some(split) = open.split.take() else { return };
         let histogram = open.histogram.take();
         self.write_split(node, &split);
@@ -293,6 +283,9 @@ impl<'a> Growth<'a> {
             (self.ground.isa, self.seedling.team),
         );
         let (left, right) = self.children(&open, &split, rows.start + n_left);
+        if split.missing_left.is_none() {
+            self.tree.nodes[node as usize].missing_left = left.weight >= right.weight;
+        }
         let left_node = self.add_node(&left);
         let right_node = self.add_node(&right);
         let parent = &mut self.tree.nodes[node as usize];
@@ -301,7 +294,7 @@ impl<'a> Growth<'a> {
         if go_on && children.iter().any(|(_, child)| self.is_splittable(child)) {
             self.search_children(&mut children, histogram);
         } else {
-            self.soil.histograms.extend(histogram);
+            C::pool(self.soil).extend(histogram);
         }
         for (child, open) in children {
             self.settle(child, open);
@@ -313,7 +306,7 @@ impl<'a> Growth<'a> {
         let at = &mut self.tree.nodes[node as usize];
         at.feature = split.feature as u32;
         at.gain = split.gain;
-        at.missing_left = split.missing_left;
+        at.missing_left = split.missing_left.unwrap_or(false);
         match split.test {
             Test::UpTo(bin) => at.bin = bin,
             Test::In(bins) => {
@@ -324,7 +317,7 @@ impl<'a> Growth<'a> {
     }
 
     /// The two children, whose rows meet at `middle`.
-    fn children(&self, open: &Open, split: &Split, middle: usize) -> (Open, Open) {
+    fn children(&self, open: &Open<C>, split: &Split, middle: usize) -> (Open<C>, Open<C>) {
         let right_sums: Vec<Sums> =
             open.sums.iter().zip(&split.left).map(|(all, &left)| all.minus(left)).collect();
         let (low, high) = self.child_bounds(open, split, &right_sums);
@@ -342,15 +335,16 @@ impl<'a> Growth<'a> {
             histogram: None,
             split: None,
         };
-        let left = child(open.rows.start..middle, split.left.clone(), split.left_weight, low);
-        let right_weight = open.weight - split.left_weight;
+        let left_weight = self.weight(open.rows.start..middle);
+        let left = child(open.rows.start..middle, split.left.clone(), left_weight, low);
+        let right_weight = open.weight - left_weight;
         let right = child(middle..open.rows.end, right_sums, right_weight, high);
         (left, right)
     }
 
     /// Bounds of the children: a monotone split keeps all values under its left child on one
     /// side of the middle between both children, and those under its right child on the other.
-    fn child_bounds(&self, open: &Open, split: &Split, right: &[Sums]) -> (Bounds, Bounds) {
+    fn child_bounds(&self, open: &Open<C>, split: &Split, right: &[Sums]) -> (Bounds, Bounds) {
         let sign = self.ground.config.sign(self.tree.output, split.feature);
         if sign == 0 {
             return (open.bounds, open.bounds);
@@ -364,11 +358,15 @@ impl<'a> Growth<'a> {
 
     /// Looks for the splits of two siblings: the smaller one's histogram is counted, the other's
     /// is what it leaves of their parent's.
-    fn search_children(&mut self, children: &mut [(u32, Open); 2], parent: Option<Histogram>) {
+    fn search_children(
+        &mut self,
+        children: &mut [(u32, Open<C>); 2],
+        parent: Option<Histogram<C>>,
+    ) {
         let smaller = usize::from(children[1].1.rows.len() < children[0].1.rows.len());
         let rows = children[0].1.rows.start..children[1].1.rows.end;
         let counted = if parent.is_some() { children[smaller].1.rows.clone() } else { rows };
-        self.search().gather(counted, self.soil);
+        self.search.gather(counted, self.soil);
         let subtract = parent.is_some();
         let mut small = self.histogram();
         let mut large = parent.unwrap_or_else(|| self.histogram());
@@ -382,7 +380,7 @@ impl<'a> Growth<'a> {
                 Filled::counted(side_large, &mut large)
             },
         ];
-        self.search().run(&mut filled, self.soil);
+        self.search.run(&mut filled, self.soil);
         let splits = filled.map(|filled| filled.split);
         for ((at, split), histogram) in
             [smaller, 1 - smaller].into_iter().zip(splits).zip([small, large])

@@ -1,16 +1,16 @@
 //! Sums of derivatives by bin, the statistics of a node from which its split is found.
 
+use super::cells::{Packed, Sizes, Units};
 use super::gradients::Pair;
-pub(super) use crate::kernels::{Cell, FeatureCells, add_cell};
-use crate::kernels::{RowList, Simd, Task, add_to_histograms};
+use crate::kernels::{FeatureCells, RowList, Simd, Task, add_to_histograms};
 use crate::parallel::Team;
 
 /// Bins of a feature, the one for missing values included.
 pub(super) const BINS: usize = 256;
 
-/// Features that lie together in a [`Block`] at most: at 16 bytes a bin their histograms are
-/// about the size of a first-level cache, and the cost of fetching a row is shared by many.
-const WIDEST: usize = 10;
+/// Features that lie together in a [`Block`] at most: at 8 bytes a bin their histograms are the
+/// size of a first-level cache, and the cost of fetching a row is shared by many.
+const WIDEST: usize = 16;
 
 /// The bins of all features, row by row: what a row adds to the histograms is fetched at once.
 #[derive(Clone, Debug)]
@@ -56,22 +56,6 @@ impl Block {
     }
 }
 
-/// How packed sums are read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Packing {
-    /// Bits of the second word that hold the sum of weights.
-    pub(super) count_bits: u32,
-}
-
-impl Packing {
-    /// Gradients, second derivatives and weights, in their integer units.
-    #[inline(always)]
-    pub(super) fn unpack(self, cell: Cell) -> (i64, u64, u64) {
-        let counts = cell[1] & ((1 << self.count_bits) - 1);
-        (cell[0] as i64, cell[1] >> self.count_bits, counts)
-    }
-}
-
 /// The rows of a node in the order in which the histogram reads them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NodeRows<'a> {
@@ -83,7 +67,7 @@ pub(super) struct NodeRows<'a> {
     /// Whether counts multiply the pairs.
     pub(super) repeated: bool,
     /// How sums are packed.
-    pub(super) packing: Packing,
+    pub(super) units: &'a Units,
 }
 
 impl<'a> NodeRows<'a> {
@@ -113,52 +97,63 @@ impl<'a> NodeRows<'a> {
 
     /// The sum over all rows.
     #[inline(always)]
-    pub(super) fn total(&self) -> Cell {
-        let mut sum = [0; 2];
+    pub(super) fn total<C: Packed>(&self) -> C {
+        let places = 0..self.pairs.len();
         if self.counts.is_some() {
-            (0..self.pairs.len()).for_each(|at| add_cell(&mut sum, self.words::<true>(at)));
+            places.fold(C::EMPTY, |sum, at| sum.plus(self.words::<C, true>(at)))
         } else {
-            (0..self.pairs.len()).for_each(|at| add_cell(&mut sum, self.words::<false>(at)));
+            places.fold(C::EMPTY, |sum, at| sum.plus(self.words::<C, false>(at)))
         }
-        sum
     }
 
-    /// The two words that the row at a place adds to a bin.
+    /// How large derivatives are over all rows.
     #[inline(always)]
-    fn words<const WEIGHTED: bool>(&self, at: usize) -> Cell {
-        let Pair { g, h } = self.pairs[at];
-        let (g, h) = (i64::from(g), u64::from(h));
-        let bits = self.packing.count_bits;
-        if !WEIGHTED {
-            return [g as u64, (h << bits) | 1];
+    pub(super) fn sizes(&self) -> Sizes {
+        let mut sizes = Sizes::default();
+        for (at, pair) in self.pairs.iter().enumerate() {
+            let (times, count) = self.multiplicity(at);
+            sizes.gradient += u64::from(pair.g.unsigned_abs()) * u64::from(times);
+            sizes.hessian += u64::from(pair.h) * u64::from(times);
+            sizes.largest_hessian = sizes.largest_hessian.max(pair.h);
+            sizes.count += u64::from(count);
         }
+        sizes
+    }
+
+    /// How often the pair at a place counts, and its weight.
+    #[inline(always)]
+    fn multiplicity(&self, at: usize) -> (u32, u32) {
         let count = self.counts.map_or(1, |counts| counts[at]);
-        let times = if self.repeated { count } else { 1 };
-        let h = (h * u64::from(times)) << bits;
-        [(g * i64::from(times)) as u64, h | u64::from(count)]
+        (if self.repeated { count } else { 1 }, count)
+    }
+
+    /// What the row at a place adds to a bin.
+    #[inline(always)]
+    fn words<C: Packed, const WEIGHTED: bool>(&self, at: usize) -> C {
+        let (times, count) = if WEIGHTED { self.multiplicity(at) } else { (1, 1) };
+        C::of(self.pairs[at], times, count, self.units)
     }
 }
 
 /// Takes one histogram from another: what is left is the sibling's, exactly.
-pub(super) fn subtract(from: &mut [FeatureCells], other: &[FeatureCells]) {
-    for (from, other) in from.as_flattened_mut().iter_mut().zip(other.as_flattened()) {
-        from[0] = from[0].wrapping_sub(other[0]);
-        from[1] = from[1].wrapping_sub(other[1]);
+pub(super) fn subtract<C: Packed>(from: &mut [FeatureCells<C>], other: &[FeatureCells<C>]) {
+    for (from, &other) in from.as_flattened_mut().iter_mut().zip(other.as_flattened()) {
+        *from = from.minus(other);
     }
 }
 
 /// Adds the rows of a node to the histograms of a block's features.
-pub(super) struct Accumulate<'a> {
+pub(super) struct Accumulate<'a, C> {
     pub(super) node: NodeRows<'a>,
     pub(super) bins: &'a RowBins,
     pub(super) block: Block,
     /// Rows that are counted soon.
     pub(super) next: &'a [u32],
     /// One entry a feature of the block.
-    pub(super) cells: &'a mut [FeatureCells],
+    pub(super) cells: &'a mut [FeatureCells<C>],
 }
 
-impl Task for Accumulate<'_> {
+impl<C: Packed> Task for Accumulate<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -171,7 +166,7 @@ impl Task for Accumulate<'_> {
     }
 }
 
-impl Accumulate<'_> {
+impl<C: Packed> Accumulate<'_, C> {
     #[inline(always)]
     fn choose_width<S: Simd, const WEIGHTED: bool>(self) {
         match self.block.count {
@@ -184,6 +179,12 @@ impl Accumulate<'_> {
             7 => self.accumulate::<S, WEIGHTED, 7>(),
             8 => self.accumulate::<S, WEIGHTED, 8>(),
             9 => self.accumulate::<S, WEIGHTED, 9>(),
+            10 => self.accumulate::<S, WEIGHTED, 10>(),
+            11 => self.accumulate::<S, WEIGHTED, 11>(),
+            12 => self.accumulate::<S, WEIGHTED, 12>(),
+            13 => self.accumulate::<S, WEIGHTED, 13>(),
+            14 => self.accumulate::<S, WEIGHTED, 14>(),
+            15 => self.accumulate::<S, WEIGHTED, 15>(),
             _ => self.accumulate::<S, WEIGHTED, WIDEST>(),
         }
     }
@@ -194,7 +195,7 @@ impl Accumulate<'_> {
         let node = self.node;
         let bins = (&self.bins.bins[..], self.bins.n_features, self.block.first);
         let rows = (node.rows, self.next);
-        add_to_histograms::<S, F>(cells, bins, rows, |at| node.words::<WEIGHTED>(at));
+        add_to_histograms::<S, C, F>(cells, bins, rows, |at| node.words::<C, WEIGHTED>(at));
     }
 }
 

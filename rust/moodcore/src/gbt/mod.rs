@@ -12,14 +12,17 @@
 //! | `weights`, `gradients` | derivatives of the loss as integers |
 //! | `boost`, `sampling`, `margins` | round after round; its rows; sums of leaf values |
 //! | `grow`, `soil`, `columns` | one tree, leaf by leaf; its memory; the features it may use |
-//! | `rows`, `histogram`, `node_search` | a node's rows, their sums by bin, the work on siblings |
-//! | `split`, `score` | the best split by one feature; what a leaf is worth |
+//! | `rows`, `cells`, `histogram` | a node's rows, how their sums are packed, the sums by bin |
+//! | `node_search` | the work on two siblings |
+//! | `split`, `candidates`, `score` | the best split by one feature; its cuts; what a leaf is worth |
 //! | `tree` | trees and ensembles as training leaves them |
 //! | `batch`, `predict`, `shap` | margins, leaves and Shapley values of new rows |
 
 mod batch;
 mod binning;
 mod boost;
+mod candidates;
+mod cells;
 mod columns;
 mod config;
 mod gradients;

@@ -2,18 +2,23 @@
 //! features: a block's histograms are counted, subtracted and searched while they are in the
 //! cache, and blocks are independent of each other.
 
+use super::binning::FeatureBins;
+use super::candidates::Lanes;
+use super::cells::{Dropped, Packed, Sizes, Units};
 use super::gradients::Pair;
 use super::grow::{Ground, Seedling};
-use super::histogram::{Accumulate, Block, Cell, FeatureCells, NodeRows, subtract};
+use super::histogram::{Accumulate, Block, NodeRows, subtract};
+use super::rows::Census;
 use super::score::Sums;
 use super::soil::Soil;
-use super::split::{FeatureRules, Lanes, Parent, Question, Search, Split, Units};
-use crate::kernels::{RowList, Simd, Task, gather_values};
+use super::split::{FeatureRules, Parent, Question, Search, Split};
+use crate::kernels::{FeatureCells, RowList, Simd, Task, gather_values};
 use crate::parallel::Team;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// The cells of every output and feature of a node: output by output.
-pub(super) type Histogram = Vec<FeatureCells>;
+pub(super) type Histogram<C> = Vec<FeatureCells<C>>;
 
 /// Additions to histograms above which threads share them.
 const ENOUGH: usize = 1 << 16;
@@ -34,39 +39,39 @@ pub(super) struct Side<'a> {
 
 /// A node's histogram and split, as far as they are found.
 #[derive(Debug)]
-pub(super) struct Filled<'a, 'h> {
+pub(super) struct Filled<'a, 'h, C> {
     side: Side<'a>,
-    histogram: &'h mut Histogram,
+    histogram: &'h mut Histogram<C>,
     /// Whether the histogram is the parent's, from which the sibling's is to be taken.
     left_over: bool,
     /// The best split.
     pub(super) split: Option<Split>,
 }
 
-impl<'a, 'h> Filled<'a, 'h> {
+impl<'a, 'h, C: Packed> Filled<'a, 'h, C> {
     /// A node whose rows are counted.
-    pub(super) fn counted(side: Side<'a>, histogram: &'h mut Histogram) -> Self {
+    pub(super) fn counted(side: Side<'a>, histogram: &'h mut Histogram<C>) -> Self {
         Filled { side, histogram, left_over: false, split: None }
     }
 
     /// A node whose histogram is its parent's less its sibling's; it comes second.
-    pub(super) fn left_over(side: Side<'a>, histogram: &'h mut Histogram) -> Self {
+    pub(super) fn left_over(side: Side<'a>, histogram: &'h mut Histogram<C>) -> Self {
         Filled { side, histogram, left_over: true, split: None }
     }
 }
 
 /// One block of features of the nodes.
-struct BlockPart<'n> {
+struct BlockPart<'n, C> {
     block: Block,
-    nodes: Vec<NodePart<'n>>,
+    nodes: Vec<NodePart<'n, C>>,
 }
 
 /// One block of features of one node.
-struct NodePart<'n> {
+struct NodePart<'n, C> {
     side: &'n Side<'n>,
     left_over: bool,
     /// For each output the cells of the block's features.
-    cells: Vec<&'n mut [FeatureCells]>,
+    cells: Vec<&'n mut [FeatureCells<C>]>,
     split: Option<Split>,
 }
 
@@ -75,17 +80,28 @@ struct NodePart<'n> {
 pub(super) struct NodeSearch<'a> {
     pub(super) ground: Ground<'a>,
     pub(super) seedling: Seedling<'a>,
-    pub(super) units: Units,
+    units: Units,
+    /// Whether pairs are shortened.
+    short: bool,
 }
 
 impl<'a> NodeSearch<'a> {
+    /// A search on wide cells among rows that are laid out.
+    pub(super) fn new(ground: Ground<'a>, seedling: Seedling<'a>, soil: &mut Soil) -> Self {
+        let units = Units::wide(seedling.gradients.scales, ground.weights);
+        let search = NodeSearch { ground, seedling, units, short: false };
+        search.gather_sample(soil);
+        search
+    }
+
     /// Copies the pairs and counts of some of the rows to where `run` reads them.
     pub(super) fn gather(&self, rows: Range<usize>, soil: &mut Soil) {
-        let Soil { rows: all, pairs, counts, .. } = soil;
+        let Soil { rows: all, pairs, counts, short, .. } = soil;
         let first = self.seedling.outputs.first;
         let outputs = &self.seedling.gradients.outputs[first..];
         let rows_of = &all[rows.clone()];
         for (from, pairs) in outputs.iter().zip(pairs) {
+            let from = if self.short { &*short } else { from };
             self.gather_of(rows_of, from, &mut pairs[rows.clone()]);
         }
         if let Some(from) = &self.ground.weights.counts {
@@ -94,40 +110,62 @@ impl<'a> NodeSearch<'a> {
     }
 
     fn gather_of<T: Copy + Send + Sync>(&self, rows: &[u32], from: &[T], to: &mut [T]) {
-        const TOGETHER: usize = 1 << 14;
         let isa = self.ground.isa;
-        match self.seedling.team {
-            Some(team) if rows.len() > 2 * TOGETHER => {
-                let mut chunks: Vec<_> =
-                    rows.chunks(TOGETHER).zip(to.chunks_mut(TOGETHER)).collect();
-                team.for_each(&mut chunks, |_, (rows, to)| isa.run(Gather { rows, from, to }));
-            }
-            _ => isa.run(Gather { rows, from, to }),
-        }
+        self.seedling.each_part(rows, to, |rows, to| isa.run(Gather { rows, from, to }));
     }
 
     /// Sums over the root's rows.
-    pub(super) fn totals(&self, soil: &Soil) -> (Vec<Sums>, f64) {
-        let n_outputs = self.seedling.outputs.count;
-        let mut sums = Vec::with_capacity(n_outputs);
-        let mut weight = 0.0;
-        for output in 0..n_outputs {
+    pub(super) fn totals<C: Packed>(&self, soil: &Soil) -> Vec<Sums> {
+        let total = |output| {
             let node = self.node_rows(&(0..soil.rows.len()), output, soil);
-            let (total, all) = self.units.read(self.ground.isa.run(Total { node }));
-            sums.push(total);
-            weight = all;
+            self.units.read(self.ground.isa.run(Total::<C> { node, cell: PhantomData })).0
+        };
+        (0..self.seedling.outputs.count).map(total).collect()
+    }
+
+    /// The same search on narrow cells; none where they cannot serve. They hold one output, and
+    /// no weights, which the order of categories and weights that are not whole ask for.
+    pub(super) fn narrowed(&self, soil: &mut Soil) -> Option<Self> {
+        let ground = self.ground;
+        let plain = self.seedling.outputs.count == 1
+            && ground.weights.factors.is_none()
+            && !ground.binner.features.iter().any(FeatureBins::is_categorical);
+        let narrow = plain.then(|| {
+            let root = self.node_rows(&(0..soil.rows.len()), 0, soil);
+            self.units.narrowed(ground.isa.run(Measure(root)))
+        });
+        let (units, dropped) = narrow.flatten()?;
+        let from = &self.seedling.gradients.outputs[self.seedling.outputs.first];
+        soil.short.resize(from.len(), Pair::default());
+        let shorten =
+            |from: &[Pair], to: &mut [Pair]| ground.isa.run(Shorten { from, to, dropped });
+        self.seedling.each_part(from, &mut soil.short, shorten);
+        let narrow = NodeSearch { units, short: true, ..*self };
+        narrow.gather_sample(soil);
+        Some(narrow)
+    }
+
+    /// Copies what belongs to the rows of a root that does not have all rows.
+    fn gather_sample(&self, soil: &mut Soil) {
+        if self.seedling.sample.is_some() {
+            self.gather(0..soil.rows.len(), soil);
         }
-        (sums, weight)
     }
 
     /// The rows of a node as the histogram reads them.
-    fn node_rows<'s>(&'s self, rows: &Range<usize>, output: usize, soil: &'s Soil) -> NodeRows<'s> {
+    pub(super) fn node_rows<'s>(
+        &'s self,
+        rows: &Range<usize>,
+        output: usize,
+        soil: &'s Soil,
+    ) -> NodeRows<'s> {
         let weights = self.ground.weights;
         // The root of a tree that uses all rows reads them where they are.
         let whole = self.seedling.sample.is_none() && rows.len() == soil.rows.len();
         let (pairs, counts): (&[Pair], _) = if whole {
             let own = self.seedling.outputs.first + output;
-            (&self.seedling.gradients.outputs[own], weights.counts.as_deref())
+            let all = &self.seedling.gradients.outputs[own];
+            (if self.short { &soil.short } else { all }, weights.counts.as_deref())
         } else {
             let counts = weights.counts.as_ref().map(|_| &soil.counts[rows.clone()]);
             (&soil.pairs[output][rows.clone()], counts)
@@ -141,13 +179,13 @@ impl<'a> NodeSearch<'a> {
             pairs,
             counts,
             repeated: weights.factors.is_none(),
-            packing: self.units.packing,
+            units: &self.units,
         }
     }
 
     /// Fills the histograms and finds the splits of one node, or of two siblings the smaller of
     /// which comes first.
-    pub(super) fn run(&self, nodes: &mut [Filled<'_, '_>], soil: &Soil) {
+    pub(super) fn run<C: Packed>(&self, nodes: &mut [Filled<'_, '_, C>], soil: &Soil) {
         let counted = nodes.iter().filter(|node| !node.left_over);
         let n_rows: usize = counted.map(|node| node.side.rows.len()).sum();
         let n_features = self.ground.bins.columns.len();
@@ -157,7 +195,7 @@ impl<'a> NodeSearch<'a> {
         let team = self.seedling.team.filter(|_| work > ENOUGH);
         let groups = team.map_or(1, Team::threads).min(parts.len());
         let width = parts.len().div_ceil(groups);
-        let mut groups: Vec<&mut [BlockPart<'_>]> = parts.chunks_mut(width).collect();
+        let mut groups: Vec<&mut [BlockPart<'_, C>]> = parts.chunks_mut(width).collect();
         match team {
             Some(team) => team.for_each(&mut groups, |_, group| self.run_blocks(group, soil)),
             None => groups.iter_mut().for_each(|group| self.run_blocks(group, soil)),
@@ -178,12 +216,12 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// The nodes' histograms, cut into blocks of features.
-    fn parts<'n>(&self, nodes: &'n mut [Filled<'_, '_>]) -> Vec<BlockPart<'n>>
+    fn parts<'n, C: Packed>(&self, nodes: &'n mut [Filled<'_, '_, C>]) -> Vec<BlockPart<'n, C>>
     where
         'a: 'n,
     {
         let blocks = &self.ground.bins.blocks;
-        let mut parts: Vec<BlockPart<'n>> =
+        let mut parts: Vec<BlockPart<'n, C>> =
             blocks.iter().map(|&block| BlockPart { block, nodes: Vec::new() }).collect();
         let n_features = self.ground.bins.columns.len();
         for Filled { side, histogram, left_over, .. } in nodes {
@@ -206,7 +244,7 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// Counts, subtracts and searches some blocks of the nodes.
-    fn run_blocks(&self, parts: &mut [BlockPart<'_>], soil: &Soil) {
+    fn run_blocks<C: Packed>(&self, parts: &mut [BlockPart<'_, C>], soil: &Soil) {
         let n_nodes = parts.first().map_or(0, |part| part.nodes.len());
         for at in 0..n_nodes {
             self.count(parts, at, soil);
@@ -218,14 +256,14 @@ impl<'a> NodeSearch<'a> {
                         subtract(from, other);
                     }
                 }
-                self.find(*block, node);
+                self.find(*block, node, soil);
             }
         }
     }
 
     /// Counts the rows of a node, a few at a time: what one block's bins fetch into the cache
     /// holds the next block's too.
-    fn count(&self, parts: &mut [BlockPart<'_>], at: usize, soil: &Soil) {
+    fn count<C: Packed>(&self, parts: &mut [BlockPart<'_, C>], at: usize, soil: &Soil) {
         const TOGETHER: usize = 1024;
         let Some(node) = parts.first().map(|part| &part.nodes[at]) else { return };
         if node.left_over {
@@ -234,7 +272,7 @@ impl<'a> NodeSearch<'a> {
         let rows = node.side.rows.clone();
         for part in parts.iter_mut() {
             for cells in &mut part.nodes[at].cells {
-                cells.as_flattened_mut().fill([0; 2]);
+                cells.as_flattened_mut().fill(C::EMPTY);
             }
         }
         let together = if parts.len() == 1 { rows.len() } else { TOGETHER };
@@ -255,7 +293,7 @@ impl<'a> NodeSearch<'a> {
         }
     }
 
-    fn find(&self, block: Block, node: &mut NodePart<'_>) {
+    fn find<C: Packed>(&self, block: Block, node: &mut NodePart<'_, C>, soil: &Soil) {
         if !node.side.wanted {
             return;
         }
@@ -273,29 +311,87 @@ impl<'a> NodeSearch<'a> {
                 feature,
                 bins: bins.count(),
                 categorical: bins.is_categorical(),
+                may_miss: ground.bins.missing[feature],
                 sign: ground.config.sign(output, feature),
                 threshold: node.side.thresholds.as_ref().map(|thresholds| thresholds[feature]),
             };
-            let cells: Vec<&FeatureCells> = node.cells.iter().map(|cells| &cells[at]).collect();
+            let cells: Vec<&FeatureCells<C>> = node.cells.iter().map(|cells| &cells[at]).collect();
             let (units, parent) = (self.units, node.side.parent);
-            let question =
-                Question { rules: ground.rules, units, parent, feature: rules, cells: &cells };
+            let census = Census {
+                rows: &soil.rows[node.side.rows.clone()],
+                column: &ground.bins.columns[feature],
+                counts: ground.weights.counts.as_deref(),
+            };
+            let feature = rules;
+            let cells = &cells[..];
+            let question = Question { rules: ground.rules, units, parent, feature, cells, census };
             ground.isa.run(Search { question, lanes: &mut lanes, best: &mut node.split });
         }
     }
 }
 
 /// The sum over the rows of a node.
-struct Total<'a> {
+struct Total<'a, C> {
     node: NodeRows<'a>,
+    cell: PhantomData<C>,
 }
 
-impl Task for Total<'_> {
-    type Output = Cell;
+impl<C: Packed> Task for Total<'_, C> {
+    type Output = C;
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> Cell {
+    fn run<S: Simd>(self) -> C {
         self.node.total()
+    }
+}
+
+impl Seedling<'_> {
+    /// Does something with each part of two lists of one length, on any thread when they are long.
+    fn each_part<A: Sync, B: Send>(
+        &self,
+        from: &[A],
+        to: &mut [B],
+        work: impl Fn(&[A], &mut [B]) + Sync,
+    ) {
+        const TOGETHER: usize = 1 << 14;
+        match self.team {
+            Some(team) if from.len() > 2 * TOGETHER => {
+                let mut parts: Vec<_> =
+                    from.chunks(TOGETHER).zip(to.chunks_mut(TOGETHER)).collect();
+                team.for_each(&mut parts, |_, (from, to)| work(from, to));
+            }
+            _ => work(from, to),
+        }
+    }
+}
+
+/// Shortens pairs for narrow cells.
+struct Shorten<'a> {
+    from: &'a [Pair],
+    to: &'a mut [Pair],
+    dropped: Dropped,
+}
+
+impl Task for Shorten<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for (to, &pair) in self.to.iter_mut().zip(self.from) {
+            *to = self.dropped.from(pair);
+        }
+    }
+}
+
+/// How large the derivatives of a node's rows are.
+struct Measure<'a>(NodeRows<'a>);
+
+impl Task for Measure<'_> {
+    type Output = Sizes;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Sizes {
+        self.0.sizes()
     }
 }
 

@@ -6,7 +6,7 @@ use super::histogram::{Block, RowBins};
 use super::margins::Margins;
 use super::table::Table;
 use super::training::{Listener, Plan, Rows};
-use super::tree::Ensemble;
+use super::tree::{Ensemble, MISSING};
 use super::weights::Weights;
 use crate::Result;
 use crate::parallel::{Compute, Team, attended};
@@ -84,10 +84,11 @@ fn binner_of(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team)
 
 fn bins_of(columns: Vec<Vec<u8>>, trees_per_round: usize, compute: Compute<'_>) -> Bins {
     // The only tree of a round is shared by threads, block by block.
-    let least = if trees_per_round == 1 { 2 } else { 1 };
+    let least = if trees_per_round == 1 { compute.team.threads() } else { 1 };
+    let missing = columns.iter().map(|column| column.contains(&MISSING)).collect();
     let blocks = Block::cut(columns.len(), least);
     let rows = RowBins::of(&columns, compute.team);
-    Bins { columns, rows, blocks }
+    Bins { columns, rows, blocks, missing }
 }
 
 /// The base, and what the rows bring along.

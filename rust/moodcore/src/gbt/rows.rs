@@ -17,6 +17,27 @@ pub(super) fn sides(tree: &Tree, node: &Node) -> Sides {
     std::array::from_fn(|bin| tree.goes_left(node, bin as u8))
 }
 
+/// The rows of a node and their bins of one feature.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Census<'a> {
+    pub(super) rows: &'a [u32],
+    pub(super) column: &'a [u8],
+    /// The weight of every row of the table; none for ones.
+    pub(super) counts: Option<&'a [u32]>,
+}
+
+impl Census<'_> {
+    /// The sum of weights by bin.
+    pub(super) fn count(&self) -> [u64; BINS] {
+        let mut sums = [0; BINS];
+        for &row in self.rows {
+            let bin = usize::from(self.column[row as usize]);
+            sums[bin] += self.counts.map_or(1, |counts| u64::from(counts[row as usize]));
+        }
+        sums
+    }
+}
+
 /// Moves the rows that go left to the front and the others behind them, both in their old order,
 /// and gives the number of the first. `spare` is as long as `rows`.
 pub(super) fn partition(

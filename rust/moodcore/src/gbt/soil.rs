@@ -1,10 +1,11 @@
 //! Memory in which trees grow.
 
 use super::gradients::Pair;
+use super::grow::{Ground, Seedling};
 use super::node_search::Histogram;
 use super::rows::{partition, sides};
 use super::tree::Tree;
-use crate::kernels::Isa;
+use crate::kernels::{Isa, NarrowCell, WideCell};
 use crate::parallel::Team;
 use std::ops::Range;
 
@@ -17,10 +18,33 @@ pub(super) struct Soil {
     /// The pairs of `rows` in their order, for each output.
     pub(super) pairs: Vec<Vec<Pair>>,
     pub(super) counts: Vec<u32>,
-    pub(super) histograms: Vec<Histogram>,
+    /// The pairs of all rows of the table, shortened for narrow cells.
+    pub(super) short: Vec<Pair>,
+    /// Histograms that trees have done with, by the width of their cells.
+    pub(super) wide: Vec<Histogram<WideCell>>,
+    pub(super) narrow: Vec<Histogram<NarrowCell>>,
 }
 
 impl Soil {
+    /// Lays out the rows of a root, and room for what goes with them.
+    pub(super) fn plant(&mut self, ground: &Ground<'_>, seedling: &Seedling<'_>) {
+        let n_rows = ground.bins.columns.first().map_or(0, Vec::len);
+        self.rows.clear();
+        match seedling.sample {
+            None => self.rows.extend(0..n_rows as u32),
+            Some(sample) => self.rows.extend_from_slice(sample),
+        }
+        let n_rows = self.rows.len();
+        self.spare.resize(self.spare.len().max(n_rows), 0);
+        if ground.weights.counts.is_some() {
+            self.counts.resize(self.counts.len().max(n_rows), 0);
+        }
+        self.pairs.resize(seedling.outputs.count, Vec::new());
+        for pairs in &mut self.pairs {
+            pairs.resize(pairs.len().max(n_rows), Pair::default());
+        }
+    }
+
     /// Sends all rows of a table of bins through a tree: which rows fall into each leaf.
     pub(super) fn route(
         &mut self,

@@ -1,9 +1,12 @@
 //! The best split of a node by one feature, found by walking over its histogram.
 
-use super::histogram::{BINS, Cell, FeatureCells, Packing, add_cell};
+use super::candidates::{Chosen, Lanes, Places, largest};
+use super::cells::{Packed, Units};
+use super::histogram::BINS;
+use super::rows::Census;
 use super::score::{Bounds, Rules, Sums};
 use super::tree::{BinSet, MISSING};
-use crate::kernels::{EMPTY_PLACES, LANES, PlaceList, Simd, Task, filled_places};
+use crate::kernels::{FeatureCells, LANES, Simd, Task};
 use std::ops::Range;
 
 /// How rows are told apart.
@@ -21,30 +24,10 @@ pub(super) struct Split {
     pub(super) gain: f64,
     pub(super) feature: usize,
     pub(super) test: Test,
-    pub(super) missing_left: bool,
+    /// The side of missing values; none where there are none, which then go with the majority.
+    pub(super) missing_left: Option<bool>,
     /// Sums of each output over the rows that go left.
     pub(super) left: Vec<Sums>,
-    pub(super) left_weight: f64,
-}
-
-/// What integers in histograms are worth.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Units {
-    pub(super) packing: Packing,
-    pub(super) gradient: f64,
-    pub(super) hessian: f64,
-    pub(super) weight: f64,
-}
-
-impl Units {
-    /// Sums and weight of a packed cell. Below 2^53 the conversion is exact, so that differences
-    /// of sums are sums of differences.
-    #[inline(always)]
-    pub(super) fn read(&self, cell: Cell) -> (Sums, f64) {
-        let (g, h, count) = self.packing.unpack(cell);
-        let sums = Sums { g: g as f64 * self.gradient, h: h as f64 * self.hessian };
-        (sums, count as f64 * self.weight)
-    }
 }
 
 /// The node that is to be split.
@@ -63,6 +46,8 @@ pub(super) struct FeatureRules {
     /// Bins besides the one for missing values.
     pub(super) bins: usize,
     pub(super) categorical: bool,
+    /// Whether it is missing in any row of the table.
+    pub(super) may_miss: bool,
     /// 1 where the value must rise with the feature, -1 where it must fall, 0 where it is free.
     pub(super) sign: i8,
     /// A number from [0, 1) that chooses the one threshold that is tried; none to try all.
@@ -71,72 +56,22 @@ pub(super) struct FeatureRules {
 
 /// What is asked: the split of a node by one feature.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Question<'a> {
+pub(super) struct Question<'a, C> {
     pub(super) rules: &'a Rules,
     pub(super) units: Units,
     pub(super) parent: Parent<'a>,
     pub(super) feature: FeatureRules,
     /// The feature's histogram for each output.
-    pub(super) cells: &'a [&'a FeatureCells],
+    pub(super) cells: &'a [&'a FeatureCells<C>],
+    /// Where weights are counted when cells do not hold them.
+    pub(super) census: Census<'a>,
 }
 
 /// Looks for a split by one feature that gains more than `best`.
-pub(super) struct Search<'a> {
-    pub(super) question: Question<'a>,
-    pub(super) lanes: &'a mut Lanes,
+pub(super) struct Search<'a, C> {
+    pub(super) question: Question<'a, C>,
+    pub(super) lanes: &'a mut Lanes<C>,
     pub(super) best: &'a mut Option<Split>,
-}
-
-/// The candidates of one feature: what each sends left, and what it gains.
-#[repr(align(64))]
-#[derive(Debug)]
-pub(super) struct Lanes {
-    /// The places in the order of bins that candidates cut behind.
-    places: Places,
-    /// Sums of one output up to each candidate.
-    packed: [Cell; BINS],
-    /// Sums of second derivatives over the outputs so far.
-    hessian: [f64; BINS],
-    gain: [f64; BINS],
-}
-
-impl Lanes {
-    pub(super) const EMPTY: Lanes = Lanes {
-        places: Places::EMPTY,
-        packed: [[0; 2]; BINS],
-        hessian: [0.0; BINS],
-        gain: [0.0; BINS],
-    };
-}
-
-/// The largest of some numbers, none of which is NaN, and its first place.
-#[inline(always)]
-fn largest(values: &[f64]) -> (f64, usize) {
-    let mut most = [f64::NEG_INFINITY; 16];
-    let (chunks, rest) = values.as_chunks::<16>();
-    for chunk in chunks {
-        for (most, &value) in most.iter_mut().zip(chunk) {
-            *most = if value > *most { value } else { *most };
-        }
-    }
-    for (most, &value) in most.iter_mut().zip(rest) {
-        *most = if value > *most { value } else { *most };
-    }
-    let mut all = most[0];
-    for &most in &most {
-        all = if most > all { most } else { all };
-    }
-    for (at, chunk) in chunks.iter().enumerate() {
-        let mut found = false;
-        for &value in chunk {
-            found |= value == all;
-        }
-        if found {
-            return (all, at * 16 + chunk.iter().position(|&value| value == all).unwrap_or(0));
-        }
-    }
-    let place = rest.iter().position(|&value| value == all).unwrap_or(0);
-    (all, chunks.len() * 16 + place)
 }
 
 /// What both children of a split must have, and what they have together.
@@ -149,7 +84,7 @@ struct Least {
 }
 
 impl Least {
-    fn of(question: &Question<'_>) -> Self {
+    fn of<C: Packed>(question: &Question<'_, C>) -> Self {
         let Question { rules, parent, cells, .. } = question;
         Least {
             weight: rules.min_weight,
@@ -159,55 +94,23 @@ impl Least {
         }
     }
 
-    /// Whether one child may have this weight and sum of second derivatives.
+    /// Whether one child may have this weight.
     #[inline(always)]
-    fn holds(&self, weight: f64, hessian: f64) -> bool {
-        (weight >= self.weight)
-            & (self.total_weight - weight >= self.weight)
-            & (hessian >= self.hessian)
-            & (self.total_hessian - hessian >= self.hessian)
-    }
-}
-
-/// The places of candidates: a range, or those in a list.
-#[derive(Debug)]
-struct Places {
-    list: PlaceList,
-    /// Where a range starts; none for a list.
-    first: Option<usize>,
-}
-
-/// The candidates of a feature.
-enum Chosen<'a> {
-    Range(usize),
-    Some(&'a [u32]),
-}
-
-impl Places {
-    const EMPTY: Places = Places { list: EMPTY_PLACES, first: Some(0) };
-
-    fn choose_all(&mut self, range: Range<usize>) -> usize {
-        self.first = Some(range.start);
-        range.len()
+    fn allows_weight(&self, weight: f64) -> bool {
+        (weight >= self.weight) & (self.total_weight - weight >= self.weight)
     }
 
+    /// Whether one child may have this sum of second derivatives.
     #[inline(always)]
-    fn choose_filled<S: Simd>(&mut self, cells: &FeatureCells, range: Range<usize>) -> usize {
-        self.first = None;
-        filled_places::<S>(cells, range.end, &mut self.list)
+    fn allows_hessian(&self, hessian: f64) -> bool {
+        (hessian >= self.hessian) & (self.total_hessian - hessian >= self.hessian)
     }
 
+    /// Whether one child may have what its cell says.
     #[inline(always)]
-    fn chosen(&self, count: usize) -> Chosen<'_> {
-        match self.first {
-            Some(first) => Chosen::Range(first),
-            None => Chosen::Some(&self.list[..count]),
-        }
-    }
-
-    /// The place of a candidate.
-    fn at(&self, candidate: usize) -> usize {
-        self.first.map_or_else(|| self.list[candidate] as usize, |first| first + candidate)
+    fn allows<C: Packed>(&self, weight: f64, hessian: f64) -> bool {
+        let heavy = if C::COUNTED { self.allows_weight(weight) } else { true };
+        heavy & self.allows_hessian(hessian)
     }
 }
 
@@ -218,7 +121,7 @@ struct Found {
     missing_left: bool,
 }
 
-impl Task for Search<'_> {
+impl<C: Packed> Task for Search<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -233,34 +136,28 @@ impl Task for Search<'_> {
         if n_bins == 0 {
             return;
         }
-        let missing = question.cells[0][usize::from(MISSING)];
-        let has_missing = question.units.read(missing).1 > 0.0;
-        // Everything left and nothing right tells rows apart only where values are missing.
-        let last = if has_missing { n_bins } else { n_bins - 1 };
-        let candidates = question.candidates(&order, last);
-        let parent = question.parent_score();
-        let mut found: Option<Found> = None;
-        for missing_left in [false, true] {
-            let last = if missing_left { n_bins - 1 } else { last };
-            let (from, end) = (candidates.start.min(last), candidates.end.min(last));
-            if from == end || (missing_left && !has_missing) {
-                continue;
-            }
-            let count = question.choose::<S>(from..end, &mut lanes.places);
-            question.score(&order, missing_left, count, lanes);
-            let (most, at) = largest(&lanes.gain[..count]);
-            let gain = most - parent;
-            if count > 0 && found.as_ref().is_none_or(|found| gain > found.gain) {
-                found = Some(Found { at: lanes.places.at(at), gain, missing_left });
+        let order = &order[..n_bins];
+        let least = question.least_gain();
+        let better = |found: &Found| {
+            found.gain > least && best.as_ref().is_none_or(|best| found.gain > best.gain)
+        };
+        let Some(mut found) = question.best_cut::<S>(order, None, lanes).filter(better) else {
+            return;
+        };
+        let mut has_missing = question.has_missing();
+        if !C::COUNTED {
+            let weighed = question.is_surely_heavy(order, &found);
+            if !weighed || (question.feature.may_miss && !has_missing) {
+                let weights = question.census.count();
+                has_missing = weights[usize::from(MISSING)] > 0;
+                if !weighed {
+                    let again = question.best_cut::<S>(order, Some(&weights), lanes);
+                    let Some(again) = again.filter(better) else { return };
+                    found = again;
+                }
             }
         }
-        // Derivatives are rounded to about 2^-30: that alone must make no gain where there is none.
-        let least = question.rules.gamma.max(1e-9 * parent.abs());
-        if let Some(found) = found.filter(|found| found.gain > least)
-            && best.as_ref().is_none_or(|best| found.gain > best.gain)
-        {
-            *best = Some(question.split(&order, &found, has_missing));
-        }
+        *best = Some(question.split(order, &found, has_missing));
     }
 }
 
@@ -275,7 +172,93 @@ const IN_ORDER: [u8; BINS] = {
     order
 };
 
-impl Question<'_> {
+impl<C: Packed> Question<'_, C> {
+    /// Whether values are missing, as far as cells tell.
+    #[inline(always)]
+    fn has_missing(&self) -> bool {
+        self.cells[0][usize::from(MISSING)] != C::EMPTY
+    }
+
+    /// What a split must gain: derivatives are rounded, and that alone must make no gain where
+    /// there is none.
+    #[inline(always)]
+    fn least_gain(&self) -> f64 {
+        self.rules.gamma.max(1e-9 * self.parent_score().abs())
+    }
+
+    /// The best of all cuts of an order of bins. With weights by bin given, cuts that leave a
+    /// child too light are left out.
+    #[inline(always)]
+    fn best_cut<S: Simd>(
+        &self,
+        order: &[u8],
+        weights: Option<&[u64; BINS]>,
+        lanes: &mut Lanes<C>,
+    ) -> Option<Found> {
+        let n_bins = order.len();
+        let has_missing = self.has_missing();
+        // Everything left and nothing right tells rows apart only where values are missing.
+        let last = if has_missing { n_bins } else { n_bins - 1 };
+        let candidates = self.candidates(order, last);
+        let parent = self.parent_score();
+        let mut found: Option<Found> = None;
+        for missing_left in [false, true] {
+            let last = if missing_left { n_bins - 1 } else { last };
+            let (from, end) = (candidates.start.min(last), candidates.end.min(last));
+            if from == end || (missing_left && !has_missing) {
+                continue;
+            }
+            let count = self.choose::<S>(from..end, &mut lanes.places);
+            self.score(order, missing_left, count, lanes);
+            if let Some(weights) = weights {
+                self.hold_to_weights(order, missing_left, (count, weights), lanes);
+            }
+            let (most, at) = largest(&lanes.gain[..count]);
+            let gain = most - parent;
+            if count > 0 && found.as_ref().is_none_or(|found| gain > found.gain) {
+                found = Some(Found { at: lanes.places.at(at), gain, missing_left });
+            }
+        }
+        found
+    }
+
+    /// Leaves out candidates that make a child too light.
+    fn hold_to_weights(
+        &self,
+        order: &[u8],
+        missing_left: bool,
+        (count, weights): (usize, &[u64; BINS]),
+        lanes: &mut Lanes<C>,
+    ) {
+        let least = Least::of(self);
+        let mut sum = if missing_left { weights[usize::from(MISSING)] } else { 0 };
+        let mut bins = order.iter().enumerate().peekable();
+        for at in 0..count {
+            let place = lanes.places.at(at);
+            while let Some((_, &bin)) = bins.next_if(|&(next, _)| next <= place) {
+                sum += weights[usize::from(bin)];
+            }
+            if !least.allows_weight(sum as f64 * self.units.weight) {
+                lanes.gain[at] = f64::NEG_INFINITY;
+            }
+        }
+    }
+
+    /// Whether the second derivatives of both children alone show that they are heavy enough: a
+    /// row of weight one has at most the largest.
+    fn is_surely_heavy(&self, order: &[u8], found: &Found) -> bool {
+        let (left, _) = self.units.read(self.left(self.cells[0], order, found));
+        let needed = self.rules.min_weight * self.units.largest_hessian;
+        left.h >= needed && self.parent.sums[0].h - left.h >= needed
+    }
+
+    /// The sum over the rows that go left.
+    fn left(&self, cells: &FeatureCells<C>, order: &[u8], found: &Found) -> C {
+        let missing = cells[usize::from(MISSING)];
+        let start = if found.missing_left { missing } else { C::EMPTY };
+        order[..=found.at].iter().fold(start, |sum, &bin| sum.plus(cells[usize::from(bin)]))
+    }
+
     /// The score of the node as a leaf.
     #[inline(always)]
     fn parent_score(&self) -> f64 {
@@ -293,11 +276,11 @@ impl Question<'_> {
     /// Which of the first `last` candidates are tried: all, or for extra-random trees one between
     /// the first and the last bin that have rows (Geurts et al. 2006, table 1).
     #[inline(always)]
-    fn candidates(&self, order: &[u8; BINS], last: usize) -> Range<usize> {
+    fn candidates(&self, order: &[u8], last: usize) -> Range<usize> {
         let Some(draw) = self.feature.threshold else { return 0..last };
-        let filled = |&at: &usize| self.cells[0][usize::from(order[at])][1] != 0;
+        let filled = |&at: &usize| self.cells[0][usize::from(order[at])] != C::EMPTY;
         let Some(from) = (0..last).find(filled) else { return 0..0 };
-        let to = (from + 1..=last.min(BINS - 2)).rev().find(filled).unwrap_or(from + 1);
+        let to = (from + 1..=last.min(order.len() - 1)).rev().find(filled).unwrap_or(from + 1);
         let at = from + (draw * (to - from) as f64) as usize;
         at..at + 1
     }
@@ -309,7 +292,7 @@ impl Question<'_> {
         let sparse = self.parent.weight < (4 * self.feature.bins) as f64 * self.units.weight;
         let plain = self.feature.categorical || self.feature.threshold.is_some();
         if sparse && !plain {
-            places.choose_filled::<S>(self.cells[0], range)
+            places.choose_filled::<S, C>(self.cells[0], range)
         } else {
             places.choose_all(range)
         }
@@ -318,7 +301,7 @@ impl Question<'_> {
     /// The score of both children of the first `count` candidates; minus infinity where a child
     /// would be too small or out of order.
     #[inline(always)]
-    fn score(&self, order: &[u8; BINS], missing_left: bool, count: usize, lanes: &mut Lanes) {
+    fn score(&self, order: &[u8], missing_left: bool, count: usize, lanes: &mut Lanes<C>) {
         let limited = self.rules.limits(self.parent.bounds) || self.feature.sign != 0;
         let least = Least::of(self);
         if !limited && self.cells.len() == 1 && self.rules.is_plain() {
@@ -338,7 +321,7 @@ impl Question<'_> {
         }
         for at in 0..count {
             let (_, weight) = self.units.read(lanes.packed[at]);
-            let fits = least.holds(weight, lanes.hessian[at]);
+            let fits = least.allows::<C>(weight, lanes.hessian[at]);
             lanes.gain[at] = if fits { lanes.gain[at] } else { f64::NEG_INFINITY };
         }
     }
@@ -347,34 +330,34 @@ impl Question<'_> {
     #[inline(always)]
     fn add_up(
         &self,
-        order: &[u8; BINS],
+        order: &[u8],
         output: usize,
         missing_left: bool,
         count: usize,
-        lanes: &mut Lanes,
+        lanes: &mut Lanes<C>,
     ) {
         let cells = self.cells[output];
-        let mut sum = if missing_left { cells[usize::from(MISSING)] } else { [0; 2] };
+        let mut sum = if missing_left { cells[usize::from(MISSING)] } else { C::EMPTY };
         let packed = &mut lanes.packed[..count];
         match lanes.places.chosen(count) {
             Chosen::Range(first) => {
                 let bin = |at: usize| usize::from(order[at]);
-                (0..first).for_each(|at| add_cell(&mut sum, cells[bin(at)]));
+                (0..first).for_each(|at| sum = sum.plus(cells[bin(at)]));
                 if self.feature.categorical {
                     for (packed, &bin) in packed.iter_mut().zip(&order[first..]) {
-                        add_cell(&mut sum, cells[usize::from(bin)]);
+                        sum = sum.plus(cells[usize::from(bin)]);
                         *packed = sum;
                     }
                 } else {
                     for (packed, cell) in packed.iter_mut().zip(&cells[first..]) {
-                        add_cell(&mut sum, *cell);
+                        sum = sum.plus(*cell);
                         *packed = sum;
                     }
                 }
             }
             Chosen::Some(places) => {
                 for (packed, &place) in packed.iter_mut().zip(places) {
-                    add_cell(&mut sum, cells[place as usize % BINS]);
+                    sum = sum.plus(cells[place as usize % BINS]);
                     *packed = sum;
                 }
             }
@@ -383,7 +366,7 @@ impl Question<'_> {
 
     /// Adds one output's scores and second derivatives to the first `count` candidates'.
     #[inline(always)]
-    fn rate<const LIMITED: bool>(&self, output: usize, count: usize, lanes: &mut Lanes) {
+    fn rate<const LIMITED: bool>(&self, output: usize, count: usize, lanes: &mut Lanes<C>) {
         let (rules, bounds) = (self.rules, self.parent.bounds);
         let total = self.parent.sums[output];
         let sign = f64::from(self.feature.sign);
@@ -406,13 +389,13 @@ impl Question<'_> {
     /// What [`Question::score`] comes to for one output under plain rules: one pass, all of it in
     /// registers.
     #[inline(always)]
-    fn rate_plainly(&self, least: Least, count: usize, lanes: &mut Lanes) {
+    fn rate_plainly(&self, least: Least, count: usize, lanes: &mut Lanes<C>) {
         let (rules, units, total) = (*self.rules, self.units, self.parent.sums[0]);
         // Whole vectors: what is beyond `count` is not looked at.
         for at in 0..count.next_multiple_of(LANES).min(BINS) {
             let (left, weight) = units.read(lanes.packed[at]);
             let score = rules.score_of_both_plainly(left, total.minus(left));
-            let fits = least.holds(weight, left.h);
+            let fits = least.allows::<C>(weight, left.h);
             lanes.gain[at] = if fits { score } else { f64::NEG_INFINITY };
         }
     }
@@ -422,7 +405,7 @@ impl Question<'_> {
     /// rows' worth of the node's second derivatives is added to each, so that rare categories
     /// stay in the middle.
     fn order_categories(&self, order: &mut [u8; BINS]) -> usize {
-        let energy = |cells: &FeatureCells| -> f64 {
+        let energy = |cells: &FeatureCells<C>| -> f64 {
             cells.iter().map(|&cell| self.rules.score(self.units.read(cell).0)).sum()
         };
         // With several outputs, by the one that the categories tell most about.
@@ -451,28 +434,19 @@ impl Question<'_> {
     }
 
     /// The split that a candidate stands for.
-    fn split(&self, order: &[u8; BINS], found: &Found, has_missing: bool) -> Split {
-        let bins = &order[..=found.at];
-        let mut left = Vec::with_capacity(self.cells.len());
-        let mut left_weight = 0.0;
-        for cells in self.cells {
-            let mut sum = if found.missing_left { cells[usize::from(MISSING)] } else { [0; 2] };
-            bins.iter().for_each(|&bin| add_cell(&mut sum, cells[usize::from(bin)]));
-            let (sums, weight) = self.units.read(sum);
-            left.push(sums);
-            left_weight = weight;
-        }
+    fn split(&self, order: &[u8], found: &Found, has_missing: bool) -> Split {
+        let read = |cells: &&FeatureCells<C>| self.units.read(self.left(cells, order, found)).0;
+        let left = self.cells.iter().map(read).collect();
         let test = if self.feature.categorical {
             let mut set = [0; 4];
+            let bins = &order[..=found.at];
             bins.iter().for_each(|&bin| set[usize::from(bin >> 6)] |= 1 << (bin & 63));
             Test::In(set)
         } else {
             Test::UpTo(found.at as u8)
         };
-        // Values that were never missing in training go with the majority.
-        let larger_left = left_weight >= self.parent.weight - left_weight;
-        let missing_left = if has_missing { found.missing_left } else { larger_left };
+        let missing_left = has_missing.then_some(found.missing_left);
         let (gain, feature) = (found.gain, self.feature.feature);
-        Split { gain, feature, test, missing_left, left, left_weight }
+        Split { gain, feature, test, missing_left, left }
     }
 }

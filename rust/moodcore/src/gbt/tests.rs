@@ -46,11 +46,13 @@ struct Shape {
     n_rows: usize,
     n_features: usize,
     n_classes: usize,
+    /// Whether every third feature holds categories.
+    categories: bool,
     weighting: Weighting,
     seed: u64,
 }
 
-/// Rows whose class depends on two features; every third feature holds categories, and one value
+/// Rows whose class depends on two features; every third feature may hold categories, and one value
 /// in twenty is missing. From the sixteenth on features repeat the first: equal gains in different
 /// blocks of features.
 #[derive(Clone, Debug)]
@@ -59,6 +61,9 @@ struct Songs {
     y: Vec<u32>,
     weight: Option<Vec<f64>>,
     n_classes: usize,
+    categorical: Vec<bool>,
+    /// The margins to start from; none for the shares of the classes.
+    base: Option<Vec<f64>>,
 }
 
 impl Songs {
@@ -90,7 +95,8 @@ impl Songs {
             Weighting::Whole => Some((0..shape.n_rows).map(|_| weigh().ceil()).collect()),
             Weighting::Real => Some((0..shape.n_rows).map(|_| weigh()).collect()),
         };
-        Songs { rows, y, weight, n_classes: shape.n_classes }
+        let categorical = (0..shape.n_features).map(|at| shape.categories && at % 3 == 2).collect();
+        Songs { rows, y, weight, n_classes: shape.n_classes, categorical, base: None }
     }
 
     fn n_features(&self) -> usize {
@@ -103,8 +109,16 @@ impl Songs {
             rows: order.iter().map(|&row| self.rows[row].clone()).collect(),
             y: order.iter().map(|&row| self.y[row]).collect(),
             weight: self.weight.as_ref().map(|w| order.iter().map(|&row| w[row]).collect()),
-            n_classes: self.n_classes,
+            ..self.clone()
         }
+    }
+
+    /// The rows with one more feature, a category that is the same in all. It tells nothing, and
+    /// keeps sums in wide cells.
+    fn with_a_category(mut self) -> Self {
+        self.rows.iter_mut().for_each(|row| row.push(0.0));
+        self.categorical.push(true);
+        self
     }
 
     /// The margins of a row after some rounds, by the trees alone.
@@ -153,14 +167,13 @@ fn watch(config: &Config, songs: &Songs, isa: Isa, threads: usize) -> (Fit, Vec<
     let flat = songs.rows.concat();
     let table = Table::from_rows(Values::F64(&flat), songs.n_features()).expect("whole rows");
     let rows = Rows { table, y: &songs.y, weight: songs.weight.as_deref(), margin: None };
-    let categorical: Vec<bool> = (0..songs.n_features()).map(|at| at % 3 == 2).collect();
     let metric = |kind| Metric { kind, maximize: false };
     let plan = Plan {
         config,
         n_classes: songs.n_classes,
-        categorical: &categorical,
+        categorical: &songs.categorical,
         start: None,
-        base: None,
+        base: songs.base.clone(),
         metrics: &[metric(MetricKind::LogLoss), metric(MetricKind::Error)],
         seed: 11,
     };
@@ -180,11 +193,13 @@ fn shapes(weightings: Vec<Weighting>) -> impl Strategy<Value = Shape> {
     // Up to sizes at which threads share the rows of a node.
     let n_rows = prop_oneof![1..60_usize, 500..3000_usize];
     let n_features = prop_oneof![1..8_usize, 22..26_usize];
-    (n_rows, n_features, 2..5_usize, prop::sample::select(weightings), any::<u64>()).prop_map(
-        |(n_rows, n_features, n_classes, weighting, seed)| Shape {
+    let weightings = prop::sample::select(weightings);
+    (n_rows, n_features, 2..5_usize, any::<bool>(), weightings, any::<u64>()).prop_map(
+        |(n_rows, n_features, n_classes, categories, weighting, seed)| Shape {
             n_rows,
             n_features,
             n_classes,
+            categories,
             weighting,
             seed,
         },
@@ -368,9 +383,17 @@ proptest! {
 /// So many rows that their lists, margins and copies are cut into chunks for threads.
 #[test]
 fn chunks_of_rows_give_the_same_bits() {
-    for (weighting, subsample) in [(Weighting::None, 1.0), (Weighting::Real, 0.9)] {
-        let songs =
-            Songs::new(Shape { n_rows: 150_000, n_features: 3, n_classes: 2, weighting, seed: 5 });
+    for (weighting, subsample, categories) in
+        [(Weighting::None, 1.0, true), (Weighting::Real, 0.9, true), (Weighting::Whole, 0.9, false)]
+    {
+        let songs = Songs::new(Shape {
+            n_rows: 150_000,
+            n_features: 3,
+            n_classes: 2,
+            categories,
+            weighting,
+            seed: 5,
+        });
         let config =
             Config { n_estimators: 2, max_leaves: Some(8), subsample, ..Config::default() };
         let expected = exact(&train(&config, &songs, Isa::Portable, 1));
@@ -379,6 +402,31 @@ fn chunks_of_rows_give_the_same_bits() {
                 let found = exact(&train(&config, &songs, isa, threads));
                 assert!(found == expected, "{} with {threads} threads", isa.name());
             }
+        }
+    }
+}
+
+/// The derivatives of a first round at even odds, a half and a quarter, lose nothing in narrow
+/// cells; which cuts leave children heavy enough is then counted, not read.
+#[test]
+fn narrow_cells_grow_the_trees_of_wide_ones() {
+    for seed in 0..8 {
+        let weighting = if seed % 2 == 0 { Weighting::None } else { Weighting::Whole };
+        let mut songs = Songs::new(Shape {
+            n_rows: 1500,
+            n_features: 5,
+            n_classes: 2,
+            categories: false,
+            weighting,
+            seed,
+        });
+        songs.base = Some(vec![0.0]);
+        for min_child_samples in [1.0, 20.0, 100.0, 600.0] {
+            let config = Config { n_estimators: 1, min_child_samples, ..Config::default() };
+            let [narrow, wide] = [songs.clone(), songs.clone().with_a_category()]
+                .map(|songs| train(&config, &songs, Isa::detect(), 1).ensemble.trees);
+            assert!(exact(&narrow) == exact(&wide), "{seed}, at least {min_child_samples}");
+            assert!(narrow[0].nodes.len() > 1, "{seed}, at least {min_child_samples}");
         }
     }
 }

@@ -45,8 +45,8 @@ pub use matmul::{
 };
 pub use portable::Portable;
 pub use rows::{
-    Cell, EMPTY_PLACES, FeatureCells, PlaceList, RowList, add_at_rows, add_cell, add_to_histograms,
-    filled_places, gather_values, part_rows,
+    Cell, EMPTY_PLACES, FeatureCells, NarrowCell, PlaceList, RowList, WideCell, add_at_rows,
+    add_to_histograms, filled_places, gather_values, part_rows,
 };
 pub use simd::{LANES, Simd};
 pub use softmax::{BatchLoss, ScoreKind, Targets, class_scores, softmax_loss};

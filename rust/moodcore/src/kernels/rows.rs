@@ -2,18 +2,69 @@
 //! would cost as much as the access. The largest row is looked for first instead.
 
 use super::simd::{LANES, Simd};
+use std::fmt::Debug;
 
 /// Sums over the rows in one bin of a histogram.
-pub type Cell = [u64; 2];
+pub trait Cell: Copy + Debug + PartialEq + Send + Sync + 'static {
+    /// The sum over no rows.
+    const EMPTY: Self;
+    /// The sum over the rows of both.
+    fn plus(self, other: Self) -> Self;
+    /// The sum over the rows of this one that are not among the other's.
+    fn minus(self, other: Self) -> Self;
+    /// Which of sixteen cells have rows, a bit each.
+    fn filled<S: Simd>(cells: &[Self; LANES]) -> u16;
+}
+
+/// Two words, the second of which is zero where there are no rows.
+pub type WideCell = [u64; 2];
+
+/// One word. That of rows whose sums are zero cannot be told from that of no rows.
+pub type NarrowCell = u64;
 
 /// The bins of one feature: a place for every byte.
-pub type FeatureCells = [Cell; 256];
+pub type FeatureCells<C> = [C; 256];
 
-/// Adds two cells.
-#[inline(always)]
-pub fn add_cell(cell: &mut Cell, words: Cell) {
-    cell[0] = cell[0].wrapping_add(words[0]);
-    cell[1] = cell[1].wrapping_add(words[1]);
+impl Cell for WideCell {
+    const EMPTY: Self = [0; 2];
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        [self[0].wrapping_add(other[0]), self[1].wrapping_add(other[1])]
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        [self[0].wrapping_sub(other[0]), self[1].wrapping_sub(other[1])]
+    }
+
+    #[inline(always)]
+    fn filled<S: Simd>(cells: &[Self; LANES]) -> u16 {
+        S::filled(cells)
+    }
+}
+
+impl Cell for NarrowCell {
+    const EMPTY: Self = 0;
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self.wrapping_add(other)
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        self.wrapping_sub(other)
+    }
+
+    #[inline(always)]
+    fn filled<S: Simd>(cells: &[Self; LANES]) -> u16 {
+        let mut mask = 0;
+        for (lane, &cell) in cells.iter().enumerate() {
+            mask |= u16::from(cell != 0) << lane;
+        }
+        mask
+    }
 }
 
 /// The number that all rows of a list are below.
@@ -33,11 +84,11 @@ fn end_of(rows: &[u32]) -> usize {
 /// # Panics
 /// When a row is not in the table, or a row of it has no such features.
 #[inline(always)]
-pub fn add_to_histograms<S: Simd, const F: usize>(
-    cells: &mut [FeatureCells; F],
+pub fn add_to_histograms<S: Simd, C: Cell, const F: usize>(
+    cells: &mut [FeatureCells<C>; F],
     (bins, stride, first): (&[u8], usize, usize),
     (rows, next): (RowList<'_>, &[u32]),
-    words: impl Fn(usize) -> Cell,
+    words: impl Fn(usize) -> C,
 ) {
     // Rows that far ahead are asked for: about as many as one memory access takes.
     const AHEAD: usize = 32;
@@ -80,9 +131,10 @@ pub fn add_to_histograms<S: Simd, const F: usize>(
 }
 
 #[inline(always)]
-fn add_row<const F: usize>(cells: &mut [FeatureCells; F], bins: &[u8; F], words: Cell) {
+fn add_row<C: Cell, const F: usize>(cells: &mut [FeatureCells<C>; F], bins: &[u8; F], words: C) {
     for (cells, &bin) in cells.iter_mut().zip(bins) {
-        add_cell(&mut cells[usize::from(bin)], words);
+        let cell = &mut cells[usize::from(bin)];
+        *cell = cell.plus(words);
     }
 }
 
@@ -101,12 +153,16 @@ pub type PlaceList = [u32; 256 + LANES];
 /// A list to be filled.
 pub const EMPTY_PLACES: PlaceList = [0; 256 + LANES];
 
-/// Lists the bins below `end` that rows have been added to, by their second words; gives how many.
+/// Lists the bins below `end` that have rows; gives how many.
 ///
 /// # Panics
 /// When `end` is beyond 256.
 #[inline(always)]
-pub fn filled_places<S: Simd>(cells: &FeatureCells, end: usize, places: &mut PlaceList) -> usize {
+pub fn filled_places<S: Simd, C: Cell>(
+    cells: &FeatureCells<C>,
+    end: usize,
+    places: &mut PlaceList,
+) -> usize {
     assert!(end <= cells.len());
     let mut count = 0;
     for (at, chunk) in cells.as_chunks::<LANES>().0.iter().enumerate() {
@@ -115,7 +171,7 @@ pub fn filled_places<S: Simd>(cells: &FeatureCells, end: usize, places: &mut Pla
             break;
         }
         let wanted = if end - first < LANES { (1 << (end - first)) - 1 } else { u16::MAX };
-        let mask = S::filled(chunk) & wanted;
+        let mask = C::filled::<S>(chunk) & wanted;
         let values = std::array::from_fn(|lane| (first + lane) as u32);
         // SAFETY: at most 240 were counted before this chunk, and there is room for 272.
         unsafe { S::store_selected(values, mask, places.as_mut_ptr().add(count)) };

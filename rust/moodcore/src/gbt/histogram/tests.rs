@@ -1,7 +1,8 @@
 //! Histograms of nodes, against plain sums, and what they promise to each other.
 
 use super::*;
-use crate::kernels::Isa;
+use crate::gbt::weights::Weights;
+use crate::kernels::{Isa, NarrowCell, WideCell};
 use proptest::prelude::*;
 
 /// A table of bins, derivatives of its rows, and which rows two siblings hold.
@@ -52,32 +53,43 @@ impl Sample {
         Node { counts: self.counts.as_ref().map(of_rows), pairs, rows }
     }
 
-    fn packing(&self) -> Packing {
-        let n_rows = self.pairs.len() as u32;
-        let total: u32 = self.counts.as_ref().map_or(n_rows, |counts| counts.iter().sum());
-        Packing { count_bits: u32::BITS - total.leading_zeros() }
+    fn units(&self) -> Units {
+        let counts = self.counts.as_ref();
+        let weight: Option<Vec<f64>> =
+            counts.map(|counts| counts.iter().map(|&count| f64::from(count)).collect());
+        let weights = Weights::new(self.pairs.len(), weight.as_deref()).expect("valid weights");
+        Units::wide(weights.scales(1.0, 1.0), &weights)
     }
 
-    fn node_rows<'a>(&self, rows: RowList<'a>, node: &'a Node) -> NodeRows<'a> {
+    /// The same with derivatives that fit narrow cells.
+    fn narrow(mut self) -> Self {
+        for pair in &mut self.pairs {
+            *pair = Pair { g: pair.g >> 16, h: pair.h >> 16 };
+        }
+        self
+    }
+
+    fn node_rows<'a>(&self, rows: RowList<'a>, node: &'a Node, units: &'a Units) -> NodeRows<'a> {
         NodeRows {
             rows,
             pairs: &node.pairs,
             counts: node.counts.as_deref(),
             repeated: self.repeated,
-            packing: self.packing(),
+            units,
         }
     }
 
-    fn add(&self, node: NodeRows<'_>, isa: Isa, cells: &mut [FeatureCells]) {
+    fn add<C: Packed>(&self, node: NodeRows<'_>, isa: Isa, cells: &mut [FeatureCells<C>]) {
         for block in Block::cut(self.bins.n_features, 1) {
             let cells = &mut cells[block.first..block.first + block.count];
             isa.run(Accumulate { node, bins: &self.bins, block, next: &[], cells });
         }
     }
 
-    fn histogram(&self, node: &Node, isa: Isa) -> Vec<FeatureCells> {
-        let mut cells = vec![[[0; 2]; BINS]; self.bins.n_features];
-        self.add(self.node_rows(RowList::Some(&node.rows), node), isa, &mut cells);
+    fn histogram<C: Packed>(&self, node: &Node, isa: Isa) -> Vec<FeatureCells<C>> {
+        let mut cells = vec![[C::EMPTY; BINS]; self.bins.n_features];
+        let units = self.units();
+        self.add(self.node_rows(RowList::Some(&node.rows), node, &units), isa, &mut cells);
         cells
     }
 
@@ -98,65 +110,88 @@ impl Sample {
     }
 }
 
+fn check_sums<C: Packed>(sample: &Sample) -> Result<(), TestCaseError> {
+    let (node, units) = (sample.node(|_| true), sample.units());
+    for isa in Isa::available() {
+        let cells = sample.histogram::<C>(&node, isa);
+        for (feature, cells) in cells.iter().enumerate() {
+            for (bin, &cell) in cells.iter().enumerate() {
+                let (g, h, count) = sample.sums(&node, feature, bin);
+                let count = if C::COUNTED { count } else { 0 };
+                prop_assert_eq!(cell.unpack(&units), (g, h, count), "{}", isa.name());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_siblings<C: Packed>(sample: &Sample) -> Result<(), TestCaseError> {
+    let isa = Isa::detect();
+    let mut rest = sample.histogram::<C>(&sample.node(|_| true), isa);
+    subtract(&mut rest, &sample.histogram(&sample.node(|left| left), isa));
+    prop_assert!(rest == sample.histogram(&sample.node(|left| !left), isa));
+    Ok(())
+}
+
+fn check_parts<C: Packed>(sample: &Sample, cut: prop::sample::Index) -> Result<(), TestCaseError> {
+    let isa = Isa::detect();
+    let (node, units) = (sample.node(|_| true), sample.units());
+    let all = sample.node_rows(RowList::Some(&node.rows), &node, &units);
+    let whole = sample.histogram::<C>(&node, isa);
+    let cut = cut.index(node.rows.len() + 1);
+    let mut parts = vec![[C::EMPTY; BINS]; sample.bins.n_features];
+    for places in [0..cut, cut..node.rows.len()] {
+        sample.add(all.part(places), isa, &mut parts);
+    }
+    prop_assert!(parts == whole);
+    for cells in &whole {
+        let sum = cells.iter().fold(C::EMPTY, |sum, &cell| sum.plus(cell));
+        prop_assert_eq!(sum, all.total());
+    }
+    Ok(())
+}
+
+fn check_range<C: Packed>(sample: Sample) -> Result<(), TestCaseError> {
+    let isa = Isa::detect();
+    let rows = (0..sample.pairs.len() as u32).map(|row| (row, true)).collect();
+    let every = Sample { rows, ..sample };
+    let (node, units) = (every.node(|_| true), every.units());
+    let mut cells = vec![[C::EMPTY; BINS]; every.bins.n_features];
+    let n_rows = node.rows.len();
+    let range = every.node_rows(RowList::Range(0, n_rows), &node, &units);
+    // In two parts, as long nodes are read.
+    every.add(range.part(0..n_rows / 3), isa, &mut cells);
+    every.add(range.part(n_rows / 3..n_rows), isa, &mut cells);
+    prop_assert!(cells == every.histogram(&node, isa));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn bins_hold_the_sums_of_their_rows(sample in samples()) {
-        let node = sample.node(|_| true);
-        for isa in Isa::available() {
-            let cells = sample.histogram(&node, isa);
-            for (feature, cells) in cells.iter().enumerate() {
-                for (bin, &cell) in cells.iter().enumerate() {
-                    let expected = sample.sums(&node, feature, bin);
-                    prop_assert_eq!(sample.packing().unpack(cell), expected, "{}", isa.name());
-                }
-            }
-        }
+        check_sums::<WideCell>(&sample)?;
+        // Counts multiply pairs in narrow cells always.
+        check_sums::<NarrowCell>(&Sample { repeated: true, ..sample.narrow() })?;
     }
 
     #[test]
     fn what_a_child_leaves_is_its_sibling(sample in samples()) {
-        let isa = Isa::detect();
-        let mut rest = sample.histogram(&sample.node(|_| true), isa);
-        subtract(&mut rest, &sample.histogram(&sample.node(|left| left), isa));
-        prop_assert!(rest == sample.histogram(&sample.node(|left| !left), isa));
+        check_siblings::<WideCell>(&sample)?;
+        check_siblings::<NarrowCell>(&sample.narrow())?;
     }
 
     #[test]
     fn parts_add_up_to_the_whole(sample in samples(), cut: prop::sample::Index) {
-        let isa = Isa::detect();
-        let node = sample.node(|_| true);
-        let all = sample.node_rows(RowList::Some(&node.rows), &node);
-        let whole = sample.histogram(&node, isa);
-        let cut = cut.index(node.rows.len() + 1);
-        let mut parts = vec![[[0; 2]; BINS]; sample.bins.n_features];
-        for places in [0..cut, cut..node.rows.len()] {
-            sample.add(all.part(places), isa, &mut parts);
-        }
-        prop_assert!(parts == whole);
-        for cells in &whole {
-            let mut sum = [0; 2];
-            cells.iter().for_each(|&cell| add_cell(&mut sum, cell));
-            prop_assert_eq!(sum, all.total());
-        }
+        check_parts::<WideCell>(&sample, cut)?;
+        check_parts::<NarrowCell>(&sample.narrow(), cut)?;
     }
 
     #[test]
     fn a_range_is_the_list_of_its_rows(sample in samples()) {
-        let isa = Isa::detect();
-        let every = Sample {
-            rows: (0..sample.pairs.len() as u32).map(|row| (row, true)).collect(),
-            ..sample
-        };
-        let node = every.node(|_| true);
-        let mut cells = vec![[[0; 2]; BINS]; every.bins.n_features];
-        let n_rows = node.rows.len();
-        let range = every.node_rows(RowList::Range(0, n_rows), &node);
-        // In two parts, as long nodes are read.
-        every.add(range.part(0..n_rows / 3), isa, &mut cells);
-        every.add(range.part(n_rows / 3..n_rows), isa, &mut cells);
-        prop_assert!(cells == every.histogram(&node, isa));
+        check_range::<WideCell>(sample.clone())?;
+        check_range::<NarrowCell>(sample.narrow())?;
     }
 
     #[test]

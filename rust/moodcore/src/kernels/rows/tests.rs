@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 /// A table of bins, the rows of it that are counted, and what each of these adds.
 #[derive(Clone, Debug)]
-struct Table {
+struct Table<C> {
     bins: Vec<u8>,
     n_rows: usize,
     stride: usize,
@@ -15,10 +15,10 @@ struct Table {
     /// A range in the place of `rows`.
     range: Option<(usize, usize)>,
     next: Vec<u32>,
-    words: Vec<Cell>,
+    words: Vec<C>,
 }
 
-impl Table {
+impl<C> Table<C> {
     fn list(&self) -> RowList<'_> {
         self.range.map_or(RowList::Some(&self.rows), |(from, to)| RowList::Range(from, to))
     }
@@ -32,7 +32,7 @@ impl Table {
 }
 
 /// Tables with room for `F` features from a random one on.
-fn tables<const F: usize>() -> impl Strategy<Value = Table> {
+fn tables<C: Cell + Arbitrary, const F: usize>() -> impl Strategy<Value = Table<C>> {
     (1..150_usize, 0..4_usize, 0..4_usize).prop_flat_map(|(n_rows, before, after)| {
         let stride = before + F + after;
         let row = 0..n_rows as u32;
@@ -43,7 +43,7 @@ fn tables<const F: usize>() -> impl Strategy<Value = Table> {
             prop::collection::vec(row.clone(), 0..200),
             prop::option::of((0..=n_rows, 0..=n_rows)),
             prop::collection::vec(row, 0..300),
-            prop::collection::vec(any::<Cell>(), 200),
+            prop::collection::vec(any::<C>(), 200),
         )
             .prop_map(move |(bins, rows, range, next, words)| {
                 let range = range.map(|(a, b)| (a.min(b), a.max(b)));
@@ -52,35 +52,37 @@ fn tables<const F: usize>() -> impl Strategy<Value = Table> {
     })
 }
 
-struct Count<'a, const F: usize>(&'a Table, Vec<FeatureCells>);
+struct Count<'a, C, const F: usize>(&'a Table<C>, Vec<FeatureCells<C>>);
 
-impl<const F: usize> Task for Count<'_, F> {
-    type Output = Vec<FeatureCells>;
+impl<C: Cell, const F: usize> Task for Count<'_, C, F> {
+    type Output = Vec<FeatureCells<C>>;
 
     #[inline(always)]
-    fn run<S: Simd>(mut self) -> Vec<FeatureCells> {
+    fn run<S: Simd>(mut self) -> Self::Output {
         let table = self.0;
         let cells = self.1.first_chunk_mut::<F>().expect("a histogram a feature");
         let bins = (&table.bins[..], table.stride, table.first);
-        add_to_histograms::<S, F>(cells, bins, (table.list(), &table.next), |at| table.words[at]);
+        add_to_histograms::<S, C, F>(cells, bins, (table.list(), &table.next), |at| {
+            table.words[at]
+        });
         self.1
     }
 }
 
-fn check_count<const F: usize>(table: &Table) -> Result<(), TestCaseError> {
+fn check_count<C: Cell, const F: usize>(table: &Table<C>, before: C) -> Result<(), TestCaseError> {
     assert_eq!(table.bins.len(), table.n_rows * table.stride);
     // What was there before stays.
-    let before = vec![[[7, u64::MAX]; 256]; F];
+    let before = vec![[before; 256]; F];
     let mut expected = before.clone();
     for (at, row) in table.row_numbers().into_iter().enumerate() {
         for (feature, cells) in expected.iter_mut().enumerate() {
             let bin = table.bins[row * table.stride + table.first + feature];
             let cell = &mut cells[usize::from(bin)];
-            *cell = std::array::from_fn(|word| cell[word].wrapping_add(table.words[at][word]));
+            *cell = cell.plus(table.words[at]);
         }
     }
     for isa in Isa::available() {
-        let found = isa.run(Count::<F>(table, before.clone()));
+        let found = isa.run(Count::<C, F>(table, before.clone()));
         prop_assert!(found == expected, "{} features on {}", F, isa.name());
     }
     Ok(())
@@ -88,18 +90,31 @@ fn check_count<const F: usize>(table: &Table) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn one_histogram_is_that_of_a_plain_loop(table in tables::<1>()) {
-        check_count::<1>(&table)?;
+    fn what_a_cell_gains_it_can_lose(wide in any::<[WideCell; 2]>(), narrow in any::<[NarrowCell; 2]>()) {
+        let both = std::array::from_fn(|word| wide[0][word].wrapping_add(wide[1][word]));
+        prop_assert_eq!(wide[0].plus(wide[1]), both);
+        prop_assert_eq!(both.minus(wide[1]), wide[0]);
+        prop_assert_eq!(narrow[0].plus(narrow[1]), narrow[0].wrapping_add(narrow[1]));
+        prop_assert_eq!(narrow[0].plus(narrow[1]).minus(narrow[1]), narrow[0]);
     }
 
     #[test]
-    fn three_histograms_are_those_of_a_plain_loop(table in tables::<3>()) {
-        check_count::<3>(&table)?;
+    fn one_histogram_is_that_of_a_plain_loop(table in tables::<WideCell, 1>()) {
+        check_count::<_, 1>(&table, [7, u64::MAX])?;
     }
 
     #[test]
-    fn ten_histograms_are_those_of_a_plain_loop(table in tables::<10>()) {
-        check_count::<10>(&table)?;
+    fn three_histograms_are_those_of_a_plain_loop(table in tables::<NarrowCell, 3>()) {
+        check_count::<_, 3>(&table, u64::MAX)?;
+    }
+
+    #[test]
+    fn ten_histograms_are_those_of_a_plain_loop(
+        wide in tables::<WideCell, 10>(),
+        narrow in tables::<NarrowCell, 10>(),
+    ) {
+        check_count::<_, 10>(&wide, [7, u64::MAX])?;
+        check_count::<_, 10>(&narrow, 0)?;
     }
 }
 
@@ -122,15 +137,15 @@ impl Task for Part<'_> {
     }
 }
 
-struct Filled<'a>(&'a FeatureCells, usize);
+struct Filled<'a, C>(&'a FeatureCells<C>, usize);
 
-impl Task for Filled<'_> {
+impl<C: Cell> Task for Filled<'_, C> {
     type Output = Vec<u32>;
 
     #[inline(always)]
     fn run<S: Simd>(self) -> Vec<u32> {
         let mut places = EMPTY_PLACES;
-        let count = filled_places::<S>(self.0, self.1, &mut places);
+        let count = filled_places::<S, C>(self.0, self.1, &mut places);
         places[..count].to_vec()
     }
 }
@@ -183,11 +198,14 @@ proptest! {
         end in 0..=256_usize,
     ) {
         // Gradients may cancel: only second words tell.
-        let cells: FeatureCells = std::array::from_fn(|bin| [bin as u64 % 3, (filled[bin] / 2) << 40]);
+        let cells: FeatureCells<WideCell> =
+            std::array::from_fn(|bin| [bin as u64 % 3, (filled[bin] / 2) << 40]);
+        let narrow: FeatureCells<NarrowCell> = std::array::from_fn(|bin| cells[bin][1]);
         let expected: Vec<u32> =
             (0..end as u32).filter(|&bin| cells[bin as usize][1] != 0).collect();
         for isa in Isa::available() {
             prop_assert_eq!(&isa.run(Filled(&cells, end)), &expected, "{}", isa.name());
+            prop_assert_eq!(&isa.run(Filled(&narrow, end)), &expected, "{}", isa.name());
         }
     }
 
@@ -238,10 +256,10 @@ fn rows_that_do_not_exist_are_refused() {
         rows: rows.to_vec(),
         range,
         next: vec![],
-        words: vec![[1, 1]; 8],
+        words: vec![1; 8],
     };
-    let count = |table: &Table, isa: Isa| {
-        isa.run(Count::<3>(table, vec![[[0; 2]; 256]; 3]));
+    let count = |table: &Table<NarrowCell>, isa: Isa| {
+        isa.run(Count::<_, 3>(table, vec![[0; 256]; 3]));
     };
     // As the others, but allowed.
     Isa::available().into_iter().for_each(|isa| count(&table(Some((0, 5)), &[], 0), isa));

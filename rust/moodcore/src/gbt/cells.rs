@@ -1,0 +1,225 @@
+//! What a row adds to a bin of a histogram, in two widths.
+//!
+//! A wide cell has room for any sum to some thirty bits of a derivative, and for the sum of
+//! weights. A narrow one has half a word for each derivative and none for weights: its histograms
+//! take half of the first-level cache and of the time, and in large nodes nothing else matters as
+//! much. Derivatives are rounded to what leaves room for the sums over all rows of the tree: to
+//! about 2^-31 times the number of rows, relative to their mean. Weights, which only decide
+//! whether a child is large enough, are counted where second derivatives leave that open.
+
+use super::gradients::Pair;
+use super::node_search::Histogram;
+use super::score::Sums;
+use super::soil::Soil;
+use super::weights::{Scales, Weights};
+use crate::kernels::{Cell, NarrowCell, WideCell};
+
+/// The sum of weights from which narrow cells pay; below it derivatives are as exact as can be.
+/// Tests meet them early.
+const FEWEST: u64 = if cfg!(test) { 400 } else { 1 << 13 };
+
+/// Up to where narrow cells leave derivatives ten bits or more of their mean.
+const MOST: u64 = 1 << 21;
+
+/// What integers in histograms are worth, and how cells hold them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Units {
+    pub(super) gradient: f64,
+    pub(super) hessian: f64,
+    pub(super) weight: f64,
+    /// Bits of a wide cell's second word that hold the sum of weights.
+    pub(super) count_bits: u32,
+    /// The largest second derivative of a row of weight one.
+    pub(super) largest_hessian: f64,
+}
+
+/// Sums of the derivatives of the rows of a bin, packed.
+pub(super) trait Packed: Cell {
+    /// Whether cells hold the sum of weights.
+    const COUNTED: bool;
+
+    /// What a row adds whose derivatives count so many times.
+    fn of(pair: Pair, times: u32, count: u32, units: &Units) -> Self;
+
+    /// The sums in integers: gradients, second derivatives, weights.
+    fn unpack(self, units: &Units) -> (i64, u64, u64);
+
+    /// Histograms to use again.
+    fn pool(soil: &mut Soil) -> &mut Vec<Histogram<Self>>;
+}
+
+impl Packed for WideCell {
+    const COUNTED: bool = true;
+
+    #[inline(always)]
+    fn of(pair: Pair, times: u32, count: u32, units: &Units) -> Self {
+        let g = i64::from(pair.g) * i64::from(times);
+        let h = u64::from(pair.h) * u64::from(times);
+        [g as u64, (h << units.count_bits) | u64::from(count)]
+    }
+
+    #[inline(always)]
+    fn unpack(self, units: &Units) -> (i64, u64, u64) {
+        let counts = self[1] & ((1 << units.count_bits) - 1);
+        (self[0] as i64, self[1] >> units.count_bits, counts)
+    }
+
+    fn pool(soil: &mut Soil) -> &mut Vec<Histogram<Self>> {
+        &mut soil.wide
+    }
+}
+
+impl Packed for NarrowCell {
+    const COUNTED: bool = false;
+
+    #[inline(always)]
+    fn of(pair: Pair, times: u32, _: u32, _: &Units) -> Self {
+        let word = (u64::from(pair.g as u32) << 32) | u64::from(pair.h);
+        // The product of the lower half stays in it.
+        word.wrapping_mul(u64::from(times))
+    }
+
+    #[inline(always)]
+    fn unpack(self, _: &Units) -> (i64, u64, u64) {
+        (i64::from((self >> 32) as i32), self & u64::from(u32::MAX), 0)
+    }
+
+    fn pool(soil: &mut Soil) -> &mut Vec<Histogram<Self>> {
+        &mut soil.narrow
+    }
+}
+
+/// How many last bits narrow cells leave out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dropped {
+    gradient: u32,
+    hessian: u32,
+}
+
+impl Dropped {
+    /// Derivatives without these bits, rounded.
+    #[inline(always)]
+    pub(super) fn from(self, pair: Pair) -> Pair {
+        let half = |bits: u32| (1_u64 << bits) >> 1;
+        let g = (i64::from(pair.g) + half(self.gradient) as i64) >> self.gradient;
+        let h = (u64::from(pair.h) + half(self.hessian)) >> self.hessian;
+        Pair { g: g as i32, h: h as u32 }
+    }
+}
+
+impl Units {
+    /// The units of wide cells, where derivatives were multiplied by the scales of gradients.
+    pub(super) fn wide(scales: Scales, weights: &Weights) -> Self {
+        Units {
+            gradient: 1.0 / scales.gradient,
+            hessian: 1.0 / scales.hessian,
+            weight: weights.unit,
+            count_bits: weights.count_bits,
+            largest_hessian: f64::INFINITY,
+        }
+    }
+
+    /// The same for narrow cells with room for rows that are that large together; none where they
+    /// do not pay, or derivatives would lose too much.
+    pub(super) fn narrowed(self, sizes: Sizes) -> Option<(Self, Dropped)> {
+        if !(FEWEST..=MOST).contains(&sizes.count) {
+            return None;
+        }
+        // Rounding adds half a unit a row at most.
+        let bits = |sum: u64, most: u64| (0..32).find(|&bits| (sum >> bits) + sizes.count <= most);
+        let dropped = Dropped {
+            gradient: bits(sizes.gradient, i32::MAX as u64)?,
+            hessian: bits(sizes.hessian, u64::from(u32::MAX))?,
+        };
+        let largest = dropped.from(Pair { g: 0, h: sizes.largest_hessian });
+        let times = |unit: f64, bits: u32| unit * (1_u64 << bits) as f64;
+        let hessian = times(self.hessian, dropped.hessian);
+        let units = Units {
+            gradient: times(self.gradient, dropped.gradient),
+            hessian,
+            largest_hessian: f64::from(largest.h) * hessian,
+            ..self
+        };
+        Some((units, dropped))
+    }
+
+    /// Sums and weight of a cell. Below 2^53 the conversion is exact, so that differences of sums
+    /// are sums of differences.
+    #[inline(always)]
+    pub(super) fn read<C: Packed>(&self, cell: C) -> (Sums, f64) {
+        let (g, h, count) = cell.unpack(self);
+        let sums = Sums { g: g as f64 * self.gradient, h: h as f64 * self.hessian };
+        (sums, count as f64 * self.weight)
+    }
+}
+
+/// How large the derivatives of some rows are together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sizes {
+    /// The sum of absolute gradients, in their integer units.
+    pub(super) gradient: u64,
+    /// The sum of second derivatives.
+    pub(super) hessian: u64,
+    /// The largest second derivative of a row of weight one.
+    pub(super) largest_hessian: u32,
+    /// The sum of weights.
+    pub(super) count: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn units() -> Units {
+        let weights = Weights::new(1 << 20, None).expect("valid");
+        Units::wide(weights.scales(1.0, 0.25), &weights)
+    }
+
+    proptest! {
+        #[test]
+        fn narrow_sums_fit_and_lose_half_a_unit_a_row(
+            rows in prop::collection::vec((-(1 << 30)..=1_i32 << 30, 0..=1_u32 << 31, 1..2000_u32), 1..60),
+            // From tables of equal rows to those of few that matter.
+            small in 0..31_u32,
+        ) {
+            let mut sizes = Sizes::default();
+            let shrunk = |at: usize, pair: Pair| {
+                if at == 0 { pair } else { Pair { h: pair.h >> small, g: pair.g >> small } }
+            };
+            let rows: Vec<(Pair, u32)> = rows.iter().enumerate()
+                .map(|(at, &(g, h, times))| (shrunk(at, Pair { h, g }), times)).collect();
+            for &(pair, times) in &rows {
+                sizes.gradient += u64::from(pair.g.unsigned_abs()) * u64::from(times);
+                sizes.hessian += u64::from(pair.h) * u64::from(times);
+                sizes.largest_hessian = sizes.largest_hessian.max(pair.h);
+                sizes.count += u64::from(times);
+            }
+            let wide = units();
+            let Some((narrow, dropped)) = wide.narrowed(sizes) else {
+                prop_assert!(!(FEWEST..=MOST).contains(&sizes.count));
+                return Ok(());
+            };
+            let (mut sums, mut cell) = ((0_i128, 0_i128), NarrowCell::EMPTY);
+            for &(pair, times) in &rows {
+                let short = dropped.from(pair);
+                let loss = (f64::from(short.g) * narrow.gradient - f64::from(pair.g) * wide.gradient).abs();
+                prop_assert!(loss <= narrow.gradient / 2.0);
+                let loss = (f64::from(short.h) * narrow.hessian - f64::from(pair.h) * wide.hessian).abs();
+                prop_assert!(loss <= narrow.hessian / 2.0);
+                prop_assert!(f64::from(short.h) * narrow.hessian <= narrow.largest_hessian);
+                sums.0 += i128::from(short.g) * i128::from(times);
+                sums.1 += i128::from(short.h) * i128::from(times);
+                cell = cell.plus(NarrowCell::of(short, times, times, &narrow));
+                let (g, h, _) = cell.unpack(&narrow);
+                prop_assert_eq!((i128::from(g), i128::from(h)), sums);
+            }
+            // Whatever is rounded up has room, and nothing is dropped that there is room for.
+            prop_assert!((sizes.gradient >> dropped.gradient) + sizes.count <= i32::MAX as u64);
+            prop_assert!((sizes.hessian >> dropped.hessian) + sizes.count <= u64::from(u32::MAX));
+            let room = |sum: u64, bits: u32, most: u64| bits == 0 || (sum >> (bits - 1)) + sizes.count > most;
+            prop_assert!(room(sizes.gradient, dropped.gradient, i32::MAX as u64));
+            prop_assert!(room(sizes.hessian, dropped.hessian, u64::from(u32::MAX)));
+        }
+    }
+}
