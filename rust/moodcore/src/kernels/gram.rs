@@ -150,26 +150,25 @@ impl Weighted {
         }
     }
 
-    /// `out[c][r] = k(row r, chosen row c)` for the tiles in the range, in single precision;
-    /// the columns are `stride` apart.
+    /// `out[c][r] = k(row r, row c)` of these rows with each other, in single precision; the columns
+    /// are `stride` apart. Each pair is computed once: kernels are symmetric to the bit.
     ///
     /// # Panics
-    /// When `out` is too short or the stride less than the rows of the tiles.
+    /// When the tiles have other rows in number, when the stride is less than the tiles' rows, or
+    /// `out` shorter than as many columns.
     #[inline(always)]
-    pub fn store_columns<S: Simd>(
+    pub fn store_square<S: Simd>(
         &self,
         kernel: KernelFunction,
-        (rows, tiles): (&Tiles, std::ops::Range<usize>),
+        rows: &Tiles,
         (out, stride): (&mut [f32], usize),
     ) {
-        assert_eq!(rows.n_features, self.n_features);
-        let n_columns = self.n_rows;
-        assert!(stride >= tiles.len() * LANES);
-        assert!(n_columns == 0 || out.len() >= (n_columns - 1) * stride + tiles.len() * LANES);
-        let rows = rows.part(tiles);
-        kernel.with_form(StoreColumns::<S> {
+        assert!(rows.n_features == self.n_features && rows.n_rows == self.n_rows);
+        let padded = self.n_rows.next_multiple_of(LANES);
+        assert!(stride >= padded && out.len() >= padded * stride);
+        kernel.with_form(StoreSquare::<S> {
             weighted: self,
-            rows,
+            rows: &rows.values,
             out,
             stride,
             lanes: std::marker::PhantomData,
@@ -292,7 +291,7 @@ impl<S: Simd, L: FromMemory<Doubles = S::Doubles>> WithForm for AddProducts<'_, 
     }
 }
 
-struct StoreColumns<'a, S> {
+struct StoreSquare<'a, S> {
     weighted: &'a Weighted,
     rows: &'a [f32],
     out: &'a mut [f32],
@@ -300,28 +299,50 @@ struct StoreColumns<'a, S> {
     lanes: std::marker::PhantomData<S>,
 }
 
-impl<S: Simd> WithForm for StoreColumns<'_, S> {
+impl<S: Simd> WithForm for StoreSquare<'_, S> {
     #[inline(always)]
-    fn run<F: Form>(self, form: F) {
+    fn run<F: Form>(mut self, form: F) {
         let n_features = self.weighted.n_features;
         let tiles = self.rows.chunks_exact((n_features * LANES).max(1));
         for (t, tile) in tiles.enumerate() {
             let groups = self.weighted.rows.chunks_exact((n_features * GROUP).max(1));
-            for (g, group) in groups.enumerate() {
+            // Up to the columns of the tile's own rows.
+            for (g, group) in groups.take((t + 1) * (LANES / GROUP)).enumerate() {
                 // SAFETY: a tile and a group have a vector and a group for each feature.
                 let k: [Single<S>; GROUP] =
                     unsafe { values(form, tile.as_ptr(), group.as_ptr(), n_features) };
                 for (lane, k) in k.into_iter().enumerate() {
                     let column = g * GROUP + lane;
-                    if column < self.weighted.n_rows {
-                        // SAFETY: `store_columns` has checked that `out` has this column's
-                        // sixteen places of every tile.
-                        unsafe {
-                            k.0.store(self.out.as_mut_ptr().add(column * self.stride + t * LANES));
-                        }
+                    // SAFETY: `store_square` has checked that `out` has sixteen places of every
+                    // tile for as many columns as the tiles have rows.
+                    unsafe {
+                        k.0.store(self.out.as_mut_ptr().add(column * self.stride + t * LANES));
                     }
                 }
             }
+            for other in 0..t {
+                self.mirror(other, t);
+            }
+        }
+    }
+}
+
+impl<S: Simd> StoreSquare<'_, S> {
+    /// Copies what the columns of one tile have for the rows of another the other way round.
+    #[inline(always)]
+    fn mirror(&mut self, columns: usize, rows: usize) {
+        let (from, to) = (
+            columns * LANES * self.stride + rows * LANES,
+            rows * LANES * self.stride + columns * LANES,
+        );
+        let mut block = [S::splat(0.0); LANES];
+        for (lane, values) in block.iter_mut().enumerate() {
+            // SAFETY: both tiles are among the rows, for which `store_square` has checked `out`.
+            *values = unsafe { S::load(self.out.as_ptr().add(from + lane * self.stride)) };
+        }
+        for (lane, values) in S::transpose(block).into_iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { values.store(self.out.as_mut_ptr().add(to + lane * self.stride)) };
         }
     }
 }

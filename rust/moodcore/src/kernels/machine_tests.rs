@@ -29,7 +29,7 @@ fn table(n_rows: usize, n_features: usize) -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(-2.0_f32..2.0, n_rows * n_features)
 }
 
-/// Sums for two outputs in both precisions, then the columns.
+/// Sums for two outputs in both precisions, then the values of all rows with each other.
 #[derive(Clone)]
 struct Values<'a> {
     kernel: KernelFunction,
@@ -54,8 +54,10 @@ impl Task for Values<'_> {
         weighted.add_products::<S>(self.kernel, Precision::Single, rows(), &mut single);
         weighted.add_products::<S>(self.kernel, Precision::Double, rows(), &mut double);
         let stride = n_tiles * LANES;
-        let mut columns = vec![0.0; stride * self.chosen.len()];
-        weighted.store_columns::<S>(self.kernel, rows(), (&mut columns, stride));
+        let mut columns = vec![0.0; stride * stride];
+        let all: Vec<u32> = (0..self.tiles.n_rows() as u32).collect();
+        let square = Weighted::new(self.tiles, &all, 0, |_, _| 0.0);
+        square.store_square::<S>(self.kernel, self.tiles, (&mut columns, stride));
         (single, double, columns)
     }
 }
@@ -202,10 +204,10 @@ proptest! {
                 prop_assert!((double[place] - sum).abs() < 1e-13 * size);
                 prop_assert!((single[place] - sum).abs() < 4e-6 * size);
             }
-            for (place, &other) in chosen.iter().enumerate() {
-                let wanted = plain(kernel, row(at), row(other as usize));
+            for other in 0..n_rows {
+                let wanted = plain(kernel, row(at), row(other));
                 let stride = n_rows.div_ceil(LANES) * LANES;
-                let value = f64::from(columns[place * stride + at]);
+                let value = f64::from(columns[other * stride + at]);
                 prop_assert!((value - wanted).abs() < 4e-6 * (1.0 + wanted.abs()));
             }
         }

@@ -119,9 +119,7 @@ impl Task for Block<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let n = self.tiles.n_rows();
-        let rows = (self.tiles, 0..n.div_ceil(LANES));
-        self.weighted.store_columns::<S>(self.kernel, rows, (self.out, self.stride));
+        self.weighted.store_square::<S>(self.kernel, self.tiles, (self.out, self.stride));
     }
 }
 
