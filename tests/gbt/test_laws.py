@@ -106,6 +106,18 @@ def test_a_row_twice_is_a_row_of_weight_two(table, model, row):
     assert weighted == bits(model.fit(np.vstack([X, X[row]]), np.append(y, y[row])), X)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_rows_repeated_in_a_large_table_are_rows_of_whole_weights(n_classes):
+    # From 8,192 rows on, sums are kept in narrow cells.
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((4000, 4)) < 0.1, np.nan, rng.normal(size=(4000, 4)))
+    y = rng.integers(0, n_classes - 1, len(X)) + (np.nan_to_num(X[:, 0]) > 0)
+    weight = rng.integers(1, 5, len(X))
+    model = GBT(10, min_child_samples=50, random_state=0)
+    weighted = bits(clone(model).fit(X, y, sample_weight=weight), X)
+    assert weighted == bits(model.fit(X.repeat(weight, axis=0), y.repeat(weight)), X)
+
+
 @TRIALS
 @given(tables(), plain)
 def test_the_order_of_rows_changes_no_bit(table, model):
