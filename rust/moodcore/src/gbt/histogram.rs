@@ -4,6 +4,7 @@ use super::cells::{Packed, Sizes, Units};
 use super::gradients::Pair;
 use crate::kernels::{FeatureCells, RowList, Simd, Task, add_to_histograms};
 use crate::parallel::Team;
+use std::marker::PhantomData;
 
 /// Bins of a feature, the one for missing values included.
 pub(super) const BINS: usize = 256;
@@ -132,6 +133,39 @@ impl<'a> NodeRows<'a> {
     fn words<C: Packed, const WEIGHTED: bool>(&self, at: usize) -> C {
         let (times, count) = if WEIGHTED { self.multiplicity(at) } else { (1, 1) };
         C::of(self.pairs[at], times, count, self.units)
+    }
+}
+
+/// The sum over the rows of a node.
+pub(super) struct Total<'a, C> {
+    node: NodeRows<'a>,
+    cell: PhantomData<C>,
+}
+
+impl<'a, C> Total<'a, C> {
+    pub(super) fn of(node: NodeRows<'a>) -> Self {
+        Total { node, cell: PhantomData }
+    }
+}
+
+impl<C: Packed> Task for Total<'_, C> {
+    type Output = C;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> C {
+        self.node.total()
+    }
+}
+
+/// How large the derivatives of a node's rows are.
+pub(super) struct Measure<'a>(pub(super) NodeRows<'a>);
+
+impl Task for Measure<'_> {
+    type Output = Sizes;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Sizes {
+        self.0.sizes()
     }
 }
 

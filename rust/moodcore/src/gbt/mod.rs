@@ -14,7 +14,8 @@
 //! | `grow`, `soil`, `columns` | one tree, leaf by leaf; its memory; the features it may use |
 //! | `rows`, `cells`, `histogram` | a node's rows, how their sums are packed, the sums by bin |
 //! | `node_search` | the work on two siblings |
-//! | `split`, `candidates`, `score` | the best split by one feature; its cuts; what a leaf is worth |
+//! | `split`, `candidates`, `rating` | the best split by one feature; its cuts; what each gains |
+//! | `score` | what a leaf is worth |
 //! | `tree` | trees and ensembles as training leaves them |
 //! | `batch`, `predict`, `shap` | margins, leaves and Shapley values of new rows |
 
@@ -33,6 +34,7 @@ mod node_search;
 mod plan;
 mod predict;
 mod prepared;
+mod rating;
 mod rows;
 mod sampling;
 mod score;

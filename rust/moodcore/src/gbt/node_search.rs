@@ -4,17 +4,16 @@
 
 use super::binning::FeatureBins;
 use super::candidates::Lanes;
-use super::cells::{Dropped, Packed, Sizes, Units};
+use super::cells::{Dropped, Packed, Units};
 use super::gradients::Pair;
 use super::grow::{Ground, Seedling};
-use super::histogram::{Accumulate, Block, NodeRows, subtract};
+use super::histogram::{Accumulate, Block, Measure, NodeRows, Total, subtract};
 use super::rows::Census;
 use super::score::Sums;
 use super::soil::Soil;
 use super::split::{FeatureRules, Parent, Question, Search, Split};
 use crate::kernels::{FeatureCells, RowList, Simd, Task, gather_values};
 use crate::parallel::Team;
-use std::marker::PhantomData;
 use std::ops::Range;
 
 /// The cells of every output and feature of a node: output by output.
@@ -118,7 +117,7 @@ impl<'a> NodeSearch<'a> {
     pub(super) fn totals<C: Packed>(&self, soil: &Soil) -> Vec<Sums> {
         let total = |output| {
             let node = self.node_rows(&(0..soil.rows.len()), output, soil);
-            self.units.read(self.ground.isa.run(Total::<C> { node, cell: PhantomData })).0
+            self.units.read(self.ground.isa.run(Total::<C>::of(node))).0
         };
         (0..self.seedling.outputs.count).map(total).collect()
     }
@@ -330,21 +329,6 @@ impl<'a> NodeSearch<'a> {
     }
 }
 
-/// The sum over the rows of a node.
-struct Total<'a, C> {
-    node: NodeRows<'a>,
-    cell: PhantomData<C>,
-}
-
-impl<C: Packed> Task for Total<'_, C> {
-    type Output = C;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> C {
-        self.node.total()
-    }
-}
-
 impl Seedling<'_> {
     /// Does something with each part of two lists of one length, on any thread when they are long.
     fn each_part<A: Sync, B: Send>(
@@ -380,18 +364,6 @@ impl Task for Shorten<'_> {
         for (to, &pair) in self.to.iter_mut().zip(self.from) {
             *to = self.dropped.from(pair);
         }
-    }
-}
-
-/// How large the derivatives of a node's rows are.
-struct Measure<'a>(NodeRows<'a>);
-
-impl Task for Measure<'_> {
-    type Output = Sizes;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> Sizes {
-        self.0.sizes()
     }
 }
 
