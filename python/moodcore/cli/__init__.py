@@ -1,5 +1,5 @@
 """The command `moodcore`: parsing and printing, nothing else."""
 
-from moodcore.cli.app import main
+from moodcore.cli.app import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

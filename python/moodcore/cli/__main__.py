@@ -1,7 +1,5 @@
 """`python -m moodcore.cli`."""
 
-import sys
+from moodcore.cli.app import run
 
-from moodcore.cli.app import main
-
-sys.exit(main())
+run()

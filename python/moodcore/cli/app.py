@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -94,6 +96,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         return _explain(error, debug=debug)
+
+
+def run() -> NoReturn:
+    """Run the command of `sys.argv`, and end the process with its exit code."""
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        # Another Ctrl-C, while the first was answered.
+        code = ExitCode.INTERRUPTED
+    if code == ExitCode.INTERRUPTED and "moodcore.catalogue.reading" in sys.modules:
+        # A library's own threads may be reading still, and an interpreter that ends under them is
+        # aborted. All files are closed by now.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _explain(error: Exception, *, debug: bool) -> ExitCode:
