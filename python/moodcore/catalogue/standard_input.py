@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # How soon a reader that waits for input hears that nobody wants it any more, in seconds.
 _PATIENCE = 0.1
+# Pieces that are fetched before they are asked for.
+_AHEAD = 2
 
 
 class Waiting(io.RawIOBase):
@@ -63,15 +65,20 @@ class Background(Generic[T], Iterator[T]):
     """
 
     def __init__(self, pieces: Iterator[T]) -> None:
-        self._queue: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(2)
+        # These queues, unlike those with a limit, are whole again after Ctrl-C at any moment.
+        self._pieces: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(_AHEAD):
+            self._wanted.put(None)
         self._thread = threading.Thread(target=self._fetch, args=(pieces,), daemon=True)
         self._thread.start()
 
     def __next__(self) -> T:
-        piece, error = self._queue.get()
+        piece, error = self._pieces.get()
+        self._wanted.put(None)
         if error is not None:
             # Whoever asks again gets the same answer.
-            self._queue.put((None, error))
+            self._pieces.put((None, error))
             raise error
         assert piece is not None, "there is a piece where there is no error"
         return piece
@@ -79,17 +86,15 @@ class Background(Generic[T], Iterator[T]):
     def close(self) -> None:
         """Wait until the thread has ended, once its iterator comes to an end."""
         while self._thread.is_alive():
-            # It may wait for room.
-            try:
-                self._queue.get(timeout=_PATIENCE / 10)
-            except queue.Empty:
-                self._thread.join(_PATIENCE / 10)
+            self._wanted.put(None)
+            self._thread.join(_PATIENCE / 10)
 
     def _fetch(self, pieces: Iterator[T]) -> None:
         try:
             for piece in pieces:
-                self._queue.put((piece, None))
+                self._pieces.put((piece, None))
+                self._wanted.get()
         except BaseException as error:
-            self._queue.put((None, error))
+            self._pieces.put((None, error))
         else:
-            self._queue.put((None, StopIteration()))
+            self._pieces.put((None, StopIteration()))
