@@ -22,9 +22,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from moodcore import GBT, MLP, catalogue, songs
-from moodcore.catalogue.preparation import Preparation
-from moodcore.catalogue.reading import BATCH_ROWS
+from moodcore import GBT, MLP, predict, songs
+from moodcore.predict.preparation import Preparation
+from moodcore.predict.reading import BATCH_ROWS
 
 THREADS, PART, ROUNDS = 2, 500_000, 3
 
@@ -97,7 +97,7 @@ def whole(X: pd.DataFrame, y: np.ndarray, n_rows: int) -> None:
         }.items():
             fitted = songs.pipeline(model, features="all").fit(X[:135_000], y[:135_000])
             begin, busy = time.perf_counter(), time.process_time()
-            account = catalogue.score(fitted, path, Path(folder) / "moods.parquet")
+            account = predict.score(fitted, path, Path(folder) / "moods.parquet")
             seconds, busy = time.perf_counter() - begin, time.process_time() - busy
             model = processor_time(fitted, X) * n_rows / len(X)
             print(

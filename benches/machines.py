@@ -37,7 +37,7 @@ def quiet(*words: object) -> subprocess.Popen[bytes]:
 
 def seconds_of(url: str, name: str) -> float:
     """Return the time from the first begin to the last end of a study's trials."""
-    from moodcore.tuning.storage import Storage
+    from moodcore.runs.storage import Storage
 
     backend = Storage.of_url(url, name).connect()
     trials = backend.get_all_trials(backend.get_study_id_from_name(name))
@@ -61,7 +61,7 @@ def with_processes(count: int, url: str, folder: Path, label: str) -> float:
 
 def prepare(url: str, label: str) -> None:
     """Make the tables and the study, so that no process waits for another to do it."""
-    from moodcore.tuning.storage import Storage
+    from moodcore.runs.storage import Storage
 
     Storage.of_url(url, label).connect().engine.dispose()
 

@@ -10,9 +10,9 @@ import sys
 import time
 
 from moodcore import SVM
-from moodcore.svm_path import svm_path
-from moodcore.tuning.data import load, split
-from moodcore.tuning.families import family
+from moodcore.estimators.svm.path import svm_path
+from moodcore.runs.data import load, split
+from moodcore.runs.families import family
 from moodcore.tuning.folds import make_folds
 from moodcore.tuning.settings import Settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from sklearn.model_selection import train_test_split
 
 from moodcore import MLP, load, songs
-from moodcore.evaluation import evaluate
+from moodcore.metrics import evaluate
 
 
 def main(path: str | None = None) -> None:

@@ -174,10 +174,10 @@ def test_commands_are_shown_with_options_that_they_have(page):
         ".songs",
         ".preprocessing",
         ".plots",
-        ".model_file",
+        ".model_files",
         ".platform",
         ".exchange",
-        ".catalogue",
+        ".predict",
     ],
 )
 def test_the_api_page_names_everything_public(name):

@@ -5,8 +5,8 @@ import pytest
 from sklearn import metrics
 
 from moodcore import LinearSVM
-from moodcore._atomic import write_bytes
-from moodcore.evaluation import baselines, evaluate, evaluate_model
+from moodcore.files import write_bytes
+from moodcore.metrics import baselines, evaluate, evaluate_model
 
 
 @pytest.fixture

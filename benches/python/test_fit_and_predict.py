@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from moodcore import GBT, MLP, load, songs
-from moodcore.model_file import save
+from moodcore.model_files.container import save
 
 
 @pytest.fixture(scope="session")

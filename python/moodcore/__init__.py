@@ -16,18 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from moodcore import catalogue, exchange, songs
+    from moodcore import exchange, predict, songs
     from moodcore.comparison import compare
+    from moodcore.estimators.gbt.estimator import GBT
+    from moodcore.estimators.linear_svm import LinearSVM
+    from moodcore.estimators.mlp import MLP
+    from moodcore.estimators.svm.estimator import SVM
     from moodcore.exchange import export
-    from moodcore.explanation import Explanation, explain
+    from moodcore.explanation.contributions import Explanation, explain
     from moodcore.features import FeatureStudy, feature_study
-    from moodcore.gbt import GBT
-    from moodcore.linear_svm import LinearSVM
-    from moodcore.mlp import MLP
-    from moodcore.model_file import ModelFileError, load
+    from moodcore.model_files.container import ModelFileError, load
     from moodcore.platform import show_versions
-    from moodcore.svm import SVM
-    from moodcore.tune_run import TuneRun, tune
+    from moodcore.tuning.tune import TuneRun, tune
 
 __all__ = [
     "GBT",
@@ -39,13 +39,13 @@ __all__ = [
     "ModelFileError",
     "TuneRun",
     "__version__",
-    "catalogue",
     "compare",
     "exchange",
     "explain",
     "export",
     "feature_study",
     "load",
+    "predict",
     "show_versions",
     "songs",
     "tune",
@@ -53,28 +53,28 @@ __all__ = [
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
-    "Explanation": "moodcore.explanation",
+    "Explanation": "moodcore.explanation.contributions",
     "FeatureStudy": "moodcore.features",
-    "GBT": "moodcore.gbt",
-    "LinearSVM": "moodcore.linear_svm",
-    "MLP": "moodcore.mlp",
-    "ModelFileError": "moodcore.model_file",
-    "SVM": "moodcore.svm",
-    "explain": "moodcore.explanation",
+    "GBT": "moodcore.estimators.gbt.estimator",
+    "LinearSVM": "moodcore.estimators.linear_svm",
+    "MLP": "moodcore.estimators.mlp",
+    "ModelFileError": "moodcore.model_files.container",
+    "SVM": "moodcore.estimators.svm.estimator",
+    "explain": "moodcore.explanation.contributions",
     "compare": "moodcore.comparison",
     "feature_study": "moodcore.features",
     "export": "moodcore.exchange",
-    "load": "moodcore.model_file",
+    "load": "moodcore.model_files.container",
     "show_versions": "moodcore.platform",
-    "TuneRun": "moodcore.tune_run",
-    "tune": "moodcore.tune_run",
+    "TuneRun": "moodcore.tuning.tune",
+    "tune": "moodcore.tuning.tune",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("moodcore._core").__version__
-    if name in ("catalogue", "exchange", "songs"):
+    if name in ("exchange", "predict", "songs"):
         return import_module(f"moodcore.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

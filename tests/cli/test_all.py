@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from moodcore.cli import main
-from moodcore.tuning.families import FAMILIES
+from moodcore.runs.families import FAMILIES
 
 SMALL = ("--model", "all", "--songs", "400", "--folds", "2", "--epochs", "3", "--seed", "5")
 GRID = """

@@ -15,7 +15,7 @@ import pytest
 from moodcore import load, songs
 from moodcore.comparison.entrants import candidates
 from moodcore.comparison.settings import ComparisonSettings
-from moodcore.tuning.settings import settings_of
+from moodcore.runs.settings import settings_of
 
 SMALL = ("--songs", 600, "--epochs", 3, "--folds", 2, "--repeats", 1, "--curve-sizes", 2)
 FEW = (*SMALL, "--models", "mlp,gbt")

@@ -26,9 +26,9 @@ from moodcore.comparison.result import Comparison
 from moodcore.comparison.running import FolderStore, MemoryStore, Silent, run_trainings
 from moodcore.comparison.settings import ComparisonSettings, Plan
 from moodcore.comparison.trainings import Contest, Training, fresh_model, train
-from moodcore.tuning.data import load, split_rows
+from moodcore.runs.data import load, split_rows
+from moodcore.runs.folds import cut
 from moodcore.tuning.experiment import RunFailedError
-from moodcore.tuning.folds import cut
 
 EVERYBODY = {
     "MLP",

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
+from moodcore.errors import ConfigError
 from moodcore.features.run import FeatureFolder, FeatureRun, existing, read_settings
 from moodcore.features.settings import FeatureSettings
-from moodcore.tuning.settings import ConfigError
-from moodcore.tuning.tasks import RunInterruptedError
+from moodcore.runs.tasks import RunInterruptedError
 
 SMALL = FeatureSettings(
     songs=400, folds=2, repeats=1, epochs=2, models=("gbt", "svm"), sizes=(5,), thresholds=(0.7,)

@@ -15,7 +15,7 @@ from small_studies import table, trees
 from moodcore import feature_study, songs
 from moodcore.features import measures
 from moodcore.preprocessing import CorrelationFilter
-from moodcore.tuning.folds import cut
+from moodcore.runs.folds import cut
 
 NUMBERS = ["left", "right", "copy", "noise"]
 

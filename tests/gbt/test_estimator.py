@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import GBT, MLP, _core
-from moodcore._gbt_training import _PYTHON_ONLY
+from moodcore.estimators.gbt.training import _PYTHON_ONLY
 
 
 def bits(model, X):

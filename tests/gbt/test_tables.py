@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse
 
 from moodcore import GBT, _core
-from moodcore._table_schema import TableSchema
-from moodcore._tables import read_table
+from moodcore.estimators.table_schema import TableSchema
+from moodcore.estimators.tables import read_table
 
 LETTERS = np.array(["w", "x", "yy", "z"])
 

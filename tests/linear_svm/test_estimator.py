@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import LinearSVM, _core
-from moodcore.linear_svm import _PYTHON_ONLY
+from moodcore.estimators.linear_svm import _PYTHON_ONLY
 
 SORTS = {
     "newton": {},

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moodcore import LinearSVM, load, songs
-from moodcore.model_file import ModelFileError, save
+from moodcore.model_files.container import ModelFileError, save
 
 MODELS = {
     "four classes": ({}, np.array(["a", "b", "c", "d"])),

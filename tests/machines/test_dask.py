@@ -9,10 +9,10 @@ import threading
 import pytest
 
 from moodcore import _core
+from moodcore.errors import ConfigError
 from moodcore.tuning import dask_engine
 from moodcore.tuning.dask_engine import WorkerError
 from moodcore.tuning.engine import FoldTask
-from moodcore.tuning.settings import ConfigError
 
 from .conftest import PATIENCE, free_port, wait_until
 from .runs import Listener, assert_same_results, run, small, write_grid

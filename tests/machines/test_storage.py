@@ -9,11 +9,12 @@ from collections import Counter
 
 import pytest
 
-from moodcore.tuning import storage as storages
+from moodcore.errors import ConfigError
+from moodcore.runs import storage as storages
+from moodcore.runs.storage import Storage
 from moodcore.tuning import study as studies
 from moodcore.tuning.experiment import Experiment
-from moodcore.tuning.settings import ConfigError, Settings
-from moodcore.tuning.storage import Storage
+from moodcore.tuning.settings import Settings
 
 from .conftest import free_port, wait_until
 from .runs import GRID, Listener, assert_same_results, run, small, write_grid

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import MLP, _core
-from moodcore.mlp import _PYTHON_ONLY
+from moodcore.estimators.mlp import _PYTHON_ONLY
 
 
 @parametrize_with_checks([MLP(epochs=100), MLP((8,), batch_size="full", learning_rate=0.1)])

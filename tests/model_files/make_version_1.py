@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from moodcore import GBT, MLP, SVM, LinearSVM, songs
-from moodcore.model_file import save
+from moodcore.model_files.container import save
 from moodcore.preprocessing import CorrelationFilter
 
 N_TRAIN, N_ASKED = 150, 12

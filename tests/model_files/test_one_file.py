@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from moodcore import MLP, load, songs
-from moodcore.model_file import ModelFileError, save
+from moodcore.model_files.container import ModelFileError, save
 from moodcore.preprocessing import CorrelationFilter
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from moodcore import load
-from moodcore.model_file import save
+from moodcore.model_files.container import save
 
 FOLDER = Path(__file__).parent / "version_1"
 ANSWERS = json.loads((FOLDER / "answers.json").read_text(encoding="utf-8"))

@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import SVM, _core, load
-from moodcore._svm_training import _PYTHON_ONLY
+from moodcore.estimators.svm.training import _PYTHON_ONLY
 
 # What scikit-learn's own SVC declares.
 UNEQUAL = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from moodcore import SVM, load
-from moodcore.model_file import ModelFileError
+from moodcore.model_files.container import ModelFileError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:features differ:UserWarning"),

@@ -8,7 +8,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import SVC
 
 from moodcore import SVM, load
-from moodcore.svm_path import svm_path
+from moodcore.estimators.svm.path import svm_path
 
 TRIALS = settings(max_examples=40, deadline=None)
 

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from moodcore import load
-from moodcore.tuning.families import FAMILIES
+from moodcore.runs.families import FAMILIES
+from moodcore.runs.tasks import RunInterruptedError
 from moodcore.tuning.settings import Settings
-from moodcore.tuning.tasks import RunInterruptedError
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
 GRIDS = {

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 import pandas as pd
 import pytest
 
+from moodcore.runs.tasks import RunInterruptedError
 from moodcore.tuning.experiment import RunFailedError
 from moodcore.tuning.settings import Settings
-from moodcore.tuning.tasks import RunInterruptedError
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "model.safetensors")
 # Weights are for the classes of the songs, which are not known before they are read.

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from moodcore.tuning.data import load, split
+from moodcore.errors import ConfigError
+from moodcore.runs.data import load, split
+from moodcore.runs.seeds import Stream, derive
 from moodcore.tuning.folds import make_folds
-from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import ConfigError, Settings
+from moodcore.tuning.settings import Settings
 
 
 @pytest.fixture

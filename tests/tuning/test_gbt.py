@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from moodcore import GBT, songs
+from moodcore.runs.data import load, split
+from moodcore.runs.families import family
+from moodcore.runs.seeds import Stream, derive
+from moodcore.runs.tasks import RunInterruptedError
 from moodcore.tuning.candidate import fit_fold
-from moodcore.tuning.data import load, split
-from moodcore.tuning.families import family
 from moodcore.tuning.folds import make_folds
 from moodcore.tuning.importance import describe_importance
-from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
-from moodcore.tuning.tasks import RunInterruptedError
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
 GRID = {"max_leaves": [4, 8, 9], "learning_rate": 0.3, "min_child_samples": 5}

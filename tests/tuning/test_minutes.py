@@ -3,10 +3,11 @@
 import pandas as pd
 import pytest
 
+from moodcore.runs.folder import read_json
+from moodcore.runs.storage import Storage
 from moodcore.tuning import study as studies
-from moodcore.tuning.run_folder import RunFolder, read_json
+from moodcore.tuning.run_folder import RunFolder
 from moodcore.tuning.settings import Settings
-from moodcore.tuning.storage import Storage
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
 GRID = {"hidden_sizes": [[4], [5], [6]], "learning_rate": [0.01, 0.02, 0.05], "batch_size": 64}

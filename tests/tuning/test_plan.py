@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodcore.tuning.families import FAMILIES
+from moodcore.errors import ConfigError
+from moodcore.runs.families import FAMILIES
+from moodcore.runs.settings import read_toml, write_toml
 from moodcore.tuning.plan import Candidate, n_candidates, plan, search_space
-from moodcore.tuning.settings import ConfigError, Settings, from_mapping, read_toml, write_toml
+from moodcore.tuning.settings import Settings, from_mapping
 
 GRIDS = {
     "mlp": {"hidden_sizes": [[4], [8]], "learning_rate": [0.01, 0.02], "epochs": 3},

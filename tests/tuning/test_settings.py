@@ -2,7 +2,9 @@
 
 import pytest
 
-from moodcore.tuning.settings import ConfigError, Settings, from_mapping, read_toml, write_toml
+from moodcore.errors import ConfigError
+from moodcore.runs.settings import read_toml, write_toml
+from moodcore.tuning.settings import Settings, from_mapping
 
 
 def test_the_file_gives_the_same_settings(tmp_path):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from moodcore.tuning.families import family
-from moodcore.tuning.settings import ConfigError, Settings
-from moodcore.tuning.space import check_arguments, draw, parse
+from moodcore.errors import ConfigError
+from moodcore.runs.families import family
+from moodcore.runs.space import check_arguments, draw, parse
+from moodcore.tuning.settings import Settings
 
 DEFAULT_GRID = family("mlp").grid
 

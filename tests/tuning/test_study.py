@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from moodcore.errors import ConfigError
+from moodcore.runs.folder import read_json
+from moodcore.runs.storage import Storage
+from moodcore.runs.tasks import RunInterruptedError
 from moodcore.tuning import study as studies
-from moodcore.tuning.run_folder import RunFolder, read_json
+from moodcore.tuning.run_folder import RunFolder
 from moodcore.tuning.search import best_of
-from moodcore.tuning.settings import ConfigError, Settings
-from moodcore.tuning.storage import Storage
-from moodcore.tuning.tasks import RunInterruptedError
+from moodcore.tuning.settings import Settings
 
 SMALL_GRID = {"hidden_sizes": [[4], [4, 4]], "learning_rate": [0.01, 0.05], "batch_size": 32}
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "optimizers.parquet", "config.toml")

@@ -9,7 +9,7 @@ import pytest
 import moodcore
 from moodcore import report
 from moodcore.cli import main
-from moodcore.tuning.settings import ConfigError
+from moodcore.errors import ConfigError
 
 SMALL = {"songs": 400, "folds": 2, "epochs": 3, "seed": 5}
 GRID = {"hidden_sizes": [[4]], "learning_rate": [0.01, 0.02], "batch_size": 32, "momentum": 0.9}

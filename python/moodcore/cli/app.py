@@ -105,7 +105,7 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         # Another Ctrl-C, while the first was answered.
         code = ExitCode.INTERRUPTED
-    if code == ExitCode.INTERRUPTED and "moodcore.catalogue.reading" in sys.modules:
+    if code == ExitCode.INTERRUPTED and "moodcore.predict.reading" in sys.modules:
         # A library's own threads may be reading still, and an interpreter that ends under them is
         # aborted. All files are closed by now.
         sys.stderr.flush()

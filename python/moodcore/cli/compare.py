@@ -16,7 +16,7 @@ from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 from moodcore.cli.run_options import run_options
 from moodcore.comparison.settings import COMBINATIONS, MODELS, ComparisonSettings
-from moodcore.tuning.settings import read_toml, settings_of
+from moodcore.runs.settings import read_toml, settings_of
 
 
 @click.command("compare", short_help="Compare the families of models, and say how sure that is.")
@@ -107,13 +107,13 @@ def command(
     from moodcore.cli.training_progress import make_training_progress
     from moodcore.comparison import comparison_folder
     from moodcore.comparison.song_comparison import SongComparison
-    from moodcore.tuning import run_folder
-    from moodcore.tuning.processors import available
+    from moodcore.runs.folder import check_free
+    from moodcore.runs.processors import available
 
     if resume and (out or config_file or dry_run):
         raise click.UsageError("--resume goes without --out, --config and --dry-run")
     if out:
-        run_folder.check_free(out)
+        check_free(out)
     base = comparison_folder.existing(resume).config if resume else config_file
     settings = _settings(base, grid_file, given)
     settings.check()
@@ -168,8 +168,8 @@ def _settings(
 
 def _run(run: Any, folder: Any, songs: Any, *, as_json: bool) -> int:
     from moodcore.report.compare import build, summary
+    from moodcore.runs.folder import read_json
     from moodcore.tuning.experiment import RunFailedError
-    from moodcore.tuning.run_folder import read_json
 
     if folder.finished:
         run.claim(folder, songs)

@@ -28,7 +28,7 @@ def command() -> None:
 def synthesize(out: Path, songs: int | None, seed: int) -> int:
     """Write synthetic songs; with seed 0 those that tune has embedded."""
     from moodcore import songs as domain
-    from moodcore._atomic import write_table
+    from moodcore.files import write_table
 
     if not out.name.lower().endswith(_ENDINGS):
         raise click.BadParameter(

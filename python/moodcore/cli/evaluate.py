@@ -18,7 +18,7 @@ from moodcore.cli.exit_codes import ExitCode
 @options.debug
 def command(model: Path, songs: Path, as_json: bool) -> int:
     """Compare what MODEL says about SONGS with their labels."""
-    from moodcore.song_predictions import evaluate_songs, load_song_model
+    from moodcore.predict.song_models import evaluate_songs, load_song_model
 
     found = evaluate_songs(load_song_model(model), songs)
     if as_json:

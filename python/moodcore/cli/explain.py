@@ -12,7 +12,7 @@ from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from moodcore.explanation import Explanation
+    from moodcore.explanation.contributions import Explanation
 
 _PICTURES = (".svg", ".png")
 _MANY = 200
@@ -84,8 +84,8 @@ def _explain(
     import numpy as np
 
     from moodcore import explain
-    from moodcore.explanation_methods import takes_background
-    from moodcore.song_predictions import load_song_model, needed_columns
+    from moodcore.explanation.methods import takes_background
+    from moodcore.predict.song_models import load_song_model, needed_columns
     from moodcore.songs import read
 
     model = load_song_model(path)
@@ -126,7 +126,7 @@ def _draw(found: Explanation, output: str | None, out: Path) -> None:
     from matplotlib.figure import Figure
 
     from moodcore import plots
-    from moodcore._atomic import write_bytes
+    from moodcore.files import write_bytes
 
     one = len(found.data) == 1
     figure = (found.plot_row(0, output) if one else found.plot_rows(output)).figure

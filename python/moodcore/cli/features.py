@@ -70,13 +70,13 @@ def command(
     """
     from moodcore.cli.training_progress import make_training_progress
     from moodcore.features.run import FeatureFolder, FeatureRun, existing
-    from moodcore.tuning import run_folder
-    from moodcore.tuning.processors import available
+    from moodcore.runs.folder import check_free, make
+    from moodcore.runs.processors import available
 
     if resume and (out or config_file or dry_run):
         raise click.UsageError("--resume goes without --out, --config and --dry-run")
     if out:
-        run_folder.check_free(out)
+        check_free(out)
     settings = _settings(existing(resume).config if resume else config_file, given)
     progress = make_training_progress()
     command = shlex.join(["moodcore", *sys.argv[1:]])
@@ -97,7 +97,7 @@ def command(
     if resume:
         folder = existing(resume)
     else:
-        folder = FeatureFolder(run_folder.make(out, settings.seed, datetime.now()))
+        folder = FeatureFolder(make(out, settings.seed, datetime.now()))
         folder.write_settings(settings)
     return _run(run, folder, songs, as_json=as_json)
 
@@ -105,7 +105,7 @@ def command(
 def _settings(config_file: Path | None, given: dict[str, Any]) -> Any:
     from moodcore.features.run import read_settings
     from moodcore.features.settings import FeatureSettings
-    from moodcore.tuning.settings import settings_of
+    from moodcore.runs.settings import settings_of
 
     if given["data"] is not None:
         # The run can then be resumed and repeated from any folder.
@@ -122,8 +122,8 @@ def _settings(config_file: Path | None, given: dict[str, Any]) -> Any:
 
 def _run(run: Any, folder: Any, songs: Any, *, as_json: bool) -> int:
     from moodcore.report.features import build, summary
-    from moodcore.tuning.run_folder import read_json
-    from moodcore.tuning.tasks import RunInterruptedError
+    from moodcore.runs.folder import read_json
+    from moodcore.runs.tasks import RunInterruptedError
 
     if folder.finished:
         run.claim(folder, run.table(songs))

@@ -15,9 +15,9 @@ from moodcore.cli.exit_codes import ExitCode
 from moodcore.cli.options import Choice
 
 if TYPE_CHECKING:
+    from moodcore.runs.storage import Storage
     from moodcore.tuning.experiment import Experiment
     from moodcore.tuning.run_folder import RunFolder
-    from moodcore.tuning.storage import Storage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -94,7 +94,7 @@ class Machines:
             Options that do not go with all of these, and `resume`, whose folder may name the
             storage.
         """
-        from moodcore.tuning.storage import DEFAULT_NAME, Storage
+        from moodcore.runs.storage import DEFAULT_NAME, Storage
 
         found = {name: given.pop(name) for name in _NAMES}
         kept = _kept(others["resume"]) if found["storage"] is None else {}
@@ -130,14 +130,15 @@ class Machines:
 
     def note(self, folder: RunFolder) -> None:
         """Write into the folder where its study is, so that `--resume` finds it."""
-        from moodcore.tuning.run_folder import write_json
+        from moodcore.runs.folder import write_json
 
         if self.storage is not None:
             write_json(folder.storage, {"url": self.storage.shown, "name": self.storage.name})
 
 
 def _kept(resumed: Path | None) -> dict[str, Any]:
-    from moodcore.tuning.run_folder import RunFolder, read_json
+    from moodcore.runs.folder import read_json
+    from moodcore.tuning.run_folder import RunFolder
 
     path = RunFolder(resumed).storage if resumed else None
     return read_json(path) if path and path.is_file() else {}
@@ -162,7 +163,7 @@ def chosen_scheduler(engine: str, scheduler: str | None) -> str | None:
 
 def work(experiment: Experiment, *, as_json: bool) -> int:
     """Train for the shared study until it is complete, and say how much was done here."""
-    from moodcore.tuning.tasks import RunInterruptedError
+    from moodcore.runs.tasks import RunInterruptedError
 
     space, songs = experiment.check(), experiment.load()
     try:

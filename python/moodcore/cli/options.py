@@ -68,7 +68,7 @@ def positive(_ctx: click.Context, _param: click.Parameter, value: float | None) 
 
 def split_features(text: str | None) -> str | list[str] | None:
     """Return `--features` as the settings know it: a keyword, or a list of names."""
-    from moodcore.tuning.folds import FEATURE_CHOICES
+    from moodcore.songs.features import FEATURE_CHOICES
 
     if text is None or text in FEATURE_CHOICES:
         return text

@@ -36,7 +36,7 @@ def command(model: Path, songs: str, out: Path, per_mood: int, min_probability: 
     the exit code is then 3.
     """
     from moodcore import load
-    from moodcore.catalogue import make_playlists, write_playlists
+    from moodcore.predict import make_playlists, write_playlists
     from moodcore.songs.problems import rows
 
     left_out: Counter[str] = Counter()

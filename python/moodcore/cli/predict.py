@@ -12,7 +12,7 @@ from moodcore.cli import machines, options
 from moodcore.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from moodcore.catalogue import Account
+    from moodcore.predict import Account
 
 
 @click.command("predict", short_help="Add labels and probabilities to songs.")
@@ -65,8 +65,8 @@ def command(model: Path, songs: str, out: Path | None, as_json: bool, **given: A
     SONGS is a CSV (also .gz, .zst), Parquet or Arrow file, a folder or a pattern of such files, or
     - for CSV on standard input. Memory does not grow with the number of songs.
     """
-    from moodcore.catalogue import score
     from moodcore.cli.rows_progress import make_rows_progress
+    from moodcore.predict import score
 
     if as_json and out is None:
         raise click.UsageError("--json writes to stdout, and so would the songs; give --out")

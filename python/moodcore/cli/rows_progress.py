@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from moodcore.catalogue.files import Source
-from moodcore.catalogue.suspicion import Suspicion
+from moodcore.predict.files import Source
+from moodcore.predict.suspicion import Suspicion
 
 _EVERY = 10.0
 

@@ -10,10 +10,10 @@ import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
-from moodcore.tuning.families import FAMILIES
+from moodcore.runs.families import FAMILIES
 
 if TYPE_CHECKING:
-    from moodcore.tuning.data import Songs
+    from moodcore.runs.data import Songs
 
 
 @click.command("train", short_help="Train one model and save it.")

@@ -15,6 +15,7 @@ import click
 from moodcore.cli import machines, options
 from moodcore.cli.exit_codes import ExitCode
 from moodcore.cli.run_options import run_options
+from moodcore.runs.settings import read_toml
 from moodcore.tuning.settings import (
     MODELS,
     PRUNERS,
@@ -23,7 +24,6 @@ from moodcore.tuning.settings import (
     Settings,
     complete_grid,
     from_mapping,
-    read_toml,
 )
 
 
@@ -99,9 +99,10 @@ def command(
     Without options the whole experiment runs on embedded synthetic songs.
     """
     from moodcore.cli.progress import make_progress
+    from moodcore.runs.folder import check_free
+    from moodcore.runs.processors import available
     from moodcore.tuning import run_folder
     from moodcore.tuning.experiment import Experiment
-    from moodcore.tuning.processors import available
     from moodcore.tuning.study import settings_of
 
     if resume and (out or config_file or dry_run):
@@ -114,7 +115,7 @@ def command(
         given["data"] = str(Path(given["data"]).resolve())
     given["features"] = options.split_features(given["features"])
     if out:
-        run_folder.check_free(out)
+        check_free(out)
     base = run_folder.existing(resume).config if resume else config_file
     begun = settings_of(where.storage) if where.worker and where.storage else {}
     settings = _settings(base, grid_file, given, begun)
@@ -169,8 +170,8 @@ def _settings(
 
 def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool) -> int:
     from moodcore import report
-    from moodcore.tuning.run_folder import read_json
-    from moodcore.tuning.tasks import RunInterruptedError
+    from moodcore.runs.folder import read_json
+    from moodcore.runs.tasks import RunInterruptedError
 
     if folder.complete:
         experiment.claim(experiment.storage_for(folder), songs)

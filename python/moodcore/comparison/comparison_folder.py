@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from moodcore._atomic import write_text
 from moodcore.comparison.settings import ComparisonSettings
-from moodcore.tuning.run_folder import Folder, check_existing, make
-from moodcore.tuning.settings import ConfigError, read_toml, settings_of, write_toml
+from moodcore.errors import ConfigError
+from moodcore.files import write_text
+from moodcore.runs.folder import Folder, check_existing, make
+from moodcore.runs.settings import read_toml, settings_of, write_toml
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class ComparisonFolder(Folder):
 
 
 def create(out: Path | None, settings: ComparisonSettings, now: datetime) -> ComparisonFolder:
-    """Make a new folder with the settings in it (see `moodcore.tuning.run_folder.make`)."""
+    """Make a new folder with the settings in it (see `moodcore.runs.folder.make`)."""
     folder = ComparisonFolder(make(out, settings.seed, now))
     write_text(folder.config, write_toml(settings, "compare"))
     return folder

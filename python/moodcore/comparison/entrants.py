@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from moodcore.comparison.settings import MODELS, ComparisonSettings, Plan
-from moodcore.tuning.families import FAMILIES, family
-from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import ConfigError, unknown_name
+from moodcore.errors import ConfigError, unknown_name
+from moodcore.runs.families import FAMILIES, family
+from moodcore.runs.seeds import Stream, derive
 
 # Neighbours: an odd number large enough for probabilities that are not 0 or 1.
 _NEIGHBOURS = 15
@@ -56,7 +56,7 @@ Pipeline = Callable[[Any], Any]
 def song_entrants(settings: ComparisonSettings) -> list[Entrant]:
     """Return the entrants of `moodcore compare`: each a song pipeline."""
     from moodcore import songs
-    from moodcore.tuning.folds import selection
+    from moodcore.songs.features import selection
 
     seed = derive(settings.seed, Stream.COMPARISON)
 
@@ -86,16 +86,12 @@ def _song_model(settings: ComparisonSettings, name: str, pipeline: Pipeline) -> 
 
 def candidates(settings: ComparisonSettings, name: str) -> list[dict[str, Any]]:
     """Return the hyperparameters that an inner search of a family tries, in a fixed order."""
-    from moodcore.tuning.settings import Settings
-    from moodcore.tuning.space import draw
+    from moodcore.runs.space import draw
 
     space = settings.space(name)
     # A small grid is tried whole; the sampler must not be asked for more than there is.
-    drawn = draw(
-        space,
-        Settings(model=name, trials=settings.trials),
-        derive(settings.seed, Stream.SAMPLER),
-    )
+    seed = derive(settings.seed, Stream.SAMPLER)
+    drawn = draw(space, "grid", settings.trials, seed)
     return [space.decode(params) for params in drawn]
 
 
@@ -169,7 +165,7 @@ def table_pipeline(classifier: Any, *, raw: bool = False) -> Any:
 
     if raw:
         return Steps([("classify", classifier)])
-    from moodcore.comparison.table_preparation import TablePreparation
+    from moodcore.tables.preparation import TablePreparation
 
     return Steps([("prepare", TablePreparation()), ("classify", classifier)])
 

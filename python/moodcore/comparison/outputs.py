@@ -139,7 +139,7 @@ def scores(codes: NDArray[np.int64], output: Output, n_classes: int) -> dict[str
         return dict.fromkeys(METRICS, math.nan)
     from sklearn.metrics import accuracy_score, f1_score
 
-    from moodcore.evaluation import evaluate
+    from moodcore.metrics import evaluate
 
     classes = np.arange(n_classes)
     found = dict.fromkeys(METRICS, math.nan) | {

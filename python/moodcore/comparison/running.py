@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from moodcore._atomic import write_bytes
 from moodcore.comparison.outputs import Output
 from moodcore.comparison.trainings import Contest, Training, train
+from moodcore.files import write_bytes
 
 
 class Store(Protocol):

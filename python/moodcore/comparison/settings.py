@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from moodcore.tuning.families import FAMILIES, family
-from moodcore.tuning.settings import ConfigError, Settings, unknown_name
-from moodcore.tuning.space import Space, check_arguments, parse
+from moodcore.errors import ConfigError, unknown_name
+from moodcore.runs.families import FAMILIES, family
+from moodcore.runs.settings import check_whole
+from moodcore.runs.space import Space, check_arguments, parse
+from moodcore.tuning.settings import Settings
 
 #: How the models that give probabilities are combined into one more.
 COMBINATIONS = ("vote", "stack", "none")
@@ -64,12 +66,6 @@ class Plan:
             )
 
 
-def check_whole(name: str, value: Any, least: int) -> None:
-    """Raise a `ConfigError` unless a value is a whole number that is large enough."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} must be a whole number of at least {least}, got {value}")
-
-
 @dataclass(frozen=True, kw_only=True)
 class ComparisonSettings:
     """What decides the results of `moodcore compare`; how many jobs work on it does not.
@@ -107,7 +103,7 @@ class ComparisonSettings:
     >>> ComparisonSettings(models=("mlp", "gbd"))
     Traceback (most recent call last):
         ...
-    moodcore.tuning.settings.ConfigError: models: family 'gbd' does not exist; did you mean 'gbt'?
+    moodcore.errors.ConfigError: models: family 'gbd' does not exist; did you mean 'gbt'?
     """
 
     data: str | None = None
@@ -211,7 +207,7 @@ class ComparisonSettings:
             For names that do not exist and values that a model refuses.
         """
         from moodcore.comparison.entrants import candidates
-        from moodcore.tuning.folds import check_features
+        from moodcore.songs.features import check_features
 
         check_features(self.features)
         for name in self.models:

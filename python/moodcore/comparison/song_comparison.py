@@ -6,16 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moodcore._atomic import write_bytes, write_table
 from moodcore.comparison.comparison_folder import ComparisonFolder
 from moodcore.comparison.entrants import song_entrants
 from moodcore.comparison.result import Comparison
 from moodcore.comparison.running import FolderStore, Listener, run_trainings
 from moodcore.comparison.settings import ComparisonSettings
 from moodcore.comparison.trainings import Contest, Training
-from moodcore.tuning.data import Songs, load, split_rows
+from moodcore.files import write_bytes, write_table
+from moodcore.runs.data import Songs, load, split_rows
+from moodcore.runs.folder import check_unchanged, read_json, write_json
 from moodcore.tuning.describe import class_counts, names_of
-from moodcore.tuning.run_folder import check_unchanged, read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class SongComparison:
     command: str = ""
 
     def load(self) -> Songs:
-        """Read or make the songs (see `moodcore.tuning.data.load`)."""
+        """Read or make the songs (see `moodcore.runs.data.load`)."""
         return load(self.settings.experiment())
 
     def contest(self, songs: Songs) -> Contest:

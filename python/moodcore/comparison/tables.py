@@ -13,8 +13,8 @@ from moodcore.comparison.result import Comparison
 from moodcore.comparison.running import Listener, MemoryStore, Silent, run_trainings
 from moodcore.comparison.settings import Plan
 from moodcore.comparison.trainings import Contest
-from moodcore.tuning.data import split_rows
-from moodcore.tuning.settings import ConfigError
+from moodcore.errors import ConfigError
+from moodcore.runs.data import split_rows
 
 
 def compare(

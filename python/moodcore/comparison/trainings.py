@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from moodcore.comparison.entrants import Entrant, seeded
 from moodcore.comparison.outputs import Output
 from moodcore.comparison.settings import Plan
-from moodcore.tuning.folds import cut
-from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import ConfigError
+from moodcore.errors import ConfigError
+from moodcore.runs.folds import cut
+from moodcore.runs.seeds import Stream, derive
 
 # The smallest point of a learning curve, as a share of the largest.
 _SMALLEST_SHARE = 1 / 32
@@ -281,7 +281,7 @@ def model_bytes(model: Any) -> bytes | None:
     import tempfile
     from pathlib import Path
 
-    from moodcore.model_file import save
+    from moodcore.model_files.container import save
 
     model = getattr(model, "best_estimator_", model)
     parts = [model]

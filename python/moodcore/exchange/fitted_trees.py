@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moodcore import _core
-from moodcore._table_schema import TableSchema
+from moodcore.estimators.gbt.estimator import GBT
+from moodcore.estimators.table_schema import TableSchema
 from moodcore.exchange.core_trees import core_arrays
 from moodcore.exchange.forest import Forest
-from moodcore.gbt import GBT
 
 
 def fitted_gbt(
@@ -90,7 +90,7 @@ def labels_as_text(labels: NDArray[Any]) -> str:
     TypeError
         For labels that are neither text nor numbers.
     """
-    from moodcore._model_values import write_labels
+    from moodcore.model_files.values import write_labels
 
     return json.dumps(write_labels(labels))
 
@@ -103,7 +103,7 @@ def labels_of_text(text: str) -> NDArray[Any]:
     ValueError
         When the text is something else.
     """
-    from moodcore._model_values import read_labels
+    from moodcore.model_files.values import read_labels
 
     try:
         return read_labels(json.loads(text))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore._gbt_trees import feature_columns
+from moodcore.estimators.gbt.inspection import feature_columns
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from moodcore._atomic import write_bytes
-from moodcore.model_file import ModelFileError, check_is_there
+from moodcore.files import write_bytes
+from moodcore.model_files.container import ModelFileError, check_is_there
 
 __all__ = ["FORMATS", "Format", "export", "load"]
 
@@ -111,7 +111,7 @@ def export(
     path = Path(path)
     chosen = _format_of(path, format, "writes")
     if chosen.name == "safetensors":
-        from moodcore.model_file import save
+        from moodcore.model_files.container import save
 
         save(model, path)
         return
@@ -211,7 +211,7 @@ def load(
         known = "; ".join(found.summary for found in FORMATS.values() if found.reads)
         raise ModelFileError(f"{path} is none of the formats that are read: {known}")
     if name == "safetensors":
-        from moodcore.model_file import load as load_own
+        from moodcore.model_files.container import load as load_own
 
         return load_own(path)
     try:

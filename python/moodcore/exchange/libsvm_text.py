@@ -257,7 +257,7 @@ def _fitted(
     classes: ArrayLike | None,
 ) -> Any:
     """Give the machine as a fitted estimator, its classes in ascending order."""
-    from moodcore.svm import SVM
+    from moodcore.estimators.svm.estimator import SVM
 
     order = np.argsort(head.labels)
     labels = head.labels[order] if classes is None else class_labels(classes, len(order))

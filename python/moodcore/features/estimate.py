@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from moodcore.features.models import TREES, default_models, fit, pipeline
-from moodcore.tuning.folds import cut
+from moodcore.runs.folds import cut
 
 if TYPE_CHECKING:
     from moodcore.features.run import FeatureRun

@@ -19,10 +19,10 @@ from moodcore.features.models import TREES, default_models, fit, pipeline
 from moodcore.features.parts import Parts
 from moodcore.features.plan import Plan
 from moodcore.features.table import Table
+from moodcore.runs.folds import cut
+from moodcore.runs.seeds import Stream, derive
+from moodcore.runs.tasks import TaskPool
 from moodcore.tuning.candidate import StoppedError
-from moodcore.tuning.folds import cut
-from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.tasks import TaskPool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,7 +270,7 @@ def _classifier(model: Any) -> Any:
 
 
 def _is_trees(model: Any) -> bool:
-    from moodcore.gbt import GBT
+    from moodcore.estimators.gbt.estimator import GBT
 
     return isinstance(model, GBT)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from moodcore.tuning.families import FAMILIES, family
-from moodcore.tuning.settings import unknown_name
+from moodcore.errors import unknown_name
+from moodcore.runs.families import FAMILIES, family
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,10 +92,10 @@ def pipeline(model: Any, *, balance: bool, seed: int, balance_seed: int) -> Pipe
     """
     from sklearn.pipeline import Pipeline
 
-    from moodcore._estimator import CoreClassifier
     from moodcore.comparison.entrants import seeded
-    from moodcore.comparison.table_preparation import TablePreparation
+    from moodcore.estimators.base import CoreClassifier
     from moodcore.preprocessing import BalancedClassifier
+    from moodcore.tables.preparation import TablePreparation
 
     own = seeded(model, seed)
     if isinstance(own, CoreClassifier):
@@ -110,7 +110,7 @@ def fit(
     model: Pipeline, X: pd.DataFrame, y: Any, on_poll: Callable[[], object] | None = None
 ) -> Pipeline:
     """Fit a pipeline; what `on_poll` raises ends the training of our own models."""
-    from moodcore._estimator import CoreClassifier
+    from moodcore.estimators.base import CoreClassifier
 
     classify = model.named_steps["classify"]
     inner = getattr(classify, "estimator", classify)
@@ -119,6 +119,6 @@ def fit(
 
 
 def _takes_tables(model: Any) -> bool:
-    from moodcore.gbt import GBT
+    from moodcore.estimators.gbt.estimator import GBT
 
     return isinstance(model, GBT)

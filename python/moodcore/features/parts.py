@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from moodcore.tuning.run_folder import read_json, write_json
-from moodcore.tuning.settings import ConfigError
+from moodcore.errors import ConfigError
+from moodcore.runs.folder import read_json, write_json
 
 
 class Parts:

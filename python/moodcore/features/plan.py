@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from moodcore.comparison.settings import check_whole
-from moodcore.tuning.settings import ConfigError
+from moodcore.errors import ConfigError
+from moodcore.runs.settings import check_whole
 
 THRESHOLDS = (0.9, 0.8, 0.7, 0.6, 0.5)
 # Up to so many features, elimination is measured at each size; of more, at so many sizes.
@@ -48,7 +48,7 @@ class Plan:
     >>> Plan(folds=1)
     Traceback (most recent call last):
         ...
-    moodcore.tuning.settings.ConfigError: folds must be a whole number of at least 2, got 1
+    moodcore.errors.ConfigError: folds must be a whole number of at least 2, got 1
     """
 
     thresholds: tuple[float, ...] = THRESHOLDS

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from moodcore._atomic import write_table, write_text
+from moodcore.errors import ConfigError
 from moodcore.features.measurement import Listener
 from moodcore.features.models import default_models
 from moodcore.features.parts import Parts
 from moodcore.features.settings import DEFAULT_SONGS, FeatureSettings
 from moodcore.features.study import FeatureStudy, study_table
 from moodcore.features.table import Table, check_table
-from moodcore.tuning.data import Songs, load
+from moodcore.files import write_table, write_text
+from moodcore.runs.data import Songs, load
+from moodcore.runs.folder import Folder, check_existing, read_json, write_json
+from moodcore.runs.settings import read_toml, settings_of, write_toml
 from moodcore.tuning.describe import class_counts, names_of
-from moodcore.tuning.run_folder import Folder, check_existing, read_json, write_json
-from moodcore.tuning.settings import ConfigError, read_toml, settings_of, write_toml
 
 FORMAT = "moodcore-features"
 VERSION = 1

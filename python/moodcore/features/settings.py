@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from moodcore.comparison.settings import check_whole
+from moodcore.errors import ConfigError, unknown_name
 from moodcore.features.models import EPOCHS, MODELS
 from moodcore.features.plan import THRESHOLDS, Plan
-from moodcore.tuning.settings import ConfigError, unknown_name
+from moodcore.runs.settings import check_whole
 
 #: Of the embedded songs: enough to tell what features are worth, few enough for some minutes.
 DEFAULT_SONGS = 20_000
@@ -46,7 +46,7 @@ class FeatureSettings:
     >>> FeatureSettings(models=("gbt", "smv"))
     Traceback (most recent call last):
         ...
-    moodcore.tuning.settings.ConfigError: model 'smv' does not exist; did you mean 'svm'?
+    moodcore.errors.ConfigError: model 'smv' does not exist; did you mean 'svm'?
     """
 
     data: str | None = None

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodcore.comparison.settings import check_whole
 from moodcore.features import frames
 from moodcore.features.advice import advise
 from moodcore.features.choices import choices_of
@@ -18,6 +17,7 @@ from moodcore.features.models import default_models
 from moodcore.features.parts import Parts
 from moodcore.features.plan import THRESHOLDS, Plan
 from moodcore.features.table import Table, check_table
+from moodcore.runs.settings import check_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,7 +179,7 @@ def feature_study(
     check_counts(table, plan)
     chosen = default_models() if models is None else dict(models)
     check_models(chosen)
-    from moodcore.tuning.tasks import RunInterruptedError
+    from moodcore.runs.tasks import RunInterruptedError
 
     try:
         return study_table(
@@ -262,6 +262,6 @@ def _numbers(name: str, values: Any) -> tuple[Any, ...]:
 def _threads(n_jobs: int | None) -> int:
     from joblib import effective_n_jobs
 
-    from moodcore.tuning.processors import available
+    from moodcore.runs.processors import available
 
     return available() if n_jobs is None else int(effective_n_jobs(n_jobs))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moodcore._atomic import write_text
+from moodcore.files import write_text
 from moodcore.report.cells import TableView, percent, prose, signed, table_view
 from moodcore.report.pictures import Picture
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from moodcore._fitted_model import FittedModel
+from moodcore.estimators.fitted_model import FittedModel
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, SelectColumns
 from moodcore.songs.schema import FEATURES, LABEL_NAMES, SELECTED_FEATURES
 from moodcore.songs.training_ranges import measure_columns

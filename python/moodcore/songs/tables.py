@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moodcore._missing_file import no_such_file
+from moodcore.files import no_such_file
 from moodcore.songs.problems import SongTableError
 
 if TYPE_CHECKING:

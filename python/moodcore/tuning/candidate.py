@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from moodcore.tuning.families import CURVES, Curves, Family, OnPoll, OnStep
+from moodcore.runs.families import CURVES, Curves, Family, OnPoll, OnStep
+from moodcore.runs.space import Params
 from moodcore.tuning.folds import Fold
 from moodcore.tuning.plan import Candidate
-from moodcore.tuning.space import Params
 
 
 class StoppedError(Exception):

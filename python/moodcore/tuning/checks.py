@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from moodcore.runs.space import Space
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.plan import SearchSpace
-from moodcore.tuning.space import Space
 
 # Above these the report speaks up: shares of rows, except the ratio of class sizes.
 WIDE_SPREAD = 0.02

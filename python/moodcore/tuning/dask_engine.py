@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from moodcore import _core
+from moodcore.errors import ConfigError
+from moodcore.runs.tasks import RunInterruptedError, stop_on_interrupt
 from moodcore.tuning.engine import FoldTask, Outcome
 from moodcore.tuning.folds import Fold
-from moodcore.tuning.settings import ConfigError
-from moodcore.tuning.tasks import RunInterruptedError, stop_on_interrupt
 
 if TYPE_CHECKING:
     from distributed import Client, Future

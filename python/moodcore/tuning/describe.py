@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.tuning.data import Songs, Split
+from moodcore.runs.data import Songs, Split
+from moodcore.runs.seeds import Stream, derive
 from moodcore.tuning.folds import kept_columns
-from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from moodcore.runs.families import CURVES, Curves, OnStep, family
+from moodcore.runs.space import Params
+from moodcore.runs.tasks import TaskPool
 from moodcore.tuning.candidate import FoldResult, PrunedError, StoppedError, failure, fit_fold
-from moodcore.tuning.families import CURVES, Curves, OnStep, family
 from moodcore.tuning.folds import Fold
 from moodcore.tuning.pruning import Judge, Reports, rungs
-from moodcore.tuning.space import Params
-from moodcore.tuning.tasks import TaskPool
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from moodcore.tuning.data import split
-from moodcore.tuning.families import Family, family
+from moodcore.runs.data import split
+from moodcore.runs.families import Family, family
+from moodcore.runs.space import Params
 from moodcore.tuning.folds import Fold, make_folds
 from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan
-from moodcore.tuning.space import Params
 
 if TYPE_CHECKING:
     from moodcore.tuning.experiment import Experiment

@@ -9,24 +9,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from moodcore._atomic import write_table
-from moodcore.tuning import optimizers, results, run_folder, study
+from moodcore.errors import ConfigError
+from moodcore.files import write_table
+from moodcore.runs.data import Songs, Split, load, split
+from moodcore.runs.families import family
+from moodcore.runs.folder import write_json
+from moodcore.runs.seeds import Stream, derive
+from moodcore.runs.space import check_arguments
+from moodcore.runs.storage import Storage
+from moodcore.songs.features import check_features
+from moodcore.tuning import optimizers, results, study
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.checks import checks
-from moodcore.tuning.data import Songs, Split, load, split
 from moodcore.tuning.describe import describe_data, describe_preprocessing
 from moodcore.tuning.engine import open_engine
-from moodcore.tuning.families import family
-from moodcore.tuning.folds import check_features, make_folds
+from moodcore.tuning.folds import make_folds
 from moodcore.tuning.importance import describe_importance
 from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan, search_space
 from moodcore.tuning.refit import Refit, evaluate_baselines, evaluate_test, prepare, refit, save
 from moodcore.tuning.run_folder import RunFolder
 from moodcore.tuning.search import Listener, Search
-from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import ConfigError, Settings
-from moodcore.tuning.space import check_arguments
-from moodcore.tuning.storage import Storage
+from moodcore.tuning.settings import Settings
 
 FORMAT = "moodcore-run"
 VERSION = 1
@@ -88,7 +91,7 @@ class Experiment:
         return space
 
     def load(self) -> Songs:
-        """Read or make the songs (see `moodcore.tuning.data.load`)."""
+        """Read or make the songs (see `moodcore.runs.data.load`)."""
         with self._timed("songs"):
             return load(self.settings)
 
@@ -118,7 +121,7 @@ class Experiment:
         else:
             metrics = self._whole(folder, space, songs)
         folder.write_timing(jobs=self.jobs, command=self.command, seconds=self.seconds)
-        run_folder.write_json(folder.metrics, metrics)
+        write_json(folder.metrics, metrics)
         return metrics
 
     def reach(self) -> None:

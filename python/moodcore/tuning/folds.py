@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.tuning.seeds import Stream, derive
-from moodcore.tuning.settings import ConfigError, Settings, unknown_name
+from moodcore.runs.folds import cut
+from moodcore.runs.seeds import Stream, derive
+from moodcore.songs.features import selection
+from moodcore.tuning.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
-
-FEATURE_CHOICES = ("published", "all", "uncorrelated")
 
 
 @dataclass(frozen=True)
@@ -42,34 +42,6 @@ class Fold:
     X_valid: NDArray[np.float32]
     y_valid: NDArray[np.int64]
     columns: tuple[str, ...]
-
-
-def check_features(features: str | tuple[str, ...]) -> None:
-    """Check the choice of features before any data is read.
-
-    Raises
-    ------
-    ConfigError
-        For a name that is neither a feature nor a choice, or no names at all.
-    """
-    from moodcore.songs import DURATION, FEATURES
-
-    if isinstance(features, str):
-        if features not in FEATURE_CHOICES:
-            raise unknown_name("features", features, FEATURE_CHOICES)
-        return
-    if not features:
-        raise ConfigError("features must name at least one, got none")
-    for name in features:
-        if name not in (DURATION, *FEATURES):
-            raise unknown_name("features: name", name, (DURATION, *FEATURES))
-
-
-def selection(features: str | tuple[str, ...]) -> Any:
-    """Return what `moodcore.songs.pipeline` takes for a choice of features."""
-    from moodcore.preprocessing import CorrelationFilter
-
-    return CorrelationFilter() if features == "uncorrelated" else features
 
 
 def preprocessing(settings: Settings) -> Pipeline:
@@ -109,34 +81,6 @@ def make_folds(X: pd.DataFrame, y: NDArray[np.int64], settings: Settings) -> Seq
         _make_fold((X, y), train, valid, number, settings)
         for number, (train, valid) in enumerate(cut(y, settings.folds, settings.seed))
     ]
-
-
-def cut(
-    y: NDArray[Any], folds: int, seed: int, *, repeat: int = 0
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return the rows of training and of validation of each fold, the classes in proportion.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows,)
-        Labels.
-    folds : int
-        How many, at least 2.
-    seed : int
-        The seed of the run; the same folds for whatever is measured on them.
-    repeat : int, default=0
-        Which cross-validation, each with folds of its own.
-
-    Examples
-    --------
-    >>> [(len(train), len(valid)) for train, valid in cut(np.array([0, 0, 0, 1, 1, 1]), 3, 0)]
-    [(4, 2), (4, 2), (4, 2)]
-    """
-    from sklearn.model_selection import StratifiedKFold
-
-    random_state = derive(seed, Stream.FOLDS, *([repeat] if repeat else []))
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=random_state)
-    return list(splitter.split(np.zeros(len(y)), y))
 
 
 def _make_fold(

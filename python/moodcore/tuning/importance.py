@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from moodcore.tuning.data import Split
-from moodcore.tuning.seeds import Stream, derive
+from moodcore.runs.data import Split
+from moodcore.runs.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.runs.tasks import TaskPool
 from moodcore.tuning.candidate import StoppedError
-from moodcore.tuning.tasks import TaskPool
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from moodcore.tuning.families import family
-from moodcore.tuning.seeds import Stream, derive
+from moodcore.runs.families import family
+from moodcore.runs.seeds import Stream, derive
+from moodcore.runs.space import Params, Space, draw, parse
 from moodcore.tuning.settings import DEFAULT_TRIALS, Settings
-from moodcore.tuning.space import Params, Space, draw, parse
 
 if TYPE_CHECKING:
     import optuna
@@ -98,7 +98,7 @@ def search_space(settings: Settings) -> SearchSpace:
     Raises
     ------
     ConfigError
-        As `moodcore.tuning.space.parse`.
+        As `moodcore.runs.space.parse`.
     """
     grids = {name: settings.of(name).grid or {} for name in settings.families}
     return SearchSpace(
@@ -125,8 +125,7 @@ def plan(space: SearchSpace, settings: Settings) -> list[Candidate] | None:
     for index, (model, share) in enumerate(_shares(space, settings).items()):
         # A family alone is drawn with the seed that it always had.
         seed = derive(settings.seed, Stream.SAMPLER, *([index] if space.joint else []))
-        alone = replace(settings.of(model), trials=share) if share else None
-        params = draw(space.spaces[model], alone, seed) if alone else []
+        params = draw(space.spaces[model], settings.sampler, share, seed) if share else []
         drawn.append([Candidate(model, one) for one in params])
     turns = itertools.zip_longest(*drawn)
     return [one for turn in turns for one in turn if one is not None]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.evaluation import Evaluation, baselines, evaluate_model
-from moodcore.tuning.data import Split
+from moodcore.metrics import Evaluation, baselines, evaluate_model
+from moodcore.runs.data import Split
+from moodcore.runs.seeds import Stream, derive
+from moodcore.songs.features import selection
 from moodcore.tuning.describe import names_of
-from moodcore.tuning.folds import preprocessing, selection
-from moodcore.tuning.seeds import Stream, derive
+from moodcore.tuning.folds import preprocessing
 from moodcore.tuning.settings import Settings
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def save(trained: Refit, path: str | os.PathLike[str], metrics: Mapping[str, Any
     metrics : mapping
         With `settings`, `data` and `test`, as in `metrics.json`.
     """
-    from moodcore import model_file
+    from moodcore.model_files import container as model_file
     from moodcore.platform import versions
 
     provenance = {

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moodcore.runs.families import CURVES, family
+from moodcore.runs.space import encode
 from moodcore.tuning.candidate import CandidateResult
-from moodcore.tuning.families import CURVES, family
 from moodcore.tuning.plan import SearchSpace
-from moodcore.tuning.space import encode
 
 if TYPE_CHECKING:
     import pandas as pd

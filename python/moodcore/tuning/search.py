@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from moodcore.runs.heartbeat import Heartbeat
+from moodcore.runs.seeds import Stream, derive
+from moodcore.runs.space import Params
+from moodcore.runs.tasks import RunInterruptedError
 from moodcore.tuning import study as studies
 from moodcore.tuning.candidate import CandidateResult, combine, failed, pruned
 from moodcore.tuning.engine import Engine, FoldTask, Outcome
-from moodcore.tuning.heartbeat import Heartbeat
 from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan
 from moodcore.tuning.pruning import Judge, repeat_reports
 from moodcore.tuning.results import best_of
-from moodcore.tuning.seeds import Stream, derive
 from moodcore.tuning.settings import Settings
-from moodcore.tuning.space import Params
-from moodcore.tuning.tasks import RunInterruptedError
 
 if TYPE_CHECKING:
     import optuna

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, cast
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
-from moodcore._missing_file import no_such_file
-from moodcore.tuning.families import FAMILIES, Family, family
+from moodcore.errors import ConfigError, unknown_name
+from moodcore.runs.families import FAMILIES, Family, family
+from moodcore.runs.settings import settings_of
 
 STUDIES = ("grid", "optimizers")
 #: What `model` is when candidates of every family stand in one search.
@@ -21,20 +18,6 @@ SAMPLERS = ("grid", "random", "tpe")
 PRUNERS = ("none", "median", "halving")
 DEFAULT_TRIALS = 24
 _EPOCHS = 300
-
-Kind = TypeVar("Kind")
-
-
-class ConfigError(ValueError):
-    """A setting that cannot be used: what, where, the value and what is allowed."""
-
-
-def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> ConfigError:
-    """Return the error for a name that is not one of `allowed`, with the nearest that is."""
-    names = sorted(allowed)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(names)}"
-    return ConfigError(f"{kind} {name!r} does not exist; {hint}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +71,7 @@ class Settings:
     >>> Settings(sampler="gird")
     Traceback (most recent call last):
         ...
-    moodcore.tuning.settings.ConfigError: sampler 'gird' does not exist; did you mean 'grid'?
+    moodcore.errors.ConfigError: sampler 'gird' does not exist; did you mean 'grid'?
     """
 
     data: str | None = None
@@ -230,68 +213,3 @@ def from_mapping(values: Mapping[str, Any], *, where: str = "settings") -> Setti
     3
     """
     return settings_of(Settings, values, where=where)
-
-
-def settings_of(
-    kind: Callable[..., Kind], values: Mapping[str, Any], *, where: str = "settings"
-) -> Kind:
-    """Return the settings of a kind that `values` holds; what is missing has its default.
-
-    Parameters
-    ----------
-    kind : type
-        A dataclass whose fields are the settings, and which checks them.
-    values : mapping of str to Any
-        What is given.
-    where : str, default="settings"
-        Where it comes from, for errors.
-
-    Raises
-    ------
-    ConfigError
-        For a name that is no setting, or a value out of range.
-
-    """
-    names = [one.name for one in fields(cast(Any, kind))]
-    for name in values:
-        if name not in names:
-            raise unknown_name(f"{where}: setting", name, names)
-    try:
-        return kind(**values)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
-
-
-def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises
-    ------
-    ConfigError
-        If it is missing or not TOML; the message has the file and the line.
-    """
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(str(no_such_file(Path(path)))) from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; a TOML file is needed") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-class Writable(Protocol):
-    """Settings of any command."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as TOML can hold them."""
-
-
-def write_toml(settings: Writable, command: str = "tune") -> str:
-    """Return the text of a `config.toml` that gives these settings again to a command."""
-    import tomli_w
-
-    return (
-        f"# The settings of this run. The same again: moodcore {command} --config config.toml\n"
-        + tomli_w.dumps(settings.to_dict())
-    )

@@ -9,13 +9,14 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from moodcore import _core
+from moodcore.errors import ConfigError
+from moodcore.runs.folder import check_unchanged
+from moodcore.runs.heartbeat import storage_of
+from moodcore.runs.space import Params
+from moodcore.runs.storage import Storage
 from moodcore.tuning.candidate import CandidateResult
-from moodcore.tuning.heartbeat import storage_of
 from moodcore.tuning.pruning import make_pruner
-from moodcore.tuning.run_folder import check_unchanged
-from moodcore.tuning.settings import ConfigError, Settings
-from moodcore.tuning.space import Params
-from moodcore.tuning.storage import Storage
+from moodcore.tuning.settings import Settings
 
 if TYPE_CHECKING:
     import optuna

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from moodcore.evaluation import Evaluation
-from moodcore.tuning.data import Songs, load, split
+from moodcore.metrics import Evaluation
+from moodcore.runs.data import Songs, load, split
+from moodcore.runs.space import check_arguments
+from moodcore.songs.features import check_features
 from moodcore.tuning.describe import describe_data
-from moodcore.tuning.folds import check_features
 from moodcore.tuning.refit import evaluate_test, refit, save
 from moodcore.tuning.settings import Settings
-from moodcore.tuning.space import check_arguments
 
 
 def train(

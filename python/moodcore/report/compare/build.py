@@ -9,7 +9,7 @@ from moodcore.comparison.outputs import METRICS
 from moodcore.report.compare.figures import ComparisonData, draw_pictures, figure_name
 from moodcore.report.compare.summary import highlights, title
 from moodcore.report.page import Highlight, Page, Provenance, write
-from moodcore.tuning.run_folder import read_json
+from moodcore.runs.folder import read_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from moodcore.features.models import title
 from moodcore.features.run import PUBLISHED, FeatureFolder
 from moodcore.report.cells import percent
 from moodcore.report.page import SYNTHETIC, Highlight, Page, Provenance, write
-from moodcore.tuning.run_folder import read_json
+from moodcore.runs.folder import read_json
 
 if TYPE_CHECKING:
     import pandas as pd

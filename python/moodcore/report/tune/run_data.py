@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodcore.tuning.families import Family, family
-from moodcore.tuning.run_folder import RunFolder, read_json
+from moodcore.runs.families import Family, family
+from moodcore.runs.folder import read_json
+from moodcore.tuning.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def _with_defaults(trials: pd.DataFrame, models: Family, metrics: dict[str, Any]
     """Add what the pictures compare candidates by, also where all have the same value."""
     import pandas as pd
 
-    from moodcore.tuning.space import encode
+    from moodcore.runs.space import encode
 
     own = trials[trials["model"] == metrics["model"]["family"]].dropna(axis="columns", how="all")
     # Beside families without it, a column of whole numbers is read as one of fractions.

@@ -8,7 +8,7 @@ from typing import Any
 from moodcore.report.cells import parameters, percent
 from moodcore.report.page import SYNTHETIC
 from moodcore.report.tune.families import several
-from moodcore.tuning.families import family
+from moodcore.runs.families import family
 
 # What others reached with seven features, balanced classes and a 16-16 network; see the
 # song table's published analyses.

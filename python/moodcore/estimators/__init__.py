@@ -1,0 +1,1 @@
+"""scikit-learn classifiers whose training loops run in Rust."""

@@ -1,0 +1,5 @@
+"""Gradient-boosted decision trees."""
+
+from moodcore.estimators.gbt.estimator import GBT
+
+__all__ = ["GBT"]

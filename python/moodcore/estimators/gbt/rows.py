@@ -1,0 +1,186 @@
+"""Rows that boosting trains on or is measured on, in the form in which the core takes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from moodcore.estimators.rows import readable
+from moodcore.estimators.table_schema import Table, row_count, take_rows
+
+
+@dataclass(frozen=True)
+class BoostingRows:
+    """A table, class codes, weights and base margins; no row weighs nothing.
+
+    Attributes
+    ----------
+    table : ndarray or list of ndarray
+    y : ndarray of uint32, shape (n_rows,)
+        Positions in ``classes_``.
+    weight : ndarray of float64, shape (n_rows,), or None
+    margin : ndarray of float64, shape (n_rows, n_outputs), or None
+    """
+
+    table: Table
+    y: NDArray[np.uint32]
+    weight: NDArray[np.float64] | None
+    margin: NDArray[np.float64] | None
+
+    @classmethod
+    def of(
+        cls,
+        table: Table,
+        codes: NDArray[Any],
+        weight: NDArray[np.float64] | None,
+        margin: NDArray[np.float64] | None,
+    ) -> Self:
+        """Convert to the types of the core, and leave out rows that weigh nothing."""
+        y = readable(codes, np.uint32)
+        if weight is not None:
+            weight = readable(weight, np.float64)
+        rows = cls(table, y, weight, margin)
+        if weight is None or (weight > 0).all():
+            return rows
+        return rows.part(np.flatnonzero(weight > 0))
+
+    def arrays(
+        self,
+    ) -> tuple[Table, NDArray[np.uint32], NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Give the four in the order in which the core takes them."""
+        return self.table, self.y, self.weight, self.margin
+
+    def part(self, at: NDArray[Any]) -> Self:
+        """Give some of the rows."""
+        weight = None if self.weight is None else self.weight[at]
+        margin = None if self.margin is None else self.margin[at]
+        return type(self)(take_rows(self.table, at), self.y[at], weight, margin)
+
+    def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
+        """Set aside a share of the rows, stratified where the classes have rows enough.
+
+        Raises
+        ------
+        ValueError
+            When there are too few rows.
+        """
+        n_rows = len(self.y)
+        if n_rows < 2:
+            raise ValueError(f"setting rows aside needs 2 rows, got n_samples={n_rows}")
+        n_held = int(np.ceil(fraction * n_rows))
+        counts = np.bincount(self.y)
+        counts = counts[counts > 0]
+        fits = counts.min() > 1 and len(counts) <= min(n_held, n_rows - n_held)
+        kept, held = train_test_split(
+            np.arange(n_rows),
+            test_size=min(n_held, n_rows - 1),
+            stratify=self.y if fits else None,
+            random_state=seed,
+        )
+        return self.part(np.sort(kept)), self.part(np.sort(held))
+
+
+def read_margin(margin: Any, n_rows: int, n_outputs: int) -> NDArray[np.float64] | None:
+    """Check base margins, of shape (n_rows,) or (n_rows, n_outputs).
+
+    Raises
+    ------
+    ValueError
+        When shape or values are not what they may be.
+    """
+    if margin is None:
+        return None
+    array = readable(margin, np.float64)
+    if array.ndim == 1 and n_outputs == 1:
+        array = array[:, np.newaxis]
+    if array.shape != (n_rows, n_outputs):
+        raise ValueError(
+            f"base_margin must be of shape {(n_rows, n_outputs)}, got {np.shape(margin)}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError("base_margin must be finite")
+    return array
+
+
+def drop_weightless(
+    table: Table,
+    labels: NDArray[Any],
+    weight: NDArray[np.float64] | None,
+    margin: Any,
+) -> tuple[Table, NDArray[Any], NDArray[np.float64] | None, Any]:
+    """Leave out rows of weight zero.
+
+    Raises
+    ------
+    ValueError
+        When no row is left.
+    """
+    if weight is None:
+        return table, labels, weight, margin
+    kept = weight > 0
+    if not kept.any():
+        raise ValueError("sample_weight must be above zero in at least one row, got none")
+    if kept.all():
+        return table, labels, weight, margin
+    at = np.flatnonzero(kept)
+    if margin is not None and len(margin) == row_count(table):
+        margin = np.asarray(margin)[at]
+    return take_rows(table, at), labels[at], weight[at], margin
+
+
+def named_eval_sets(
+    eval_set: Any, eval_names: Any, weights: Any, margins: Any
+) -> list[tuple[str, tuple[Any, Any], Any, Any]]:
+    """Give name, (X, y), weights and base margins of each evaluation set.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When the sets are not pairs, or what goes with them is not one for each.
+    """
+    if eval_set is None:
+        return []
+    if isinstance(eval_set, Mapping):
+        names, sets = list(eval_set), list(eval_set.values())
+    else:
+        if isinstance(eval_set, tuple) and not all(isinstance(one, tuple) for one in eval_set):
+            eval_set = [eval_set]
+            weights, margins = _alone(weights), _alone(margins)
+        sets = list(eval_set)
+        names = [f"validation_{at}" for at in range(len(sets))]
+    if eval_names is not None:
+        names = list(eval_names)
+    if len(names) != len(sets) or len(set(names)) != len(names):
+        raise ValueError(f"{len(sets)} evaluation sets need as many different names, got {names}")
+    for name, one in zip(names, sets, strict=True):
+        if not (isinstance(one, tuple | list) and len(one) == 2):
+            raise TypeError(
+                f"eval_set must be tuples (X, y), got {type(one).__name__} for {name!r}"
+            )
+    each_weight = _for_each("sample_weight_eval_set", weights, names)
+    each_margin = _for_each("base_margin_eval_set", margins, names)
+    return list(zip(map(str, names), sets, each_weight, each_margin, strict=True))
+
+
+def _alone(values: Any) -> Any:
+    """Wrap what goes with a single evaluation set, unless it is wrapped already."""
+    if values is None or isinstance(values, Mapping):
+        return values
+    if isinstance(values, list | tuple) and len(values) == 1 and np.ndim(values[0]) > 0:
+        return values
+    return [values]
+
+
+def _for_each(what: str, values: Any, names: list[Any]) -> list[Any]:
+    if values is None:
+        return [None] * len(names)
+    if isinstance(values, Mapping):
+        return [values.get(name) for name in names]
+    if len(values) != len(names):
+        raise ValueError(
+            f"{what} must have an entry for each of {len(names)} sets, got {len(values)}"
+        )
+    return list(values)

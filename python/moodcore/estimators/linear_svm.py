@@ -1,0 +1,272 @@
+"""Linear support vector machines as a scikit-learn classifier."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from moodcore import _core
+from moodcore.estimators.base import CoreClassifier
+from moodcore.estimators.rows import TrainingRows
+from moodcore.platform import instruction_set, thread_count
+
+__all__ = ["LinearSVM"]
+
+# Parameters that only this side of the seam knows.
+_PYTHON_ONLY = frozenset({"class_weight", "n_jobs", "random_state", "verbose"})
+
+
+class LinearSVM(CoreClassifier):
+    r"""A linear support vector machine: the problems of scikit-learn's ``LinearSVC``.
+
+    With labels :math:`y_i = \pm 1` (a class against the rest) it minimises
+    :math:`P(w) + C \sum_i s_i\,L(y_i(w^T x_i + b))`, where :math:`L` is what a margin lacks of one
+    (or its square) and :math:`P` is half the squared length of the weights (or the sum of their
+    sizes). The objective is within ``tol / 100`` of the optimum, relatively, and mostly nearer.
+    Features should be on one scale (:class:`sklearn.preprocessing.StandardScaler`). The same seed
+    gives the same weights to the bit, whatever ``n_jobs`` and the processor.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        What a unit of loss costs beside the penalty, above 0; the smaller, the simpler the model.
+    loss : {"squared_hinge", "hinge"}, default="squared_hinge"
+        The loss.
+    penalty : {"l2", "l1"}, default="l2"
+        Half the squared length of the weights, or the sum of their sizes, which makes many of
+        them zero. "l1" goes with the squared hinge only.
+    dual : {"auto", True, False}, default="auto"
+        True: coordinate descent on the multipliers of the rows, not with "l1". False: on the
+        weights, not with the hinge. "auto" chooses by the shape of the table (see Notes).
+    multi_class : {"ovr", "crammer_singer"}, default="ovr"
+        Each class against the rest, or one problem for all classes, in which ``loss``,
+        ``penalty`` and ``dual`` do not count.
+    fit_intercept : bool, default=True
+        Whether there is an intercept: the weight of a constant feature, penalised as all others.
+    intercept_scaling : float, default=1.0
+        The value of the constant feature, above 0; the larger, the less the penalty matters.
+    tol : float, default=1e-4
+        A hundred times the relative distance from the optimum that is good enough, above 0.
+    class_weight : dict, "balanced" or None, default=None
+        Factors of C by class. As in LIBLINEAR, with more than two classes they count for the
+        rows of the class that stands against the rest; the rest keeps its C.
+    max_iter : int, default=1000
+        Steps, or passes over the rows, at least 1.
+    n_jobs : int or None, default=None
+        Threads, as in scikit-learn; they share classes, and blocks of rows.
+    random_state : int, RandomState or None, default=None
+        Seed of the order in which coordinate descent goes through rows or columns; the other
+        solvers have no chance in them.
+    verbose : int, default=0
+        Above 0, print solver, iterations and objective of every problem.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    coef_ : ndarray of float64, shape (n_classes, n_features) or (1, n_features) for two classes
+        The weights.
+    intercept_ : ndarray of float64, shape (n_classes,) or (1,)
+        The intercepts; zeros without ``fit_intercept``.
+    n_iter_ : int
+        Most iterations that a class took.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Their names, where the training data had names.
+
+    Notes
+    -----
+    Which solver "auto" takes; columns count the constant feature:
+
+    ==================== ============================ ===================================
+    problem              table                        solver
+    ==================== ============================ ===================================
+    squared hinge, l2    up to 128 columns            Newton with all second derivatives
+    squared hinge, l2    more, no more than rows      Newton with conjugate gradients
+    squared hinge, l2    more than 128 and than rows  dual coordinate descent
+    hinge, l2            up to 128 columns            interior point
+    hinge, l2            more                         dual coordinate descent
+    squared hinge, l1    up to 128 columns            proximal Newton
+    squared hinge, l1    more                         coordinate descent
+    Crammer and Singer   up to 256 unknowns           interior point
+    Crammer and Singer   more                         descent on the multipliers of a row
+    ==================== ============================ ===================================
+
+    Unknowns are columns times classes but one. A row of weight zero is as good as absent, and one
+    of weight two is the row twice.
+
+    References
+    ----------
+    .. [1] Fan, Chang, Hsieh, Wang and Lin (2008), LIBLINEAR: A Library for Large Linear
+       Classification, JMLR 9.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), LinearSVM()).fit(X, y)
+    >>> model.score(X, y) > 0.9
+    True
+    >>> model[-1].coef_.shape
+    (3, 4)
+    """
+
+    coef_: NDArray[np.float64]
+    intercept_: NDArray[np.float64]
+    n_iter_: int
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        loss: Literal["squared_hinge", "hinge"] = "squared_hinge",
+        penalty: Literal["l2", "l1"] = "l2",
+        dual: Literal["auto"] | bool = "auto",
+        multi_class: Literal["ovr", "crammer_singer"] = "ovr",
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1.0,
+        tol: float = 1e-4,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        max_iter: int = 1000,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.C = C
+        self.loss = loss
+        self.penalty = penalty
+        self.dual = dual
+        self.multi_class = multi_class
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.tol = tol
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        on_poll: Callable[[], object] | None = None,
+    ) -> Self:
+        """Find the weights.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Finite features; used as float32, in which they cross into the core.
+        y : array-like of shape (n_rows,)
+            Class labels of any type, at least two classes.
+        sample_weight : array-like of shape (n_rows,), optional
+            Factors of C, at least 0.
+        on_poll : callable, optional
+            Called without arguments some 20 to 50 times a second; an exception in it ends
+            training. Ctrl-C does in the main thread, this in any other.
+
+        Returns
+        -------
+        LinearSVM
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            When data or parameters are not what is said above.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When ``max_iter`` is reached before ``tol``.
+        """
+        params = self._checked_parameters()
+        rows = self._training_rows(X, y, sample_weight, None)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                "LinearSVM needs samples of at least 2 classes in the data, but the data contains "
+                f"only one class: {self.classes_.tolist()[0]!r}"
+            )
+        result = _core.linear_svm_fit(
+            params,
+            rows.arrays(),
+            len(self.classes_),
+            class_weight=self._class_weight(rows),
+            seed=self._seed(self.random_state),
+            threads=thread_count(self.n_jobs),
+            instructions=instruction_set(),
+            on_poll=on_poll,
+        )
+        self.coef_, self.intercept_ = result["coef"], result["intercept"]
+        self.n_iter_ = max(result["iterations"])
+        self._report(result)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give the scores of each class: above zero on its side of the plane.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_classes), or (n_rows,) for two classes
+            With two classes, above zero for the second.
+        """
+        check_is_fitted(self, "coef_")
+        features = self._features(X).astype(np.float64)
+        # Column by column: a library's product rounds differently for other numbers of rows.
+        scores = np.tile(self.intercept_, (len(features), 1))
+        for feature, weights in zip(features.T, self.coef_.T, strict=True):
+            scores += feature[:, None] * weights
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the class of the highest score for each row, shape (n_rows,)."""
+        scores = self.decision_function(X)
+        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[codes]
+
+    def _checked_parameters(self) -> str:
+        params = self._core_parameters(frozenset(self.get_params(deep=False)) - _PYTHON_ONLY)
+        _core.linear_svm_check(params)
+        self._check_verbose()
+        return params
+
+    def _class_weight(self, rows: TrainingRows) -> NDArray[np.float64] | None:
+        if self.class_weight is None:
+            return None
+        weight = None if rows.weight is None else rows.weight.astype(np.float64)
+        factors = self._class_factors(self.classes_[rows.y], weight, self.class_weight)
+        return np.ascontiguousarray(factors, dtype=np.float64)
+
+    def _report(self, result: dict[str, Any]) -> None:
+        """Print how each problem went, where wanted; warn where one did not end."""
+        names = self.classes_.tolist()
+        if len(result["iterations"]) < len(names):
+            names = ["all classes" if len(names) > 2 else names[1]]
+        endings = [result[key] for key in ("iterations", "objective", "converged")]
+        if self.verbose:
+            for name, iterations, objective, _ in zip(names, *endings, strict=True):
+                print(f"{name}: {result['solver']}, {iterations} iterations, "
+                      f"objective {objective:.10g}")  # fmt: skip
+        late = [name for name, done in zip(names, result["converged"], strict=True) if not done]
+        if late:
+            warnings.warn(
+                f"{result['solver']} did not reach tol={self.tol} in {self.n_iter_} iterations "
+                f"(max_iter={self.max_iter}) for {', '.join(map(str, late))}; increase max_iter, "
+                "scale the features, or lower C",
+                ConvergenceWarning,
+                stacklevel=3,
+            )

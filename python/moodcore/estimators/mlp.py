@@ -1,0 +1,409 @@
+"""The multilayer perceptron as a scikit-learn classifier."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from moodcore import _core
+from moodcore.estimators.base import CoreClassifier
+from moodcore.estimators.memory import check_network_memory
+from moodcore.estimators.rows import TrainingRows
+from moodcore.platform import instruction_set, thread_count
+
+__all__ = ["MLP"]
+
+# Parameters that only this side of the seam knows.
+_PYTHON_ONLY = frozenset({"class_weight", "warm_start", "n_jobs", "random_state", "verbose"})
+
+OnEpoch = Callable[[dict[str, Any]], object]
+
+
+class MLP(CoreClassifier):
+    r"""A neural network for classification: ReLU layers, softmax, cross-entropy.
+
+    Trained by minibatch gradient descent with momentum,
+    :math:`\Delta w(n) = -\eta\,\partial L/\partial w + \alpha\,\Delta w(n-1)`. Features should be
+    on one scale (:class:`sklearn.preprocessing.StandardScaler`). The same seed gives the same
+    weights to the bit, whatever ``n_jobs`` and the processor.
+
+    Parameters
+    ----------
+    hidden_sizes : sequence of int, default=(16, 16)
+        Neurons of each hidden layer, 1 to 65,536 each; empty for softmax regression.
+    learning_rate : float, default=0.005
+        Step size eta, above 0; it multiplies the mean gradient of a batch.
+    momentum : float, default=0.9
+        Share alpha of the last step that is kept, in [0, 1); 0 for plain gradient descent.
+    nesterov : bool, default=False
+        Nesterov's momentum: the gradient is taken at the point that momentum leads to.
+    batch_size : int or "full", default=32
+        Rows in a weight update; "full" takes all rows, gradient descent in the narrow sense.
+    epochs : int, default=300
+        Passes over the rows, at least 1. Rows are shuffled anew for each.
+    l1, l2 : float, default=0.0
+        Penalties on weights (not biases), at least 0: ``l1 * sum|w| + l2 / 2 * sum w**2`` is
+        added to the mean loss.
+    init : {"he", "normal"}, default="he"
+        First weights: normal with variance 2 / inputs, or with standard deviation ``init_std``.
+        Biases start at zero.
+    init_std : float, default=0.01
+        For ``init="normal"``, above 0.
+    learning_rate_schedule : str or dict, default="constant"
+        "constant", "step", "cosine" or "inverse-time", or a dict with ``kind`` and any of
+        ``warmup_epochs`` (0; linear growth first), ``step_epochs`` (100) and ``factor`` (0.1)
+        for steps, ``decay`` (0.01) for inverse time, ``final_fraction`` (0.0) for the cosine.
+    early_stopping : bool, default=False
+        Stop when the evaluation loss has not fallen by ``tol`` for ``patience`` epochs, and
+        keep the best weights. Evaluated on ``eval_set``, or on rows set aside.
+    validation_fraction : float, default=0.1
+        Share of rows set aside, stratified, for early stopping without ``eval_set``; in (0, 1).
+    patience : int, default=20
+        Epochs to wait for an improvement, at least 1.
+    tol : float, default=1e-4
+        The least fall of the loss that is an improvement, at least 0.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes; "balanced" makes each class weigh the same in all.
+    record : {"epoch", "update"}, default="epoch"
+        With "update", ``history_["update_loss"]`` holds the loss of every batch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit's weights, velocities and epoch count.
+    n_jobs : int or None, default=None
+        Threads, as in scikit-learn. They share batches of more than 128 rows, and prediction.
+    random_state : int, RandomState or None, default=None
+        Seed of first weights and shuffling; None draws a new one.
+    verbose : int, default=0
+        Print loss and accuracy every ``verbose`` epochs; 0 prints nothing.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    coefs_ : list of ndarray of float32
+        Weights of each layer, shape (inputs, outputs).
+    intercepts_ : list of ndarray of float32
+        Biases of each layer.
+    history_ : dict
+        Lists with one entry an epoch: "loss" and "accuracy", as met in the batches, and with an
+        evaluation set "eval_loss" and "eval_accuracy"; "update_loss" with ``record="update"``.
+    loss_ : float
+        Loss of the last epoch (NaN when the first one diverged).
+    n_iter_ : int
+        Epochs that ran in the last fit.
+    best_epoch_ : int or None
+        The epoch whose weights early stopping kept.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Their names, where the training data had names.
+
+    Notes
+    -----
+    Losses are means; where rows have weights, weighted means over the batch. A row of weight
+    zero is as good as absent. Where one batch holds all rows, equal rows are merged into one of
+    their summed weight and sorted: neither order nor repetition then changes a bit. See Bishop
+    (2006), *Pattern Recognition and Machine Learning*, chapter 5, for the method.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), MLP((8,), epochs=100, random_state=0))
+    >>> model.fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    coefs_: list[NDArray[np.float32]]
+    intercepts_: list[NDArray[np.float32]]
+    history_: dict[str, Any]
+    loss_: float
+    n_iter_: int
+    best_epoch_: int | None
+
+    def __init__(
+        self,
+        hidden_sizes: Sequence[int] = (16, 16),
+        *,
+        learning_rate: float = 0.005,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        batch_size: int | Literal["full"] = 32,
+        epochs: int = 300,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        init: Literal["he", "normal"] = "he",
+        init_std: float = 0.01,
+        learning_rate_schedule: str | Mapping[str, Any] = "constant",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 20,
+        tol: float = 1e-4,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        record: Literal["epoch", "update"] = "epoch",
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_sizes = hidden_sizes
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.l1 = l1
+        self.l2 = l2
+        self.init = init
+        self.init_std = init_std
+        self.learning_rate_schedule = learning_rate_schedule
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.tol = tol
+        self.class_weight = class_weight
+        self.record = record
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        eval_set: tuple[ArrayLike, ArrayLike] | None = None,
+        *,
+        on_epoch: OnEpoch | None = None,
+        on_poll: Callable[[], object] | None = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Finite features; used as float32.
+        y : array-like of shape (n_rows,)
+            Class labels of any type.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights of the rows, at least 0.
+        eval_set : tuple (X, y), optional
+            Rows on which loss and accuracy are measured after every epoch.
+        on_epoch : callable, optional
+            Called after every epoch with a dict of ``epoch`` (from one), ``loss``,
+            ``accuracy`` and, with an evaluation set, ``eval_loss`` and ``eval_accuracy``. An
+            exception raised in it ends the training and passes to the caller.
+        on_poll : callable, optional
+            Called without arguments some 20 to 50 times a second; the same holds for its
+            exceptions. Ctrl-C ends training in the main thread, this in any other.
+
+        Returns
+        -------
+        MLP
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            When data or parameters are not what is said above.
+        MemoryError
+            When there is not enough memory for a network of that size.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When the loss becomes infinite or NaN: training stops there, and the weights are the
+            last whose loss was finite.
+        """
+        params = self._checked_parameters()
+        goes_on = self.warm_start and hasattr(self, "coefs_")
+        if goes_on:
+            rows = self._known_rows(X, y, sample_weight)
+            rows = self._with_class_weight(rows)
+        else:
+            rows = self._training_rows(X, y, sample_weight, self.class_weight)
+            self._core_seed = self._seed(self.random_state)
+        held_out = None
+        if eval_set is not None:
+            held_out = self._evaluation_rows(eval_set)
+        elif self.early_stopping:
+            rows, held_out = rows.split(self.validation_fraction, self._core_seed % 2**32)
+        state = self._state() if goes_on else None
+        self._train(params, rows, held_out, state, (on_epoch, on_poll))
+        return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train one epoch on these rows, going on from where the last call ended.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Finite features.
+        y : array-like of shape (n_rows,)
+            Class labels.
+        classes : array-like, optional
+            All labels that will ever come; needed in the first call.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights of the rows, at least 0.
+
+        Returns
+        -------
+        MLP
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            When ``classes`` is missing in the first call or differs from it later, or data or
+            parameters are not what is said above.
+        """
+        if self.early_stopping:
+            raise ValueError("partial_fit trains one epoch: early_stopping must be False, got True")
+        if self.class_weight == "balanced":
+            raise ValueError(
+                'class_weight="balanced" needs all rows at once; give partial_fit a dict of weights'
+            )
+        params = self._checked_parameters(epochs=1)
+        goes_on = hasattr(self, "coefs_")
+        if not goes_on:
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit")
+            validate_data(self, X, y, dtype=[np.float32, np.float64])
+            self.classes_ = np.unique(np.asarray(classes))
+            self._core_seed = self._seed(self.random_state)
+        elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
+            raise ValueError(
+                f"classes must be those of the first call, {self.classes_.tolist()}, "
+                f"got {np.unique(classes).tolist()}"
+            )
+        rows = self._with_class_weight(self._known_rows(X, y, sample_weight))
+        self._train(params, rows, None, self._state() if goes_on else None)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the likeliest class of each row, shape (n_rows,)."""
+        scores = self._scores(X, "logit")
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give the probability of each class in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_classes)
+            Rows sum to one.
+        """
+        return self._scores(X, "probability")
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give the logarithms of the probabilities; never infinite, unlike the log of a zero."""
+        return self._scores(X, "log_probability")
+
+    def _scores(self, X: ArrayLike, kind: str) -> NDArray[np.float64]:
+        check_is_fitted(self, "coefs_")
+        X = self._features(X)
+        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
+        threads = thread_count(self.n_jobs)
+        isa = instruction_set()
+        return _core.mlp_predict(layers, X, kind=kind, threads=threads, instructions=isa)
+
+    def _checked_parameters(self, **changes: Any) -> str:
+        names = frozenset(self.get_params(deep=False)) - _PYTHON_ONLY
+        params = self._core_parameters(names)
+        _core.mlp_check(params)
+        if not changes:
+            return params
+        changed = type(self)(**{**self.get_params(deep=False), **changes})
+        return changed._core_parameters(names)
+
+    def _with_class_weight(self, rows: TrainingRows) -> TrainingRows:
+        """Weight rows whose classes are already known."""
+        if self.class_weight is None:
+            return rows
+        return rows.weighted(compute_sample_weight(self.class_weight, self.classes_[rows.y]))
+
+    def _state(self) -> tuple[Any, Any, int]:
+        sizes = [len(biases) for biases in self.intercepts_[:-1]]
+        if sizes != list(self.hidden_sizes):
+            raise ValueError(
+                f"hidden_sizes must stay {tuple(sizes)} when training goes on, "
+                f"got {tuple(self.hidden_sizes)}"
+            )
+        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
+        return layers, self._velocities, self._epoch
+
+    def _train(
+        self,
+        params: str,
+        rows: TrainingRows,
+        held_out: TrainingRows | None,
+        state: tuple[Any, Any, int] | None,
+        listeners: tuple[OnEpoch | None, Callable[[], object] | None] = (None, None),
+    ) -> None:
+        if self.batch_size == "full" or len(rows.y) <= self.batch_size:
+            rows = rows.merged()
+        check_network_memory(self.n_features_in_, self.hidden_sizes, len(self.classes_))
+        result = _core.mlp_fit(
+            params,
+            rows.arrays(),
+            len(self.classes_),
+            evaluate=None if held_out is None else held_out.arrays(),
+            state=state,
+            seed=self._core_seed,
+            threads=thread_count(self.n_jobs),
+            instructions=instruction_set(),
+            on_epoch=self._listener(listeners[0]),
+            on_poll=listeners[1],
+        )
+        self.coefs_ = [weights for weights, _ in result["layers"]]
+        self.intercepts_ = [biases for _, biases in result["layers"]]
+        self._velocities = result["velocities"]
+        self._epoch = result["epoch"]
+        history = result["history"]
+        self.history_ = {name: values for name, values in history.items() if len(values)}
+        self.history_.setdefault("loss", [])
+        self.history_.setdefault("accuracy", [])
+        self.n_iter_ = max(1, len(history["loss"]))
+        self.loss_ = history["loss"][-1] if history["loss"] else float("nan")
+        self.best_epoch_ = result["best_epoch"]
+        if result["diverged"] is not None:
+            epoch, update = result["diverged"]
+            warnings.warn(
+                f"the loss became infinite or NaN in epoch {epoch}, update {update}; training "
+                f"stopped and kept the last weights whose loss was finite. Lower learning_rate "
+                f"({self.learning_rate}) or scale the features",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _listener(self, on_epoch: OnEpoch | None) -> OnEpoch | None:
+        if not self.verbose:
+            return on_epoch
+
+        def listen(record: dict[str, Any]) -> None:
+            if record["epoch"] % int(self.verbose) == 0:
+                numbers = (
+                    f"{name}={value:.4f}" for name, value in record.items() if name != "epoch"
+                )
+                print(f"epoch {record['epoch']}:", *numbers)
+            if on_epoch is not None:
+                on_epoch(record)
+
+        return listen

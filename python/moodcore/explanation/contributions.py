@@ -1,0 +1,363 @@
+"""What each feature contributes to what a model says of a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodcore.explanation.methods import Contributions, contributions_of, final_classifier
+from moodcore.metrics import class_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["Explanation", "explain"]
+
+# Rows whose mean is what contributions are measured from, when no background is given.
+_N_BACKGROUND = 100
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Contributions of features to a model's margins.
+
+    The margin is what the model compares before it decides: log odds of the second of two classes,
+    or a score a class (`GBT.decision_function`, the network's scores before the softmax, the
+    decision values of support vector machines). For each row and output, `base` plus the
+    contributions of all features is the margin, to rounding.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_rows, n_features, n_outputs)
+        Contributions, in units of the margin.
+    base : ndarray of shape (n_outputs,)
+        The mean margin that contributions are measured from.
+    margins : ndarray of shape (n_rows, n_outputs)
+        What the model says.
+    data : DataFrame of shape (n_rows, n_features)
+        The features as they were given.
+    outputs : tuple of str
+        Name of the class of each output; for two classes the second alone.
+    predicted : tuple of str
+        The class that each row is put into.
+    method : str
+        How contributions were found, and from what they are measured.
+    """
+
+    values: NDArray[np.float64]
+    base: NDArray[np.float64]
+    margins: NDArray[np.float64]
+    data: pd.DataFrame
+    outputs: tuple[str, ...]
+    predicted: tuple[str, ...]
+    method: str
+
+    def output(self, name: str | None = None, row: int = 0) -> int:
+        """Return the number of an output.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of a class; by default the one that the row is put into.
+        row : int, default=0
+            The row that is asked about when no class is named.
+
+        Raises
+        ------
+        ValueError
+            For a class that has no output; names those that have.
+        """
+        if name is None:
+            name = self.predicted[row]
+            # Of two classes the second has the one output there is.
+            if len(self.outputs) == 1:
+                name = self.outputs[0]
+        if name not in self.outputs:
+            near = get_close_matches(str(name), self.outputs, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            if len(self.outputs) == 1:
+                hint = "; of two classes, only the second has a margin of its own"
+            raise ValueError(f"class must be one of {', '.join(self.outputs)}, got {name!r}{hint}")
+        return self.outputs.index(name)
+
+    def row(self, row: int, output: str | None = None) -> pd.DataFrame:
+        """Return the contributions to one row, the largest first.
+
+        Parameters
+        ----------
+        row : int
+            Its place among the rows that were explained.
+        output : str, optional
+            Name of a class; by default the one that the row is put into.
+
+        Returns
+        -------
+        DataFrame
+            `feature`, `value` (as it was given) and `contribution`.
+        """
+        import pandas as pd
+
+        found = pd.DataFrame(
+            {
+                "feature": self.data.columns,
+                "value": [self.data.iloc[row, at] for at in range(self.data.shape[1])],
+                "contribution": self.values[row, :, self.output(output, row)],
+            }
+        )
+        order = found["contribution"].abs().sort_values(ascending=False, kind="stable").index
+        return found.loc[order].reset_index(drop=True)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all contributions in one long table.
+
+        Returns
+        -------
+        DataFrame
+            `row` (its label in `data`), `class`, `feature` and `contribution`; the feature
+            "(base)" has the base of each row and class.
+        """
+        import pandas as pd
+
+        n_rows, _, n_outputs = self.values.shape
+        based = np.broadcast_to(self.base, (n_rows, 1, n_outputs))
+        every = np.concatenate([self.values, based], axis=1).transpose(0, 2, 1)
+        index = pd.MultiIndex.from_product(
+            [self.data.index, self.outputs, [*self.data.columns, "(base)"]],
+            names=["row", "class", "feature"],
+        )
+        return pd.DataFrame({"contribution": every.reshape(-1)}, index=index).reset_index()
+
+    def importance(self) -> pd.DataFrame:
+        """Return the mean size of each feature's contributions.
+
+        Returns
+        -------
+        DataFrame of shape (n_features, n_outputs)
+            Features by name, the most important first; a column an output.
+        """
+        import pandas as pd
+
+        sizes = np.abs(self.values).mean(axis=0)
+        order = np.argsort(-sizes.sum(axis=1), kind="stable")
+        names = self.data.columns[order]
+        return pd.DataFrame(sizes[order], index=names, columns=list(self.outputs))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON can hold it."""
+        rows = []
+        for at, label in enumerate(self.data.index):
+            by_class = {
+                name: {
+                    "margin": float(self.margins[at, output]),
+                    "base": float(self.base[output]),
+                    "contributions": dict(
+                        zip(self.data.columns, self.values[at, :, output].tolist(), strict=True)
+                    ),
+                }
+                for output, name in enumerate(self.outputs)
+            }
+            given = {name: _plain(self.data.iloc[at, i]) for i, name in enumerate(self.data)}
+            found = {"row": _plain(label), "predicted": self.predicted[at], "features": given}
+            rows.append(found | {"classes": by_class})
+        return {"method": self.method, "outputs": list(self.outputs), "rows": rows}
+
+    def text(self, row: int, output: str | None = None) -> str:
+        """Return the contributions to one row as lines of text.
+
+        Parameters
+        ----------
+        row : int
+            Its place among the rows that were explained.
+        output : str, optional
+            Name of a class; by default the one that the row is put into.
+        """
+        at = self.output(output, row)
+        found = self.row(row, self.outputs[at])
+        width = max(len(name) for name in (*found["feature"].astype(str), "margin of the row"))
+        lines = [f"{'mean margin':<{width}}  {'':>12}  {self.base[at]:+10.4f}"]
+        for feature, value, contribution in found.itertuples(index=False):
+            lines.append(f"{feature:<{width}}  {_shown(value):>12}  {contribution:+10.4f}")
+        lines.append(f"{'margin of the row':<{width}}  {'':>12}  {self.margins[row, at]:+10.4f}")
+        label = self.data.index[row]
+        head = f"row {label}: {self.predicted[row]}; contributions to {self.outputs[at]}"
+        return "\n".join([head, *lines])
+
+    def plot_row(self, row: int = 0, output: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw the contributions to one row as a waterfall.
+
+        Parameters
+        ----------
+        row : int, default=0
+            Its place among the rows that were explained.
+        output : str, optional
+            Name of a class; by default the one that the row is put into.
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+        """
+        from moodcore.plots import contribution_waterfall
+
+        at = self.output(output, row)
+        return contribution_waterfall(
+            self.values[row, :, at].tolist(),
+            [str(name) for name in self.data.columns],
+            base=float(self.base[at]),
+            values=[_shown(self.data.iloc[row, i]) for i in range(self.data.shape[1])],
+            output=self.outputs[at],
+            ax=ax,
+        )
+
+    def plot_rows(self, output: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw the contributions to all rows: a point a row, coloured by the feature's value.
+
+        Parameters
+        ----------
+        output : str, optional
+            Name of a class; by default the one that the first row is put into.
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+        """
+        from moodcore.plots import contribution_swarm
+
+        at = self.output(output)
+        names = [str(name) for name in self.data.columns]
+        return contribution_swarm(
+            self.values[:, :, at], self.data, names, output=self.outputs[at], ax=ax
+        )
+
+
+def explain(
+    model: Any,
+    X: Any,
+    *,
+    background: Any = None,
+    random_state: int | None = 0,
+    n_samples: int | None = None,
+) -> Explanation:
+    """Say what each feature contributes to the margins of each row.
+
+    Contributions are Shapley values: those of boosted trees exact by TreeSHAP [1]_, with the
+    training rows in the nodes as what is not known; those of a linear machine exact by their
+    formula; those of networks and kernel machines by interventional Kernel SHAP [2]_ from the
+    `shap` package (extra `explain`), which is exact up to 11 features and sampled beyond.
+
+    Parameters
+    ----------
+    model : GBT, MLP, SVM, LinearSVM, or a pipeline that ends in one
+        Fitted. In a pipeline, the features are those that its last step sees, and `data` shows
+        them as they were before scaling.
+    X : table of shape (n_rows, n_features)
+        The rows to explain, as `model.predict` takes them.
+    background : table, optional
+        Rows whose mean the contributions are measured from; by default up to 100 rows of `X`.
+        Trees have their own, and do not take one.
+    random_state : int, optional, default=0
+        Seed of the choice of background rows, and of Kernel SHAP beyond 11 features.
+    n_samples : int, optional
+        Coalitions of features that Kernel SHAP tries for each row; by default all up to 11
+        features, and 2,048 and twice the number of features beyond.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    ValueError
+        When rows do not fit the model, or trees are given a background.
+    TypeError
+        For a model of another kind.
+    ImportError
+        When `shap` is needed and not installed.
+
+    References
+    ----------
+    .. [1] Lundberg et al. (2020), From local explanations to global understanding with explainable
+       AI for trees, Nature Machine Intelligence 2.
+    .. [2] Lundberg and Lee (2017), A unified approach to interpreting model predictions, NeurIPS.
+
+    Examples
+    --------
+    >>> from moodcore import GBT, songs
+    >>> X, y = songs.synthesize(500, random_state=0)
+    >>> model = songs.pipeline(GBT(5, random_state=0)).fit(X, y)
+    >>> found = explain(model, X.head(3))
+    >>> found.values.shape, found.outputs
+    ((3, 7, 4), ('sad', 'happy', 'energetic', 'calm'))
+    >>> bool(np.allclose(found.base + found.values.sum(axis=1), found.margins))
+    True
+    """
+    classifier, steps = final_classifier(model)
+    rows = X if steps is None else steps.transform(X)
+    if background is None:
+        known = rows
+    else:
+        known = background if steps is None else steps.transform(background)
+    rng = np.random.default_rng(random_state)
+    chosen = _choose(known, rng)
+    found: Contributions = contributions_of(
+        classifier,
+        rows,
+        chosen,
+        own_background=background is None,
+        seed=random_state,
+        n_samples=n_samples,
+    )
+    names = class_names(model)
+    return Explanation(
+        values=found.values,
+        base=found.base,
+        margins=found.margins,
+        data=_given(model, classifier, steps, X, rows),
+        outputs=tuple(names[-1:] if found.values.shape[2] == 1 else names),
+        predicted=tuple(_predicted(classifier, rows, names)),
+        method=found.method,
+    )
+
+
+def _choose(rows: Any, rng: np.random.Generator) -> Any:
+    """Draw the background, in the order of the table."""
+    n_rows = len(rows)
+    if n_rows <= _N_BACKGROUND:
+        return rows
+    chosen = np.sort(rng.choice(n_rows, _N_BACKGROUND, replace=False))
+    return rows.iloc[chosen] if hasattr(rows, "iloc") else np.asarray(rows)[chosen]
+
+
+def _predicted(classifier: Any, rows: Any, names: list[str]) -> list[str]:
+    codes = np.searchsorted(classifier.classes_, classifier.predict(rows))
+    return [names[code] for code in codes]
+
+
+def _given(model: Any, classifier: Any, steps: Any, X: Any, rows: Any) -> pd.DataFrame:
+    """Return the features that the classifier sees, as they were given where they were."""
+    import pandas as pd
+
+    frame = X if isinstance(X, pd.DataFrame) else None
+    if steps is None:
+        names = getattr(classifier, "feature_names_in_", None)
+    else:
+        names = steps.get_feature_names_out()
+    if names is None:
+        names = [f"x{at}" for at in range(classifier.n_features_in_)]
+    if frame is not None and set(names) <= set(frame.columns):
+        return frame[list(names)]
+    index = None if frame is None else frame.index
+    if hasattr(rows, "iloc"):
+        return pd.DataFrame(rows).set_axis(list(names), axis=1)
+    return pd.DataFrame(np.asarray(rows), columns=list(names), index=index)
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float) and not np.isfinite(value):
+        return None if np.isnan(value) else str(value)
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)

@@ -1,0 +1,207 @@
+"""How contributions are found for each family of models."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodcore.platform import MissingPackageError
+
+# Up to here all coalitions of features are tried: 2 ** 11 of them.
+_EXACT_FEATURES = 11
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Contributions of features to margins; see `moodcore.Explanation`."""
+
+    values: NDArray[np.float64]
+    base: NDArray[np.float64]
+    margins: NDArray[np.float64]
+    method: str
+
+
+def final_classifier(model: Any) -> tuple[Any, Any]:
+    """Return the classifier at the end of a model, and the fitted steps before it, or None.
+
+    Raises
+    ------
+    TypeError
+        For models that are none of ours.
+    """
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils.validation import check_is_fitted
+
+    from moodcore.preprocessing import BalancedClassifier
+
+    check_is_fitted(model)
+    steps = None
+    classifier = model
+    if isinstance(model, Pipeline):
+        classifier = model[-1]
+        steps = model[:-1] if len(model.steps) > 1 else None
+    if isinstance(classifier, BalancedClassifier):
+        classifier = classifier.estimator_
+    kinds = _kinds()
+    if not isinstance(classifier, tuple(kinds)):
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise TypeError(f"model must be or end in one of {names}; got {type(classifier).__name__}")
+    return classifier, steps
+
+
+def takes_background(model: Any) -> bool:
+    """Return whether contributions are measured from rows that the caller can give."""
+    from moodcore import GBT
+
+    return not isinstance(final_classifier(model)[0], GBT)
+
+
+def contributions_of(
+    classifier: Any,
+    rows: Any,
+    background: Any,
+    *,
+    own_background: bool,
+    seed: int | None,
+    n_samples: int | None,
+) -> Contributions:
+    """Find the contributions to each row.
+
+    Parameters
+    ----------
+    classifier : GBT, MLP, SVM or LinearSVM
+        Fitted.
+    rows, background : table
+        As the classifier takes them.
+    own_background : bool
+        Whether the background was drawn from the rows.
+    seed : int or None
+        Of Kernel SHAP, where it draws.
+    n_samples : int or None
+        Coalitions that it tries.
+    """
+    from moodcore import GBT, LinearSVM
+
+    where = "the rows themselves" if own_background else "the background"
+    measured = f"measured from the mean over {len(background)} of {where}"
+    if isinstance(classifier, GBT):
+        if not own_background:
+            raise ValueError("trees know their training rows: GBT takes no background")
+        return _of_trees(classifier, rows)
+    if isinstance(classifier, LinearSVM):
+        return _of_lines(classifier, rows, background, measured)
+    return _by_kernel(classifier, rows, background, measured, (seed, n_samples))
+
+
+def _of_trees(model: Any, rows: Any) -> Contributions:
+    found = model.predict_contributions(rows)
+    # (rows, outputs, features and base)
+    found = found[:, None] if found.ndim == 2 else found
+    margins = _columns(model.decision_function(rows))
+    base = found[0, :, -1] if len(found) else np.zeros(margins.shape[1])
+    return Contributions(
+        values=np.ascontiguousarray(found[:, :, :-1].transpose(0, 2, 1)),
+        base=base,
+        margins=margins,
+        method="exact Shapley values of the trees (TreeSHAP), measured from the mean margin of "
+        "the training rows",
+    )
+
+
+def _of_lines(model: Any, rows: Any, background: Any, measured: str) -> Contributions:
+    """With independent features, weight times distance from the mean (Lundberg and Lee 2017)."""
+    given = model._features(rows).astype(np.float64)
+    mean = model._features(background).astype(np.float64).mean(axis=0)
+    values = (given - mean)[:, :, None] * model.coef_.T
+    base = model.coef_ @ mean + model.intercept_
+    margins = _columns(model.decision_function(rows))
+    return Contributions(values, base, margins, f"exact Shapley values of the lines, {measured}")
+
+
+def _by_kernel(
+    model: Any, rows: Any, background: Any, measured: str, how: tuple[int | None, int | None]
+) -> Contributions:
+    given = np.ascontiguousarray(model._features(rows), dtype=np.float64)
+    known = np.ascontiguousarray(model._features(background), dtype=np.float64)
+    margin = _margin(model)
+    n_features = given.shape[1]
+    seed, n_samples = how
+    exact = n_samples is None and n_features <= _EXACT_FEATURES
+    with _shap() as shap, _drawing(seed):
+        explainer = shap.KernelExplainer(margin, known)
+        found = explainer.shap_values(
+            given,
+            nsamples=2**n_features if exact else n_samples or "auto",
+            l1_reg=False,
+            silent=True,
+        )
+    values = np.asarray(found, dtype=np.float64).reshape(*given.shape, -1)
+    base = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64))
+    kind = "exact" if exact else "sampled"
+    return Contributions(
+        values,
+        base,
+        margin(given),
+        f"{kind} Shapley values (interventional Kernel SHAP), {measured}",
+    )
+
+
+def _margin(model: Any) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the function from rows to margins, a column an output."""
+    # Kernel SHAP asks with bare arrays, of which a model that knows names would complain.
+    nameless = copy.copy(model)
+    vars(nameless).pop("feature_names_in_", None)
+    decide = next(decide for kind, decide in _kinds().items() if isinstance(model, kind))
+    return lambda rows: _columns(decide(nameless, rows))
+
+
+def _kinds() -> dict[type, Callable[[Any, Any], NDArray[np.float64]]]:
+    from moodcore import GBT, MLP, SVM, LinearSVM
+
+    def decide(model: Any, rows: Any) -> NDArray[np.float64]:
+        return np.asarray(model.decision_function(rows))
+
+    return {MLP: _scores_of_network, GBT: decide, SVM: decide, LinearSVM: decide}
+
+
+def _scores_of_network(model: Any, rows: Any) -> NDArray[np.float64]:
+    """Give the scores before the softmax; of two classes their difference, the log odds."""
+    scores: NDArray[np.float64] = model._scores(rows, "logit")
+    return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+
+def _columns(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    return margins[:, None] if margins.ndim == 1 else margins
+
+
+@contextmanager
+def _shap() -> Iterator[Any]:
+    """Import the library; its own warnings about libraries below it tell users nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import shap
+        except ImportError as error:
+            raise MissingPackageError(
+                "explaining networks and kernel machines needs the package shap: "
+                "pip install 'moodcore[explain]'"
+            ) from error
+        yield shap
+
+
+@contextmanager
+def _drawing(seed: int | None) -> Iterator[None]:
+    """Let a library that draws from NumPy's global generator draw from a seed of ours."""
+    before = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)

@@ -1,0 +1,137 @@
+"""Atomic writes, and the error for a missing file."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from difflib import get_close_matches
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Replace the file at `path` by `data`, all at once.
+
+    The bytes go to a temporary file in the same folder, to the disk, and only then under
+    their name, so that neither a crash nor a second writer leaves a mixture.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; its folder must exist.
+    data : bytes
+        The whole content.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing, not writable or full; the old file is then untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = Path(folder) / "metrics.json"
+    ...     write_bytes(target, b"{}")
+    ...     target.read_bytes()
+    b'{}'
+    """
+    path = Path(path)
+    handle, temporary = temporary_beside(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            publish(file, temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def temporary_beside(path: Path) -> tuple[int, Path]:
+    """Make a temporary file in the folder of a file, and return its descriptor and its name.
+
+    Parameters
+    ----------
+    path : Path
+        The file that it is to become.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing or not writable; it names the file that was asked for.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; a file is needed")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        # The temporary name would tell users nothing.
+        raise type(error)(f"{path}: cannot be written: {error.strerror}") from None
+    return handle, Path(name)
+
+
+def publish(file: IO[bytes], temporary: Path, path: Path) -> None:
+    """Bring a temporary file, still open, to the disk and give it its name.
+
+    Parameters
+    ----------
+    file : file
+        The open file.
+    temporary, path : Path
+        The name that `temporary_beside` gave it, and its own, in the same folder.
+    """
+    file.flush()
+    os.fsync(file.fileno())
+    # mkstemp makes files that only their owner can read; results are for everyone.
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
+    temporary.replace(path)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Replace the file at `path` by `text` in UTF-8, all at once (see `write_bytes`)."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
+    """Replace the file at `path` by a table without its index, all at once.
+
+    Parquet where the name ends in `.parquet` or `.pq`, CSV elsewhere (see `write_bytes`).
+    """
+    if is_parquet(path):
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False, compression="zstd")
+        write_bytes(path, buffer.getvalue())
+    else:
+        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def is_parquet(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is that of a Parquet file."""
+    return Path(path).suffix.lower() in (".parquet", ".pq")
+
+
+def no_such_file(path: Path, what: str = "file") -> FileNotFoundError:
+    """Return the error for a missing file, with the nearest name in its folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "songs.csv").write_text("")
+    ...     print(str(no_such_file(Path(folder) / "song.csv")).partition(": ")[2])
+    no such file; there is 'songs.csv'
+    """
+    if not path.parent.is_dir():
+        return FileNotFoundError(f"{path}: no such {what}; there is no folder {path.parent}")
+    siblings = [one.name for one in path.parent.iterdir() if not one.name.startswith(".")]
+    near = get_close_matches(path.name, siblings, n=1)
+    hint = f"; there is {near[0]!r}" if near else ""
+    return FileNotFoundError(f"{path}: no such {what}{hint}")

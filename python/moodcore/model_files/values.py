@@ -1,0 +1,97 @@
+"""Values of fitted models as JSON holds them, and back, with all checks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+Described = dict[str, Any]
+
+
+def write_labels(values: NDArray[Any]) -> Described:
+    """Describe class labels or names: text and numbers keep their type."""
+    if values.dtype.kind not in "OUSTbiuf":
+        raise TypeError(f"class labels of type {values.dtype} cannot be saved")
+    listed = values.tolist()
+    if not all(isinstance(value, str | int | float | bool) for value in listed):
+        raise TypeError("class labels must be text or numbers to be saved")
+    dtype = "object" if values.dtype.kind in "OT" else values.dtype.str
+    return {"dtype": dtype, "values": listed}
+
+
+# A file claims the width of its labels; a forged one must not claim the memory with it.
+_MOST_LABEL_BYTES = 1 << 24
+
+
+def read_labels(described: Mapping[str, Any]) -> NDArray[Any]:
+    """Return the labels that `write_labels` described."""
+    values, dtype = described["values"], np.dtype(described["dtype"])
+    if dtype.kind not in "OUbiuf" or not isinstance(values, list):
+        raise ValueError(f"labels must be a list of text or numbers, got {dtype} and {values!r}")
+    if dtype.itemsize * len(values) > _MOST_LABEL_BYTES:
+        raise ValueError(f"labels of type {dtype} are wider than any text needs to be")
+    if not all(isinstance(value, str | int | float | bool) for value in values):
+        raise ValueError(f"labels must be text or numbers, got {values!r}")
+    labels = np.array(values, dtype=dtype)
+    if labels.tolist() != values or len(set(values)) != len(values):
+        raise ValueError(f"labels must differ and fit {dtype}, got {values!r}")
+    return labels
+
+
+def read_classes(described: Mapping[str, Any], *, least: int = 1) -> NDArray[Any]:
+    """Read the class labels of a classifier, of which it has ``least`` or more."""
+    classes = read_labels(described)
+    if len(classes) < least:
+        raise ValueError(f"there must be at least {least} classes, got {classes.tolist()}")
+    if not np.array_equal(classes, np.unique(classes)):
+        raise ValueError(f"classes must be in ascending order, got {classes.tolist()}")
+    return classes
+
+
+def write_features(model: Any) -> Described:
+    """Describe the number and the names of the features of a fitted part."""
+    names = getattr(model, "feature_names_in_", None)
+    return {
+        "n_features": int(model.n_features_in_),
+        "feature_names": None if names is None else list(names),
+    }
+
+
+def read_features(model: Any, described: Mapping[str, Any]) -> Any:
+    """Set the number and the names of the features that `write_features` described."""
+    model.n_features_in_ = int(described["n_features"])
+    names = described["feature_names"]
+    if names is not None:
+        if len(names) != model.n_features_in_ or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{model.n_features_in_} features need as many names, got {names!r}")
+        model.feature_names_in_ = np.array(names, dtype=object)
+    return model
+
+
+def write_class_weight(class_weight: Any) -> Any:
+    """Describe a dict as pairs: the keys of a JSON object would turn to text."""
+    if not isinstance(class_weight, Mapping):
+        return class_weight
+    keys = write_labels(np.array(list(class_weight)))
+    return {"classes": keys, "weights": [float(weight) for weight in class_weight.values()]}
+
+
+def read_class_weight(described: Any) -> Any:
+    """Return the class weights that `write_class_weight` described."""
+    if described is None or isinstance(described, str):
+        return described
+    keys = read_labels(described["classes"]).tolist()
+    return dict(zip(keys, map(float, described["weights"]), strict=True))
+
+
+def take_array(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
+    """Take an array out of the file; its shape, type and values are what the header says."""
+    array = arrays[name]
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {shape}, "
+                         f"got {array.dtype} of shape {array.shape}")  # fmt: skip
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds values that are not finite")
+    return array

@@ -1,0 +1,1 @@
+"""The one run machinery: settings, folders, storage, executors, seeds and progress."""

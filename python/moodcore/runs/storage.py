@@ -1,0 +1,199 @@
+"""Where a study lies: in a file of the run folder, or in a database that many processes share."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moodcore.errors import ConfigError, unknown_name
+
+if TYPE_CHECKING:
+    import optuna
+    from sqlalchemy.engine import URL
+
+DEFAULT_NAME = "moodcore"
+FORM = "postgresql://USER@HOST:5432/DATABASE"
+# How often a process says that it lives, and how long it is believed to, in seconds. Where one is
+# wrongly taken for dead its candidates are trained twice, with the same result.
+HEARTBEAT = 2
+GRACE = 10
+# How long a database may take to answer, in seconds.
+_TIMEOUT = 5
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+_DATABASES = ("postgresql", "mysql", "mariadb", "sqlite")
+# Processes that make the tables at the same moment get in each other's way.
+_ATTEMPTS = 6
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The place of a study.
+
+    Attributes
+    ----------
+    url : str
+        As SQLAlchemy knows it.
+    name : str
+        Of the study, of which a database may hold many.
+    shared : bool
+        Whether other processes may work on the study at the same time.
+    """
+
+    url: str
+    name: str
+    shared: bool
+
+    @classmethod
+    def of_file(cls, path: Path) -> Storage:
+        """Return the place of a study that one run has for itself."""
+        return cls(f"sqlite:///{path.resolve().as_posix()}", "search", shared=False)
+
+    @classmethod
+    def of_url(cls, url: str, name: str = DEFAULT_NAME) -> Storage:
+        """Return the place of a study that many processes share.
+
+        Parameters
+        ----------
+        url : str
+            Database, such as `postgresql://user@host:5432/database`.
+        name : str, default="moodcore"
+            Of the study.
+
+        Raises
+        ------
+        ConfigError
+            If it is no such address, or the database's driver is not installed.
+
+        Examples
+        --------
+        >>> place = Storage.of_url("sqlite:////tmp/studies.db")
+        >>> place.name, place.shared
+        ('moodcore', True)
+        """
+        parsed = _parse(url)
+        if not name.strip():
+            raise ConfigError("study-name must not be empty; leave it out for 'moodcore'")
+        return cls(parsed.render_as_string(hide_password=False), name, shared=True)
+
+    @property
+    def shown(self) -> str:
+        """The address without its password."""
+        from sqlalchemy.engine import URL
+
+        url = _parse(self.url)
+        bare = URL.create(
+            url.get_backend_name(), url.username, None, url.host, url.port, url.database, url.query
+        )
+        return bare.difference_update_query(["password"]).render_as_string()
+
+    def connect(self) -> optuna.storages.RDBStorage:
+        """Open the storage, and make its tables where there are none.
+
+        Raises
+        ------
+        ConnectionError
+            If the database does not answer within seconds, or does not let us in; says what to
+            start.
+        """
+        import optuna
+        from sqlalchemy.exc import SQLAlchemyError
+
+        beats = {"heartbeat_interval": HEARTBEAT, "grace_period": GRACE} if self.shared else {}
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                    return optuna.storages.RDBStorage(
+                        self.url, engine_kwargs=self._engine_arguments(), **beats
+                    )
+            except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+                if attempt == _ATTEMPTS or _is_unreachable(error):
+                    raise self._explained(error) from None
+                time.sleep(0.1 * attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn the errors of a database that went away into one that says what to do.
+
+        Raises
+        ------
+        ConnectionError
+            In their place.
+        """
+        import optuna
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise self._explained(error) from None
+
+    def _engine_arguments(self) -> dict[str, Any]:
+        if _parse(self.url).get_backend_name() == "sqlite":
+            return {}
+        # A server that was restarted is met with a new connection.
+        return {"connect_args": {"connect_timeout": _TIMEOUT}, "pool_pre_ping": True}
+
+    def _explained(self, error: Exception) -> ConnectionError:
+        url = _parse(self.url)
+        said = _first_line(error)
+        if not _is_unreachable(error) or url.get_backend_name() == "sqlite":
+            return ConnectionError(f"the database {self.shown} refuses: {said}")
+        if "FATAL" in said:
+            return ConnectionError(
+                f"the database {self.shown} does not let us in: {said}; check user, password "
+                "(the variable PGPASSWORD or ~/.pgpass) and database (createdb makes one)"
+            )
+        return ConnectionError(
+            f"no database answers at {self.shown}: {said}; start its server there "
+            f"(PostgreSQL of Debian: systemctl start postgresql), or correct the address ({FORM})"
+        )
+
+
+def _parse(url: str) -> URL:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        parsed = make_url(url)
+        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+        dialect = parsed.get_dialect()
+    except NoSuchModuleError:
+        raise unknown_name("storage: database", parsed.get_backend_name(), _DATABASES) from None
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"storage {url!r} is not the address of a database: {FORM}") from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigError(f"storage {url!r} lies in memory and cannot be shared: {FORM}")
+    try:
+        dialect.import_dbapi()
+    except ImportError as error:
+        extra = "postgres" if parsed.get_backend_name() == "postgresql" else None
+        package = f"'moodcore[{extra}]'" if extra else error.name
+        raise ConfigError(
+            f"storage: {parsed.drivername} needs the package {error.name}: pip install {package}"
+        ) from None
+    return parsed
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    causes = (error, error.__cause__, error.__context__)
+    return any(isinstance(one, OperationalError | InterfaceError) for one in causes)
+
+
+def _first_line(error: BaseException) -> str:
+    from sqlalchemy.exc import DBAPIError
+
+    for one in (error, error.__cause__, error.__context__):
+        if isinstance(one, DBAPIError) and one.orig is not None:
+            error = one.orig
+            break
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

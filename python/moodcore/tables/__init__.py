@@ -1,0 +1,1 @@
+"""Tables of any kind: reading, roles of columns, and automatic preparation."""

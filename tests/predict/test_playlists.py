@@ -1,0 +1,102 @@
+"""Playlists: the surest songs, each once, neighbours alike."""
+
+from itertools import pairwise, permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moodcore import LinearSVM, songs
+from moodcore.predict import CatalogueError, make_playlists, playlists, write_playlists
+
+
+@pytest.fixture(scope="module")
+def source(table, tmp_path_factory):
+    """Songs of which some come twice, and some without a name."""
+    path = tmp_path_factory.mktemp("songs") / "songs.csv"
+    twice = pd.concat([table, table.head(200)])
+    twice.loc[twice.index == 300, "uri"] = None
+    twice.to_csv(path, index=False)
+    return path
+
+
+def test_the_surest_songs_of_each_mood(source, table, model):
+    found = make_playlists(model, source, per_mood=20, min_probability=0.4)
+    probabilities = model.predict_proba(table)
+    names = list(songs.LABEL_NAMES)
+    assert [one.mood for one in found] == names
+    every = [uri for one in found for uri in one.songs["uri"]]
+    assert len(set(every)) == len(every)
+    for code, one in enumerate(found):
+        own = probabilities[:, code]
+        wanted = (probabilities.argmax(axis=1) == code) & (own >= 0.4) & (table.index != 300)
+        expected = np.sort(own[wanted])[::-1][:20]
+        assert np.sort(one.songs["probability"])[::-1].tolist() == expected.tolist()
+        by_uri = table.set_index("uri").loc[one.songs["uri"]]
+        for name in ("tempo", "energy"):
+            assert one.songs[name].tolist() == by_uri[name].tolist()
+
+
+def test_batches_do_not_matter(source, model, monkeypatch):
+    from moodcore.predict import reading
+
+    whole = make_playlists(model, source, per_mood=15)
+    monkeypatch.setattr(reading, "_BLOCK", 8_000)
+    parted = make_playlists(model, source, per_mood=15)
+    for one, other in zip(whole, parted, strict=True):
+        pd.testing.assert_frame_equal(one.songs, other.songs)
+
+
+def length(places):
+    return sum(np.linalg.norm(a - b) for a, b in pairwise(places))
+
+
+def test_neighbours_are_alike():
+    rng = np.random.default_rng(0)
+    for n in (3, 6, 8, 50):
+        drawn = pd.DataFrame({"tempo": rng.uniform(60, 200, n), "energy": rng.uniform(size=n)})
+        found = playlists._in_order(drawn)
+        places = found / [20.0, 0.2]
+        assert found["energy"].iloc[0] == drawn["energy"].min()
+        assert sorted(map(tuple, found.to_numpy())) == sorted(map(tuple, drawn.to_numpy()))
+        way = length(places.to_numpy())
+        if n <= 8:
+            first, *rest = places.to_numpy()
+            shortest = min(length([first, *order]) for order in permutations(rest))
+            assert way < 1.25 * shortest
+        else:
+            assert way < 0.3 * length((drawn / [20.0, 0.2]).to_numpy())
+
+
+def test_files_for_players_and_for_tables(source, model, tmp_path):
+    found = make_playlists(model, source, per_mood=3)
+    write_playlists(found, tmp_path / "lists")
+    for one in found:
+        lines = (tmp_path / "lists" / f"{one.mood}.m3u").read_text().splitlines()
+        assert lines[:2] == ["#EXTM3U", f"#PLAYLIST:{one.mood}"]
+        assert lines[3::2] == one.songs["uri"].tolist()
+        again = pd.read_csv(tmp_path / "lists" / f"{one.mood}.csv")
+        pd.testing.assert_frame_equal(again, one.songs)
+
+
+def test_a_mood_without_sure_songs_has_an_empty_list(source, model, tmp_path):
+    found = make_playlists(model, source, min_probability=1.0)
+    assert [len(one.songs) for one in found] == [0, 0, 0, 0]
+    write_playlists(found, tmp_path)
+    assert (tmp_path / "sad.csv").read_text() == "uri,probability,tempo,energy\n"
+
+
+def test_what_is_needed_is_said(source, table, model, tmp_path):
+    table.drop(columns=["uri"]).to_csv(tmp_path / "nameless.csv", index=False)
+    with pytest.raises(CatalogueError, match="missing column: 'uri'"):
+        make_playlists(model, tmp_path / "nameless.csv")
+    with pytest.raises(ValueError, match="per_mood must be at least 1, got 0"):
+        make_playlists(model, source, per_mood=0)
+    with pytest.raises(ValueError, match=r"min_probability must be in \[0, 1\], got 80"):
+        make_playlists(model, source, min_probability=80)
+    X, y = songs.synthesize(300, random_state=0)
+    lines = songs.pipeline(LinearSVM(random_state=0)).fit(X, y)
+    with pytest.raises(CatalogueError, match=r"nameless.csv: is a file; playlists need a folder"):
+        write_playlists([], tmp_path / "nameless.csv")
+    with pytest.raises(ValueError, match="gives no probabilities"):
+        make_playlists(lines, source)
