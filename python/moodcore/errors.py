@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_SHOWN_COLUMNS = 20
 
 
 class ConfigError(ValueError):
     """A setting that cannot be used: what, where, the value and what is allowed."""
+
+
+class TableError(ConfigError):
+    """A file or object that holds no table that can be used."""
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> ConfigError:
@@ -16,3 +22,18 @@ def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> ConfigError:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(names)}"
     return ConfigError(f"{kind} {name!r} does not exist; {hint}")
+
+
+def missing_columns(missing: Sequence[str], present: Sequence[str]) -> str:
+    """Return in words which columns are missing, what they may be called, and what there is."""
+    named = []
+    folded = {name.casefold(): name for name in present}
+    for name in missing:
+        near = difflib.get_close_matches(name.casefold(), folded, n=1)
+        named.append(f"{name!r}" + (f" (there is {folded[near[0]]!r})" if near else ""))
+    there = ", ".join(map(repr, present[:_SHOWN_COLUMNS])) or "none"
+    if len(present) > _SHOWN_COLUMNS:
+        there += f" and {len(present) - _SHOWN_COLUMNS} more"
+    noun = "column" if len(missing) == 1 else "columns"
+    text = f"missing {noun}: {', '.join(named)}; the table has: {there}"
+    return text

@@ -8,13 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from moodcore import songs
-from moodcore.songs import SongTableError, read
+from moodcore.errors import TableError
+from moodcore.songs import read
 
 
-@pytest.mark.parametrize("source", [None, 3, [[1, 2]], np.zeros((3, 11))])
+@pytest.mark.parametrize("source", [None, 3])
 def test_wrong_source(source):
-    with pytest.raises(TypeError, match="a path, a pandas DataFrame or a pyarrow Table, got"):
+    with pytest.raises(TypeError, match=r"a table must be a path, a DataFrame, .*, got"):
+        read(source)
+
+
+@pytest.mark.parametrize("source", [[[1, 2]], np.zeros((3, 11))])
+def test_arrays_have_no_names(source):
+    with pytest.raises(TableError, match="missing columns: 'duration"):
         read(source)
 
 
@@ -30,14 +36,14 @@ def test_folder(tmp_path):
 
 
 def test_unknown_suffix(tmp_path):
-    with pytest.raises(SongTableError, match=r"unknown kind of file '\.xlsx'; allowed are \.csv, "):
+    with pytest.raises(TableError, match=r"unknown kind of file '\.xlsx'; allowed are \.csv, "):
         read(tmp_path / "songs.xlsx")
 
 
 @pytest.mark.parametrize("name", ["songs.csv", "songs.parquet"])
 def test_empty_file(tmp_path, name):
     (tmp_path / name).touch()
-    with pytest.raises(SongTableError, match=f"{name}: the file is empty"):
+    with pytest.raises(TableError, match=f"{name}: the file is empty"):
         read(tmp_path / name)
 
 
@@ -45,7 +51,7 @@ def test_empty_file(tmp_path, name):
 def test_blank_csv(tmp_path, text):
     path = tmp_path / "songs.csv"
     path.write_text(text)
-    with pytest.raises(SongTableError):
+    with pytest.raises(TableError):
         read(path)
 
 
@@ -59,7 +65,7 @@ def test_truncated_parquet(table, tmp_path, share, write):
     path = write(table, tmp_path / "songs.parquet")
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(SongTableError, match=r"songs\.parquet: not a Parquet file, or damaged: "):
+    with pytest.raises(TableError, match=r"songs\.parquet: not a Parquet file, or damaged: "):
         read(path)
 
 
@@ -69,7 +75,7 @@ def test_damaged_page_in_parquet(table, tmp_path):
     data = bytearray(path.read_bytes())
     data[4:400] = bytes(396)
     path.write_bytes(data)
-    with pytest.raises(SongTableError, match="not a Parquet file, or damaged: "):
+    with pytest.raises(TableError, match="not a Parquet file, or damaged: "):
         read(path)
 
 
@@ -85,7 +91,7 @@ def test_damaged_gzip(table, tmp_path, share):
     path = tmp_path / "songs.csv.gz"
     data = gzip.compress(table.to_csv(index=False).encode())
     path.write_bytes(data[: int(len(data) * share)] or b"labels,tempo\n1,2\n")
-    with pytest.raises(SongTableError, match="damaged gzip file: "):
+    with pytest.raises(TableError, match="damaged gzip file: "):
         read(path)
 
 
@@ -94,36 +100,33 @@ def test_rows_longer_than_the_header(table, tmp_path):
     head, *rows = table.to_csv(index=False).splitlines()
     for spoilt_rows in ([row + ",1,2" for row in rows], [*rows[:5], rows[5] + ",1,2", *rows[6:]]):
         path.write_text("\n".join([head, *spoilt_rows]))
-        with pytest.raises(SongTableError, match="not a CSV table: "):
+        with pytest.raises(TableError, match=r"line \d has 17 fields, the header has 15"):
             read(path)
 
 
-def test_rows_shorter_than_the_header(table, tmp_path, write, refusal):
+def test_rows_shorter_than_the_header(table, tmp_path, write):
     path = write(table, tmp_path / "songs.csv")
     path.write_text(path.read_text() + "40,40,200000\n")
-    kinds = [line.split(", first row")[0] for line in refusal(path)]
-    assert kinds == [f"column {name!r}: 1 row missing" for name in songs.FEATURES] + [
-        "column 'labels': 1 row unlabelled"
-    ]
+    with pytest.raises(TableError, match=r"line 42 has 3 fields, the header has 15"):
+        read(path)
 
 
-def test_other_separator(table, tmp_path, refusal):
+def test_other_separators(table, tmp_path):
     path = tmp_path / "songs.csv"
-    table.to_csv(path, index=False, sep=";")
-    (line,) = refusal(path)
-    assert line.endswith("(the fields of a CSV file must be separated by commas)")
+    for separator in ";\t|":
+        table.to_csv(path, index=False, sep=separator)
+        pd.testing.assert_frame_equal(read(path).X, read(table).X)
 
 
 def test_other_encoding(table, tmp_path):
     path = tmp_path / "songs.csv"
     path.write_bytes(table.assign(uri="\xe9").to_csv(index=False).encode("latin-1"))
-    with pytest.raises(SongTableError, match="not text in UTF-8"):
-        read(path)
+    assert read(path).uri.tolist() == ["\xe9"] * 40
 
 
 def test_a_column_that_comes_twice(table, tmp_path, write):
     twice = pd.concat([table, table["energy"]], axis=1)
     path = write(twice, tmp_path / "songs.csv")
     for source in (twice, path):
-        with pytest.raises(SongTableError, match="'energy' is the name of more than one column"):
+        with pytest.raises(TableError, match="'energy' is the name of more than one column"):
             read(source)

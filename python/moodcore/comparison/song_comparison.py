@@ -156,9 +156,9 @@ class SongComparison:
 
     @staticmethod
     def _with_uri(table: pd.DataFrame, songs: Songs) -> pd.DataFrame:
-        if songs.uri is None:
+        if songs.ids is None:
             return table
-        found = songs.uri.reindex(table["row"]).to_numpy()
+        found = songs.ids.reindex(table["row"]).to_numpy()
         table = table.copy()
         table.insert(1, "uri", found)
         return table

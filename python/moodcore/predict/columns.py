@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.songs.checks import faults
-from moodcore.songs.schema import RANGES, Range
+from moodcore.songs.schema import RANGES
+from moodcore.tables.columns import Range
 
 if TYPE_CHECKING:
     import pandas as pd

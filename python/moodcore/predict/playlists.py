@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.errors import missing_columns
 from moodcore.files import write_table, write_text
 from moodcore.predict.columns import to_numbers
 from moodcore.predict.files import CatalogueError, Source, find_sources
 from moodcore.predict.reading import open_source
 from moodcore.predict.scoring import Scorer
-from moodcore.songs.problems import missing_columns
 from moodcore.songs.schema import URI
 
 if TYPE_CHECKING:

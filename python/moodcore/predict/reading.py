@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.errors import TableError
 from moodcore.predict.files import CatalogueError, Source
 from moodcore.predict.standard_input import Background, Waiting
-from moodcore.songs.problems import SongTableError
-from moodcore.songs.tables import refuse_twice
+from moodcore.tables.files import refuse_repeated_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,8 +88,8 @@ def open_source(source: Source) -> Reader:
     with telling(source):
         found: Reader = kinds[source.kind](source)
     try:
-        refuse_twice(found.columns, source.name)
-    except SongTableError as error:
+        refuse_repeated_names(found.columns, source.name)
+    except TableError as error:
         found.close()
         raise CatalogueError(str(error)) from error
     return found

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from moodcore.errors import missing_columns
 from moodcore.predict.columns import Rejection
 from moodcore.predict.files import CatalogueError, Source
 from moodcore.predict.reading import Batch, Reader, open_source
@@ -19,7 +20,6 @@ from moodcore.predict.rejected import RejectedRows
 from moodcore.predict.scoring import OnError, Scored, Scorer
 from moodcore.predict.suspicion import Suspicion, suspicions
 from moodcore.predict.writing import Output
-from moodcore.songs.problems import missing_columns
 from moodcore.songs.schema import URI
 
 if TYPE_CHECKING:

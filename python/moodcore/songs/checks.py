@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.songs.problems import Problem
-from moodcore.songs.schema import LABEL, RANGES, Range
+from moodcore.songs.schema import LABEL, RANGES
+from moodcore.tables.columns import Range
 
 if TYPE_CHECKING:
     import pandas as pd

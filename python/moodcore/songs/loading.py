@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.errors import missing_columns
 from moodcore.songs.checks import Checker, repeats
-from moodcore.songs.problems import RowReport, SongTableError, choice, missing_columns
+from moodcore.songs.problems import RowReport, SongTableError, choice
 from moodcore.songs.schema import (
     DURATION,
     FEATURES,
@@ -22,7 +23,7 @@ from moodcore.songs.schema import (
     SYNTHETIC_URI,
     URI,
 )
-from moodcore.songs.tables import to_frame
+from moodcore.tables.dataset import read_any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +136,8 @@ def read(
     choice("labels", labels, ("required", "optional", "ignore"))
     wanted = _wanted(columns)
     _refuse_ambiguous(label_names)
-    frame, name = to_frame(source)
+    table = read_any(source, on_bad_rows=on_bad_rows)
+    frame, name = table.frame, table.source
     labelled = labels == "required" or (labels == "optional" and LABEL in frame)
     checker = Checker(np.zeros(len(frame), dtype=bool))
     X, y = _check(frame, wanted, label_names if labelled else None, checker)

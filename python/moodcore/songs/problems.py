@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-_SHOWN_COLUMNS = 20
+from moodcore.errors import TableError
+
 _SHOWN_CHARACTERS = 40
 
 
-class SongTableError(ValueError):
+class SongTableError(TableError):
     """A table that is not one of songs, or holds rows that cannot be used.
 
     Attributes
@@ -124,23 +125,6 @@ class RowReport:
 def rows(count: int, kind: str = "") -> str:
     """Return a number of rows in words."""
     return f"{count:,} {kind}row" + ("" if count == 1 else "s")
-
-
-def missing_columns(missing: Sequence[str], present: Sequence[str]) -> str:
-    """Tell which columns are missing, what they may be called, and what there is."""
-    named = []
-    folded = {name.casefold(): name for name in present}
-    for name in missing:
-        near = get_close_matches(name.casefold(), folded, n=1)
-        named.append(f"{name!r}" + (f" (there is {folded[near[0]]!r})" if near else ""))
-    there = ", ".join(map(repr, present[:_SHOWN_COLUMNS])) or "none"
-    if len(present) > _SHOWN_COLUMNS:
-        there += f" and {len(present) - _SHOWN_COLUMNS} more"
-    noun = "column" if len(missing) == 1 else "columns"
-    text = f"missing {noun}: {', '.join(named)}; the table has: {there}"
-    if len(present) == 1 and any(mark in present[0] for mark in ";\t|"):
-        text += " (the fields of a CSV file must be separated by commas)"
-    return text
 
 
 def choice(name: str, value: object, allowed: Sequence[str]) -> None:

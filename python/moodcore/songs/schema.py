@@ -4,7 +4,9 @@ The table is Kaggle's "278k Emotion Labeled Spotify Songs". The meaning of the c
 Spotify's audio features; ``spec_rate`` is speechiness divided by duration.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from moodcore.tables.columns import Range
 
 DURATION: Final = "duration (ms)"
 LABEL: Final = "labels"
@@ -35,25 +37,6 @@ CLASS_COUNTS: Final = (82_058, 106_429, 47_065, 42_386)
 
 # Synthetic songs that are kept in a file say so in their uri, which no real song's begins with.
 SYNTHETIC_URI: Final = "synthetic:song:"
-
-
-class Range(NamedTuple):
-    """The values that a column may hold, both ends included.
-
-    Attributes
-    ----------
-    low, high : float
-        In the unit of the column.
-    unit : str
-        Empty for shares.
-    """
-
-    low: float
-    high: float
-    unit: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.low:,.10g} to {self.high:,.10g}" + (f" {self.unit}" if self.unit else "")
 
 
 _DAY = 86_400_000

@@ -1,0 +1,459 @@
+"""A labeled table to learn from, of any kind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodcore.errors import ConfigError, TableError, unknown_name
+from moodcore.tables.files import MISSING_TEXTS, plain_name, read_table_file
+from moodcore.tables.objects import kind_in_words, to_frame
+from moodcore.tables.roles import (
+    FEATURE_ROLES,
+    ColumnRole,
+    category_text,
+    column_roles,
+    to_numbers,
+    to_texts,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+BadRows = Literal["strict", "drop"]
+Duplicates = Literal["keep", "drop"]
+
+# A target with more distinct numbers than this, or one per few rows, is a quantity and no class.
+_MOST_NUMERIC_CLASSES = 100
+_MOST_CLASSES = 1000
+_LEFT_OUT = {
+    "id": "identifiers (unique values)",
+    "date": "dates",
+    "constant": "constant columns",
+    "empty": "columns without values",
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A labeled table.
+
+    Attributes
+    ----------
+    X : DataFrame of shape (n_rows, n_columns)
+        Columns to learn from; the index is the row number in the source, counted from 0.
+    y : ndarray of shape (n_rows,)
+        Labels: text, integers or truth values; of the four moods their codes 0 to 3.
+    class_names : tuple of str
+        A name for each class in ascending order of the labels.
+    target : str
+        Name of the label column.
+    source : str
+        The path, or the kind of object.
+    preset : str or None
+        "songs", or None for any other table.
+    synthetic : bool
+        Whether the rows were made by `moodcore.songs.synthesize`.
+    notes : tuple of str
+        What was recognized, left out and dropped.
+    ids : Series or None
+        Identifier of each row, where the table has one.
+    test : tuple of (DataFrame, ndarray) or None
+        Columns and labels of a separate file for the test.
+    groups : ndarray of int or None
+        The same number for rows that are copies of each other, which must stay on one side of
+        every split; None where there are none.
+    """
+
+    X: pd.DataFrame
+    y: NDArray[Any]
+    class_names: tuple[str, ...]
+    target: str
+    source: str
+    preset: str | None = None
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+    ids: pd.Series[Any] | None = None
+    test: tuple[pd.DataFrame, NDArray[Any]] | None = None
+    groups: NDArray[np.intp] | None = None
+
+    @property
+    def noun(self) -> str:
+        """What the rows are called in sentences."""
+        return "songs" if self.preset == "songs" else "rows"
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The labels that occur, in ascending order."""
+        return np.unique(self.y)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows of each class, by its name."""
+        counts = np.unique(self.y, return_counts=True)[1].tolist()
+        return dict(zip(self.class_names, counts, strict=True))
+
+    def take(self, rows: NDArray[np.intp], note: str | None = None) -> Dataset:
+        """Return the rows at some positions, with a note that says so."""
+        return replace(
+            self,
+            X=self.X.iloc[rows],
+            y=self.y[rows],
+            notes=self.notes if note is None else (*self.notes, note),
+            ids=None if self.ids is None else self.ids.iloc[rows],
+            groups=None if self.groups is None else self.groups[rows],
+        )
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the columns' names, the values and the labels."""
+        digest = hashlib.sha256(repr([str(name) for name in self.X.columns]).encode())
+        for name in self.X.columns:
+            _digest_column(digest, self.X[name])
+        digest.update(json.dumps([str(label) for label in self.y.tolist()]).encode())
+        return digest.hexdigest()
+
+    def check_features(self, features: str | Sequence[str] | None) -> list[str] | None:
+        """Return the names of the features that are chosen; None for all of them.
+
+        Raises
+        ------
+        ConfigError
+            For a name that is no column to learn from.
+        """
+        if features is None or features == "all":
+            return None
+        if isinstance(features, str):
+            raise ConfigError(
+                f"features must be 'all' or a list of columns for a table that is not songs, "
+                f"got {features!r}"
+            )
+        return _known_names(features, [str(name) for name in self.X.columns], "features")
+
+    def pipeline(
+        self,
+        estimator: Any,
+        *,
+        features: str | Sequence[str] | None = None,
+        balance: bool = False,
+        random_state: Any = None,
+    ) -> Pipeline:
+        """Return an unfitted pipeline of the preparation that the estimator needs, and itself."""
+        from moodcore.tables.table_pipeline import pipeline
+
+        return pipeline(
+            estimator,
+            columns=self.check_features(features),
+            balance=balance,
+            class_names=self.class_names,
+            random_state=random_state,
+        )
+
+    def preparation(
+        self, estimator: Any, *, features: str | Sequence[str] | None = None
+    ) -> Pipeline:
+        """Return the unfitted preparation alone, for training of the estimator on its result."""
+        from sklearn.pipeline import Pipeline
+
+        return Pipeline(self.pipeline(estimator, features=features).steps[:-1])
+
+
+def _digest_column(digest: Any, column: pd.Series[Any]) -> None:
+    if column.dtype.kind in "biufIUFB":
+        digest.update(np.ascontiguousarray(to_numbers(column)[0], dtype="<f8").tobytes())
+        return
+    codes, texts = to_texts(column)
+    digest.update(json.dumps(texts).encode())
+    digest.update(codes.astype("<i8").tobytes())
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table as it was read, before labels and features are told apart.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        All columns; the index counts the rows from 0.
+    source : str
+        The path, or the kind of object.
+    notes : tuple of str
+        What the reader recognized.
+    """
+
+    frame: pd.DataFrame
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+def read_any(data: Any, *, on_bad_rows: BadRows = "strict") -> RawTable:
+    """Read a file or an object in memory as a table."""
+    if isinstance(data, str | os.PathLike):
+        frame, notes = read_table_file(data, drop_ragged_rows=on_bad_rows == "drop")
+        source = os.fspath(Path(data))
+    else:
+        frame, notes, source = to_frame(data), [], kind_in_words(data)
+    return RawTable(frame.reset_index(drop=True), source, tuple(notes))
+
+
+def table_dataset(
+    table: RawTable,
+    target: str | None,
+    *,
+    y: Any = None,
+    test: RawTable | None = None,
+    drop: Sequence[str] = (),
+    id: str | None = None,
+    features: Sequence[str] | None = None,
+    on_bad_rows: BadRows = "strict",
+    duplicates: Duplicates = "keep",
+    class_names: Sequence[str] | None = None,
+) -> Dataset:
+    """Return any table as a `Dataset` (see `moodcore.datasets.load_dataset`)."""
+    frame, source, notes = table.frame, table.source, list(table.notes)
+    if not len(frame):
+        raise TableError(f"{source}: there are no rows")
+    if y is not None:
+        target, labels = _given_labels(y, target, len(frame))
+    else:
+        target = _target_column(target, frame, source)
+        labels = frame[target]
+        frame = frame.drop(columns=target)
+    frame = frame.drop(columns=_known_names(drop, list(frame.columns), "drop"))
+    ids = None
+    if id is not None:
+        (id,) = _known_names([id], list(frame.columns), "id")
+        ids, frame = frame[id], frame.drop(columns=id)
+    codes, class_labels, label_notes = read_labels(labels, target, source, on_bad_rows)
+    notes += label_notes
+    X, column_notes = _features(frame, features, source)
+    notes += column_notes
+    names = _class_names(class_labels, class_names)
+    dataset = Dataset(
+        X=X,
+        y=class_labels[codes],
+        class_names=names,
+        target=target,
+        source=source,
+        notes=tuple(notes),
+        ids=ids,
+    )
+    keep = codes >= 0
+    if not keep.all():
+        dataset = dataset.take(np.flatnonzero(keep))
+    dataset = _without_repeats(dataset, duplicates)
+    return (
+        dataset if test is None else replace(dataset, test=_test_part(dataset, test, on_bad_rows))
+    )
+
+
+def _given_labels(y: Any, target: str | None, n_rows: int) -> tuple[str, pd.Series[Any]]:
+    import pandas as pd
+
+    if target is not None:
+        raise ConfigError("pass y or target, not both")
+    labels = y if isinstance(y, pd.Series) else pd.Series(np.asarray(y))
+    if len(labels) != n_rows:
+        raise ConfigError(f"y must have one label per row ({n_rows:,}), got {len(labels):,}")
+    name = "target" if labels.name is None else str(labels.name)
+    return name, labels.reset_index(drop=True)
+
+
+def _target_column(target: str | None, frame: pd.DataFrame, source: str) -> str:
+    columns = [str(name) for name in frame.columns]
+    if target is None:
+        raise ConfigError(
+            f"{source}: name the column of the labels (--target); "
+            f"the table has: {', '.join(map(repr, columns))}"
+        )
+    if target in columns:
+        return target
+    raise unknown_name(f"{source}: target", target, columns)
+
+
+def _known_names(names: Sequence[str], columns: Sequence[str], what: str) -> list[str]:
+    if isinstance(names, str):
+        raise ConfigError(f"{what} must be a list of columns, got the text {names!r}")
+    for name in names:
+        if name not in columns:
+            raise unknown_name(f"{what}: column", str(name), columns)
+    return list(dict.fromkeys(names))
+
+
+def read_labels(
+    labels: pd.Series[Any], target: str, source: str, on_bad_rows: BadRows, *, least: int = 2
+) -> tuple[NDArray[np.intp], NDArray[Any], list[str]]:
+    """Read a column of labels.
+
+    Returns
+    -------
+    codes : ndarray of int, shape (n_rows,)
+        The position of each row's label among the classes, -1 where it is missing.
+    classes : ndarray of shape (n_classes,)
+        Text, integers or truth values, in ascending order.
+    notes : list of str
+        What was dropped.
+
+    Raises
+    ------
+    ConfigError
+        When labels are missing and rows may not be dropped, when the column holds quantities, or
+        fewer than two classes.
+    """
+    import pandas as pd
+
+    values = labels.astype(object).mask(labels.isna() | labels.isin(MISSING_TEXTS))
+    codes, distinct = pd.factorize(values)
+    if len(distinct) < least:
+        what = f"only the label {distinct[0]!r}" if len(distinct) else "no labels"
+        raise ConfigError(f"{source}: target {target!r} holds {what}; two classes are needed")
+    numeric = all(isinstance(v, int | float | np.number | np.bool_) for v in distinct)
+    is_bool = all(isinstance(v, bool | np.bool_) for v in distinct)
+    if numeric and not is_bool:
+        numbers = np.array([float(v) for v in distinct])
+        whole = bool((numbers == np.rint(numbers)).all())
+        if not whole or len(distinct) > _MOST_NUMERIC_CLASSES:
+            raise ConfigError(
+                f"{source}: target {target!r} has {len(distinct):,} distinct numbers"
+                f"{'' if whole else ', not all whole'}; moodcore trains classifiers: name a column "
+                "of classes, or turn the numbers into a few classes first"
+            )
+        found: NDArray[Any] = numbers.astype(np.int64)
+    elif is_bool:
+        found = np.array([bool(v) for v in distinct])
+    else:
+        found = np.array([category_text(v) for v in distinct])
+        if len(distinct) > min(_MOST_CLASSES, max(2, len(labels) // 2)):
+            raise ConfigError(
+                f"{source}: target {target!r} has {len(distinct):,} distinct values in "
+                f"{len(labels):,} rows, which are no classes; name another column"
+            )
+    classes, places = np.unique(found, return_inverse=True)
+    codes = np.append(places, -1)[codes]
+    n_missing = int((codes < 0).sum())
+    if not n_missing:
+        return codes, classes, []
+    first = int((codes < 0).argmax())
+    message = f"column {target!r}: {n_missing:,} rows without a label, first row {first}"
+    if on_bad_rows == "strict":
+        raise ConfigError(
+            f"{source}: {message}; --bad-rows drop leaves them out (empty fields and the texts "
+            "NA, None, null and ? count as missing)"
+        )
+    return codes, classes, [f"{message}: dropped"]
+
+
+def _class_names(classes: NDArray[Any], names: Sequence[str] | None) -> tuple[str, ...]:
+    if names is None:
+        return tuple(str(label) for label in classes.tolist())
+    if len(names) != len(classes):
+        raise ConfigError(f"class_names: {len(names)} names for {len(classes)} classes")
+    return tuple(map(str, names))
+
+
+def _features(
+    frame: pd.DataFrame, features: Sequence[str] | None, source: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns to learn from, and notes about the others."""
+    if features is not None:
+        names = _known_names(features, [str(name) for name in frame.columns], "features")
+        return _with_numbers(frame[names], column_roles(frame[names])), []
+    roles = column_roles(frame)
+    used = [role for role in roles if role.role in FEATURE_ROLES]
+    notes = []
+    for role, words in _LEFT_OUT.items():
+        names = [repr(column.name) for column in roles if column.role == role]
+        if names:
+            notes.append(f"left out {words}: {', '.join(names)}")
+    if not used:
+        raise TableError(f"{source}: no column to learn from; {'; '.join(notes)}")
+    for column in used:
+        if column.odd:
+            odd = ", ".join(map(repr, column.odd))
+            notes.append(f"column {column.name!r} holds numbers; {odd} count as missing")
+    return _with_numbers(frame[[column.name for column in used]], used), notes
+
+
+def _with_numbers(frame: pd.DataFrame, roles: Sequence[ColumnRole]) -> pd.DataFrame:
+    """Return the frame with text that holds numbers as numbers."""
+    converted = {
+        column.name: to_numbers(frame[column.name])[0]
+        for column in roles
+        if column.role == "number" and frame[column.name].dtype.kind not in "iufIUF"
+    }
+    return frame.assign(**converted) if converted else frame
+
+
+def _without_repeats(dataset: Dataset, duplicates: Duplicates) -> Dataset:
+    repeated = dataset.X.assign(**{"": dataset.y}).duplicated().to_numpy()
+    count = int(repeated.sum())
+    if not count:
+        return dataset
+    words = f"{count:,} rows repeat an earlier one in every column, the label included"
+    if duplicates == "drop":
+        return dataset.take(np.flatnonzero(~repeated), f"{words}: dropped")
+    return replace(dataset, notes=(*dataset.notes, f"{words}: kept"))
+
+
+def _test_part(
+    dataset: Dataset, test: RawTable, on_bad_rows: BadRows
+) -> tuple[pd.DataFrame, NDArray[Any]]:
+    """Return columns and labels of the test file, checked against the training table."""
+    from moodcore.errors import missing_columns
+
+    frame, source = test.frame, test.source
+    needed = [*dataset.X.columns, dataset.target]
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise TableError(f"{source}: {missing_columns(missing, list(frame.columns))}")
+    codes, classes, _ = read_labels(
+        frame[dataset.target], dataset.target, source, on_bad_rows, least=1
+    )
+    known = {category_text(label) for label in dataset.classes.tolist()}
+    unknown = [label for label in classes.tolist() if category_text(label) not in known]
+    if unknown:
+        near = get_close_matches(str(unknown[0]), dataset.class_names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise TableError(
+            f"{source}: column {dataset.target!r} holds {unknown[0]!r}, a class that the training "
+            f"table does not have ({', '.join(dataset.class_names)}){hint}"
+        )
+    by_text = {category_text(label): label for label in dataset.classes.tolist()}
+    labels = np.array([by_text[category_text(label)] for label in classes.tolist()])
+    kept = np.flatnonzero(codes >= 0)
+    return frame[list(dataset.X.columns)].iloc[kept], labels[codes[kept]]
+
+
+def check_counts(dataset: Dataset, folds: int) -> None:
+    """Check that each class has the rows that every fold of the training part needs.
+
+    Raises
+    ------
+    ConfigError
+        Naming the classes with too few rows, and what to do.
+    """
+    needed = 2 * folds
+    few = {name: count for name, count in dataset.counts.items() if count < needed}
+    if few:
+        listed = ", ".join(f"{name!r} ({count})" for name, count in few.items())
+        raise ConfigError(
+            f"{dataset.source}: {folds} folds need at least {needed} {dataset.noun} of every "
+            f"class, but too few have the label {listed}; use fewer folds, join these classes with "
+            "others, or leave their rows out"
+        )
+
+
+def nearest_column(name: str, columns: Sequence[str]) -> str | None:
+    """Return the column of the same or nearly the same name in any spelling."""
+    plain = {plain_name(column): column for column in columns}
+    near = get_close_matches(plain_name(name), plain, n=1)
+    return plain[near[0]] if near else None

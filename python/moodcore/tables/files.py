@@ -1,0 +1,419 @@
+"""The one reader of table files: text in any common layout, Parquet and Arrow, also compressed.
+
+The functions that recognize encoding and separator are shared with the streaming reader of
+`moodcore.predict`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import csv
+import gzip
+import io
+import json
+import os
+import re
+import warnings
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+from moodcore.errors import TableError
+from moodcore.files import no_such_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT_ENDINGS: Final = (".csv", ".tsv", ".txt")
+PARQUET_ENDINGS: Final = (".parquet", ".pq")
+ARROW_ENDINGS: Final = (".arrow", ".feather", ".ipc")
+COMPRESSED_ENDINGS: Final = (".gz", ".zst", ".zip")
+ENDINGS: Final = (*TEXT_ENDINGS, *PARQUET_ENDINGS, *ARROW_ENDINGS)
+SEPARATORS: Final = (",", ";", "\t", "|")
+# Texts of a file that mean that a value is missing: those of pandas, and the UCI archive's "?".
+MISSING_TEXTS: Final = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?"),
+)
+# Columns of these names are read as text: leading zeros belong to an identifier.
+ID_NAMES: Final = frozenset(
+    {"id", "uri", "uuid", "guid", "track id", "track uri", "song id", "spotify id", "url"}
+)
+
+_SAMPLE = 1 << 16
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,?\d+(?:[eE][+-]?\d+)?")
+_SHOWN = 3
+
+
+def plain_name(name: object) -> str:
+    """Return a column name in lower case with single spaces, for comparisons.
+
+    Examples
+    --------
+    >>> plain_name(" Track_URI"), plain_name("duration (ms)")
+    ('track uri', 'duration ms')
+    """
+    return " ".join(re.sub(r"[\W_]+", " ", str(name).casefold()).split())
+
+
+def read_table_file(
+    path: str | os.PathLike[str], *, drop_ragged_rows: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read a file as a table.
+
+    Parameters
+    ----------
+    path : path
+        CSV, TSV or text (separated by commas, semicolons, tabs or bars; UTF-8, UTF-16 or
+        Latin-1), Parquet, Arrow or Feather; also as .gz, .zst, or .zip with one table inside.
+    drop_ragged_rows : bool, default=False
+        Drop rows with another number of fields than the header instead of raising an error.
+
+    Returns
+    -------
+    frame : DataFrame
+        The columns as they are, with names stripped of spaces.
+    notes : list of str
+        What was recognized that the user may want to know.
+
+    Raises
+    ------
+    TableError
+        When the file holds no table, naming file and position.
+    OSError
+        When it cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; a file is needed ({', '.join(ENDINGS)})")
+    ending, _ = _kind(path.name)
+    if ending is None:
+        raise TableError(
+            f"{path}: unknown kind of file {path.suffix!r}; allowed are {', '.join(ENDINGS)}, "
+            f"also followed by {', '.join(COMPRESSED_ENDINGS)}"
+        )
+    if not path.exists():
+        raise no_such_file(path)
+    data, name = _unpack(path)
+    if not data:
+        raise TableError(f"{path}: the file is empty")
+    if name.lower().endswith(PARQUET_ENDINGS):
+        return _read_arrow(path, data, "Parquet"), []
+    if name.lower().endswith(ARROW_ENDINGS):
+        return _read_arrow(path, data, "Arrow"), []
+    return _read_text(path, data, drop_ragged_rows)
+
+
+def detect_encoding(head: bytes) -> str:
+    """Return the encoding of a text by its first bytes: "utf-8", "utf-16-le" or "utf-16-be".
+
+    Latin-1 cannot be recognized by a part of a text: it is what is not valid UTF-8.
+
+    Examples
+    --------
+    >>> detect_encoding("a;b".encode("utf-16")), detect_encoding(b"a;b")
+    ('utf-16-le', 'utf-8')
+    """
+    if head.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if head.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    # Without a byte order mark: every other byte of plain names is zero.
+    pairs = len(head) // 2
+    if pairs and head[1::2].count(0) > pairs // 2 and not head[::2].count(0):
+        return "utf-16-le"
+    if pairs and head[::2].count(0) > pairs // 2 and not head[1::2].count(0):
+        return "utf-16-be"
+    return "utf-8"
+
+
+def detect_separator(sample: str) -> str:
+    r"""Return the character that separates the fields of a text; a comma if there is none.
+
+    Parameters
+    ----------
+    sample : str
+        The first lines of the text.
+
+    Examples
+    --------
+    >>> detect_separator("name;tempo\nSong, a;120,5\n"), detect_separator("tempo\n120.5\n")
+    (';', ',')
+    """
+
+    def agreement(separator: str) -> tuple[float, int]:
+        rows = [row for row in csv.reader(sample.splitlines(), delimiter=separator) if row]
+        width = len(rows[0]) if rows else 0
+        share = sum(len(row) == width for row in rows) / len(rows) if width > 1 else 0.0
+        return share, width
+
+    return max(SEPARATORS, key=agreement)
+
+
+def first_lines(text: str) -> str:
+    """Return the whole lines at the start of a text, for `detect_separator`."""
+    if len(text) <= _SAMPLE:
+        return text
+    return text[: max(text.rfind("\n", 0, _SAMPLE), 0)] or text[:_SAMPLE]
+
+
+def refuse_repeated_names(names: Sequence[str], source: str) -> None:
+    """Raise an error when two columns have one name; columns without a name are left out."""
+    repeated = [name for name, count in Counter(names).items() if count > 1 and name]
+    if repeated:
+        raise TableError(
+            f"{source}: {', '.join(map(repr, repeated))} is the name of more than one column; "
+            "allowed is one"
+        )
+
+
+def _kind(name: str) -> tuple[str | None, str | None]:
+    """Return the ending of a table file and that of its compression; None for those unknown."""
+    compression = next((end for end in COMPRESSED_ENDINGS if name.lower().endswith(end)), None)
+    if compression == ".zip":
+        return compression, compression
+    stem = name.lower().removesuffix(compression or "")
+    return next((end for end in ENDINGS if stem.endswith(end)), None), compression
+
+
+def _unpack(path: Path) -> tuple[bytes, str]:
+    """Return the uncompressed content of a file, and its name without the compression."""
+    _, compression = _kind(path.name)
+    data = path.read_bytes()
+    if compression is None or not data:
+        return data, path.name
+    if compression == ".zip":
+        return _unpack_zip(path, data)
+    kind = {".gz": "gzip", ".zst": "zstd"}[compression]
+    try:
+        if compression == ".gz":
+            content = gzip.decompress(data)
+        else:
+            import pyarrow as pa
+
+            content = pa.input_stream(pa.py_buffer(data), compression="zstd").read()
+    except (EOFError, zlib.error, OSError) as error:
+        raise TableError(f"{path}: damaged {kind} file: {error}") from error
+    return content, path.name[: -len(compression)]
+
+
+def _unpack_zip(path: Path, data: bytes) -> tuple[bytes, str]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = [
+                info.filename
+                for info in archive.infolist()
+                if not info.is_dir()
+                and _kind(info.filename)[0] in ENDINGS
+                and not any(part.startswith((".", "__")) for part in PurePath(info.filename).parts)
+            ]
+            if len(names) != 1:
+                inside = ", ".join(map(repr, names)) or "none"
+                raise TableError(
+                    f"{path}: must hold one table ({', '.join(ENDINGS)}), got {inside}; "
+                    "unpack it and name the table"
+                )
+            return archive.read(names[0]), names[0]
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise TableError(f"{path}: damaged or encrypted zip file: {error}") from error
+
+
+def _read_arrow(path: Path, data: bytes, kind: str) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    source = pa.py_buffer(data)
+    try:
+        if kind == "Parquet":
+            table = pq.read_table(pa.BufferReader(source))
+        elif data.startswith(b"ARROW1"):
+            table = pa.ipc.open_file(source).read_all()
+        elif data.startswith(b"FEA1"):
+            raise TableError(f"{path}: Feather version 1; write it again as version 2")
+        else:
+            table = pa.ipc.open_stream(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path}: not {_article(kind)} file, or damaged: {error}") from error
+    return with_plain_names(arrow_to_frame(table), str(path))
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
+
+
+def arrow_to_frame(table: Any) -> pd.DataFrame:
+    """Return an Arrow table as a DataFrame with all columns as columns, and its attributes."""
+    # The pandas metadata would turn columns into an index; the index is not needed, columns are.
+    frame = table.replace_schema_metadata().to_pandas()
+    try:
+        attributes = json.loads((table.schema.metadata or {})[b"pandas"])["attributes"]
+    except (ValueError, KeyError, TypeError):
+        # What other programs wrote there, or a damaged disk left, concerns no value.
+        attributes = {}
+    frame.attrs = attributes if isinstance(attributes, dict) else {}
+    return frame
+
+
+def with_plain_names(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the frame with names that are text without spaces around, each there once."""
+    names = [str(name).strip() for name in frame.columns]
+    refuse_repeated_names(names, source)
+    return frame.set_axis(names, axis="columns")
+
+
+def _read_text(path: Path, data: bytes, drop_ragged_rows: bool) -> tuple[pd.DataFrame, list[str]]:
+    text, notes = _decode(path, data)
+    text, separator = _separated(text)
+    header = _header(path, text, separator)
+    if separator != ",":
+        notes.append(f"fields separated by {_SEPARATOR_NAMES[separator]}")
+    frame = _parse(path, text, separator, header)
+    if frame is None or (len(frame) and frame.iloc[:, -1].isna().any()):
+        # Pandas fills rows that are too short; only the last column can show it.
+        ragged = _ragged_rows(text, separator, len(header))
+        if ragged:
+            message = _ragged_message(ragged, len(header))
+            if not drop_ragged_rows:
+                raise TableError(f"{path}: {message}")
+            text = _without_ragged_rows(text, separator, len(header))
+            frame = _parse(path, text, separator, header)
+            notes.append(f"{message}: dropped")
+    if frame is None:
+        raise TableError(f"{path}: not a table of fields separated by {separator!r}")
+    if separator != ",":
+        notes += _convert_decimal_commas(frame)
+    return frame, notes
+
+
+_SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
+    notes = []
+    encoding = detect_encoding(data[:_SAMPLE])
+    try:
+        text = data.decode(encoding)
+        if encoding != "utf-8":
+            notes.append("text in UTF-16")
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise TableError(f"{path}: damaged UTF-16 text: {error}") from error
+        text = data.decode("latin-1")
+        line = data.count(b"\n", 0, error.start) + 1
+        notes.append(f"not valid UTF-8 (line {line}): read as Latin-1")
+    text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise TableError(f"{path}: line {line} holds a NUL byte; the file is damaged or no text")
+    return text, notes
+
+
+def _separated(text: str) -> tuple[str, str]:
+    """Return the text without Excel's line "sep=;", and the separator."""
+    declared = re.match(r'"?sep=(.)"?\r?\n', text)
+    if declared:
+        return text[declared.end() :], declared[1]
+    return text, detect_separator(first_lines(text))
+
+
+def _header(path: Path, text: str, separator: str) -> list[str]:
+    rows = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    header = next((row for row in rows if any(field.strip() for field in row)), None)
+    if header is None:
+        raise TableError(f"{path}: the file is empty")
+    names = [name.strip() for name in header]
+    if len(names) > 1 and all(re.fullmatch(r"[+-]?\d*[.,]?\d+([eE][+-]?\d+)?", n) for n in names):
+        raise TableError(
+            f"{path}: the first line holds numbers ({', '.join(names[:_SHOWN])}, ...); "
+            "a table needs a first line with the names of the columns"
+        )
+    refuse_repeated_names(names, str(path))
+    return names
+
+
+def _parse(path: Path, text: str, separator: str, header: list[str]) -> pd.DataFrame | None:
+    """Parse the text; None when rows have another number of fields than the header."""
+    import pandas as pd
+
+    identifiers = {at: str for at, name in enumerate(header) if plain_name(name) in ID_NAMES}
+    try:
+        with warnings.catch_warnings():
+            # Pandas only warns of rows longer than the header, and shifts or cuts them.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                index_col=False,
+                low_memory=False,
+                skipinitialspace=True,
+                keep_default_na=False,
+                na_values=list(MISSING_TEXTS),
+                dtype=identifiers or None,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        if "EOF inside string" in str(error):
+            raise _unclosed_quote(path, text, separator) from error
+        return None
+    frame.columns = pd.Index(header)
+    return frame
+
+
+def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line on which each row starts, counted from 1, and its fields; skip blank lines."""
+    rows = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    line = 1
+    for fields in rows:
+        if len(fields) > 1 or "".join(fields).strip():
+            yield line, fields
+        line = rows.line_num + 1
+
+
+def _ragged_rows(text: str, separator: str, width: int) -> list[tuple[int, int]]:
+    """Return line and number of fields of the rows that do not fit the header."""
+    return [
+        (line, len(fields)) for line, fields in _records(text, separator) if len(fields) != width
+    ]
+
+
+def _unclosed_quote(path: Path, text: str, separator: str) -> TableError:
+    lines = [1]
+    # A field that is opened by a quote and never closed may be longer than the reader's limit.
+    with contextlib.suppress(csv.Error):
+        lines += [line for line, _ in _records(text, separator)]
+    return TableError(
+        f"{path}: line {lines[-1]}: a field that is opened by a quote is never closed"
+    )
+
+
+def _ragged_message(ragged: list[tuple[int, int]], width: int) -> str:
+    line, fields = ragged[0]
+    first = f"line {line} has {fields} field{'' if fields == 1 else 's'}, the header has {width}"
+    return first if len(ragged) == 1 else f"{first} ({len(ragged):,} such lines)"
+
+
+def _without_ragged_rows(text: str, separator: str, width: int) -> str:
+    kept = io.StringIO()
+    writer = csv.writer(kept, delimiter=separator, lineterminator="\n")
+    rows = (fields for _, fields in _records(text, separator))
+    writer.writerows(fields for fields in rows if len(fields) == width)
+    return kept.getvalue()
+
+
+def _convert_decimal_commas(frame: pd.DataFrame) -> list[str]:
+    """Turn text columns of numbers with decimal commas into numbers, in place."""
+    import pandas as pd
+
+    converted = []
+    for name in frame.columns:
+        column = frame[name]
+        if plain_name(name) in ID_NAMES or pd.api.types.is_numeric_dtype(column):
+            continue
+        values = column.dropna().astype(str)
+        if values.str.contains(",").any() and values.map(_DECIMAL_COMMA.fullmatch).all():
+            frame[name] = pd.to_numeric(column.astype(object).str.replace(",", "."))
+            converted.append(str(name))
+    return [f"decimal commas in {', '.join(map(repr, converted))}"] if converted else []
