@@ -10,7 +10,7 @@ import scipy.sparse
 
 from moodcore import GBT, _core
 from moodcore.estimators.table_schema import TableSchema
-from moodcore.estimators.tables import read_table
+from moodcore.estimators.tables import read_table, validate_table
 
 LETTERS = np.array(["w", "x", "yy", "z"])
 
@@ -82,10 +82,10 @@ def test_what_is_not_copied(gaps):
         arrow = pa.table({str(at): np.asfortranarray(matrix)[:, at] for at in range(5)})
         columns = [column.chunk(0).to_numpy() for column in arrow.columns]
         for given, memory in ((matrix, matrix), (frame, frame.to_numpy())):
-            raw = read_table(GBT(), given, reset=True, has_labels=False)
+            raw = read_table(given)
             table = TableSchema.learn(raw, None, np.nan).table(raw)
             assert kept_in_place(table, memory)
-        raw = read_table(GBT(), arrow, reset=True, has_labels=False)
+        raw = read_table(arrow)
         table = TableSchema.learn(raw, None, np.nan).table(raw)
         assert all(map(np.shares_memory, table, columns))
 
@@ -244,8 +244,8 @@ def test_wrong_tables_say_what_is_wrong(mixed):
         (frame.rename(columns={"key": "mode"}), "feature names should match"),
         (pa.Table.from_pandas(frame).drop_columns(["key"]), "feature names should match"),
         (frame[:0], r"Found array with 0 sample\(s\)"),
-        (frame.assign(key=1.0), r"column 4 held categories such as 'w' in training, got numbers"),
-        (frame.assign(tempo="fast"), "column 1 must hold numbers, got 'fast'"),
+        (frame.assign(key=1.0), r"column 'key' held categories such as 'w' in training, got 1.0"),
+        (frame.assign(tempo="fast"), "column 'tempo' must hold numbers, got 'fast'"),
     ):
         with pytest.raises(ValueError, match=says):
             model.predict(other)
@@ -253,14 +253,15 @@ def test_wrong_tables_say_what_is_wrong(mixed):
     for table in (frame.assign(day=day), pa.Table.from_pandas(frame.assign(day=day))):
         with pytest.raises(TypeError, match="column 'day' must hold numbers or categories, got"):
             quick().fit(table, y)
-    with pytest.raises(ValueError, match=r"column 4 must hold numbers, got 'w'; text is taken"):
+    with pytest.raises(ValueError, match=r"column 'key' must hold numbers, got 'w'; text is taken"):
         quick(categorical_features=None).fit(frame, y)
     with pytest.raises(ValueError, match=r"Found array with 0 feature\(s\)"):
         quick().fit(frame[[]], y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         quick().fit(frame, y[:-1])
-    with pytest.raises(ValueError, match="could not convert string"):
-        quick().fit(np.array([["a"], ["b"]]), [0, 1])
+    text = np.array([["a"], ["b"]])
+    with pytest.raises(ValueError, match="column 0 must hold numbers, got 'a'"):
+        quick(categorical_features=None).fit(text, [0, 1])
 
 
 def test_the_core_refuses_tables_that_do_not_fit(gaps):
@@ -288,7 +289,7 @@ def test_a_plain_matrix_passes_the_short_way_only_where_nothing_is_to_be_said():
     model = quick().fit(X, y)
     for kind in (np.float32, np.float64):
         own = X.astype(kind)
-        assert read_table(model, own, reset=False, has_labels=False).matrix is own
+        assert validate_table(model, own, reset=False).matrix is own
         assert bits(model, own) == bits(model, own.astype(">" + own.dtype.str[1:]))
     assert bits(model, X) == bits(model, X.tolist())
     with pytest.raises(ValueError, match="has 2 features, but GBT is expecting 3"):

@@ -1,105 +1,146 @@
-"""From columns of numbers and labels to the table of numbers that the core reads."""
+"""From columns of numbers and categories to the table of numbers that the core reads."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.estimators.tables import Column, Labels, RawTable
+from moodcore.estimators.categories import CategoryCodes, number_in
+from moodcore.estimators.table_columns import Categories, Column, is_missing
+from moodcore.estimators.tables import RawTable
 
-# What crosses the seam: a matrix contiguous by rows or by columns, or contiguous columns.
+# What the core takes: a matrix contiguous by rows or by columns, or contiguous columns.
 Table = NDArray[Any] | list[NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class TableSchema:
-    """What training learnt about the columns.
+    """What training learned about the columns.
 
     Attributes
     ----------
     categorical : tuple of bool
         Which columns hold categories.
     categories : tuple of list or None
-        The labels of each column that held labels, in the order of their codes; None where the
-        values themselves are numbers.
+        The categories of each column in the order of their codes; None where the values
+        themselves are numbers.
     missing : float or str
         A value that counts as missing, besides NaN.
+    names : tuple or None
+        Names of the columns, for messages; None where they have none.
     """
 
     categorical: tuple[bool, ...]
     categories: tuple[list[Any] | None, ...]
     missing: Any
+    names: tuple[Any, ...] | None = None
 
     @classmethod
     def learn(cls, table: RawTable, categorical: NDArray[np.bool_] | None, missing: Any) -> Self:
-        """Learn which columns are categories, and their labels.
+        """Learn which columns are categories, and their values.
 
         Parameters
         ----------
         table : RawTable
         categorical : ndarray of bool, optional
-            Which columns are categories; those that hold labels, by default.
+            Which columns are categories; those that hold categories, by default.
         missing : float or str
             A value that counts as missing, besides NaN.
-
-        Raises
-        ------
-        ValueError
-            When a column holds text and is not categorical.
         """
         if table.matrix is not None:
             chosen = np.zeros(table.matrix.shape[1], bool) if categorical is None else categorical
-            return cls(tuple(chosen.tolist()), (None,) * len(chosen), missing)
+            return cls(tuple(chosen.tolist()), (None,) * len(chosen), missing, table.names)
         if categorical is None:
-            categorical = np.array([isinstance(column, Labels) for column in table.columns])
+            categorical = np.array([isinstance(column, Categories) for column in table.columns])
         categories = [
-            _seen_labels(column, missing) if chosen and isinstance(column, Labels) else None
+            _sorted_categories(column, missing)
+            if chosen and isinstance(column, Categories)
+            else None
             for column, chosen in zip(table.columns, categorical, strict=True)
         ]
-        return cls(tuple(categorical.tolist()), tuple(categories), missing)
+        return cls(tuple(categorical.tolist()), tuple(categories), missing, table.names)
 
     @property
     def has_labels(self) -> bool:
-        """Whether a column held labels."""
-        return any(labels is not None for labels in self.categories)
+        """Whether a column has categories that are not numbers of their own."""
+        return any(values is not None for values in self.categories)
 
     @property
     def takes_plain_rows(self) -> bool:
-        """Whether the values of a row are what the core takes, as they are."""
+        """Whether the core takes the values of a row as they are."""
         return not self.has_labels and _is_nan(self.missing)
 
     def table(self, raw: RawTable) -> Table:
-        """Convert a table to numbers; unknown labels become NaN.
+        """Convert a table to numbers; categories that were not in training become NaN.
 
         Raises
         ------
         ValueError
-            When a column holds text that held numbers in training, or the other way round.
+            If a column holds text that held numbers in training, or the other way round, and
+            the values do not match.
         """
         if raw.matrix is not None and not self.has_labels:
             return contiguous(self._without_missing(raw.matrix))
-        encoded = [
-            self._encode(column, labels, at)
-            for at, (column, labels) in enumerate(
-                zip(raw.as_columns(), self.categories, strict=True)
-            )
-        ]
-        return [np.ascontiguousarray(column) for column in encoded]
+        columns = enumerate(raw.as_columns())
+        return [np.ascontiguousarray(self._encode(column, at)) for at, column in columns]
 
     def row(self, values: Sequence[Any]) -> list[float]:
-        """Convert the values of one row."""
-        row = []
-        for value, categories in zip(values, self.categories, strict=True):
-            if value is None or value == self.missing:
-                row.append(np.nan)
-            elif categories is None:
-                row.append(float(value))
-            else:
-                row.append(categories.index(value) if value in categories else np.nan)
-        return row
+        """Convert the values of one row.
+
+        Raises
+        ------
+        ValueError
+            As `table`, and if there are more or fewer values than columns.
+        """
+        if len(values) != len(self.categories):
+            raise ValueError(f"a row must have {len(self.categories)} values, got {len(values)}")
+        return [self._value(value, at) for at, value in enumerate(values)]
+
+    def _value(self, value: Any, at: int) -> float:
+        if self._is_missing(value):
+            return np.nan
+        codes = self._codes[at]
+        if codes is not None:
+            return codes.code(value)
+        return float(value) if not isinstance(value, str) else self._number(value, at)
+
+    def _encode(self, column: Column, at: int) -> NDArray[Any]:
+        if isinstance(column, Categories):
+            values = [self._value(value, at) for value in column.values]
+            return np.array([*values, np.nan])[column.codes]
+        column = self._without_missing(column)
+        codes = self._codes[at]
+        return column if codes is None else codes.encode(column)
+
+    @cached_property
+    def _codes(self) -> tuple[CategoryCodes | None, ...]:
+        return tuple(
+            None if values is None else CategoryCodes(values, self._name(at))
+            for at, values in enumerate(self.categories)
+        )
+
+    def _name(self, at: int) -> Any:
+        return at if self.names is None else self.names[at]
+
+    def _number(self, text: str, at: int) -> float:
+        """Read the number that a text spells, in a column of categories that are numbers."""
+        number = number_in(text) if self.categorical[at] else None
+        if number is None:
+            raise ValueError(
+                f"column {self._name(at)!r} must hold numbers, got {text!r}; text is taken where "
+                "the column is named in categorical_features, or with "
+                "categorical_features='from_dtype'"
+            )
+        return number
+
+    def _is_missing(self, value: Any) -> bool:
+        if is_missing(value):
+            return True
+        return isinstance(value, str) == isinstance(self.missing, str) and value == self.missing
 
     def _without_missing(self, values: NDArray[Any]) -> NDArray[Any]:
         """Put NaN for the value that counts as missing."""
@@ -112,70 +153,32 @@ class TableSchema:
         values[is_missing] = np.nan
         return values
 
-    def _encode(self, column: Column, categories: list[Any] | None, at: int) -> NDArray[Any]:
-        if categories is None:
-            if isinstance(column, Labels):
-                column = _numbers(column, at, self.missing)
-            return self._without_missing(column)
-        if not isinstance(column, Labels):
-            column = _as_labels(column, categories, at)
-        places = {label: place for place, label in enumerate(categories)}
-        lookup = [places.get(label, np.nan) for label in column.labels]
-        # The last one is for the code -1.
-        return np.array([*lookup, np.nan], dtype=np.float64)[column.codes]
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what is computed on first use.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _seen_labels(column: Labels, missing: Any) -> list[Any]:
-    """Give the labels that occur, sorted where they can be."""
-    places = np.flatnonzero(np.bincount(column.codes[column.codes >= 0]))
-    seen = [column.labels[place] for place in places if not _same(column.labels[place], missing)]
+def _sorted_categories(column: Categories, missing: Any) -> list[Any]:
+    """Return the categories but the missing ones, sorted where they can be."""
+    values = [value for value in column.values if not (is_missing(value) or value == missing)]
     try:
-        return sorted(seen)
+        return sorted(values)
     except TypeError:
-        return seen
-
-
-def _same(label: Any, missing: Any) -> bool:
-    return label is None or _is_nan(label) or bool(label == missing)
-
-
-def _numbers(column: Labels, at: int, missing: Any) -> NDArray[np.float64]:
-    """Read labels as numbers, for a column that is not categorical."""
-    values = []
-    for label in column.labels:
-        if _same(label, missing):
-            label = np.nan
-        if isinstance(label, str) or not np.isscalar(label):
-            raise ValueError(
-                f"column {at} must hold numbers, got {label!r}; text is taken where the column "
-                "is named in categorical_features, or with categorical_features='from_dtype'"
-            )
-        values.append(float(label))  # type: ignore[arg-type]
-    return np.array([*values, np.nan])[column.codes]
-
-
-def _as_labels(column: NDArray[Any], categories: Sequence[Any], at: int) -> Labels:
-    """Read numbers as labels, for a column whose labels are numbers."""
-    if any(isinstance(label, str) for label in categories) and not np.isnan(column).all():
-        raise ValueError(
-            f"column {at} held categories such as {categories[0]!r} in training, got numbers"
-        )
-    labels, codes = np.unique(column, return_inverse=True)
-    return Labels(codes, labels.tolist())
+        return values
 
 
 def contiguous(values: NDArray[Any]) -> NDArray[Any]:
-    """Give a matrix that the core can read in place, copied only where it must be."""
+    """Return a matrix that the core can read in place, copied only where it must be."""
     in_place = values.flags.c_contiguous or values.flags.f_contiguous
     return values if in_place and values.flags.aligned else np.ascontiguousarray(values.copy())
 
 
 def take_rows(table: Table, rows: NDArray[Any]) -> Table:
-    """Give some rows of a table."""
+    """Return the given rows of a table."""
     if isinstance(table, list):
         return [column[rows] for column in table]
     return contiguous(table[rows])

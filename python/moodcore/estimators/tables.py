@@ -1,100 +1,377 @@
-"""What users pass as tables, read into columns of numbers and columns of labels.
+"""Tables in memory, of whatever library, read into columns of numbers and of categories.
 
-NumPy arrays, pandas frames, sparse matrices, and all that shows itself through the Arrow interface
-(polars, Arrow, DuckDB). Numbers that already lie in memory as float32 or float64 are not copied.
+NumPy arrays, lists, SciPy sparse matrices, pandas, Polars and Arrow tables, and everything that
+has the Arrow C interface. Numbers that already lie in memory as float32 or float64 are not copied.
 """
 
+import importlib.util
+import json
 import sys
 import warnings
-from dataclasses import dataclass, replace
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
-# Whole numbers of two bytes and less fit float32.
-_SHORT = 2
+from moodcore.estimators.table_columns import (
+    Categories,
+    Column,
+    read_narwhals,
+    read_objects,
+    read_series,
+    unreadable,
+)
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
-class Labels:
-    """A column of labels: the position of each row's label, -1 where it is missing."""
-
-    codes: NDArray[np.signedinteger[Any]]
-    labels: list[Any]
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, rows: NDArray[Any]) -> "Labels":
-        """Give some of the rows."""
-        return replace(self, codes=self.codes[rows])
-
-
-Column = NDArray[Any] | Labels
+# A frame of fewer cells is copied faster than it is taken apart.
+_FEW_CELLS = 50_000
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table as it came: either one matrix of numbers, or columns.
+    """A table that was read: either one matrix of numbers, or columns.
 
     Attributes
     ----------
+    names : tuple or None
+        Names of the columns; None where the table has none.
     matrix : ndarray of float32 or float64, or None
-    columns : list of ndarray or `Labels`
+    columns : list of ndarray or `Categories`
         Empty where there is a matrix.
     """
 
+    names: tuple[Any, ...] | None
     matrix: NDArray[Any] | None
     columns: list[Column]
 
     def as_columns(self) -> list[Column]:
-        """Give the columns, also of a matrix."""
+        """Return the columns, also of a matrix."""
         return self.columns if self.matrix is None else list(self.matrix.T)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kind of each column, "number" or "category"."""
+        return tuple(
+            "category" if isinstance(column, Categories) else "number"
+            for column in self.as_columns()
+        )
 
-def read_table(estimator: Any, X: Any, *, reset: bool, has_labels: bool) -> RawTable:
+    def numbers(self) -> NDArray[Any]:
+        """Return all columns as one matrix.
+
+        Raises
+        ------
+        TypeError
+            If a column holds text.
+        """
+        if self.matrix is not None:
+            return self.matrix
+        names = self.names or range(len(self.columns))
+        return np.column_stack(list(map(_numbers, self.columns, names)))
+
+
+def read_table(X: Any) -> RawTable:
+    """Read a table.
+
+    Parameters
+    ----------
+    X : table of shape (n_rows, n_columns)
+        Any of the kinds above.
+
+    Raises
+    ------
+    TypeError
+        If it is no table, or a column holds neither numbers nor categories.
+    ValueError
+        If it has no rows or no columns, or two columns have one name.
+    """
+    frame = named_table(X)
+    if frame is not None:
+        return _read_frame(frame)
+    array = _as_array(X)
+    if array.dtype.kind == "O" and array.ndim == 2:
+        return _read_object_matrix(array)
+    return RawTable(None, check_array(array, **_matrix_options(array)), [])
+
+
+def validate_table(estimator: Any, X: Any, *, reset: bool) -> RawTable:
     """Read a table, and check its width and names against the estimator's.
 
     Parameters
     ----------
     estimator : estimator
-        What learns the width and the names of the columns with ``reset``, and else knows them.
-    X : table of shape (n_rows, n_features)
+        Learns the width and the names of the columns with ``reset``, and else has them.
+    X : table of shape (n_rows, n_columns)
         Any of the kinds above.
     reset : bool
         Whether the estimator is being trained.
-    has_labels : bool
-        Whether arrays of objects may hold labels beside numbers.
 
     Raises
     ------
-    ValueError, TypeError
-        When the table is empty, has other columns, or holds what is neither number nor label.
+    TypeError, ValueError
+        As `read_table`, and if the table has other columns than in training.
     """
     if not reset and _is_known_matrix(estimator, X):
-        return RawTable(X, [])
+        return RawTable(None, X, [])
+    frame = named_table(X)
+    if frame is not None:
+        _validate_names(estimator, frame, reset)
+        return _read_frame(frame)
+    array = _as_array(X)
+    if array.dtype.kind == "O" and array.ndim == 2:
+        validate_data(estimator, array, skip_check_array=True, reset=reset)
+        return _read_object_matrix(array)
+    matrix = validate_data(estimator, array, reset=reset, **_matrix_options(array))
+    return RawTable(None, matrix, [])
+
+
+def validate_numbers(
+    estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool = True, **options: Any
+) -> Any:
+    """Check a table of numbers, and labels: scikit-learn's `validate_data` for any table.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Learns the width and the names of the columns with ``reset``, and else has them.
+    X : table of shape (n_rows, n_columns)
+        Any of the kinds above.
+    y : array-like of shape (n_rows,), optional
+        Labels; left out, there are none.
+    reset : bool, default=True
+        Whether the estimator is being trained.
+    **options
+        Those of `sklearn.utils.check_array`.
+
+    Returns
+    -------
+    ndarray, or ndarray and ndarray
+        The matrix, and the labels if there are any.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column holds no numbers, or for scikit-learn's reasons.
+    """
+    frame = named_table(X)
+    if frame is None:
+        is_sparse = hasattr(X, "toarray") and hasattr(X, "nnz")
+        array = X if is_sparse else _as_array(X)
+        if array.dtype.kind == "O" and array.ndim == 2:
+            array = _read_object_matrix(array).numbers()
+        return validate_data(estimator, array, y, reset=reset, **options)
+    _validate_names(estimator, frame, reset)
+    matrix = _read_frame(frame).numbers()
+    options |= {"estimator": estimator}
+    if isinstance(y, str) and y == "no_validation":
+        return check_array(matrix, input_name="X", **options)
+    return check_X_y(matrix, y, **options)
+
+
+def to_frame(X: Any, *, strict: bool = True) -> "pd.DataFrame":
+    """Convert a table in memory to pandas.
+
+    Columns keep their types: integers, booleans and text are not converted.
+
+    Parameters
+    ----------
+    X : table of shape (n_rows, n_columns)
+        Any of the kinds above, or a dict of columns. Columns without names are called x0, x1, ...
+    strict : bool, default=True
+        Whether columns that hold neither numbers nor categories (dates, nested values, ...) are
+        refused.
+
+    Returns
+    -------
+    DataFrame
+        Its columns are named by str, each name once. A DataFrame keeps its index; else rows are
+        numbered from 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `read_table`; a table without rows is taken.
+
+    Examples
+    --------
+    >>> to_frame([[1.5, "C"], [2.0, None]]).dtypes.astype(str).tolist()
+    ['float64', 'str']
+    """
+    import pandas as pd
+
+    frame = named_table(pd.DataFrame(X) if isinstance(X, Mapping) else X)
+    if frame is None:
+        array = _as_array(X)
+        if array.ndim != 2:
+            raise ValueError(f"X must be a table of rows and columns, got the shape {array.shape}")
+        names = [f"x{at}" for at in range(array.shape[1])]
+        result = pd.DataFrame(array, columns=names).infer_objects()
+    elif isinstance(frame, pd.DataFrame):
+        result = frame
+    else:
+        result = _to_pandas(frame)
+    names = [str(name) for name in result.columns]
+    refuse_repeated(names)
+    if names != list(result.columns):
+        result = result.set_axis(names, axis="columns")
+    if strict:
+        for name in names:
+            read_series(result[name], name)
+    return result
+
+
+def named_table(X: Any) -> Any:
+    """Return a table that has named columns as a pandas or narwhals DataFrame, and None for others.
+
+    Raises
+    ------
+    TypeError
+        If the table must be computed first, or its library lacks what it takes to read it.
+    ValueError
+        If two columns have one name.
+    """
+    if isinstance(X, np.ndarray | list | tuple):
+        return None
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(X, pandas.DataFrame):
-        validate_data(estimator, X, skip_check_array=True, reset=reset)
-        return _checked(_read_frame(X), X.shape)
-    if hasattr(X, "__arrow_c_stream__") and len(getattr(X, "shape", (0, 0))) == 2:
-        return _read_arrow_table(estimator, X, reset)
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        X = _dense(X)
-    if has_labels and getattr(getattr(X, "dtype", None), "kind", "O") in "OUST":
-        objects = np.asarray(X, dtype=object)
-        if objects.ndim == 2:
-            validate_data(estimator, X, skip_check_array=True, reset=reset)
-            return _checked(RawTable(None, [_object_column(c) for c in objects.T]), objects.shape)
-    small = getattr(X, "dtype", None)
-    is_small = isinstance(small, np.dtype) and small.kind in "biu" and small.itemsize <= _SHORT
-    dtypes = [np.float32, np.float64] if is_small else [np.float64, np.float32]
-    matrix: NDArray[Any] = validate_data(
-        estimator, X, dtype=dtypes, ensure_all_finite=False, reset=reset
+        refuse_repeated(X.columns)
+        return X
+    if isinstance(X, nw.DataFrame):
+        return X
+    if nw.dependencies.is_into_dataframe(X):
+        if hasattr(X, "column_names"):
+            refuse_repeated(X.column_names)
+        return nw.from_native(X, eager_only=True)
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise TypeError("X must be a table in memory, got a Polars LazyFrame; use X.collect()")
+    if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
+        return None if hasattr(X, "to_numpy") and not hasattr(X, "schema") else _from_arrow(X)
+    if nw.dependencies.is_dask_dataframe(X):
+        raise TypeError("X must be a table in memory, got a Dask DataFrame; use X.compute()")
+    return None
+
+
+def table_names(X: Any) -> list[Any] | None:
+    """Return the names of a table's columns, or None if it has none."""
+    frame = named_table(X)
+    return None if frame is None else list(frame.columns)
+
+
+def refuse_repeated(names: Sequence[Any]) -> None:
+    """Refuse names that occur more than once.
+
+    Raises
+    ------
+    ValueError
+        Names the first.
+    """
+    if len(set(names)) < len(names):
+        name, count = Counter(names).most_common(1)[0]
+        raise ValueError(f"X: {name!r} is the name of {count} columns; each needs its own")
+
+
+def _from_arrow(X: Any) -> Any:
+    """Import a table through the Arrow C interface."""
+    library = next(
+        (name for name in ("pyarrow", "polars") if importlib.util.find_spec(name) is not None), None
     )
-    return RawTable(matrix, [])
+    if library is None:
+        raise TypeError(
+            f"X of type {type(X).__name__} is read with pyarrow or Polars, and neither is "
+            "installed; use `pip install pyarrow`"
+        )
+    module = importlib.import_module(library)
+    try:
+        table = module.table(X) if library == "pyarrow" else module.DataFrame(X)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"X must be a table, got {type(X).__name__}: {error}") from error
+    return named_table(table)
+
+
+def _to_pandas(frame: "nw.DataFrame[Any]") -> "pd.DataFrame":
+    native: Any = frame.to_native()
+    if not hasattr(native, "replace_schema_metadata"):
+        return frame.to_pandas()
+    # The pandas metadata would turn columns into an index.
+    result: pd.DataFrame = native.replace_schema_metadata().to_pandas()
+    try:
+        attributes = json.loads((native.schema.metadata or {}).get(b"pandas", b"{}"))["attributes"]
+    except (ValueError, KeyError, TypeError):
+        attributes = {}
+    result.attrs = attributes if isinstance(attributes, dict) else {}
+    return result
+
+
+def _read_frame(frame: Any) -> RawTable:
+    names = tuple(frame.columns)
+    _refuse_empty(frame.shape)
+    if isinstance(frame, nw.DataFrame):
+        return RawTable(names, None, list(map(read_narwhals, frame.iter_columns(), names)))
+    dtypes = frame.dtypes.tolist()
+    is_float = dtypes[0] in (np.float32, np.float64) and all(kind == dtypes[0] for kind in dtypes)
+    # One block of memory stays one matrix; columns that lie apart are not joined.
+    if is_float and (frame.size <= _FEW_CELLS or not _is_contiguous(frame.iloc[:, 0])):
+        return RawTable(names, frame.to_numpy(), [])
+    series = (frame.iloc[:, at] for at in range(len(names)))
+    return RawTable(names, None, list(map(read_series, series, names)))
+
+
+def _is_contiguous(series: Any) -> bool:
+    return bool(series.to_numpy().flags.c_contiguous)
+
+
+def _read_object_matrix(array: NDArray[Any]) -> RawTable:
+    _refuse_empty(array.shape)
+    raw = RawTable(None, None, [read_objects(column, at) for at, column in enumerate(array.T)])
+    return raw if "category" in raw.kinds else RawTable(None, raw.numbers(), [])
+
+
+def _as_array(X: Any) -> NDArray[Any]:
+    """Return an array of numbers or of objects."""
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        return _dense(X)
+    array: Any = X if isinstance(X, np.ndarray) else np.asarray(X)
+    kind = array.dtype.kind
+    if kind in "US" and not isinstance(X, np.ndarray):
+        # Numbers among text would become text.
+        array = np.asarray(X, dtype=object)
+    elif kind in "UT":
+        array = array.astype(object)
+    elif kind == "V":
+        raise TypeError(
+            f"X must be a table of numbers or text, got a structured array of {array.dtype}; "
+            "use pandas.DataFrame(X), or numpy.lib.recfunctions.structured_to_unstructured(X)"
+        )
+    elif kind in "MmS":
+        raise unreadable("bytes" if kind == "S" else array.dtype, 0)
+    if isinstance(array, np.ma.MaskedArray):
+        array = array.astype(object if kind == "O" else np.float64)
+        array = array.filled(None if kind == "O" else np.nan)
+    return array
+
+
+def _dense(X: Any) -> NDArray[Any]:
+    size = np.prod(X.shape, dtype=np.float64) * max(X.dtype.itemsize, 4) / 1e6
+    warnings.warn(
+        f"sparse X of shape {X.shape} is converted to a dense table of {size:,.1f} MB",
+        UserWarning,
+        stacklevel=6,
+    )
+    return X.toarray()
+
+
+def _matrix_options(array: NDArray[Any]) -> dict[str, Any]:
+    is_short = array.dtype.kind in "biuf" and array.dtype.itemsize <= 2
+    dtypes = [np.float32, np.float64] if is_short else [np.float64, np.float32]
+    return {"dtype": dtypes, "ensure_all_finite": False}
 
 
 def _is_known_matrix(estimator: Any, X: Any) -> bool:
@@ -110,132 +387,28 @@ def _is_known_matrix(estimator: Any, X: Any) -> bool:
     )
 
 
-def _checked(table: RawTable, shape: tuple[int, ...]) -> RawTable:
+def _validate_names(estimator: Any, frame: Any, reset: bool) -> None:
+    """Check names as scikit-learn does; the names of training need no further look."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if reset or names is None or list(frame.columns) != names.tolist():
+        native = nw.to_native(frame, pass_through=True)
+        validate_data(estimator, native, skip_check_array=True, reset=reset)
+
+
+def _refuse_empty(shape: tuple[int, ...]) -> None:
     """Refuse tables without rows or columns, in scikit-learn's words."""
     for count, what in zip(shape, ("sample", "feature"), strict=True):
         if count == 0:
             raise ValueError(
                 f"Found array with 0 {what}(s) (shape={shape}) while a minimum of 1 is required."
             )
-    return table
 
 
-def _dense(X: Any) -> NDArray[Any]:
-    """Convert a sparse matrix, and say what it takes."""
-    size = np.prod(X.shape, dtype=np.float64) * max(X.dtype.itemsize, 4) / 1e6
-    warnings.warn(
-        f"sparse X of shape {X.shape} is converted to a dense table of {size:,.1f} MB",
-        UserWarning,
-        stacklevel=5,
-    )
-    return X.toarray()
-
-
-def _read_frame(frame: Any) -> RawTable:
-    """Read a pandas frame; one block of numbers stays one matrix."""
-    columns = [_read_series(frame.iloc[:, at]) for at in range(frame.shape[1])]
-    kinds = {getattr(column, "dtype", None) for column in columns}
-    strided = any(
-        isinstance(column, np.ndarray) and not column.flags.c_contiguous for column in columns
-    )
-    if strided and len(kinds) == 1 and set(frame.dtypes) <= {np.dtype("f4"), np.dtype("f8")}:
-        return RawTable(frame.to_numpy(), [])
-    return RawTable(None, columns)
-
-
-def _read_series(series: Any) -> Column:
-    import pandas as pd
-
-    dtype = series.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return Labels(np.asarray(series.cat.codes), list(dtype.categories))
-    if isinstance(dtype, pd.ArrowDtype):
-        import pyarrow as pa
-
-        return _read_arrow(pa.chunked_array([pa.array(series)]), series.name)
-    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        return _as_float(series.to_numpy())
-    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
-        return _as_float(series.to_numpy(dtype=np.float64, na_value=np.nan))
-    if dtype.kind == "O" or isinstance(dtype, pd.StringDtype):
-        return _object_column(series.to_numpy(dtype=object), text=isinstance(dtype, pd.StringDtype))
-    raise TypeError(
-        f"column {series.name!r} must hold numbers or categories, got {dtype}; "
-        "convert it to numbers first"
-    )
-
-
-def _object_column(values: NDArray[Any], *, text: bool = False) -> Column:
-    """Read objects as numbers where all of them are, else as labels."""
-    import pandas as pd
-
-    if not text and pd.api.types.infer_dtype(values, skipna=True) != "string":
-        try:
-            missing = pd.isna(values)
-            return np.where(missing, np.nan, values).astype(np.float64)
-        except (TypeError, ValueError):
-            pass
-    codes, labels = pd.factorize(values)
-    return Labels(codes, list(labels))
-
-
-def _as_float(values: NDArray[Any]) -> NDArray[Any]:
-    """Convert numbers to float32 where it holds them all, else to float64."""
-    if values.dtype in (np.float32, np.float64):
-        return values
-    short = values.dtype.kind == "b" or values.dtype.itemsize <= _SHORT
-    return values.astype(np.float32 if short else np.float64)
-
-
-def _read_arrow_table(estimator: Any, X: Any, reset: bool) -> RawTable:
-    import pandas as pd
-    import pyarrow as pa
-
-    table = pa.table(X)
-    # scikit-learn compares the names of pandas frames: rows play no part in it.
-    frame = pd.DataFrame(columns=table.column_names)
-    validate_data(estimator, frame, skip_check_array=True, reset=reset)
-    names = zip(table.columns, table.column_names, strict=True)
-    return _checked(RawTable(None, [_read_arrow(*column) for column in names]), table.shape)
-
-
-def _read_arrow(column: Any, name: Any) -> Column:
-    import pyarrow as pa
-
-    kinds = pa.types
-    dtype = column.type
-    if kinds.is_dictionary(dtype):
-        return _read_dictionary(column)
-    if any(is_kind(dtype) for is_kind in (kinds.is_string, kinds.is_large_string)):
-        return _read_dictionary(column.dictionary_encode())
-    if str(dtype) == "string_view":
-        return _read_dictionary(column.cast(pa.large_string()).dictionary_encode())
-    if kinds.is_null(dtype):
-        return np.full(len(column), np.nan)
-    if kinds.is_boolean(dtype):
-        column = column.cast(pa.int8())
-    elif kinds.is_decimal(dtype):
-        column = column.cast(pa.float64())
-    elif not (kinds.is_integer(dtype) or kinds.is_floating(dtype)):
-        raise TypeError(
-            f"column {name!r} must hold numbers or categories, got {dtype}; "
-            "convert it to numbers first"
-        )
-    whole = column.chunk(0) if column.num_chunks == 1 else column
-    return _as_float(whole.to_numpy(zero_copy_only=False))
-
-
-def _read_dictionary(column: Any) -> Labels:
-    """Read categories in chunks, which may each have a dictionary of its own."""
-    codes: list[NDArray[np.int64]] = []
-    labels: list[Any] = []
-    for chunk in column.chunks:
-        # Indices may be unsigned.
-        indices = chunk.indices.cast("int64").fill_null(-1).to_numpy()
-        codes.append(np.where(indices < 0, -1, indices + len(labels)))
-        labels.extend(chunk.dictionary.to_pylist())
-    # The same label of two chunks gets one place.
-    places: dict[Any, int] = {}
-    lookup = [-1 if label is None else places.setdefault(label, len(places)) for label in labels]
-    joined = np.concatenate(codes) if codes else np.empty(0, dtype=np.int64)
-    return Labels(np.array([*lookup, -1])[joined], list(places))
+def _numbers(column: Column, name: Any) -> NDArray[Any]:
+    """Return the numbers of a column, also of categories that are numbers."""
+    if not isinstance(column, Categories):
+        return column
+    for value in column.values:
+        if isinstance(value, str) or not np.isscalar(value):
+            raise TypeError(f"column {name!r} must hold numbers, got {value!r}")
+    return np.array([*map(float, column.values), np.nan])[column.codes]

@@ -18,7 +18,7 @@ from moodcore.estimators.gbt.inspection import (
 )
 from moodcore.estimators.gbt.rows import read_margin
 from moodcore.estimators.table_schema import Table, TableSchema, row_count
-from moodcore.estimators.tables import read_table
+from moodcore.estimators.tables import validate_table
 from moodcore.platform import instruction_set, thread_count
 
 if TYPE_CHECKING:
@@ -315,8 +315,7 @@ class GbtPrediction(CoreClassifier):
 
     def _table(self, X: Any) -> Table:
         """Check the rows of a prediction."""
-        raw = read_table(self, X, reset=False, has_labels=self._schema.has_labels)
-        return self._schema.table(raw)
+        return self._schema.table(validate_table(self, X, reset=False))
 
     def _margins(self, X: Any, base_margin: ArrayLike | None = None) -> NDArray[np.float64]:
         model = self._predicting_model()

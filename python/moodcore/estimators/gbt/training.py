@@ -22,7 +22,7 @@ from moodcore.estimators.gbt.options import (
 from moodcore.estimators.gbt.prediction import GbtPrediction
 from moodcore.estimators.gbt.rows import BoostingRows, drop_weightless, named_eval_sets, read_margin
 from moodcore.estimators.table_schema import TableSchema, row_count
-from moodcore.estimators.tables import read_table
+from moodcore.estimators.tables import validate_table
 from moodcore.platform import instruction_set, thread_count
 
 # Parameters that only this side of the seam knows.
@@ -105,15 +105,12 @@ class GbtTraining(GbtPrediction):
         """Check the training data; without a model to start from, learn what belongs to one."""
         reset = start is None
         if reset:
-            listed = self.categorical_features is not None and not isinstance(
-                self.categorical_features, str
-            )
-            raw = read_table(self, X, reset=True, has_labels=listed)
+            raw = validate_table(self, X, reset=True)
             names = getattr(self, "feature_names_in_", None)
             mask = categorical_mask(self.categorical_features, names, self.n_features_in_)
             self._schema = TableSchema.learn(raw, mask, check_missing(self.missing))
         else:
-            raw = read_table(self, X, reset=False, has_labels=self._schema.has_labels)
+            raw = validate_table(self, X, reset=False)
         table = self._schema.table(raw)
         labels, weight = self._labels_and_weight(y, sample_weight, row_count(table))
         table, labels, weight, margin = drop_weightless(table, labels, weight, base_margin)

@@ -1,0 +1,208 @@
+"""Columns of tables as numbers or categories, whatever library holds them."""
+
+import math
+import numbers
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from numpy.typing import NDArray
+
+# Integers of two bytes and less fit float32.
+_SHORT = 2
+_SHORT_DTYPES = (nw.Boolean, nw.Int8, nw.Int16, nw.UInt8, nw.UInt16, nw.Float32, nw.Float16)
+_TEXT_DTYPES = (nw.String, nw.Categorical, nw.Enum)
+_MISSING_NAMES = frozenset({"NoneType", "NAType", "NaTType"})
+_NUMBERS = (numbers.Real, np.bool_, Decimal)
+# What to do about a column that holds neither numbers nor categories, by how its type begins.
+_ADVICE = (
+    (r"list|large_list|fixed_size_list|array|struct|map|dict|tuple|set|frozenset|ndarray|series",
+     "make a column of each of its entries"),
+    (r"complex", "Complex data not supported: use real and imaginary part as two columns"),
+    (r"datetime|timestamp|date|period",
+     "use its year, month or weekday, or the number of days since some date"),
+    (r"timedelta|duration|time", "convert it to a number of seconds"),
+    (r"interval", "use its ends as two columns of numbers, or its text as a category"),
+    (r"binary|large_binary|fixed_size_binary|bytes", "decode it to text"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A column of categories.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n_rows,)
+        Position of each row's category in `values`, -1 where it is missing.
+    values : list
+        The categories that occur.
+    """
+
+    codes: NDArray[np.signedinteger[Any]]
+    values: list[Any]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: NDArray[Any]) -> "Categories":
+        """Return the given rows."""
+        return replace(self, codes=self.codes[rows])
+
+
+Column = NDArray[Any] | Categories
+
+
+def read_series(series: Any, name: Any) -> Column:
+    """Read a pandas Series.
+
+    Raises
+    ------
+    TypeError
+        If it holds neither numbers nor categories.
+    """
+    import pandas as pd
+
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind == "O":
+            return read_objects(series.to_numpy(), name)
+        if dtype.kind in "biuf":
+            return as_float(series.to_numpy())
+        raise unreadable(dtype, name)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _used(series.cat.codes.to_numpy(), dtype.categories)
+    if isinstance(dtype, pd.SparseDtype):
+        return read_series(series.sparse.to_dense(), name)
+    column = nw.from_native(series, series_only=True)
+    if column.dtype in _TEXT_DTYPES:
+        codes, values = series.factorize()
+        return Categories(codes, values.tolist())
+    return read_narwhals(column, name)
+
+
+def read_narwhals(series: Any, name: Any) -> Column:
+    """Read a column of any library that narwhals knows.
+
+    Raises
+    ------
+    TypeError
+        If it holds neither numbers nor categories.
+    """
+    dtype = series.dtype
+    native = series.to_native()
+    kind = str(getattr(native, "dtype", None) or native.type)
+    if dtype.is_numeric() or dtype == nw.Boolean or kind.lower().startswith("decimal"):
+        short = dtype in _SHORT_DTYPES
+        if not (dtype.is_float() or dtype.is_integer()) or "128" in kind:
+            series = series.cast(nw.Float32 if short else nw.Float64)
+        return series.to_numpy().astype(np.float32 if short else np.float64, copy=False)
+    if dtype in _TEXT_DTYPES:
+        values = [value for value in series.unique().to_list() if value is not None]
+        if not values:
+            return Categories(np.full(len(series), -1), [])
+        codes = series.replace_strict(values, list(range(len(values))), return_dtype=nw.Int64)
+        return Categories(codes.fill_null(-1).to_numpy(), values)
+    if dtype == nw.Object:
+        return read_objects(np.array([*series.to_list(), None], dtype=object)[:-1], name)
+    if kind.lower().startswith("null"):
+        return np.full(len(series), np.nan)
+    raise unreadable(kind, name)
+
+
+def read_objects(values: NDArray[np.object_], name: Any) -> Column:
+    """Read Python objects: numbers where all of them are, categories where all are text.
+
+    Raises
+    ------
+    TypeError
+        If some are neither, or there are both.
+    """
+    listed = values.tolist()
+    kinds = set(map(type, listed))
+    missing = {kind for kind in kinds if kind.__name__ in _MISSING_NAMES}
+    kinds -= missing
+    texts = {kind for kind in kinds if issubclass(kind, str)}
+    if texts and all(is_missing(value) for value in listed if type(value) in kinds - texts):
+        places: dict[Any, int] = {None: -1}
+        codes = [
+            places.setdefault(value if type(value) in texts else None, len(places) - 1)
+            for value in listed
+        ]
+        return Categories(np.array(codes), list(places)[1:])
+    if all(issubclass(kind, _NUMBERS) for kind in kinds):
+        try:
+            return np.array(
+                [np.nan if type(value) in missing else value for value in listed], dtype=np.float64
+            )
+        except OverflowError as error:
+            raise ValueError(f"column {name!r} holds a number beyond float64: {error}") from error
+    raise _mixed(listed, name)
+
+
+def as_float(values: NDArray[Any]) -> NDArray[Any]:
+    """Convert numbers to float32 where it holds them all, else to float64."""
+    if values.dtype in (np.float32, np.float64):
+        return values
+    short = values.dtype.itemsize <= _SHORT or values.dtype.str[1:] == "f4"
+    return values.astype(np.float32 if short else np.float64)
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value says that there is none: None, NaN, NaT or pandas' NA.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0), is_missing("")
+    (True, True, False, False)
+    """
+    if isinstance(value, float | np.floating | Decimal):
+        return math.isnan(value)
+    return type(value).__name__ in _MISSING_NAMES
+
+
+def unreadable(kind: Any, name: Any, row: int | None = None) -> TypeError:
+    """Build the error for a column that holds neither numbers nor categories."""
+    text = str(kind)
+    advice = next(
+        (advice for start, advice in _ADVICE if re.match(start, text.lower())),
+        "convert it to numbers or text",
+    )
+    where = "" if row is None else f" in row {row}"
+    return TypeError(
+        f"column {name!r} must hold numbers or categories, got {text}{where}; {advice}"
+    )
+
+
+def _used(codes: NDArray[Any], index: Any) -> Categories:
+    """Keep the categories that occur, of what may be many more."""
+    seen = np.zeros(len(index) + 1, dtype=bool)
+    seen[codes] = True
+    used = np.flatnonzero(seen[:-1])
+    if len(used) < len(index):
+        places = np.full(len(index) + 1, -1)
+        places[used] = np.arange(len(used))
+        codes = places[codes]
+    return Categories(codes, index.take(used).tolist())
+
+
+def _mixed(listed: list[Any], name: Any) -> TypeError:
+    """Name the first value that is neither number nor text, or does not fit those above it."""
+    first: tuple[int, Any] | None = None
+    for row, value in enumerate(listed):
+        if is_missing(value):
+            continue
+        if not isinstance(value, (str, *_NUMBERS)):
+            error = unreadable(type(value).__name__, name, row)
+            return TypeError(f"{error} (argument must be a string or a real number)")
+        if first is None:
+            first = row, value
+        elif isinstance(value, str) != isinstance(first[1], str):
+            return TypeError(
+                f"column {name!r} must hold either numbers or text, got {first[1]!r} in row "
+                f"{first[0]} and {value!r} in row {row}; convert it to one of them"
+            )
+    raise AssertionError(f"column {name!r} is not mixed")
