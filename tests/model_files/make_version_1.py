@@ -2,7 +2,8 @@
 
 They were made once, by the first release of the format, and are never made again: that later
 releases read them, and get the same bits, is what `test_version_1.py` proves. A later version of
-the format gets a folder of its own. Run as `python tests/model_files/make_version_1.py FOLDER`.
+the format gets a folder of its own. Run as `python tests/model_files/make_version_1.py FOLDER`;
+only files that FOLDER does not have are written.
 """
 
 import json
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from moodcore import GBT, MLP, SVM, LinearSVM, songs
 from moodcore.model_files.container import save
@@ -48,6 +51,8 @@ def models() -> dict[str, tuple[Any, tuple[pd.DataFrame, np.ndarray]]]:
     mlp, gbt = MLP((4,), epochs=5, random_state=0), GBT(6, max_leaves=4, random_state=0)
     vector = GBT(3, max_leaves=4, multi_strategy="multi_output_tree", random_state=0)
     filtered = MLP((3, 2), epochs=3, random_state=0)
+    svm, linear = SVM(C=10.0, probability=True, random_state=0), LinearSVM(random_state=0)
+    scaled = make_pipeline(StandardScaler(), MLP((4,), epochs=5, random_state=0))
     return {
         "mlp": (mlp, plain_table()),
         "gbt": (gbt, rough_table()),
@@ -59,6 +64,10 @@ def models() -> dict[str, tuple[Any, tuple[pd.DataFrame, np.ndarray]]]:
         "songs_mlp": (songs.pipeline(filtered, features=CorrelationFilter(0.6), **song),
                       song_table()),
         "songs_gbt": (songs.pipeline(gbt, balance=True, **song), song_table()),
+        "songs_svm": (songs.pipeline(svm, features="all", **song), song_table()),
+        "songs_linear_svm": (songs.pipeline(linear, features=CorrelationFilter(0.6), balance=True,
+                                            **song), song_table()),
+        "pipeline_mlp": (scaled, plain_table()),
     }  # fmt: skip
 
 
@@ -74,14 +83,17 @@ def answers(model: Any, rows: Any) -> dict[str, list[Any]]:
 def main(folder: Path) -> None:
     """Train, save, ask, and write down."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = {}
+    path = folder / "answers.json"
+    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name, (model, (X, y)) in models().items():
+        if name in told:
+            continue
         fitted, rows = model.fit(X[:N_TRAIN], y[:N_TRAIN]), X[N_TRAIN:]
         save(fitted, folder / f"{name}.safetensors", provenance={"made by": "make_version_1.py"})
         columns = {name: rows[name].tolist() for name in rows}
         told[name] = {"rows": columns, **answers(fitted, rows)}
     # Python's JSON has NaN and infinities, and the repr of floats keeps every bit.
-    (folder / "answers.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
