@@ -67,7 +67,9 @@ def test_rows_on_thresholds_go_the_same_ways(dtype, tmp_path):
     rng = np.random.default_rng(3)
     X = rng.choice([0.1, 0.2, 0.3, 1 / 3, 0.7], size=(500, 2)).astype(dtype)
     model = GBT(10, min_child_samples=1, random_state=0).fit(X, X.sum(axis=1) > 0.8)
-    around = np.concatenate([model._model.arrays()["bin_values"], X.ravel().astype(np.float64)])
+    around = np.concatenate(
+        [model.core_model_.arrays()["bin_values"], X.ravel().astype(np.float64)]
+    )
     near = np.concatenate([around, *(np.nextafter(around, way) for way in (-9, 9))])
     new = np.stack([near, near[::-1]], axis=1).astype(dtype)
     labels, scores = run(model, tmp_path, new, dtype=np.dtype(dtype).name)

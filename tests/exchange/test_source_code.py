@@ -84,7 +84,7 @@ def test_decisions_of_machines_are_sums_of_double_precision(language, song_rows,
         for values in (model[:-1].transform(new), machine.support_vectors_)
     )
     distances = ((rows[:, np.newaxis] - vectors) ** 2).sum(axis=2)
-    values = np.exp(-machine._gamma * distances) @ machine.dual_coef_[0] + machine.intercept_
+    values = np.exp(-machine.gamma_ * distances) @ machine.dual_coef_[0] + machine.intercept_
     np.testing.assert_allclose(scores[:, 0], values, rtol=0, atol=1e-11)
 
 
@@ -93,13 +93,15 @@ def test_trees_with_gaps_and_categories_to_the_last_bits(language, mixed_table, 
     for number, (X, y, new) in enumerate((mixed_table, table)):
         model = GBT(15, random_state=0).fit(X, y)
         if number == 1:
-            arrays = model._model.arrays()
+            arrays = model.core_model_.arrays()
             cuts = np.split(arrays["bin_values"], arrays["bin_offsets"][1:-1])
             new = np.concatenate([new, np.stack([np.resize(own, 400) for own in cuts], axis=1)])
         rows = new
         if number == 0:
             rows = new.copy()
-            for name, labels in zip(("mood", "key"), model._schema.categories[2:], strict=True):
+            for name, labels in zip(
+                ("mood", "key"), model.table_schema_.categories[2:], strict=True
+            ):
                 known = {label: float(code) for code, label in enumerate(labels)}
                 rows[name] = [known.get(label, np.nan) for label in new[name]]
             rows = rows.to_numpy(dtype=np.float64)

@@ -77,7 +77,7 @@ def test_a_feature_may_have_more_thresholds_than_a_byte_counts(table, tmp_path):
     X, y, _ = table
     path = saved(train(X, y), tmp_path, "json")
     ours = exchange.load(path)
-    columns = ours._model.arrays()["bin_column"]
+    columns = ours.core_model_.arrays()["bin_column"]
     assert (np.bincount(columns) > 1).any()
     assert ours.n_features_in_ == 4
     theirs = xgboost.Booster(model_file=path)

@@ -18,7 +18,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import GBT, MLP, _core
-from moodcore.estimators.gbt.training import _PYTHON_ONLY
 
 
 def bits(model, X):
@@ -43,7 +42,7 @@ def test_scikit_learn_conventions(estimator, check):
 
 
 def test_parameters_and_defaults_are_the_cores():
-    ours = {k: v for k, v in GBT().get_params().items() if k not in _PYTHON_ONLY}
+    ours = {k: v for k, v in GBT().get_params().items() if k not in GBT._PYTHON_ONLY}
     core = json.loads(_core.gbt_defaults())
     core["boosting"] = core["boosting"]["kind"]
     for resolved in ("monotone_constraints", "interaction_constraints"):
@@ -299,7 +298,7 @@ def test_where_boosting_starts(gaps, two):
     rate = np.mean(y)
     model = quick(1).fit(X, y)
     assert bits(quick(1, base_score=rate).fit(X, y), X) == pytest.approx(bits(model, X))
-    assert model._model.base[0] == pytest.approx(np.log(rate / (1 - rate)))
+    assert model.core_model_.base[0] == pytest.approx(np.log(rate / (1 - rate)))
     stump = GBT(1, gamma=1e9, base_score=[0.2, 0.3, 0.5], learning_rate=1e-12).fit(*gaps)
     np.testing.assert_allclose(stump.predict_proba(X), [[0.2, 0.3, 0.5]] * 900, rtol=1e-9)
     # The first model's margin as the base of a second one: training goes on.

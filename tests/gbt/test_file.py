@@ -99,7 +99,7 @@ def test_what_cannot_be_saved(frame, y, tmp_path):
 
 @pytest.fixture(scope="module")
 def arrays(frame, y):
-    return GBT(4, max_leaves=6, random_state=0).fit(frame, y)._model.arrays()
+    return GBT(4, max_leaves=6, random_state=0).fit(frame, y).core_model_.arrays()
 
 
 def put(name, place, value):
@@ -223,7 +223,7 @@ def test_lies_in_the_description(keys, value, frame, y, tmp_path):
     GBT(4, max_leaves=6).fit(frame, y).save(path)
     raw = path.read_bytes()
     path.write_bytes(changed(raw, "model.seed", 7))
-    assert load(path)._core_seed == 7
+    assert load(path).seed_ == 7
     path.write_bytes(changed(raw, keys, value))
     with pytest.raises(ModelFileError, match="the header does not describe a model"):
         load(path)

@@ -144,8 +144,8 @@ WRONG = {
         ({0: -1}, "at least 0, got -1 for class 0"),
         ({0: "much"}, "got 'much' for class 0"),
     ],
-    "verbose": [(-1, "verbose must be a whole number of at least 0, got -1"), ("yes", "got 'yes'")],
-    "warm_start": [("yes", "warm_start must be true or false, got 'yes'")],
+    "verbose": [(-1, "verbose must be an int of at least 0, got -1"), ("yes", "got 'yes'")],
+    "warm_start": [("yes", "warm_start must be True or False, got 'yes'")],
 }
 
 

@@ -99,7 +99,7 @@ def test_slices(gaps):
         assert model[:rounds].decision_function(X).tobytes() == stages[rounds - 1].tobytes()
     parts = [model[:4], model[4:], model[-2:]]
     assert [part.n_iter_ for part in parts] == [4, 5, 2]
-    base = np.array(model._model.base)
+    base = np.array(model.core_model_.base)
     total = sum(part.decision_function(X) - base for part in parts[:2]) + base
     np.testing.assert_allclose(total, stages[-1], atol=1e-12)
     for proba, labels, margins in zip(

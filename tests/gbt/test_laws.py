@@ -235,7 +235,7 @@ def test_contributions_are_shapley_values(n_classes, missing):
     y = np.digitize(X[:, 0] + X[:, 1] * X[:, 2], [0.0, 1.0][: n_classes - 1])
     X[rng.random(X.shape) < missing] = np.nan
     model = GBT(2, max_leaves=9, min_child_samples=3, learning_rate=1.0).fit(X, y)
-    arrays = model._model.arrays()
+    arrays = model.core_model_.arrays()
     edges = arrays["bin_offsets"]
 
     def expected(tree, at, x, known):

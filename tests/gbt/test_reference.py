@@ -35,7 +35,7 @@ def table(seed, n_rows=200, n_features=4, n_classes=3, missing=0.0):
 
 def trees_of(model):
     """The core's trees as lists of dicts."""
-    a = model._model.arrays()
+    a = model.core_model_.arrays()
     trees = []
     for first, end in zip(a["tree_offsets"][:-1], a["tree_offsets"][1:], strict=True):
         nodes = []

@@ -169,7 +169,8 @@ def test_labels_of_any_type(labels, mixed):
     values[:] = list(labels)
     key = pd.Series(pd.Categorical(values[codes]))
     model = quick().fit(frame.assign(key=key), y)
-    assert model._schema.categorical[-1] and len(model._schema.categories[-1]) == len(set(labels))
+    schema = model.table_schema_
+    assert schema.categorical[-1] and len(schema.categories[-1]) == len(set(labels))
     if len(set(labels)) == 4:
         assert model.score(frame.assign(key=key), y) > 0.95
 
@@ -187,9 +188,9 @@ def test_categories_by_name_number_or_mask(mixed):
     )
     codes = frame.assign(key=frame["key"].cat.codes.astype(float) * 7 - 3)
     by_value = quick(categorical_features=["key"]).fit(codes, y)
-    assert by_value._schema.categories[-1] is None
+    assert by_value.table_schema_.categories[-1] is None
     assert bits(by_value, codes) == bits(model, frame)
-    assert quick(categorical_features=None).fit(codes, y)._schema.categorical == (False,) * 5
+    assert quick(categorical_features=None).fit(codes, y).table_schema_.categorical == (False,) * 5
 
 
 def test_more_categories_than_bins():
@@ -198,10 +199,10 @@ def test_more_categories_than_bins():
     codes[:20_000] %= 100
     frame = pd.DataFrame({"id": pd.Categorical(codes), "noise": rng.normal(size=70_000)})
     model = quick().fit(frame, codes % 2)
-    assert len(model._schema.categories[0]) > 30_000
+    assert len(model.table_schema_.categories[0]) > 30_000
     # The hundred that come often are told apart; the others count as missing.
     assert model.score(frame[:20_000], codes[:20_000] % 2) == 1
-    assert model._model.arrays()["bin_offsets"].tolist()[1] == 255
+    assert model.core_model_.arrays()["bin_offsets"].tolist()[1] == 255
 
 
 @pytest.mark.parametrize("missing", [-999, -999.0, np.float32(-999)])
@@ -223,7 +224,7 @@ def test_text_may_mean_missing(mixed):
     marked = frame.assign(key=text.where(text != "w", "?"))
     gone = frame.assign(key=frame["key"].where(frame["key"] != "w"))
     model = quick(missing="?").fit(marked, y)
-    assert model._schema.categories[-1] == ["x", "yy", "z"]
+    assert model.table_schema_.categories[-1] == ["x", "yy", "z"]
     assert bits(model, marked) == bits(quick().fit(gone, y), gone)
     assert model.predict_proba_row([0, 0, 0, 0, "?"]) == model.predict_proba_row([0, 0, 0, 0, None])
 
@@ -266,7 +267,7 @@ def test_wrong_tables_say_what_is_wrong(mixed):
 
 def test_the_core_refuses_tables_that_do_not_fit(gaps):
     X, y = gaps
-    model = quick().fit(X, y)._model
+    model = quick().fit(X, y).core_model_
     isa = _core.instruction_sets()[0]
     for table in (X[:, :2].copy(), [X[:, 0].copy()] * 6):
         with pytest.raises(ValueError, match="features"):

@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import MLP, _core
-from moodcore.estimators.mlp import _PYTHON_ONLY
 
 
 @parametrize_with_checks([MLP(epochs=100), MLP((8,), batch_size="full", learning_rate=0.1)])
@@ -27,7 +26,7 @@ def test_scikit_learn_conventions(estimator, check):
 
 
 def test_parameters_and_defaults_are_the_cores():
-    ours = {k: v for k, v in MLP().get_params().items() if k not in _PYTHON_ONLY}
+    ours = {k: v for k, v in MLP().get_params().items() if k not in MLP._PYTHON_ONLY}
     core = json.loads(_core.mlp_defaults())
     core["learning_rate_schedule"] = core["learning_rate_schedule"]["kind"]
     assert json.loads(json.dumps(ours)) == core

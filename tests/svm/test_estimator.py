@@ -19,7 +19,6 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import SVM, _core, load
-from moodcore.estimators.svm.training import _PYTHON_ONLY
 
 # What scikit-learn's own SVC declares.
 UNEQUAL = {
@@ -40,7 +39,7 @@ def test_scikit_learn_conventions(estimator, check):
 
 
 def test_parameters_and_defaults_are_the_cores():
-    ours = {k: v for k, v in SVM().get_params().items() if k not in _PYTHON_ONLY}
+    ours = {k: v for k, v in SVM().get_params().items() if k not in SVM._PYTHON_ONLY}
     assert json.loads(json.dumps(ours)) == json.loads(_core.svm_defaults())
 
 

@@ -86,8 +86,8 @@ WRONG = [
     ({"shrinking": "yes"}, 'shrinking: invalid type: string "yes", expected true or false'),
     ({"decision_function_shape": "both"}, 'decision_function_shape must be "ovr" or "ovo"'),
     ({"n_jobs": 0}, "n_jobs must be"),
-    ({"break_ties": "yes"}, "break_ties must be true or false, got 'yes'"),
-    ({"verbose": "yes"}, "verbose must be a whole number of at least 0, got 'yes'"),
+    ({"break_ties": "yes"}, "break_ties must be True or False, got 'yes'"),
+    ({"verbose": "yes"}, "verbose must be an int of at least 0, got 'yes'"),
     ({"class_weight": "balance"}, "must be None, \"balanced\" or a dict, got 'balance'"),
     ({"class_weight": {0: -1}}, "class_weight must be finite numbers of at least 0, got -1"),
     ({"class_weight": {0: 0}}, "class_weight must be above 0, got 0 for class"),
@@ -115,7 +115,7 @@ def test_wrong_data_are_named():
         SVM().fit(X, LABELS, np.zeros(60))
     with pytest.raises(ValueError, match="must be a square matrix"):
         SVM(kernel="precomputed").fit(X, LABELS)
-    with pytest.raises(ValueError, match=r"must give an array of shape \(60, 60\)"):
+    with pytest.raises(ValueError, match=r"must return an array of shape \(60, 60\)"):
         SVM(kernel=lambda A, B: A).fit(X, LABELS)
     with pytest.raises(ValueError, match="expecting 3 features"):
         SVM().fit(X, LABELS).predict(X[:, :2])
@@ -135,11 +135,11 @@ def test_forged_files_are_refused(tmp_path):
         {"support_": np.zeros_like(model.support_)},
         {"n_support_": model.n_support_ + np.int32(1)},
         {"n_support_": model.n_support_ * np.int32(-1)},
-        {"_dual_coef": model._dual_coef[:, 1:]},
-        {"_dual_coef": model._dual_coef * np.nan},
-        {"_intercept": np.array([np.inf])},
+        {"pair_coef_": model.pair_coef_[:, 1:]},
+        {"pair_coef_": model.pair_coef_ * np.nan},
+        {"pair_intercept_": np.array([np.inf])},
         {"support_vectors_": model.support_vectors_[:, :2]},
-        {"_gamma": -1.0},
+        {"gamma_": -1.0},
         {"probA_": np.empty(0)},
         {"classes_": np.array([1, 0])},
     ):

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import SVC
 
-from moodcore import SVM, load
-from moodcore.estimators.svm.path import svm_path
+from moodcore import SVM
 
 TRIALS = settings(max_examples=40, deadline=None)
 
@@ -33,7 +32,7 @@ def gram(model, X):
     if model.kernel == "linear":
         return X @ X.T
     names = {"rbf": ["gamma"], "poly": ["gamma", "degree", "coef0"], "sigmoid": ["gamma", "coef0"]}
-    values = {name: getattr(model, name) for name in names[model.kernel]} | {"gamma": model._gamma}
+    values = {name: getattr(model, name) for name in names[model.kernel]} | {"gamma": model.gamma_}
     return pairwise_kernels(X, metric=model.kernel, **values)
 
 
@@ -84,7 +83,7 @@ def references(model, X, y, weight=None):
     params = {k: getattr(model, k) for k in ("C", "kernel", "degree", "coef0")}
     for a, b in zip(*np.triu_indices(len(model.classes_), k=1), strict=True):
         rows = np.flatnonzero((y == a) | (y == b))
-        peer = SVC(**params, gamma=model._gamma, tol=1e-5)
+        peer = SVC(**params, gamma=model.gamma_, tol=1e-5)
         peer.fit(X[rows], y[rows], None if weight is None else weight[rows])
         beta = np.zeros(len(rows))
         beta[peer.support_] = -peer.dual_coef_[0]
@@ -187,106 +186,9 @@ def test_weights_of_zero_and_of_two(blobs):
     np.testing.assert_array_equal(weighted.support_vectors_, X[weighted.support_])
 
 
-def test_a_start_leads_to_the_same_optimum(blobs):
-    X, y = blobs
-    first = SVM(1.0, tol=1e-4).fit(X, y)
-    cold, warm = SVM(3.0, tol=1e-4).fit(X, y), SVM(3.0, tol=1e-4).fit(X, y, start=first)
-    np.testing.assert_allclose(warm.dual_objective_, cold.dual_objective_, rtol=1e-6)
-    assert_optimal(warm, X, y)
-    again = SVM(3.0, tol=1e-4).fit(X, y, start=cold)
-    assert again.n_iter_.sum() < 0.1 * cold.n_iter_.sum()
-    with pytest.raises(
-        ValueError, match=r"start must be trained on the same rows, .* got 500 rows, and 600"
-    ):
-        SVM().fit(X[:500], y[:500], start=first)
-
-
-def test_a_fold_starts_from_the_machine_of_another():
-    X, y, _ = table(3, n_rows=900)
-    first, second = np.arange(len(y)) % 10 != 0, np.arange(len(y)) % 10 != 1
-    start = SVM(2.0, tol=1e-4).fit(X[first], y[first])
-    places = np.full(len(y), -1)
-    places[first] = np.arange(first.sum())
-    cold = SVM(2.0, tol=1e-4).fit(X[second], y[second])
-    warm = SVM(2.0, tol=1e-4).fit(X[second], y[second], start=start, start_rows=places[second])
-    assert_optimal(warm, X[second], y[second])
-    np.testing.assert_allclose(warm.dual_objective_, cold.dual_objective_, rtol=1e-6)
-    assert warm.n_iter_.sum() < 0.85 * cold.n_iter_.sum()
-
-
-def test_starts_that_do_not_fit_are_refused(blobs):
-    X, y = blobs
-    start = SVM().fit(X, y)
-    for rows, message in (
-        (np.arange(600), r"from 0 to 599, or -1 for a new row, got 600 in row 1"),
-        (np.arange(10), r"a whole number for each of 600 rows, got shape \(10,\)"),
-        (np.zeros(600), "got shape .* of float64"),
-    ):
-        rows = rows + 599 * (np.arange(len(rows)) == 1) if "got 600" in message else rows
-        with pytest.raises(ValueError, match=message):
-            SVM().fit(X, y, start=start, start_rows=rows)
-    with pytest.raises(ValueError, match="start is None"):
-        SVM().fit(X, y, start_rows=np.arange(600))
-    with pytest.raises(ValueError, match="start must know the same classes"):
-        SVM().fit(X, y + 1, start=start)
-    with pytest.raises(TypeError, match="start must be an SVM, got SVC"):
-        SVM().fit(X, y, start=SVC().fit(X, y))
-
-
-@pytest.mark.parametrize("n_rows", [300, 3000])  # with and without all rows in a working set
-@pytest.mark.parametrize("kernel", ["rbf", "poly"])
-def test_a_path_is_the_separate_fits(n_rows, kernel):
-    X, y, rng = table(8, n_rows=n_rows, n_classes=2)
-    weight = rng.integers(0, 3, len(y)).astype(float)
-    params = {"kernel": kernel, "tol": 1e-4} | KERNELS[kernel]
-    gamma = params.pop("gamma")
-    grid = {"Cs": [10.0, 0.1, 1.0, 3.0], "gammas": [gamma, 2 * gamma]}
-    path = svm_path(X, y, sample_weight=weight, **grid, **params)
-    assert [(m.gamma, m.C) for m in path] == [(g, C) for g in grid["gammas"] for C in grid["Cs"]]
-    steps = 0
-    for model in path:
-        alone = SVM(model.C, gamma=model.gamma, **params).fit(X, y, weight)
-        np.testing.assert_allclose(model.dual_objective_, alone.dual_objective_, rtol=1e-5)
-        assert_optimal(model, X, y, weight)
-        steps += alone.n_iter_.sum()
-    assert sum(model.n_iter_.sum() for model in path) < 0.95 * steps
-
-
-def test_a_path_tells_all_that_a_fit_tells(blobs, tmp_path):
-    X, y = blobs
-    names = np.array(["red", "green", "blue"])[y]
-    params = {"probability": True, "random_state": 0, "class_weight": {"red": 2.0}, "n_jobs": 2}
-    path = svm_path(X, names, Cs=[3.0, 0.3], **params)
-    again = svm_path(X, names, Cs=[3.0, 0.3], **params | {"n_jobs": 1})
-    for model, same in zip(path, again, strict=True):
-        alone = SVM(model.C, **params).fit(X, names)
-        assert vars(model).keys() == vars(alone).keys()
-        assert model.get_params() == alone.get_params()
-        np.testing.assert_allclose(model.predict_proba(X), alone.predict_proba(X), atol=0.02)
-        model.save(tmp_path / "model.safetensors")
-        loaded = load(tmp_path / "model.safetensors")
-        for other in (same, loaded):
-            np.testing.assert_array_equal(other.decision_function(X), model.decision_function(X))
-            np.testing.assert_array_equal(other.predict_proba(X), model.predict_proba(X))
-
-
-def test_wrong_grids_are_refused(blobs):
-    for wrong, message in (
-        ({"Cs": []}, "must not be empty"),
-        ({"Cs": [1.0], "gammas": []}, "must not be empty"),
-        ({"Cs": [1.0, -2.0]}, "C must be finite and above 0, got -2"),
-        ({"Cs": [1.0, "large"]}, "C: invalid type"),
-        ({"Cs": [1.0], "gammas": [-1.0]}, "gamma must be"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            svm_path(*blobs, **wrong)
-    with pytest.raises(TypeError, match="takes Cs and gammas, not C and gamma"):
-        svm_path(*blobs, Cs=[1.0], gamma=0.1)
-
-
 def test_the_checks_can_fail(blobs):
     X, y = blobs
     model = SVM(gamma=0.5).fit(X, y)
-    model._dual_coef = model._dual_coef * 0.99
+    model.pair_coef_ = model.pair_coef_ * 0.99
     with pytest.raises(AssertionError):
         assert_optimal(model, X, y)

@@ -1,9 +1,9 @@
-"""What all classifiers of the package share: validation, classes, weights, parameters, saving."""
+"""Base class of the classifiers: validation, classes, weights, parameters, fitted state."""
 
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,100 +12,140 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from moodcore.estimators.fitted_model import FittedModel
+from moodcore import _core
 from moodcore.estimators.rows import TrainingRows, aligned, as_float32
+from moodcore.estimators.saveable import Saveable
+from moodcore.platform import instruction_set, thread_count
 
 
-class CoreClassifier(FittedModel, ClassifierMixin, BaseEstimator):
-    """A scikit-learn classifier whose training loop is in the core."""
+class Classifier(Saveable, ClassifierMixin, BaseEstimator):
+    """A scikit-learn classifier whose training loop is in the core.
 
+    Attributes whose names end with an underscore are the fitted state. `fit` never writes them
+    here: it trains a copy (`_training_copy`) and takes its state over in one assignment
+    (`_take_over`), so that a fit that fails or is interrupted leaves the old model whole.
+    """
+
+    n_jobs: int | None
+    random_state: Any
+    verbose: int
     classes_: NDArray[Any]
     n_features_in_: int
 
+    # The learner's name in the core, the parameters that the core does not take, and those among
+    # them that are True or False.
+    _LEARNER: ClassVar[str]
+    _PYTHON_ONLY: ClassVar[frozenset[str]]
+    _SWITCHES: ClassVar[tuple[str, ...]] = ()
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over what a pickle holds, its arrays as the core reads them."""
+        """Restore a pickle; its arrays may lie at any address."""
         super().__setstate__({name: aligned(value) for name, value in state.items()})
 
-    def _core_parameters(self, names: frozenset[str], **resolved: Any) -> str:
-        """Give the named parameters as the one JSON object that crosses into the core.
+    def check_parameters(self) -> None:
+        """Check all parameters that can be checked without data.
 
-        Those in ``resolved`` cross with these values in place of the user's.
+        Raises
+        ------
+        ValueError, TypeError
+            For the first parameter that is not allowed.
         """
-        values = {name: _plain(name, getattr(self, name)) for name in sorted(names - set(resolved))}
-        return json.dumps(values | resolved)
+        self._checked_parameters()
 
-    def _training_rows(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Any
-    ) -> TrainingRows:
-        """Check the training data and learn ``classes_`` and ``n_features_in_``."""
-        features, labels, weight = self._weighty_rows(X, y, sample_weight, reset=True)
-        codes = self._learn_classes(labels)
-        if class_weight is not None:
-            factors = self._class_factors(labels, weight, class_weight)
-            weight = factors[codes] if weight is None else weight * factors[codes]
-        return TrainingRows.of(features, codes, weight)
+    def read_rows(self, X: ArrayLike) -> Any:
+        """Check rows as `predict` does.
 
-    def _class_factors(
-        self, labels: NDArray[Any], weight: NDArray[np.float64] | None, class_weight: Any
-    ) -> NDArray[np.float64]:
-        """Give the weight of each class."""
-        return class_factors(class_weight, self.classes_, labels, weight)
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
 
-    def _check_switches(self, *names: str) -> None:
-        """Check parameters that are true or false."""
-        for name in names:
-            value = getattr(self, name)
-            if not isinstance(value, bool | np.bool_):
-                raise ValueError(f"{name} must be true or false, got {value!r}")
+        Returns
+        -------
+        ndarray of float32, shape (n_rows, n_features)
+            The features that the model computes with.
 
-    def _check_verbose(self) -> None:
-        verbose = self.get_params(deep=False)["verbose"]
-        if not isinstance(verbose, int | np.integer | np.bool_) or verbose < 0:
-            raise ValueError(f"verbose must be a whole number of at least 0, got {verbose!r}")
-
-    def _learn_classes(self, labels: NDArray[Any]) -> NDArray[np.intp]:
-        """Learn ``classes_``, and give each label's position in it."""
-        if labels.dtype.kind not in "biuU":
-            # Integers and text are classes by their type; the rest must be looked at.
-            check_classification_targets(labels)
-        self.classes_ = np.unique(labels)
-        return np.searchsorted(self.classes_, labels)
-
-    def _known_codes(self, labels: NDArray[Any], what: str = "y") -> NDArray[np.intp]:
-        """Give each label's position in ``classes_``; a label that is not there is refused."""
-        codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
-        unknown = np.flatnonzero(self.classes_[codes] != labels)
-        if unknown.size:
-            raise ValueError(
-                f"{what} must hold only classes seen in training ({self.classes_.tolist()}), "
-                f"got {labels[unknown[:1]].tolist()[0]!r} in row {unknown[0]}"
-            )
-        return codes
-
-    def _known_rows(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> TrainingRows:
-        """Check more data of the classes and features already learnt."""
-        features, labels, weight = self._weighty_rows(X, y, sample_weight, reset=False)
-        return TrainingRows.of(features, self._known_codes(labels), weight)
-
-    def _evaluation_rows(self, eval_set: Any) -> TrainingRows:
-        """Check the rows on which training is watched."""
-        if not (isinstance(eval_set, tuple | list) and len(eval_set) == 2):
-            raise TypeError(f"eval_set must be a tuple (X, y), got {type(eval_set).__name__}")
-        return self._known_rows(*eval_set)
-
-    def _features(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Check the rows of a prediction."""
+        Raises
+        ------
+        ValueError
+            For other columns than those of the training rows, or values that are not finite.
+        """
         features: NDArray[Any] = validate_data(
             self, X, dtype=[np.float32, np.float64], order="C", reset=False
         )
         return as_float32(features)
 
-    def _weighty_rows(
+    def _training_copy(self, *, fitted: bool = False) -> Self:
+        """Return a copy to train; with its fitted state where training continues."""
+        copied = object.__new__(type(self))
+        copied.__dict__ = {
+            name: value
+            for name, value in vars(self).items()
+            if fitted or not _is_fitted_state(name)
+        }
+        copied.__dict__.pop("provenance_", None)
+        return copied
+
+    def _take_over(self, trained: Self) -> Self:
+        """Take the fitted state of a trained copy over, and drop that of earlier fits."""
+        kept = {name: value for name, value in vars(self).items() if not _is_fitted_state(name)}
+        learned = {name: value for name, value in vars(trained).items() if _is_fitted_state(name)}
+        self.__dict__ = kept | learned
+        return self
+
+    def _core_parameters(self, **resolved: Any) -> str:
+        """Return the parameters as the one JSON object that the core takes.
+
+        Those in ``resolved`` have these values in place of the user's.
+        """
+        names = set(self.get_params(deep=False)) - self._PYTHON_ONLY - set(resolved)
+        values = {name: plain_value(name, getattr(self, name)) for name in sorted(names)}
+        return json.dumps(values | resolved)
+
+    def _checked_parameters(self, **resolved: Any) -> str:
+        """Check all parameters; return those that the core takes as JSON."""
+        params = self._core_parameters(**resolved)
+        getattr(_core, f"{self._LEARNER}_check")(params)
+        thread_count(self.n_jobs)
+        for name in self._SWITCHES:
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_):
+                raise ValueError(f"{name} must be True or False, got {value!r}")
+        verbose = self.verbose
+        if not isinstance(verbose, int | np.integer | np.bool_) or verbose < 0:
+            raise ValueError(f"verbose must be an int of at least 0, got {verbose!r}")
+        return params
+
+    def _compute(self) -> dict[str, Any]:
+        """Return the arguments of the core that say how to compute."""
+        return {"threads": thread_count(self.n_jobs), "instructions": instruction_set()}
+
+    def _training_rows(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Any
+    ) -> TrainingRows:
+        """Check the training data; set ``classes_`` and ``n_features_in_``."""
+        features, labels, weight = self._weighted_rows(X, y, sample_weight, reset=True)
+        codes = self._learn_classes(labels)
+        if class_weight is not None:
+            factors = class_factors(class_weight, self.classes_, labels, weight)
+            weight = factors[codes] if weight is None else weight * factors[codes]
+        return TrainingRows.of(features, codes, weight)
+
+    def _known_rows(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> TrainingRows:
+        """Check more data of the classes and features of the training data."""
+        features, labels, weight = self._weighted_rows(X, y, sample_weight, reset=False)
+        return TrainingRows.of(features, self._known_codes(labels), weight)
+
+    def _evaluation_rows(self, eval_set: Any) -> TrainingRows:
+        if not (isinstance(eval_set, tuple | list) and len(eval_set) == 2):
+            raise TypeError(f"eval_set must be a tuple (X, y), got {type(eval_set).__name__}")
+        return self._known_rows(*eval_set)
+
+    def _weighted_rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
-        """Check features, labels and weights, and leave out rows that weigh nothing."""
+        """Check features, labels and weights, and leave out rows of weight zero."""
         features, labels = validate_data(
             self, X, y, dtype=[np.float32, np.float64], order="C", reset=reset
         )
@@ -119,11 +159,34 @@ class CoreClassifier(FittedModel, ClassifierMixin, BaseEstimator):
             raise ValueError("sample_weight must be above zero in at least one row, got none")
         return features[kept], labels[kept], weight[kept]
 
-    @staticmethod
-    def _seed(random_state: Any) -> int:
-        """Draw the core's 64-bit seed."""
-        high, low = check_random_state(random_state).randint(0, 2**32, size=2, dtype=np.uint64)
+    def _learn_classes(self, labels: NDArray[Any]) -> NDArray[np.intp]:
+        """Set ``classes_``; return each label's position in it."""
+        if labels.dtype.kind not in "biuU":
+            # Integers and text are classes by their type; other values must be looked at.
+            check_classification_targets(labels)
+        self.classes_ = np.unique(labels)
+        return np.searchsorted(self.classes_, labels)
+
+    def _known_codes(self, labels: NDArray[Any], what: str = "y") -> NDArray[np.intp]:
+        """Return each label's position in ``classes_``, which must have it."""
+        codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
+        unknown = np.flatnonzero(self.classes_[codes] != labels)
+        if unknown.size:
+            raise ValueError(
+                f"{what} must hold only classes seen in training ({self.classes_.tolist()}), "
+                f"got {labels[unknown[:1]].tolist()[0]!r} in row {unknown[0]}"
+            )
+        return codes
+
+    def _draw_seed(self) -> int:
+        """Draw a 64-bit seed from ``random_state``."""
+        generator = check_random_state(self.random_state)
+        high, low = generator.randint(0, 2**32, size=2, dtype=np.uint64)
         return (int(high) << 32) | int(low)
+
+
+def _is_fitted_state(name: str) -> bool:
+    return name.endswith("_") and not name.startswith("_")
 
 
 def class_factors(
@@ -132,12 +195,12 @@ def class_factors(
     labels: NDArray[Any],
     weight: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
-    """Give the weight of each class, all of which must have rows.
+    """Return the weight of each class, all of which must have rows.
 
     Raises
     ------
     ValueError
-        When the weights are neither "balanced" nor numbers of at least 0 for known classes.
+        If the weights are neither "balanced" nor finite numbers of at least 0 for known classes.
     """
     if class_weight is not None and not isinstance(class_weight, Mapping):
         if not (isinstance(class_weight, str) and class_weight == "balanced"):
@@ -158,19 +221,25 @@ def class_factors(
     return factors
 
 
-def _plain(name: str, value: Any) -> Any:
-    """Turn a parameter into what JSON holds; numbers of NumPy become Python's."""
+def plain_value(name: str, value: Any) -> Any:
+    """Return a parameter as JSON holds it: NumPy's numbers as Python's, sequences as lists.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For numbers that are not finite, and types that JSON does not have.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}")
     if isinstance(value, tuple | list | np.ndarray):
-        return [_plain(name, entry) for entry in value]
+        return [plain_value(name, entry) for entry in value]
     if isinstance(value, Mapping):
-        return {str(key): _plain(f"{name}.{key}", entry) for key, entry in value.items()}
+        return {str(key): plain_value(f"{name}.{key}", entry) for key, entry in value.items()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
-        f"{name} must be a number, a string, true or false, or a list or table of these, "
+        f"{name} must be a number, a str, True, False, or a list or dict of these, "
         f"got {type(value).__name__}"
     )

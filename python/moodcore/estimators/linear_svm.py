@@ -10,17 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
-from moodcore.estimators.base import CoreClassifier
+from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.rows import TrainingRows
-from moodcore.platform import instruction_set, thread_count
 
 __all__ = ["LinearSVM"]
 
-# Parameters that only this side of the seam knows.
-_PYTHON_ONLY = frozenset({"class_weight", "n_jobs", "random_state", "verbose"})
 
-
-class LinearSVM(CoreClassifier):
+class LinearSVM(Classifier):
     r"""A linear support vector machine: the problems of scikit-learn's ``LinearSVC``.
 
     With labels :math:`y_i = \pm 1` (a class against the rest) it minimises
@@ -122,6 +118,9 @@ class LinearSVM(CoreClassifier):
     intercept_: NDArray[np.float64]
     n_iter_: int
 
+    _LEARNER = "linear_svm"
+    _PYTHON_ONLY = frozenset({"class_weight", "n_jobs", "random_state", "verbose"})
+
     def __init__(
         self,
         C: float = 1.0,
@@ -191,26 +190,26 @@ class LinearSVM(CoreClassifier):
             When ``max_iter`` is reached before ``tol``.
         """
         params = self._checked_parameters()
-        rows = self._training_rows(X, y, sample_weight, None)
-        if len(self.classes_) < 2:
+        model = self._training_copy()
+        rows = model._training_rows(X, y, sample_weight, None)
+        if len(model.classes_) < 2:
             raise ValueError(
                 "LinearSVM needs samples of at least 2 classes in the data, but the data contains "
-                f"only one class: {self.classes_.tolist()[0]!r}"
+                f"only one class: {model.classes_.tolist()[0]!r}"
             )
         result = _core.linear_svm_fit(
             params,
             rows.arrays(),
-            len(self.classes_),
-            class_weight=self._class_weight(rows),
-            seed=self._seed(self.random_state),
-            threads=thread_count(self.n_jobs),
-            instructions=instruction_set(),
+            len(model.classes_),
+            class_weight=model._class_weight(rows),
+            seed=self._draw_seed(),
             on_poll=on_poll,
+            **self._compute(),
         )
-        self.coef_, self.intercept_ = result["coef"], result["intercept"]
-        self.n_iter_ = max(result["iterations"])
-        self._report(result)
-        return self
+        model.coef_, model.intercept_ = result["coef"], result["intercept"]
+        model.n_iter_ = max(result["iterations"])
+        model._report(result)
+        return self._take_over(model)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Give the scores of each class: above zero on its side of the plane.
@@ -224,8 +223,8 @@ class LinearSVM(CoreClassifier):
         ndarray of float64, shape (n_rows, n_classes), or (n_rows,) for two classes
             With two classes, above zero for the second.
         """
-        check_is_fitted(self, "coef_")
-        features = self._features(X).astype(np.float64)
+        check_is_fitted(self)
+        features = self.read_rows(X).astype(np.float64)
         # Column by column: a library's product rounds differently for other numbers of rows.
         scores = np.tile(self.intercept_, (len(features), 1))
         for feature, weights in zip(features.T, self.coef_.T, strict=True):
@@ -238,17 +237,11 @@ class LinearSVM(CoreClassifier):
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[codes]
 
-    def _checked_parameters(self) -> str:
-        params = self._core_parameters(frozenset(self.get_params(deep=False)) - _PYTHON_ONLY)
-        _core.linear_svm_check(params)
-        self._check_verbose()
-        return params
-
     def _class_weight(self, rows: TrainingRows) -> NDArray[np.float64] | None:
         if self.class_weight is None:
             return None
         weight = None if rows.weight is None else rows.weight.astype(np.float64)
-        factors = self._class_factors(self.classes_[rows.y], weight, self.class_weight)
+        factors = class_factors(self.class_weight, self.classes_, self.classes_[rows.y], weight)
         return np.ascontiguousarray(factors, dtype=np.float64)
 
     def _report(self, result: dict[str, Any]) -> None:

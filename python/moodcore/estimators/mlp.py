@@ -11,20 +11,16 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from moodcore import _core
-from moodcore.estimators.base import CoreClassifier
+from moodcore.estimators.base import Classifier
 from moodcore.estimators.memory import check_network_memory
 from moodcore.estimators.rows import TrainingRows
-from moodcore.platform import instruction_set, thread_count
 
 __all__ = ["MLP"]
-
-# Parameters that only this side of the seam knows.
-_PYTHON_ONLY = frozenset({"class_weight", "warm_start", "n_jobs", "random_state", "verbose"})
 
 OnEpoch = Callable[[dict[str, Any]], object]
 
 
-class MLP(CoreClassifier):
+class MLP(Classifier):
     r"""A neural network for classification: ReLU layers, softmax, cross-entropy.
 
     Trained by minibatch gradient descent with momentum,
@@ -126,6 +122,13 @@ class MLP(CoreClassifier):
     loss_: float
     n_iter_: int
     best_epoch_: int | None
+    velocities_: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+    n_epochs_: int
+    seed_: int
+
+    _LEARNER = "mlp"
+    _PYTHON_ONLY = frozenset({"class_weight", "warm_start", "n_jobs", "random_state", "verbose"})
+    _SWITCHES = ("warm_start",)
 
     def __init__(
         self,
@@ -223,21 +226,20 @@ class MLP(CoreClassifier):
             last whose loss was finite.
         """
         params = self._checked_parameters()
-        goes_on = self.warm_start and hasattr(self, "coefs_")
-        if goes_on:
-            rows = self._known_rows(X, y, sample_weight)
-            rows = self._with_class_weight(rows)
+        continues = self.warm_start and hasattr(self, "coefs_")
+        model = self._training_copy(fitted=continues)
+        if continues:
+            rows = model._with_class_weight(model._known_rows(X, y, sample_weight))
         else:
-            rows = self._training_rows(X, y, sample_weight, self.class_weight)
-            self._core_seed = self._seed(self.random_state)
+            rows = model._training_rows(X, y, sample_weight, self.class_weight)
+            model.seed_ = self._draw_seed()
         held_out = None
         if eval_set is not None:
-            held_out = self._evaluation_rows(eval_set)
+            held_out = model._evaluation_rows(eval_set)
         elif self.early_stopping:
-            rows, held_out = rows.split(self.validation_fraction, self._core_seed % 2**32)
-        state = self._state() if goes_on else None
-        self._train(params, rows, held_out, state, (on_epoch, on_poll))
-        return self
+            rows, held_out = rows.split(self.validation_fraction, model.seed_ % 2**32)
+        model._train(params, rows, held_out, continues, on_epoch=on_epoch, on_poll=on_poll)
+        return self._take_over(model)
 
     def partial_fit(
         self,
@@ -277,21 +279,22 @@ class MLP(CoreClassifier):
                 'class_weight="balanced" needs all rows at once; give partial_fit a dict of weights'
             )
         params = self._checked_parameters(epochs=1)
-        goes_on = hasattr(self, "coefs_")
-        if not goes_on:
+        continues = hasattr(self, "coefs_")
+        model = self._training_copy(fitted=continues)
+        if not continues:
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit")
-            validate_data(self, X, y, dtype=[np.float32, np.float64])
-            self.classes_ = np.unique(np.asarray(classes))
-            self._core_seed = self._seed(self.random_state)
+            validate_data(model, X, y, dtype=[np.float32, np.float64])
+            model.classes_ = np.unique(np.asarray(classes))
+            model.seed_ = self._draw_seed()
         elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
             raise ValueError(
                 f"classes must be those of the first call, {self.classes_.tolist()}, "
                 f"got {np.unique(classes).tolist()}"
             )
-        rows = self._with_class_weight(self._known_rows(X, y, sample_weight))
-        self._train(params, rows, None, self._state() if goes_on else None)
-        return self
+        rows = model._with_class_weight(model._known_rows(X, y, sample_weight))
+        model._train(params, rows, None, continues)
+        return self._take_over(model)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Give the likeliest class of each row, shape (n_rows,)."""
@@ -316,22 +319,14 @@ class MLP(CoreClassifier):
         """Give the logarithms of the probabilities; never infinite, unlike the log of a zero."""
         return self._scores(X, "log_probability")
 
-    def _scores(self, X: ArrayLike, kind: str) -> NDArray[np.float64]:
-        check_is_fitted(self, "coefs_")
-        X = self._features(X)
-        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        threads = thread_count(self.n_jobs)
-        isa = instruction_set()
-        return _core.mlp_predict(layers, X, kind=kind, threads=threads, instructions=isa)
+    def logits(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the scores before the softmax, shape (n_rows, n_classes)."""
+        return self._scores(X, "logit")
 
-    def _checked_parameters(self, **changes: Any) -> str:
-        names = frozenset(self.get_params(deep=False)) - _PYTHON_ONLY
-        params = self._core_parameters(names)
-        _core.mlp_check(params)
-        if not changes:
-            return params
-        changed = type(self)(**{**self.get_params(deep=False), **changes})
-        return changed._core_parameters(names)
+    def _scores(self, X: ArrayLike, kind: str) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
+        return _core.mlp_predict(layers, self.read_rows(X), kind=kind, **self._compute())
 
     def _with_class_weight(self, rows: TrainingRows) -> TrainingRows:
         """Weight rows whose classes are already known."""
@@ -340,22 +335,25 @@ class MLP(CoreClassifier):
         return rows.weighted(compute_sample_weight(self.class_weight, self.classes_[rows.y]))
 
     def _state(self) -> tuple[Any, Any, int]:
+        """Return the state that training continues from."""
         sizes = [len(biases) for biases in self.intercepts_[:-1]]
         if sizes != list(self.hidden_sizes):
             raise ValueError(
-                f"hidden_sizes must stay {tuple(sizes)} when training goes on, "
+                f"hidden_sizes must stay {tuple(sizes)} when training continues, "
                 f"got {tuple(self.hidden_sizes)}"
             )
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        return layers, self._velocities, self._epoch
+        return layers, self.velocities_, self.n_epochs_
 
     def _train(
         self,
         params: str,
         rows: TrainingRows,
         held_out: TrainingRows | None,
-        state: tuple[Any, Any, int] | None,
-        listeners: tuple[OnEpoch | None, Callable[[], object] | None] = (None, None),
+        continues: bool,
+        *,
+        on_epoch: OnEpoch | None = None,
+        on_poll: Callable[[], object] | None = None,
     ) -> None:
         if self.batch_size == "full" or len(rows.y) <= self.batch_size:
             rows = rows.merged()
@@ -365,17 +363,16 @@ class MLP(CoreClassifier):
             rows.arrays(),
             len(self.classes_),
             evaluate=None if held_out is None else held_out.arrays(),
-            state=state,
-            seed=self._core_seed,
-            threads=thread_count(self.n_jobs),
-            instructions=instruction_set(),
-            on_epoch=self._listener(listeners[0]),
-            on_poll=listeners[1],
+            state=self._state() if continues else None,
+            seed=self.seed_,
+            on_epoch=self._listener(on_epoch),
+            on_poll=on_poll,
+            **self._compute(),
         )
         self.coefs_ = [weights for weights, _ in result["layers"]]
         self.intercepts_ = [biases for _, biases in result["layers"]]
-        self._velocities = result["velocities"]
-        self._epoch = result["epoch"]
+        self.velocities_ = result["velocities"]
+        self.n_epochs_ = result["epoch"]
         history = result["history"]
         self.history_ = {name: values for name, values in history.items() if len(values)}
         self.history_.setdefault("loss", [])

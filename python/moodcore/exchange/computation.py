@@ -291,7 +291,7 @@ def _network(model: Any, walk: _Walk) -> Network:
 
 
 def _forest(model: Any, walk: _Walk) -> Forest:
-    schema = model._schema
+    schema = model.table_schema_
     if schema.has_labels and walk.steps:
         raise TypeError("categories of text come in only where trees are the first step")
     walk.columns = [
@@ -300,7 +300,7 @@ def _forest(model: Any, walk: _Walk) -> Forest:
     ] if schema.has_labels else walk.columns  # fmt: skip
     if not isinstance(schema.missing, str) and not np.isnan(schema.missing):
         walk.steps.append(MissingValue(float(schema.missing)))
-    return forest_of(model._predicting.arrays())
+    return forest_of(model.predicting_model_.arrays())
 
 
 def _linear(model: Any, walk: _Walk) -> LinearMachine:
@@ -315,13 +315,13 @@ def _kernel(model: Any, walk: _Walk) -> KernelMachine:
         )
     return KernelMachine(
         model.kernel,
-        float(model._gamma),
+        float(model.gamma_),
         int(model.degree),
         float(model.coef0),
         model.support_vectors_,
         model.n_support_,
-        pair_weights(model._dual_coef, model.n_support_),
-        model._intercept,
+        pair_weights(model.pair_coef_, model.n_support_),
+        model.pair_intercept_,
         (model.probA_, model.probB_) if model.probability else None,
         model.decision_function_shape == "ovo",
         bool(model.break_ties),

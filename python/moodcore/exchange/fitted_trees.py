@@ -56,11 +56,11 @@ def fitted_gbt(
     if feature_names is not None:
         model.feature_names_in_ = np.array(feature_names, dtype=object)
     categorical = tuple(is_category.tolist())
-    model._schema = TableSchema(categorical, (None,) * forest.n_features, missing)
+    model.table_schema_ = TableSchema(categorical, (None,) * forest.n_features, missing)
     model.evals_result_ = {}
     model.best_iteration_, model.best_score_ = best_iteration, None
-    model._core_seed = 0
-    model._set_model(core)
+    model.seed_ = 0
+    model.set_core_model(core)
     return model
 
 

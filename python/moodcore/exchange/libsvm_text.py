@@ -40,7 +40,7 @@ def write_libsvm(model: Any) -> bytes:
     ValueError
         When the kernel is another one.
     """
-    check_is_fitted(model, "_dual_coef")
+    check_is_fitted(model)
     kernel = model.kernel
     if callable(kernel) or kernel not in _NAMES:
         told = "a callable" if callable(kernel) else repr(kernel)
@@ -52,17 +52,17 @@ def write_libsvm(model: Any) -> bytes:
     if kernel == "poly":
         lines.append(f"degree {int(model.degree)}")
     if kernel != "linear":
-        lines.append(f"gamma {model._gamma!r}")
+        lines.append(f"gamma {model.gamma_!r}")
     if kernel in ("poly", "sigmoid"):
         lines.append(f"coef0 {float(model.coef0)!r}")
     lines += [f"nr_class {len(codes)}", f"total_sv {len(model.support_vectors_)}"]
-    lines.append(_line("rho", 0.0 - model._intercept))
+    lines.append(_line("rho", 0.0 - model.pair_intercept_))
     lines.append(f"label {' '.join(map(str, codes))}")
     if model.probability:
         lines += [_line("probA", model.probA_), _line("probB", model.probB_)]
     lines.append(f"nr_sv {' '.join(map(str, model.n_support_.tolist()))}")
     lines.append("SV")
-    vectors, coefs = model.support_vectors_.astype(np.float64), model._dual_coef.T
+    vectors, coefs = model.support_vectors_.astype(np.float64), model.pair_coef_.T
     for at, (own, values) in enumerate(zip(coefs.tolist(), vectors.tolist(), strict=True)):
         # Zeros are left out, but the last column of the first vector tells how many there are.
         last = len(values) if at == 0 else 0
@@ -269,11 +269,11 @@ def _fitted(
         coef0=head.coef0,
         probability=head.sigmoids is not None,
     )
-    model._params = model._checked_parameters()
+    model.set_kernel_params()
     model.classes_ = labels
     model.n_features_in_ = vectors.shape[1]
     model.shape_fit_ = vectors.shape
-    model._gamma = float(head.gamma)
+    model.gamma_ = float(head.gamma)
     # Which rows of the training table these were is not known; they stand for themselves.
     model.support_ = np.arange(len(vectors), dtype=np.int32)
     ends = np.cumsum(head.n_support)
@@ -281,10 +281,10 @@ def _fitted(
     rows = np.concatenate([own[place] for place in order])
     model.support_vectors_ = np.ascontiguousarray(vectors[rows])
     model.n_support_ = head.n_support[order].astype(np.int32)
-    model._dual_coef = np.ascontiguousarray(parts["dual_coef"][:, rows])
-    model._intercept = parts["intercept"]
+    model.pair_coef_ = np.ascontiguousarray(parts["dual_coef"][:, rows])
+    model.pair_intercept_ = parts["intercept"]
     model.probA_, model.probB_ = parts["slope"], parts["offset"]
-    n_pairs = len(model._intercept)
+    n_pairs = len(model.pair_intercept_)
     model.n_iter_ = np.zeros(n_pairs, dtype=np.int64)
     model.dual_objective_ = model.duality_gap_ = np.full(n_pairs, np.nan)
     model.class_weight_ = np.ones(len(labels))

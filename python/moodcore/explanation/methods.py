@@ -117,8 +117,8 @@ def _of_trees(model: Any, rows: Any) -> Contributions:
 
 def _of_lines(model: Any, rows: Any, background: Any, measured: str) -> Contributions:
     """With independent features, weight times distance from the mean (Lundberg and Lee 2017)."""
-    given = model._features(rows).astype(np.float64)
-    mean = model._features(background).astype(np.float64).mean(axis=0)
+    given = model.read_rows(rows).astype(np.float64)
+    mean = model.read_rows(background).astype(np.float64).mean(axis=0)
     values = (given - mean)[:, :, None] * model.coef_.T
     base = model.coef_ @ mean + model.intercept_
     margins = _columns(model.decision_function(rows))
@@ -128,8 +128,8 @@ def _of_lines(model: Any, rows: Any, background: Any, measured: str) -> Contribu
 def _by_kernel(
     model: Any, rows: Any, background: Any, measured: str, how: tuple[int | None, int | None]
 ) -> Contributions:
-    given = np.ascontiguousarray(model._features(rows), dtype=np.float64)
-    known = np.ascontiguousarray(model._features(background), dtype=np.float64)
+    given = np.ascontiguousarray(model.read_rows(rows), dtype=np.float64)
+    known = np.ascontiguousarray(model.read_rows(background), dtype=np.float64)
     margin = _margin(model)
     n_features = given.shape[1]
     seed, n_samples = how
@@ -173,7 +173,7 @@ def _kinds() -> dict[type, Callable[[Any, Any], NDArray[np.float64]]]:
 
 def _scores_of_network(model: Any, rows: Any) -> NDArray[np.float64]:
     """Give the scores before the softmax; of two classes their difference, the log odds."""
-    scores: NDArray[np.float64] = model._scores(rows, "logit")
+    scores: NDArray[np.float64] = model.logits(rows)
     return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
 

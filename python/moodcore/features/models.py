@@ -93,12 +93,12 @@ def pipeline(model: Any, *, balance: bool, seed: int, balance_seed: int) -> Pipe
     from sklearn.pipeline import Pipeline
 
     from moodcore.comparison.entrants import seeded
-    from moodcore.estimators.base import CoreClassifier
+    from moodcore.estimators.base import Classifier
     from moodcore.preprocessing import BalancedClassifier
     from moodcore.tables.preparation import TablePreparation
 
     own = seeded(model, seed)
-    if isinstance(own, CoreClassifier):
+    if isinstance(own, Classifier):
         # The study's threads work on other models meanwhile.
         own.set_params(n_jobs=1)
     steps = [] if _takes_tables(own) else [("prepare", TablePreparation())]
@@ -110,11 +110,11 @@ def fit(
     model: Pipeline, X: pd.DataFrame, y: Any, on_poll: Callable[[], object] | None = None
 ) -> Pipeline:
     """Fit a pipeline; what `on_poll` raises ends the training of our own models."""
-    from moodcore.estimators.base import CoreClassifier
+    from moodcore.estimators.base import Classifier
 
     classify = model.named_steps["classify"]
     inner = getattr(classify, "estimator", classify)
-    ours = isinstance(inner, CoreClassifier) and on_poll is not None
+    ours = isinstance(inner, Classifier) and on_poll is not None
     return model.fit(X, y, **({"classify__on_poll": on_poll} if ours else {}))
 
 

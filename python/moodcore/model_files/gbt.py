@@ -27,8 +27,8 @@ _LEFT_OUT = frozenset({"class_weight", "random_state", "objective", "eval_metric
 
 def write_gbt(model: Any, prefix: str, arrays: Arrays) -> Described:
     """Describe a fitted `GBT`."""
-    check_is_fitted(model, "_model")
-    for name, values in model._model.arrays().items():
+    check_is_fitted(model)
+    for name, values in model.core_model_.arrays().items():
         arrays[f"{prefix}.{name}"] = values
     for at, curves in enumerate(model.evals_result_.values()):
         for metric, values in enumerate(curves.values()):
@@ -44,15 +44,15 @@ def write_gbt(model: Any, prefix: str, arrays: Arrays) -> Described:
         "eval_metric": metrics,
         "class_weight": write_class_weight(model.class_weight),
         "classes": write_labels(model.classes_),
-        "missing": _write_value("missing", model._schema.missing),
+        "missing": _write_value("missing", model.table_schema_.missing),
         "categories": [
             None if labels is None else write_labels(_object_array(labels))
-            for labels in model._schema.categories
+            for labels in model.table_schema_.categories
         ],
         "history": [[name, list(curves)] for name, curves in model.evals_result_.items()],
         "best_iteration": model.best_iteration_,
         "best_score": None if model.best_score_ is None else _write_value("", model.best_score_),
-        "seed": model._core_seed,
+        "seed": model.seed_,
         **write_features(model),
     }
 
@@ -105,14 +105,12 @@ def read_gbt(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
         When the description is not one of `write_gbt`'s.
     """
     from moodcore.estimators.gbt.estimator import GBT
-    from moodcore.platform import thread_count
 
     params = {name: _read_value(value) for name, value in described["params"].items()}
     model = read_features(GBT(**params), described)
     model.eval_metric = described["eval_metric"]
     model.class_weight = read_class_weight(described["class_weight"])
-    model._checked_parameters()
-    thread_count(model.n_jobs)
+    model.check_parameters()
     model.classes_ = read_classes(described["classes"])
     taken = {name: arrays[f"{prefix}.{name}"] for name in _ARRAYS}
     if f"{prefix}.bin_column" in arrays:
@@ -122,10 +120,10 @@ def read_gbt(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     np.maximum.at(categorical, feature_columns(taken), taken["categorical"])
     _read_schema(model, core, described, categorical)
     _read_history(model, core, described, prefix, arrays)
-    model._core_seed = int(described["seed"])
-    if not 0 <= model._core_seed < 2**64:
-        raise ValueError(f"seed {model._core_seed} is out of range")
-    model._set_model(core)
+    model.seed_ = int(described["seed"])
+    if not 0 <= model.seed_ < 2**64:
+        raise ValueError(f"seed {model.seed_} is out of range")
+    model.set_core_model(core)
     return model
 
 
@@ -157,10 +155,11 @@ def _read_schema(
     from moodcore.estimators.gbt.options import check_missing
     from moodcore.estimators.table_schema import TableSchema
 
-    n_features = model.n_features_in_
-    if core.n_features != n_features or core.n_outputs != model._n_outputs:
+    n_features, n_classes = model.n_features_in_, len(model.classes_)
+    n_outputs = 1 if n_classes <= 2 else n_classes
+    if core.n_features != n_features or core.n_outputs != n_outputs:
         raise ValueError(
-            f"{n_features} features and {len(model.classes_)} classes do not fit trees of "
+            f"{n_features} features and {n_classes} classes do not fit trees of "
             f"{core.n_features} features and {core.n_outputs} outputs"
         )
     labels = [None if one is None else read_labels(one).tolist() for one in described["categories"]]
@@ -168,7 +167,7 @@ def _read_schema(
     if len(labels) != n_features or any(named & (categorical == 0)):
         raise ValueError("categories must be one list for each categorical feature")
     missing = check_missing(_read_value(described["missing"]))
-    model._schema = TableSchema(tuple((categorical != 0).tolist()), tuple(labels), missing)
+    model.table_schema_ = TableSchema(tuple((categorical != 0).tolist()), tuple(labels), missing)
 
 
 def _read_history(

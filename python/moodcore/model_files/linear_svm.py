@@ -1,6 +1,5 @@
 """How linear support vector machines are described in a model file."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,17 +16,17 @@ from moodcore.model_files.values import (
     write_class_weight,
     write_features,
     write_labels,
+    write_params,
 )
 
 
 def write_linear_svm(model: Any, prefix: str, arrays: Arrays) -> Described:
     """Describe a fitted `LinearSVM`."""
-    check_is_fitted(model, "coef_")
+    check_is_fitted(model)
     arrays[f"{prefix}.coef"] = model.coef_
     arrays[f"{prefix}.intercept"] = model.intercept_
-    named = frozenset(model.get_params()) - {"random_state", "class_weight"}
     return {
-        "params": json.loads(model._core_parameters(named)),
+        "params": write_params(model),
         "class_weight": write_class_weight(model.class_weight),
         "classes": write_labels(model.classes_),
         "n_iter": model.n_iter_,
@@ -44,12 +43,10 @@ def read_linear_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -
         When the description is not one of `write_linear_svm`'s.
     """
     from moodcore.estimators.linear_svm import LinearSVM
-    from moodcore.platform import thread_count
 
     model = read_features(LinearSVM(**described["params"]), described)
     model.class_weight = read_class_weight(described["class_weight"])
-    model._checked_parameters()
-    thread_count(model.n_jobs)
+    model.check_parameters()
     model.classes_ = read_classes(described["classes"], least=2)
     n_classes = len(model.classes_)
     n_vectors = 1 if n_classes == 2 else n_classes

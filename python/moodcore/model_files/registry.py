@@ -5,7 +5,6 @@ arrays aside, the other checks them and builds the part again. A new family of m
 adding a row to `_KINDS`.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -27,6 +26,7 @@ from moodcore.model_files.values import (
     write_class_weight,
     write_features,
     write_labels,
+    write_params,
 )
 
 __all__ = ["Arrays", "Described", "read_part", "write_part"]
@@ -61,25 +61,24 @@ def read_part(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
 
 
 def _write_mlp(model: Any, prefix: str, arrays: Arrays) -> Described:
-    check_is_fitted(model, "coefs_")
+    check_is_fitted(model)
     layers = zip(model.coefs_, model.intercepts_, strict=True)
     for index, (weights, biases) in enumerate(layers):
         arrays[f"{prefix}.coefs.{index}"] = weights
         arrays[f"{prefix}.intercepts.{index}"] = biases
-    for index, (weights, biases) in enumerate(model._velocities):
+    for index, (weights, biases) in enumerate(model.velocities_):
         arrays[f"{prefix}.coefs_velocity.{index}"] = weights
         arrays[f"{prefix}.intercepts_velocity.{index}"] = biases
     for name, values in model.history_.items():
         arrays[f"{prefix}.history.{name}"] = np.asarray(
             values, dtype=_HISTORY.get(name, np.float64)
         )
-    named = frozenset(model.get_params()) - {"random_state", "class_weight"}
     return {
-        "params": json.loads(model._core_parameters(named)),
+        "params": write_params(model),
         "class_weight": write_class_weight(model.class_weight),
         "classes": write_labels(model.classes_),
-        "seed": model._core_seed,
-        "epoch": model._epoch,
+        "seed": model.seed_,
+        "epoch": model.n_epochs_,
         "history": sorted(model.history_),
         "best_epoch": model.best_epoch_,
         **write_features(model),
@@ -92,13 +91,11 @@ _HISTORY = {"update_loss": np.float32}
 
 def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     from moodcore.estimators.mlp import MLP
-    from moodcore.platform import thread_count
 
     model = read_features(MLP(**described["params"]), described)
     model.class_weight = read_class_weight(described["class_weight"])
     model.hidden_sizes = tuple(model.hidden_sizes)
-    model._checked_parameters()
-    thread_count(model.n_jobs)
+    model.check_parameters()
     model.classes_ = read_classes(described["classes"])
     sizes = [model.n_features_in_, *model.hidden_sizes, len(model.classes_)]
 
@@ -114,10 +111,10 @@ def _read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
 
     model.coefs_ = [weights for weights, _ in layers("")]
     model.intercepts_ = [biases for _, biases in layers("")]
-    model._velocities = layers("_velocity")
-    model._core_seed, model._epoch = int(described["seed"]), int(described["epoch"])
-    if not (0 <= model._core_seed < 2**64 and 0 <= model._epoch < 2**32):
-        raise ValueError(f"seed {model._core_seed} or epoch {model._epoch} is out of range")
+    model.velocities_ = layers("_velocity")
+    model.seed_, model.n_epochs_ = int(described["seed"]), int(described["epoch"])
+    if not (0 <= model.seed_ < 2**64 and 0 <= model.n_epochs_ < 2**32):
+        raise ValueError(f"seed {model.seed_} or epoch {model.n_epochs_} is out of range")
     best = described["best_epoch"]
     model.best_epoch_ = None if best is None else int(best)
     model.history_ = {}

@@ -1,6 +1,5 @@
 """How support vector machines are described in a model file."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +16,12 @@ from moodcore.model_files.values import (
     write_class_weight,
     write_features,
     write_labels,
+    write_params,
 )
 
 # Fitted arrays of an `SVM` with a value for each pair of classes: name, attribute, type.
 _BY_PAIR = (
-    ("intercept", "_intercept", np.float64),
+    ("intercept", "pair_intercept_", np.float64),
     ("n_iter", "n_iter_", np.int64),
     ("dual_objective", "dual_objective_", np.float64),
     ("duality_gap", "duality_gap_", np.float64),
@@ -38,13 +38,13 @@ def write_svm(model: Any, prefix: str, arrays: Arrays) -> Described:
     TypeError
         When its kernel is a callable, which no file holds.
     """
-    check_is_fitted(model, "_dual_coef")
+    check_is_fitted(model)
     if callable(model.kernel):
         raise TypeError("an SVM whose kernel is a callable cannot be saved")
     arrays[f"{prefix}.support"] = model.support_
     arrays[f"{prefix}.support_vectors"] = model.support_vectors_
     arrays[f"{prefix}.n_support"] = model.n_support_
-    arrays[f"{prefix}.dual_coef"] = model._dual_coef
+    arrays[f"{prefix}.dual_coef"] = model.pair_coef_
     arrays[f"{prefix}.class_weight"] = model.class_weight_
     for name, attribute, _ in _BY_PAIR:
         values = getattr(model, attribute)
@@ -54,12 +54,11 @@ def write_svm(model: Any, prefix: str, arrays: Arrays) -> Described:
     if model.probability:
         arrays[f"{prefix}.sigmoid_slope"] = model.probA_
         arrays[f"{prefix}.sigmoid_offset"] = model.probB_
-    named = frozenset(model.get_params()) - {"random_state", "class_weight"}
     return {
-        "params": json.loads(model._core_parameters(named)),
+        "params": write_params(model),
         "class_weight": write_class_weight(model.class_weight),
         "classes": write_labels(model.classes_),
-        "gamma": model._gamma,
+        "gamma": model.gamma_,
         "fit_status": model.fit_status_,
         "n_rows": model.shape_fit_[0],
         **write_features(model),
@@ -75,19 +74,17 @@ def read_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
         When the description is not one of `write_svm`'s.
     """
     from moodcore.estimators.svm.estimator import SVM
-    from moodcore.platform import thread_count
 
     model = read_features(SVM(**described["params"]), described)
     model.class_weight = read_class_weight(described["class_weight"])
-    model._params = model._checked_parameters()
-    thread_count(model.n_jobs)
+    model.set_kernel_params()
     model.classes_ = read_classes(described["classes"], least=2)
     n_classes = len(model.classes_)
     model.shape_fit_ = (int(described["n_rows"]), model.n_features_in_)
     model.fit_status_ = int(described["fit_status"])
-    model._gamma = float(described["gamma"])
-    if not 0 <= model._gamma < np.inf:
-        raise ValueError(f"gamma must be finite and at least 0, got {model._gamma}")
+    model.gamma_ = float(described["gamma"])
+    if not 0 <= model.gamma_ < np.inf:
+        raise ValueError(f"gamma must be finite and at least 0, got {model.gamma_}")
     _read_vectors(model, prefix, arrays)
     n_pairs = n_classes * (n_classes - 1) // 2
     for name, attribute, dtype in _BY_PAIR:
@@ -120,4 +117,4 @@ def _read_vectors(model: Any, prefix: str, arrays: Arrays) -> None:
     name = f"{prefix}.support_vectors"
     shape = (0, 0) if precomputed else (n, model.n_features_in_)
     model.support_vectors_ = take_array(arrays, name, shape, np.float32)
-    model._dual_coef = take_array(arrays, f"{prefix}.dual_coef", (n_classes - 1, n), np.float64)
+    model.pair_coef_ = take_array(arrays, f"{prefix}.dual_coef", (n_classes - 1, n), np.float64)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.estimators.base import plain_value
+
 Arrays = dict[str, NDArray[Any]]
 Described = dict[str, Any]
 
@@ -48,6 +50,16 @@ def read_classes(described: Mapping[str, Any], *, least: int = 1) -> NDArray[Any
     if not np.array_equal(classes, np.unique(classes)):
         raise ValueError(f"classes must be in ascending order, got {classes.tolist()}")
     return classes
+
+
+def write_params(model: Any) -> Described:
+    """Describe the parameters, without class weights and generators."""
+    params = model.get_params(deep=False)
+    return {
+        name: plain_value(name, value)
+        for name, value in params.items()
+        if name not in ("random_state", "class_weight")
+    }
 
 
 def write_features(model: Any) -> Described:

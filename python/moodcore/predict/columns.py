@@ -93,7 +93,7 @@ def needed_columns(model: Any) -> list[Column]:
         return [Column(str(name)) for name in names]
     return [
         Column(str(name), may_miss=True, labels=None if labels is None else tuple(labels))
-        for name, labels in zip(names, classifier._schema.categories, strict=True)
+        for name, labels in zip(names, classifier.table_schema_.categories, strict=True)
     ]
 
 

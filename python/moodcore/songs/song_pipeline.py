@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from moodcore.estimators.fitted_model import FittedModel
+from moodcore.estimators.saveable import Saveable
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, SelectColumns
 from moodcore.songs.schema import FEATURES, LABEL_NAMES, SELECTED_FEATURES
 from moodcore.songs.training_ranges import measure_columns
@@ -16,7 +16,7 @@ from moodcore.songs.training_ranges import measure_columns
 __all__ = ["SongPipeline", "pipeline"]
 
 
-class SongPipeline(FittedModel, Pipeline):
+class SongPipeline(Saveable, Pipeline):
     """A pipeline that knows the names of its labels and can be saved and explained.
 
     Parameters

@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from moodcore.estimators.fitted_model import FittedModel
+from moodcore.estimators.saveable import Saveable
 from moodcore.preprocessing import BalancedClassifier
 from moodcore.tables.columns import Column
 from moodcore.tables.preparation import TablePreparation, kind_of
@@ -15,7 +15,7 @@ from moodcore.tables.preparation import TablePreparation, kind_of
 __all__ = ["TablePipeline", "pipeline"]
 
 
-class TablePipeline(FittedModel, Pipeline):
+class TablePipeline(Saveable, Pipeline):
     """A pipeline that takes any table, knows its class names, and can be saved and explained.
 
     Parameters

@@ -1,19 +1,33 @@
 """Support vector machines with kernels as a scikit-learn classifier."""
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _ovr_decision_function
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from moodcore.estimators.svm.training import SVMTraining
+from moodcore import _core
+from moodcore.estimators.base import Classifier, class_factors
+from moodcore.estimators.rows import as_float32, readable
+from moodcore.estimators.svm.kernels import kernel_matrix, warn_of_uneven_spreads
 
 __all__ = ["SVM"]
 
 Kernel = Literal["linear", "poly", "rbf", "sigmoid", "precomputed"]
 
 
-class SVM(SVMTraining):
+def _is_calibrated(model: Any) -> bool:
+    if not model.probability:
+        raise AttributeError("predict_proba is not available when probability=False")
+    return True
+
+
+class SVM(Classifier):
     r"""A support vector machine for classification: the exact optimum, one class against one.
 
     Solves the same problem as libsvm (and :class:`sklearn.svm.SVC`), on all threads and in vector
@@ -112,6 +126,36 @@ class SVM(SVMTraining):
     True
     """
 
+    class_weight_: NDArray[np.float64]
+    dual_objective_: NDArray[np.float64]
+    duality_gap_: NDArray[np.float64]
+    fit_status_: int
+    n_iter_: NDArray[np.int64]
+    n_support_: NDArray[np.int32]
+    probA_: NDArray[np.float64]  # noqa: N815 (scikit-learn's name)
+    probB_: NDArray[np.float64]  # noqa: N815
+    shape_fit_: tuple[int, ...]
+    support_: NDArray[np.int32]
+    support_vectors_: NDArray[Any]
+    kernel_params_: str
+    gamma_: float
+    # As the core has them: the first class of a pair is the positive one, also of two classes.
+    pair_coef_: NDArray[np.float64]
+    pair_intercept_: NDArray[np.float64]
+
+    _LEARNER = "svm"
+    _PYTHON_ONLY = frozenset(
+        {
+            "class_weight",
+            "decision_function_shape",
+            "break_ties",
+            "n_jobs",
+            "random_state",
+            "verbose",
+        }
+    )
+    _SWITCHES = ("break_ties",)
+
     def __init__(
         self,
         C: float = 1.0,
@@ -155,8 +199,6 @@ class SVM(SVMTraining):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        start: "SVM | None" = None,
-        start_rows: ArrayLike | None = None,
         on_poll: Callable[[], object] | None = None,
     ) -> Self:
         """Find the optimum.
@@ -169,12 +211,6 @@ class SVM(SVMTraining):
             Class labels of any type, of at least two classes.
         sample_weight : array-like of shape (n_rows,), optional
             Factors of C for the rows, at least 0.
-        start : SVM, optional
-            A machine of the same classes, with any ``C`` and kernel: training starts from its
-            coefficients, which gives the same optimum, as a rule sooner.
-        start_rows : array-like of int, shape (n_rows,), optional
-            For each row its number among those that ``start`` was trained on, -1 where it was not
-            there, as with another fold; by default the rows are the same.
         on_poll : callable, optional
             Called without arguments some 50 times a second; an exception raised in it ends the
             training and passes to the caller.
@@ -196,7 +232,257 @@ class SVM(SVMTraining):
         UserWarning
             When the spreads of features differ more than a thousandfold.
         """
-        data, started = (X, y, sample_weight), (start, start_rows)
-        trained = self._train([self.C], data, started, on_poll)
-        self._take(trained.results[0], trained)
-        return self
+        params = self._checked_parameters()
+        model = self._training_copy()
+        rows, labels, weight = model._weighted_rows(X, y, sample_weight, reset=True)
+        n_rows = _num_samples(X)
+        model.shape_fit_ = (n_rows, model.n_features_in_)
+        kept = np.arange(n_rows)
+        if weight is not None:
+            kept = kept[np.broadcast_to(np.asarray(sample_weight) > 0, n_rows)]
+        codes = model._learn_classes(labels)
+        if len(model.classes_) < 2:
+            raise ValueError(
+                "y must have at least two classes, got 1 class "
+                f"({model.classes_.tolist()[0]!r}): there is nothing to tell apart"
+            )
+        weight = model._with_class_weight(labels, codes, weight)
+        result = _core.svm_fit(
+            params,
+            (
+                model._kernel_rows(rows, kept),
+                codes.astype(np.uint32),
+                None if weight is None else weight.astype(np.float32),
+            ),
+            len(model.classes_),
+            [float(self.C)],
+            seed=self._draw_seed() if self.probability else 0,
+            on_poll=on_poll,
+            **self._compute(),
+        )[0]
+        model._keep(params, result, rows, kept)
+        return self._take_over(model)
+
+    @property
+    def dual_coef_(self) -> NDArray[np.float64]:
+        """Coefficients of the support vectors, shape (n_classes - 1, n_support_vectors)."""
+        check_is_fitted(self)
+        return -self.pair_coef_ if len(self.classes_) == 2 else self.pair_coef_.copy()
+
+    @property
+    def intercept_(self) -> NDArray[np.float64]:
+        """Intercepts of the decisions, shape (n_pairs,)."""
+        check_is_fitted(self)
+        return -self.pair_intercept_ if len(self.classes_) == 2 else self.pair_intercept_.copy()
+
+    @property
+    def coef_(self) -> NDArray[np.float64]:
+        """Weights of the features, shape (n_pairs, n_features); for the linear kernel alone."""
+        if self.kernel != "linear":
+            raise AttributeError('coef_ is only available with kernel="linear"')
+        check_is_fitted(self)
+        ends = np.cumsum(self.n_support_)
+        parts = [slice(end - n, end) for end, n in zip(ends, self.n_support_, strict=True)]
+        vectors = self.support_vectors_.astype(np.float64)
+        weights = [
+            self.dual_coef_[b - 1, parts[a]] @ vectors[parts[a]]
+            + self.dual_coef_[a, parts[b]] @ vectors[parts[b]]
+            for a in range(len(parts))
+            for b in range(a + 1, len(parts))
+        ]
+        return np.array(weights)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give how far rows are on the side of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            With ``kernel="precomputed"``, the kernel values with all training rows.
+
+        Returns
+        -------
+        ndarray of float64
+            For two classes of shape (n_rows,), above zero for ``classes_[1]``. For more, of shape
+            (n_rows, n_classes) with ``decision_function_shape="ovr"``: votes of the pairs, ties
+            told apart by their sizes; with "ovo" of shape (n_rows, n_pairs), above zero for the
+            first class of the pairs (0, 1), (0, 2) and so on.
+        """
+        decisions = self._pairwise(X)
+        n_classes = len(self.classes_)
+        if n_classes == 2:
+            return -decisions[:, 0]
+        if self.decision_function_shape == "ovr":
+            votes: NDArray[np.float64] = _ovr_decision_function(
+                decisions < 0, -decisions, n_classes
+            )
+            return votes
+        return decisions
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Give the class of each row, shape (n_rows,): the one that wins most pairs.
+
+        The first of those that win as many; with ``break_ties=True`` the one of the largest
+        decision value.
+        """
+        decisions = self._pairwise(X)
+        n_classes = len(self.classes_)
+        if self.break_ties and n_classes > 2:
+            if self.decision_function_shape == "ovo":
+                raise ValueError('break_ties=True needs decision_function_shape="ovr", got "ovo"')
+            codes = _ovr_decision_function(decisions < 0, -decisions, n_classes).argmax(axis=1)
+        else:
+            first, second = np.triu_indices(n_classes, k=1)
+            winner = np.where(decisions > 0, first, second)
+            votes = np.zeros((len(winner), n_classes), dtype=np.intp)
+            rows = np.arange(len(winner))
+            for pair in range(winner.shape[1]):
+                votes[rows, winner[:, pair]] += 1
+            codes = votes.argmax(axis=1)
+        return self.classes_[codes]
+
+    @available_if(_is_calibrated)
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give the probability of each class in the order of ``classes_``.
+
+        Available with ``probability=True``. Sigmoids turn the decision of each pair into a
+        probability (Lin, Lin and Weng 2007); those of all pairs are coupled (Wu, Lin and Weng
+        2004). The likeliest class need not be the one that `predict` gives.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_classes)
+            Rows sum to one.
+        """
+        decisions = self._pairwise(X)
+        sigmoids = (self.probA_, self.probB_)
+        return _core.svm_probabilities(decisions, sigmoids, len(self.classes_))
+
+    @available_if(_is_calibrated)
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give the logarithms of the probabilities."""
+        return np.log(self.predict_proba(X))
+
+    def _checked_parameters(self, **resolved: Any) -> str:
+        if callable(self.kernel):
+            resolved = {"kernel": "precomputed", **resolved}
+        params = super()._checked_parameters(**resolved)
+        if self.decision_function_shape not in ("ovr", "ovo"):
+            raise ValueError(
+                'decision_function_shape must be "ovr" or "ovo", '
+                f"got {self.decision_function_shape!r}"
+            )
+        return params
+
+    def set_kernel_params(self) -> None:
+        """Check the parameters, and let predictions use their kernel."""
+        self.kernel_params_ = self._checked_parameters()
+
+    def _is_precomputed(self) -> bool:
+        return isinstance(self.kernel, str) and self.kernel == "precomputed"
+
+    def _with_class_weight(
+        self, labels: NDArray[Any], codes: NDArray[np.intp], weight: NDArray[np.float64] | None
+    ) -> NDArray[np.float64] | None:
+        """Set ``class_weight_``, and multiply the rows' weights by it."""
+        self.class_weight_ = class_factors(self.class_weight, self.classes_, labels, weight)
+        if self.class_weight is None:
+            return weight
+        if not self.class_weight_.all():
+            label = self.classes_[self.class_weight_.argmin()]
+            raise ValueError(f"class_weight must be above 0, got 0 for class {label!r}")
+        factors = self.class_weight_[codes]
+        return factors if weight is None else weight * factors
+
+    def _kernel_rows(self, rows: NDArray[Any], kept: NDArray[np.intp]) -> NDArray[Any]:
+        """Return features, or kernel values of the rows whose weight is not zero."""
+        if callable(self.kernel):
+            return kernel_matrix(self.kernel, rows, rows)
+        if self._is_precomputed():
+            if rows.shape[1] != self.shape_fit_[0]:
+                raise ValueError(
+                    'with kernel="precomputed", X must be a square matrix, '
+                    f"got shape {self.shape_fit_}"
+                )
+            return readable(rows[:, kept], np.float64)
+        features = as_float32(rows)
+        warn_of_uneven_spreads(features)
+        return features
+
+    def _keep(
+        self, params: str, result: Mapping[str, Any], rows: NDArray[Any], kept: NDArray[np.intp]
+    ) -> None:
+        """Set the fitted state."""
+        support = result["support"]
+        self.kernel_params_ = params
+        self.support_ = kept[support].astype(np.int32)
+        vectors = np.empty((0, 0)) if self._is_precomputed() else rows[support]
+        self.support_vectors_ = vectors if callable(self.kernel) else vectors.astype(np.float32)
+        self.n_support_ = result["n_support"].astype(np.int32)
+        self.gamma_ = result["gamma"]
+        self.pair_coef_ = result["dual_coef"]
+        self.pair_intercept_ = result["intercept"]
+        self.n_iter_ = result["n_iter"]
+        self.dual_objective_ = result["dual_objective"]
+        self.duality_gap_ = result["duality_gap"]
+        self.probA_, self.probB_ = result["sigmoid"]
+        self.fit_status_ = int(not result["converged"].all())
+        if self.verbose:
+            self._report()
+        if self.fit_status_:
+            self._warn_of_limit(result["converged"])
+
+    def _pairs(self) -> Iterator[tuple[Any, Any]]:
+        first, second = np.triu_indices(len(self.classes_), k=1)
+        return zip(self.classes_[first].tolist(), self.classes_[second].tolist(), strict=True)
+
+    def _report(self) -> None:
+        for at, (a, b) in enumerate(self._pairs()):
+            print(
+                f"{a} against {b}: {self.n_iter_[at]} steps, "
+                f"objective {self.dual_objective_[at]:.6g}, gap {self.duality_gap_[at]:.2g}"
+            )
+
+    def _warn_of_limit(self, converged: NDArray[np.bool_]) -> None:
+        left = [f"{a!r} and {b!r}" for ok, (a, b) in zip(converged, self._pairs(), strict=True)
+                if not ok]  # fmt: skip
+        limit = f"max_iter ({self.max_iter})" if self.max_iter >= 0 else "the limits of precision"
+        warnings.warn(
+            f"training stopped at {limit} before tol ({self.tol}) was reached for "
+            f"{', '.join(left[:3])}{' and others' if len(left) > 3 else ''}; scale the features "
+            f"(StandardScaler), lower C ({self.C}) or raise max_iter",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+    def _pairwise(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the decision value of each pair, above zero for its first class."""
+        check_is_fitted(self)
+        vectors, rows = self._vectors_and_rows(X)
+        return _core.svm_decide(
+            self.kernel_params_,
+            self.gamma_,
+            (self.n_support_.astype(np.uint32), self.pair_coef_, self.pair_intercept_),
+            vectors,
+            rows,
+            **self._compute(),
+        )
+
+    def _vectors_and_rows(self, X: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        dtype = [np.float32, np.float64] if isinstance(self.kernel, str) else np.float64
+        checked: NDArray[Any] = validate_data(self, X, dtype=dtype, order="C", reset=False)
+        if self._is_precomputed():
+            return self.support_.astype(np.uint32), checked.astype(np.float64)
+        if callable(self.kernel):
+            values = kernel_matrix(self.kernel, checked, self.support_vectors_)
+            return np.arange(len(self.support_), dtype=np.uint32), values
+        return self.support_vectors_, as_float32(checked)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self._is_precomputed()
+        return tags

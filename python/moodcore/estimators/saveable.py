@@ -1,15 +1,20 @@
-"""What every model offers that can be kept: saving and explaining."""
+"""Saving and explaining of fitted models."""
 
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moodcore.explanation.contributions import Explanation
 
 
-class FittedModel:
-    """A model that can be saved and explained, once it is fitted."""
+class Saveable:
+    """Base class of all models that can be saved and explained once they are fitted.
+
+    Both methods delegate to packages above this one, which are named by strings and imported when
+    they are called.
+    """
 
     def save(
         self, path: str | os.PathLike[str], *, provenance: Mapping[str, Any] | None = None
@@ -26,13 +31,11 @@ class FittedModel:
         Raises
         ------
         NotFittedError
-            When the model is not fitted.
+            If the model is not fitted.
         OSError
-            When the file cannot be written.
+            If the file cannot be written.
         """
-        from moodcore.model_files.container import save
-
-        save(self, path, provenance=provenance)
+        import_module("moodcore.model_files").save(self, path, provenance=provenance)
 
     def explain(
         self,
@@ -42,7 +45,7 @@ class FittedModel:
         random_state: int | None = 0,
         n_samples: int | None = None,
     ) -> "Explanation":
-        """Say what each feature contributes to the margins of each row.
+        """Compute the contribution of each feature to the margins of each row.
 
         Parameters
         ----------
@@ -52,17 +55,16 @@ class FittedModel:
             Rows whose mean the contributions are measured from; by default up to 100 of `X`.
             Trees have their own, and do not take one.
         random_state : int, optional, default=0
-            Seed of what is drawn.
+            Seed of the background rows and of sampled coalitions.
         n_samples : int, optional
-            Coalitions that Kernel SHAP tries for a row.
+            Coalitions that Kernel SHAP evaluates per row.
 
         Returns
         -------
         Explanation
             See :func:`moodcore.explain`.
         """
-        from moodcore.explanation.contributions import explain
-
+        explain = import_module("moodcore.explanation.contributions").explain
         return explain(
             self, X, background=background, random_state=random_state, n_samples=n_samples
         )

@@ -1,0 +1,45 @@
+"""Rows of a kernel: features in single precision, or kernel values in double."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodcore.estimators.rows import readable
+
+# Features whose spreads differ by more than this make one of them the kernel.
+_UNEVEN = 1e3
+
+
+def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.float64]:
+    """Call a user's kernel and check the matrix that it returns."""
+    values = readable(kernel(X, Z), np.float64)
+    if values.shape != (len(X), len(Z)):
+        raise ValueError(
+            f"the kernel must return an array of shape {(len(X), len(Z))}, got {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(
+            f"kernel values must be finite, got {values[row, column]} for rows {row} and {column}"
+        )
+    return values
+
+
+def warn_of_uneven_spreads(features: NDArray[np.float32]) -> None:
+    """Warn of features of which few decide alone, because they are on other scales."""
+    spreads = features.std(axis=0, dtype=np.float64)
+    varied = spreads[spreads > 0]
+    if varied.size and varied.max() > _UNEVEN * varied.min():
+        widest, narrowest = (
+            int(spreads.argmax()),
+            int(np.where(spreads > 0, spreads, np.inf).argmin()),
+        )
+        warnings.warn(
+            f"features differ by orders of magnitude (standard deviation {spreads[widest]:.3g} in "
+            f"column {widest}, {spreads[narrowest]:.3g} in column {narrowest}): the widest decide "
+            "alone. Scale them first, as make_pipeline(StandardScaler(), SVM()) does",
+            UserWarning,
+            stacklevel=4,
+        )
