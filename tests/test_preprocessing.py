@@ -229,7 +229,7 @@ def test_columns_must_be_several_names(table, columns):
 
 
 def test_columns_must_hold_numbers(table):
-    with pytest.raises(ValueError, match="could not convert"):
+    with pytest.raises(ValueError, match="column 'uri' must hold numbers, got 'x' in row 0"):
         SelectColumns(["uri"]).fit(table)
     table.loc[1, "energy"] = np.nan
     with pytest.raises(ValueError, match="NaN"):

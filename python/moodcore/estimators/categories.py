@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.estimators.table_columns import Categories, Column, is_missing
+from moodcore.estimators.table_columns import Categories, Column, ColumnError, is_missing
 
 # What Python and pandas write for a missing value.
 _MISSING_WORDS = frozenset({"", "nan", "nat", "none", "null", "<na>"})
@@ -69,7 +69,7 @@ class CategoryCodes:
                 return self._codes.get(number, np.nan)
         elif self._kind == "text" and kind == "number" and self._spelled is not None:
             return self._spelled.get(value, np.nan)
-        raise ValueError(
+        raise ColumnError(
             f"column {self._name!r} held categories such as {self._categories[0]!r} in training, "
             f"got {value!r}, which matches none of them; convert the column to the type that it "
             "had in training"

@@ -30,6 +30,10 @@ _ADVICE = (
 )  # fmt: skip
 
 
+class ColumnError(TypeError, ValueError):
+    """A column holds values that cannot be used; scikit-learn raises now one, now the other."""
+
+
 @dataclass(frozen=True)
 class Categories:
     """A column of categories.
@@ -61,7 +65,7 @@ def read_series(series: Any, name: Any) -> Column:
 
     Raises
     ------
-    TypeError
+    ColumnError
         If it holds neither numbers nor categories.
     """
     import pandas as pd
@@ -89,7 +93,7 @@ def read_narwhals(series: Any, name: Any) -> Column:
 
     Raises
     ------
-    TypeError
+    ColumnError
         If it holds neither numbers nor categories.
     """
     dtype = series.dtype
@@ -97,10 +101,15 @@ def read_narwhals(series: Any, name: Any) -> Column:
     kind = str(getattr(native, "dtype", None) or native.type)
     if dtype.is_numeric() or dtype == nw.Boolean or kind.lower().startswith("decimal"):
         short = dtype in _SHORT_DTYPES
-        if not (dtype.is_float() or dtype.is_integer()) or "128" in kind:
+        if kind.lower().startswith("decimal"):
+            # Arrow does not round a decimal to the nearest float, but parses text exactly.
+            series = series.cast(nw.String).cast(nw.Float64)
+        elif dtype == nw.Boolean or "128" in kind:
             series = series.cast(nw.Float32 if short else nw.Float64)
         return series.to_numpy().astype(np.float32 if short else np.float64, copy=False)
     if dtype in _TEXT_DTYPES:
+        if "view" in kind:
+            series = series.cast(nw.String)
         values = [value for value in series.unique().to_list() if value is not None]
         if not values:
             return Categories(np.full(len(series), -1), [])
@@ -118,7 +127,7 @@ def read_objects(values: NDArray[np.object_], name: Any) -> Column:
 
     Raises
     ------
-    TypeError
+    ColumnError
         If some are neither, or there are both.
     """
     listed = values.tolist()
@@ -139,7 +148,7 @@ def read_objects(values: NDArray[np.object_], name: Any) -> Column:
                 [np.nan if type(value) in missing else value for value in listed], dtype=np.float64
             )
         except OverflowError as error:
-            raise ValueError(f"column {name!r} holds a number beyond float64: {error}") from error
+            raise ColumnError(f"column {name!r} holds a number beyond float64: {error}") from error
     raise _mixed(listed, name)
 
 
@@ -164,7 +173,7 @@ def is_missing(value: Any) -> bool:
     return type(value).__name__ in _MISSING_NAMES
 
 
-def unreadable(kind: Any, name: Any, row: int | None = None) -> TypeError:
+def unreadable(kind: Any, name: Any, row: int | None = None) -> ColumnError:
     """Build the error for a column that holds neither numbers nor categories."""
     text = str(kind)
     advice = next(
@@ -172,7 +181,7 @@ def unreadable(kind: Any, name: Any, row: int | None = None) -> TypeError:
         "convert it to numbers or text",
     )
     where = "" if row is None else f" in row {row}"
-    return TypeError(
+    return ColumnError(
         f"column {name!r} must hold numbers or categories, got {text}{where}; {advice}"
     )
 
@@ -189,7 +198,7 @@ def _used(codes: NDArray[Any], index: Any) -> Categories:
     return Categories(codes, index.take(used).tolist())
 
 
-def _mixed(listed: list[Any], name: Any) -> TypeError:
+def _mixed(listed: list[Any], name: Any) -> ColumnError:
     """Name the first value that is neither number nor text, or does not fit those above it."""
     first: tuple[int, Any] | None = None
     for row, value in enumerate(listed):
@@ -197,11 +206,11 @@ def _mixed(listed: list[Any], name: Any) -> TypeError:
             continue
         if not isinstance(value, (str, *_NUMBERS)):
             error = unreadable(type(value).__name__, name, row)
-            return TypeError(f"{error} (argument must be a string or a real number)")
+            return ColumnError(f"{error} (argument must be a string or a real number)")
         if first is None:
             first = row, value
         elif isinstance(value, str) != isinstance(first[1], str):
-            return TypeError(
+            return ColumnError(
                 f"column {name!r} must hold either numbers or text, got {first[1]!r} in row "
                 f"{first[0]} and {value!r} in row {row}; convert it to one of them"
             )

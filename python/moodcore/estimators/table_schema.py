@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.estimators.categories import CategoryCodes, number_in
-from moodcore.estimators.table_columns import Categories, Column, is_missing
+from moodcore.estimators.table_columns import Categories, Column, ColumnError, is_missing
 from moodcore.estimators.tables import RawTable
 
 # What the core takes: a matrix contiguous by rows or by columns, or contiguous columns.
@@ -79,7 +79,7 @@ class TableSchema:
 
         Raises
         ------
-        ValueError
+        ColumnError
             If a column holds text that held numbers in training, or the other way round, and
             the values do not match.
         """
@@ -93,8 +93,10 @@ class TableSchema:
 
         Raises
         ------
+        ColumnError
+            As `table`.
         ValueError
-            As `table`, and if there are more or fewer values than columns.
+            If there are more or fewer values than columns.
         """
         if len(values) != len(self.categories):
             raise ValueError(f"a row must have {len(self.categories)} values, got {len(values)}")
@@ -130,7 +132,7 @@ class TableSchema:
         """Read the number that a text spells, in a column of categories that are numbers."""
         number = number_in(text) if self.categorical[at] else None
         if number is None:
-            raise ValueError(
+            raise ColumnError(
                 f"column {self._name(at)!r} must hold numbers, got {text!r}; text is taken where "
                 "the column is named in categorical_features, or with "
                 "categorical_features='from_dtype'"

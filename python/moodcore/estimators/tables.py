@@ -22,6 +22,7 @@ from sklearn.utils.validation import validate_data
 from moodcore.estimators.table_columns import (
     Categories,
     Column,
+    ColumnError,
     read_narwhals,
     read_objects,
     read_series,
@@ -88,8 +89,10 @@ def read_table(X: Any) -> RawTable:
 
     Raises
     ------
+    ColumnError
+        If a column holds neither numbers nor categories.
     TypeError
-        If it is no table, or a column holds neither numbers nor categories.
+        If it is no table.
     ValueError
         If it has no rows or no columns, or two columns have one name.
     """
@@ -163,8 +166,7 @@ def validate_numbers(
     """
     frame = named_table(X)
     if frame is None:
-        is_sparse = hasattr(X, "toarray") and hasattr(X, "nnz")
-        array = X if is_sparse else _as_array(X)
+        array = X if is_sparse(X) else _as_array(X)
         if array.dtype.kind == "O" and array.ndim == 2:
             array = _read_object_matrix(array).numbers()
         return validate_data(estimator, array, y, reset=reset, **options)
@@ -242,7 +244,6 @@ def named_table(X: Any) -> Any:
         return None
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(X, pandas.DataFrame):
-        refuse_repeated(X.columns)
         return X
     if isinstance(X, nw.DataFrame):
         return X
@@ -259,10 +260,41 @@ def named_table(X: Any) -> Any:
     return None
 
 
-def table_names(X: Any) -> list[Any] | None:
-    """Return the names of a table's columns, or None if it has none."""
+def as_table(X: Any) -> Any:
+    """Return a table as a pandas or narwhals DataFrame if it has named columns, else as an array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `read_table`; the values of the columns are not looked at.
+    """
     frame = named_table(X)
-    return None if frame is None else list(frame.columns)
+    if frame is not None:
+        return frame
+    if is_sparse(X):
+        return check_array(X)
+    array = _as_array(X)
+    return check_array(array, dtype=None, ensure_all_finite=False, input_name="X")
+
+
+def take_rows(table: Any, rows: NDArray[np.intp]) -> Any:
+    """Return rows of what `as_table` returned."""
+    return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
+
+
+def take_columns(table: Any, columns: Sequence[int]) -> Any:
+    """Return columns, by position, of what `as_table` returned."""
+    return table.iloc[:, columns] if hasattr(table, "iloc") else table[:, columns]
+
+
+def native(table: Any) -> Any:
+    """Return what `as_table` returned as its own library has it."""
+    return nw.to_native(table, pass_through=True)
+
+
+def is_sparse(X: Any) -> bool:
+    """Tell whether a table is a sparse matrix of SciPy."""
+    return hasattr(X, "toarray") and hasattr(X, "nnz")
 
 
 def refuse_repeated(names: Sequence[Any]) -> None:
@@ -274,8 +306,8 @@ def refuse_repeated(names: Sequence[Any]) -> None:
         Names the first.
     """
     if len(set(names)) < len(names):
-        name, count = Counter(names).most_common(1)[0]
-        raise ValueError(f"X: {name!r} is the name of {count} columns; each needs its own")
+        name = Counter(names).most_common(1)[0][0]
+        raise ValueError(f"X: {name!r} is the name of more than one column; rename all but one")
 
 
 def _from_arrow(X: Any) -> Any:
@@ -297,13 +329,15 @@ def _from_arrow(X: Any) -> Any:
 
 
 def _to_pandas(frame: "nw.DataFrame[Any]") -> "pd.DataFrame":
-    native: Any = frame.to_native()
-    if not hasattr(native, "replace_schema_metadata"):
-        return frame.to_pandas()
+    table: Any = frame.to_native()
+    if not hasattr(table, "replace_schema_metadata"):
+        # pandas has no integers of 128 bits.
+        wide = [name for name, kind in frame.schema.items() if kind in (nw.Int128, nw.UInt128)]
+        return frame.with_columns(*(nw.col(name).cast(nw.Float64) for name in wide)).to_pandas()
     # The pandas metadata would turn columns into an index.
-    result: pd.DataFrame = native.replace_schema_metadata().to_pandas()
+    result: pd.DataFrame = table.replace_schema_metadata().to_pandas()
     try:
-        attributes = json.loads((native.schema.metadata or {}).get(b"pandas", b"{}"))["attributes"]
+        attributes = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))["attributes"]
     except (ValueError, KeyError, TypeError):
         attributes = {}
     result.attrs = attributes if isinstance(attributes, dict) else {}
@@ -312,6 +346,7 @@ def _to_pandas(frame: "nw.DataFrame[Any]") -> "pd.DataFrame":
 
 def _read_frame(frame: Any) -> RawTable:
     names = tuple(frame.columns)
+    refuse_repeated(names)
     _refuse_empty(frame.shape)
     if isinstance(frame, nw.DataFrame):
         return RawTable(names, None, list(map(read_narwhals, frame.iter_columns(), names)))
@@ -336,7 +371,7 @@ def _read_object_matrix(array: NDArray[Any]) -> RawTable:
 
 def _as_array(X: Any) -> NDArray[Any]:
     """Return an array of numbers or of objects."""
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+    if is_sparse(X):
         return _dense(X)
     array: Any = X if isinstance(X, np.ndarray) else np.asarray(X)
     kind = array.dtype.kind
@@ -346,7 +381,7 @@ def _as_array(X: Any) -> NDArray[Any]:
     elif kind in "UT":
         array = array.astype(object)
     elif kind == "V":
-        raise TypeError(
+        raise ColumnError(
             f"X must be a table of numbers or text, got a structured array of {array.dtype}; "
             "use pandas.DataFrame(X), or numpy.lib.recfunctions.structured_to_unstructured(X)"
         )
@@ -389,10 +424,10 @@ def _is_known_matrix(estimator: Any, X: Any) -> bool:
 
 def _validate_names(estimator: Any, frame: Any, reset: bool) -> None:
     """Check names as scikit-learn does; the names of training need no further look."""
+    refuse_repeated(frame.columns)
     names = getattr(estimator, "feature_names_in_", None)
     if reset or names is None or list(frame.columns) != names.tolist():
-        native = nw.to_native(frame, pass_through=True)
-        validate_data(estimator, native, skip_check_array=True, reset=reset)
+        validate_data(estimator, native(frame), skip_check_array=True, reset=reset)
 
 
 def _refuse_empty(shape: tuple[int, ...]) -> None:
@@ -408,7 +443,11 @@ def _numbers(column: Column, name: Any) -> NDArray[Any]:
     """Return the numbers of a column, also of categories that are numbers."""
     if not isinstance(column, Categories):
         return column
-    for value in column.values:
+    for code, value in enumerate(column.values):
         if isinstance(value, str) or not np.isscalar(value):
-            raise TypeError(f"column {name!r} must hold numbers, got {value!r}")
+            raise ColumnError(
+                f"column {name!r} must hold numbers, got {value!r} in row "
+                f"{int((column.codes == code).argmax())}; encode categories first, for example "
+                "with sklearn.preprocessing.OneHotEncoder"
+            )
     return np.array([*map(float, column.values), np.nan])[column.codes]

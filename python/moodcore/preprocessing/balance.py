@@ -12,11 +12,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    check_array,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
 )
+
+from moodcore.estimators.tables import as_table, named_table, native, refuse_repeated, take_rows
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ def downsample(y: ArrayLike, *, random_state: Any = None) -> Downsampling:
     ]
     after = np.full_like(before, smallest)
     return Downsampling(np.sort(np.concatenate(drawn)), classes, before, after)
+
+
+def _known(X: Any) -> Any:
+    """Return a table that any classifier takes, also of one that only has the Arrow interface."""
+    frame = named_table(X)
+    return X if frame is None else native(frame)
 
 
 def _inner_has(method: str) -> Any:
@@ -147,9 +154,10 @@ class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         BalancedClassifier
             This estimator.
         """
+        table = as_table(X)
+        refuse_repeated(getattr(table, "columns", ()))
+        X = native(table)
         _check_feature_names(self, X, reset=True)
-        if not hasattr(X, "iloc"):
-            X = check_array(X, dtype=None, ensure_all_finite=False)
         if y is None:
             raise ValueError("BalancedClassifier requires y to be passed, but the target y is None")
         labels = column_or_1d(y, warn=True)
@@ -161,29 +169,29 @@ class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if fit_params.get("sample_weight") is not None:
             fit_params["sample_weight"] = _safe_indexing(fit_params["sample_weight"], kept)
         self.estimator_ = clone(self.estimator)
-        self.estimator_.fit(_safe_indexing(X, kept), labels[kept], **fit_params)
+        self.estimator_.fit(native(take_rows(table, kept)), labels[kept], **fit_params)
         self.classes_ = self.estimator_.classes_
         _check_n_features(self, X, reset=True)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Give the likeliest class of each row."""
-        return self._inner().predict(X)
+        return self._inner().predict(_known(X))
 
     @available_if(_inner_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Give the probability of each class, under the balanced mix."""
-        return self._inner().predict_proba(X)
+        return self._inner().predict_proba(_known(X))
 
     @available_if(_inner_has("predict_log_proba"))
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Give the logarithms of the probabilities."""
-        return self._inner().predict_log_proba(X)
+        return self._inner().predict_log_proba(_known(X))
 
     @available_if(_inner_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Give the classifier's own scores."""
-        return self._inner().decision_function(X)
+        return self._inner().decision_function(_known(X))
 
     def _inner(self) -> Any:
         check_is_fitted(self, "estimator_")

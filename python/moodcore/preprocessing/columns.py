@@ -7,7 +7,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from moodcore.estimators.tables import (
+    as_table,
+    read_table,
+    refuse_repeated,
+    take_columns,
+    validate_numbers,
+)
 
 
 class SelectColumns(TransformerMixin, BaseEstimator):
@@ -52,7 +60,7 @@ class SelectColumns(TransformerMixin, BaseEstimator):
             This transformer.
         """
         if self.columns is None:
-            validate_data(self, X, dtype="numeric")
+            validate_numbers(self, X, dtype="numeric")
             self.columns_ = list(getattr(self, "feature_names_in_", range(self.n_features_in_)))
             return self
         if isinstance(self.columns, str) or not len(self.columns):
@@ -88,7 +96,7 @@ class SelectColumns(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "columns_")
         if self.columns is None:
-            return validate_data(self, X, dtype="numeric", reset=False)
+            return validate_numbers(self, X, dtype="numeric", reset=False)
         return self._choose(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
@@ -97,21 +105,19 @@ class SelectColumns(TransformerMixin, BaseEstimator):
         return np.array([column_name(column) for column in self.columns_], dtype=object)
 
     def _choose(self, X: Any) -> NDArray[Any]:
-        if hasattr(X, "columns"):
-            if any(isinstance(column, str) for column in self.columns_):
-                return check_array(X[self._found_in([str(name) for name in X.columns])])
-            return check_array(X.iloc[:, self._in_range(X.shape[1])])
-        array = check_array(X)
-        return array[:, self._in_range(array.shape[1])]
+        table = as_table(X)
+        if hasattr(table, "columns") and any(isinstance(name, str) for name in self.columns_):
+            positions = self._positions([str(name) for name in table.columns])
+        else:
+            positions = self._in_range(table.shape[1])
+        return check_array(read_table(take_columns(table, positions)).numbers())
 
-    def _found_in(self, present: list[str]) -> list[Any]:
+    def _positions(self, present: list[str]) -> list[int]:
         missing = [name for name in self.columns_ if name not in present]
         if missing:
             raise ValueError(_missing(missing, present))
-        for name in self.columns_:
-            if present.count(name) > 1:
-                raise ValueError(f"{name!r} is the name of more than one column")
-        return self.columns_
+        refuse_repeated([name for name in present if name in self.columns_])
+        return [present.index(name) for name in self.columns_]
 
     def _in_range(self, n_columns: int) -> list[Any]:
         for column in self.columns_:

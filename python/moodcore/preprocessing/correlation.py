@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import mutual_info_score
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from moodcore.estimators.tables import validate_numbers
 from moodcore.preprocessing.columns import column_name
 
 
@@ -77,7 +78,7 @@ class CorrelationFilter(TransformerMixin, BaseEstimator):
         """
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold must be in [0, 1], got {self.threshold}")
-        values, labels = validate_data(self, X, y, dtype=[np.float64], ensure_min_samples=2)
+        values, labels = validate_numbers(self, X, y, dtype=[np.float64], ensure_min_samples=2)
         check_classification_targets(labels)
         self.correlation_ = _correlation(values)
         self.relevance_ = np.array([self._information(column, labels) for column in values.T])
@@ -87,7 +88,7 @@ class CorrelationFilter(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> NDArray[Any]:
         """Give the columns that stay, shape (n_rows, n_kept)."""
         check_is_fitted(self, "support_")
-        values = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        values = validate_numbers(self, X, dtype=[np.float64, np.float32], reset=False)
         return values[:, self.support_]
 
     @property
