@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from moodcore import _core
 from moodcore.estimators.rows import TrainingRows, aligned, as_float32
 from moodcore.estimators.saveable import Saveable
+from moodcore.estimators.tables import validate_numbers
 from moodcore.platform import instruction_set, thread_count
 
 
@@ -69,7 +70,7 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         ValueError
             For other columns than those of the training rows, or values that are not finite.
         """
-        features: NDArray[Any] = validate_data(
+        features: NDArray[Any] = validate_numbers(
             self, X, dtype=[np.float32, np.float64], order="C", reset=False
         )
         return as_float32(features)
@@ -146,7 +147,7 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
         """Check features, labels and weights, and leave out rows of weight zero."""
-        features, labels = validate_data(
+        features, labels = validate_numbers(
             self, X, y, dtype=[np.float32, np.float64], order="C", reset=reset
         )
         if sample_weight is None:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import compute_sample_weight
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
 from moodcore.estimators.base import Classifier
 from moodcore.estimators.memory import check_network_memory
 from moodcore.estimators.rows import TrainingRows
+from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["MLP"]
 
@@ -284,7 +285,7 @@ class MLP(Classifier):
         if not continues:
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit")
-            validate_data(model, X, y, dtype=[np.float32, np.float64])
+            validate_numbers(model, X, y, dtype=[np.float32, np.float64])
             model.classes_ = np.unique(np.asarray(classes))
             model.seed_ = self._draw_seed()
         elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):

@@ -64,15 +64,15 @@ class TableSchema:
         ]
         return cls(tuple(categorical.tolist()), tuple(categories), missing, table.names)
 
-    @property
-    def has_labels(self) -> bool:
+    @cached_property
+    def has_categories(self) -> bool:
         """Whether a column has categories that are not numbers of their own."""
         return any(values is not None for values in self.categories)
 
-    @property
+    @cached_property
     def takes_plain_rows(self) -> bool:
         """Whether the core takes the values of a row as they are."""
-        return not self.has_labels and _is_nan(self.missing)
+        return not self.has_categories and _is_nan(self.missing)
 
     def table(self, raw: RawTable) -> Table:
         """Convert a table to numbers; categories that were not in training become NaN.
@@ -83,7 +83,7 @@ class TableSchema:
             If a column holds text that held numbers in training, or the other way round, and
             the values do not match.
         """
-        if raw.matrix is not None and not self.has_labels:
+        if raw.matrix is not None and not self.has_categories:
             return contiguous(self._without_missing(raw.matrix))
         columns = enumerate(raw.as_columns())
         return [np.ascontiguousarray(self._encode(column, at)) for at, column in columns]

@@ -79,13 +79,15 @@ class RawTable:
         return np.column_stack(list(map(_numbers, self.columns, names)))
 
 
-def read_table(X: Any) -> RawTable:
+def read_table(X: Any, columns: Sequence[int] | None = None) -> RawTable:
     """Read a table.
 
     Parameters
     ----------
     X : table of shape (n_rows, n_columns)
         Any of the kinds above.
+    columns : sequence of int, optional
+        Positions of the columns to read, the others may hold anything; all by default.
 
     Raises
     ------
@@ -98,11 +100,13 @@ def read_table(X: Any) -> RawTable:
     """
     frame = named_table(X)
     if frame is not None:
-        return _read_frame(frame)
+        chosen = frame.iloc if hasattr(frame, "iloc") else frame
+        return _read_frame(frame if columns is None else chosen[:, columns])
     array = _as_array(X)
     if array.dtype.kind == "O" and array.ndim == 2:
-        return _read_object_matrix(array)
-    return RawTable(None, check_array(array, **_matrix_options(array)), [])
+        return _read_object_matrix(array, columns)
+    matrix = check_array(array, **_matrix_options(array))
+    return RawTable(None, matrix if columns is None else matrix[:, columns], [])
 
 
 def validate_table(estimator: Any, X: Any, *, reset: bool) -> RawTable:
@@ -282,11 +286,6 @@ def take_rows(table: Any, rows: NDArray[np.intp]) -> Any:
     return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
 
 
-def take_columns(table: Any, columns: Sequence[int]) -> Any:
-    """Return columns, by position, of what `as_table` returned."""
-    return table.iloc[:, columns] if hasattr(table, "iloc") else table[:, columns]
-
-
 def native(table: Any) -> Any:
     """Return what `as_table` returned as its own library has it."""
     return nw.to_native(table, pass_through=True)
@@ -363,9 +362,10 @@ def _is_contiguous(series: Any) -> bool:
     return bool(series.to_numpy().flags.c_contiguous)
 
 
-def _read_object_matrix(array: NDArray[Any]) -> RawTable:
+def _read_object_matrix(array: NDArray[Any], columns: Sequence[int] | None = None) -> RawTable:
     _refuse_empty(array.shape)
-    raw = RawTable(None, None, [read_objects(column, at) for at, column in enumerate(array.T)])
+    positions = range(array.shape[1]) if columns is None else columns
+    raw = RawTable(None, None, [read_objects(array[:, at], at) for at in positions])
     return raw if "category" in raw.kinds else RawTable(None, raw.numbers(), [])
 
 

@@ -292,12 +292,12 @@ def _network(model: Any, walk: _Walk) -> Network:
 
 def _forest(model: Any, walk: _Walk) -> Forest:
     schema = model.table_schema_
-    if schema.has_labels and walk.steps:
+    if schema.has_categories and walk.steps:
         raise TypeError("categories of text come in only where trees are the first step")
     walk.columns = [
         replace(column, labels=None if labels is None else tuple(labels))
         for column, labels in zip(walk.columns, schema.categories, strict=True)
-    ] if schema.has_labels else walk.columns  # fmt: skip
+    ] if schema.has_categories else walk.columns  # fmt: skip
     if not isinstance(schema.missing, str) and not np.isnan(schema.missing):
         walk.steps.append(MissingValue(float(schema.missing)))
     return forest_of(model.predicting_model_.arrays())

@@ -56,7 +56,8 @@ def fitted_gbt(
     if feature_names is not None:
         model.feature_names_in_ = np.array(feature_names, dtype=object)
     categorical = tuple(is_category.tolist())
-    model.table_schema_ = TableSchema(categorical, (None,) * forest.n_features, missing)
+    names = None if feature_names is None else tuple(feature_names)
+    model.table_schema_ = TableSchema(categorical, (None,) * forest.n_features, missing, names)
     model.evals_result_ = {}
     model.best_iteration_, model.best_score_ = best_iteration, None
     model.seed_ = 0

@@ -167,7 +167,13 @@ def _read_schema(
     if len(labels) != n_features or any(named & (categorical == 0)):
         raise ValueError("categories must be one list for each categorical feature")
     missing = check_missing(_read_value(described["missing"]))
-    model.table_schema_ = TableSchema(tuple((categorical != 0).tolist()), tuple(labels), missing)
+    names = getattr(model, "feature_names_in_", None)
+    model.table_schema_ = TableSchema(
+        tuple((categorical != 0).tolist()),
+        tuple(labels),
+        missing,
+        None if names is None else tuple(names),
+    )
 
 
 def _read_history(

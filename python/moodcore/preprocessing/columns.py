@@ -13,7 +13,6 @@ from moodcore.estimators.tables import (
     as_table,
     read_table,
     refuse_repeated,
-    take_columns,
     validate_numbers,
 )
 
@@ -110,7 +109,7 @@ class SelectColumns(TransformerMixin, BaseEstimator):
             positions = self._positions([str(name) for name in table.columns])
         else:
             positions = self._in_range(table.shape[1])
-        return check_array(read_table(take_columns(table, positions)).numbers())
+        return check_array(read_table(table, positions).numbers())
 
     def _positions(self, present: list[str]) -> list[int]:
         missing = [name for name in self.columns_ if name not in present]

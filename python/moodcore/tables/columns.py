@@ -77,7 +77,7 @@ def required_columns(model: Any) -> list[Column]:
             "the model was trained on a table without column names, so that the columns of a "
             "table cannot be matched; train it on a DataFrame"
         )
-    schema = getattr(model, "_schema", None)
+    schema = getattr(model, "table_schema_", None)
     if schema is None:
         return [Column(str(name)) for name in names]
     return [

@@ -444,6 +444,10 @@ class GBT(Classifier):
             if not self.table_schema_.takes_plain_rows:
                 values = self.table_schema_.row(values)
             return self.predicting_model_.row_probabilities(values, len(self.classes_))
+        except TypeError:
+            # The core takes numbers; None and the like are missing.
+            values = self.table_schema_.row(values)
+            return self.predicting_model_.row_probabilities(values, len(self.classes_))
         except AttributeError:
             check_is_fitted(self)
             raise

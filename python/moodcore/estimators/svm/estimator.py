@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _ovr_decision_function
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from moodcore import _core
 from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.rows import as_float32, readable
 from moodcore.estimators.svm.kernels import kernel_matrix, warn_of_uneven_spreads
+from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["SVM"]
 
@@ -235,7 +236,7 @@ class SVM(Classifier):
         params = self._checked_parameters()
         model = self._training_copy()
         rows, labels, weight = model._weighted_rows(X, y, sample_weight, reset=True)
-        n_rows = _num_samples(X)
+        n_rows = _num_samples(y)
         model.shape_fit_ = (n_rows, model.n_features_in_)
         kept = np.arange(n_rows)
         if weight is not None:
@@ -474,7 +475,7 @@ class SVM(Classifier):
 
     def _vectors_and_rows(self, X: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         dtype = [np.float32, np.float64] if isinstance(self.kernel, str) else np.float64
-        checked: NDArray[Any] = validate_data(self, X, dtype=dtype, order="C", reset=False)
+        checked: NDArray[Any] = validate_numbers(self, X, dtype=dtype, order="C", reset=False)
         if self._is_precomputed():
             return self.support_.astype(np.uint32), checked.astype(np.float64)
         if callable(self.kernel):
