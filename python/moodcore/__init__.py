@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from moodcore.features import FeatureStudy, feature_study
     from moodcore.model_files.container import ModelFileError, load
     from moodcore.platform import show_versions
-    from moodcore.tuning.tune import TuneRun, tune
+    from moodcore.tuning.tune import TuneResult, tune
 
 __all__ = [
     "GBT",
@@ -37,7 +37,7 @@ __all__ = [
     "FeatureStudy",
     "LinearSVM",
     "ModelFileError",
-    "TuneRun",
+    "TuneResult",
     "__version__",
     "compare",
     "exchange",
@@ -66,7 +66,7 @@ _HOMES = {
     "export": "moodcore.exchange",
     "load": "moodcore.model_files.container",
     "show_versions": "moodcore.platform",
-    "TuneRun": "moodcore.tuning.tune",
+    "TuneResult": "moodcore.tuning.tune",
     "tune": "moodcore.tuning.tune",
 }
 

@@ -37,3 +37,7 @@ def missing_columns(missing: Sequence[str], present: Sequence[str]) -> str:
     noun = "column" if len(missing) == 1 else "columns"
     text = f"missing {noun}: {', '.join(named)}; the table has: {there}"
     return text
+
+
+class RunFailedError(RuntimeError):
+    """A run could not be finished, though nothing was wrong with the request."""

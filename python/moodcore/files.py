@@ -135,3 +135,37 @@ def no_such_file(path: Path, what: str = "file") -> FileNotFoundError:
     near = get_close_matches(path.name, siblings, n=1)
     hint = f"; there is {near[0]!r}" if near else ""
     return FileNotFoundError(f"{path}: no such {what}{hint}")
+
+
+def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = ()) -> None:
+    """Check, before work begins, that a file can be written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    suffixes : tuple of str, default=()
+        Allowed endings; none means any.
+
+    Raises
+    ------
+    OSError
+        If its folder is missing or not writable, or it is a folder itself.
+    ValueError
+        If it has another ending.
+
+    Examples
+    --------
+    >>> check_writable("model.pkl", (".safetensors",))
+    Traceback (most recent call last):
+        ...
+    ValueError: model.pkl: the file name must end in .safetensors, got '.pkl'
+    """
+    path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(
+            f"{path}: the file name must end in {' or '.join(suffixes)}, got {path.suffix!r}"
+        )
+    handle, temporary = temporary_beside(path)
+    os.close(handle)
+    temporary.unlink()

@@ -284,3 +284,71 @@ def class_names(model: Any) -> list[str]:
     if names is None:
         return [str(label) for label in labels]
     return [names[code] if 0 <= code < len(names) else str(code) for code in labels]
+
+
+@dataclass(frozen=True)
+class SelectionMetric:
+    """A metric by which candidates are compared.
+
+    Attributes
+    ----------
+    greater_is_better : bool
+        Whether larger values are better.
+    needs_probabilities : bool
+        Whether it is computed from probabilities rather than labels.
+    """
+
+    greater_is_better: bool = True
+    needs_probabilities: bool = False
+
+
+#: Metrics by which `moodcore tune` can compare candidates.
+SELECTION_METRICS = {
+    "accuracy": SelectionMetric(),
+    "balanced_accuracy": SelectionMetric(),
+    "f1_macro": SelectionMetric(),
+    "log_loss": SelectionMetric(greater_is_better=False, needs_probabilities=True),
+    "roc_auc": SelectionMetric(needs_probabilities=True),
+}
+
+
+def selection_value(metric: str, model: Any, X: Any, y: NDArray[Any]) -> float:
+    """Compute a metric of `SELECTION_METRICS` for a fitted model on some rows.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric.
+    model : classifier
+        Fitted; with probabilities where the metric needs them.
+    X, y : table and ndarray
+        Rows and their labels.
+
+    Returns
+    -------
+    float
+        In the metric's own direction: a log loss is better where it is smaller.
+    """
+    from sklearn import metrics
+
+    if metric == "log_loss":
+        return float(metrics.log_loss(y, _probabilities(model, X), labels=model.classes_))
+    if metric == "roc_auc":
+        probabilities = _probabilities(model, X)
+        if len(model.classes_) == 2:
+            return float(metrics.roc_auc_score(y, probabilities[:, 1]))
+        return float(
+            metrics.roc_auc_score(y, probabilities, multi_class="ovr", labels=model.classes_)
+        )
+    predicted = model.predict(X)
+    if metric == "balanced_accuracy":
+        return float(metrics.balanced_accuracy_score(y, predicted))
+    if metric == "f1_macro":
+        return float(metrics.f1_score(y, predicted, average="macro"))
+    return float(np.mean(predicted == y))
+
+
+def _probabilities(model: Any, X: Any) -> NDArray[np.float64]:
+    """Return probabilities whose rows sum to one in double precision."""
+    probabilities = np.asarray(model.predict_proba(X), dtype=np.float64)
+    return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
@@ -12,9 +13,10 @@ from typing import NoReturn
 import click
 
 from moodcore.cli.exit_codes import ExitCode
+from moodcore.runs.interrupts import raise_on_interrupt
 
 _COMMANDS = {
-    "tune": "Search the best model, test it, and leave a report.",
+    "tune": "Search the best model, test it, and write a report.",
     "compare": "Compare the families of models, and say how sure that is.",
     "features": "Measure what features are worth, and what dropping them costs.",
     "data": "Make or check tables of songs.",
@@ -79,8 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    stop = threading.Event()
     try:
-        code = cli.main(words, prog_name="moodcore", standalone_mode=False)
+        # Before anything heavy is imported: Python swallows an interrupt in some places there.
+        with raise_on_interrupt(stop):
+            code = cli.main(words, prog_name="moodcore", standalone_mode=False, obj=stop)
         return int(code) if isinstance(code, int) else ExitCode.DONE
     except click.ClickException as error:
         error.show()
@@ -123,7 +128,7 @@ def _explain(error: Exception, *, debug: bool) -> ExitCode:
         text = f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):
         text = f"out of memory: {error}"
-    from moodcore.tuning.experiment import RunFailedError
+    from moodcore.errors import RunFailedError
 
     click.echo(f"moodcore: error: {text or type(error).__name__}", err=True)
     known = expected or isinstance(error, RunFailedError | MemoryError)

@@ -37,25 +37,72 @@ as_json = click.option(
 data = click.option(
     "--data",
     metavar="PATH",
-    help="Songs as CSV or Parquet.  [default: embedded synthetic songs]",
+    help="Table: CSV, TSV, Parquet or Arrow, also .zip, .gz or .zst.  "
+    "[default: embedded synthetic songs]",
+)
+target = click.option(
+    "--target",
+    metavar="COLUMN",
+    help="Column of the labels.  [default: the table holds songs]",
+)
+test = click.option(
+    "--test", metavar="PATH", help="Table for the test.  [default: a fifth of the rows]"
+)
+id_column = click.option(
+    "--id", metavar="COLUMN", help="Column that identifies rows in the results."
+)
+drop = click.option(
+    "--drop",
+    metavar="COLUMNS",
+    callback=lambda _ctx, _param, text: split_names(text),
+    help="Columns to leave out, separated by commas.",
 )
 features = click.option(
     "--features",
     metavar="WHICH",
-    help="published, all, uncorrelated (a filter chooses), or names separated by commas.  "
-    "[default: published]",
+    callback=lambda _ctx, _param, text: split_features(text),
+    help="all, names separated by commas, or for songs published or uncorrelated (a filter "
+    "chooses).  [default: published for songs, all for other tables]",
 )
-songs = click.option("--songs", type=int, metavar="N", help="Use so many songs.  [default: all]")
+rows = click.option(
+    "--rows",
+    "--songs",
+    "rows",
+    type=int,
+    metavar="N",
+    help="Use a stratified sample of this many rows.  [default: all]",
+)
 bad_rows = click.option(
     "--bad-rows",
     "on_bad_rows",
     type=Choice(["strict", "drop"]),
-    help="Refuse unusable rows, or drop them and say so.  [default: strict]",
+    help="Refuse unusable rows, or drop them with a note.  [default: strict]",
 )
 duplicates = click.option(
     "--duplicates",
     type=Choice(["keep", "drop"]),
-    help="What to do with repeated rows.  [default: keep]",
+    help="Keep or drop repeated rows.  [default: keep]",
+)
+balance = click.option(
+    "--balance/--no-balance",
+    default=None,
+    help="Downsample training rows to equal classes, or not.  "
+    "[default: balanced for songs in tune, train and features]",
+)
+seed = click.option(
+    "--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]"
+)
+engine = click.option(
+    "--engine",
+    type=Choice(("local", "dask")),
+    default="local",
+    help="Where trainings run: on this host, or on the workers of a Dask scheduler.  "
+    "[default: local]",
+)
+scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Dask scheduler for --engine dask, such as tcp://HOST:8786.",
 )
 
 
@@ -66,13 +113,18 @@ def positive(_ctx: click.Context, _param: click.Parameter, value: float | None) 
     return value
 
 
+def split_names(text: str | None) -> list[str] | None:
+    """Return names separated by commas."""
+    if text is None:
+        return None
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def split_features(text: str | None) -> str | list[str] | None:
-    """Return `--features` as the settings know it: a keyword, or a list of names."""
+    """Return `--features` as the settings hold it: a keyword, or a list of names."""
     from moodcore.songs.features import FEATURE_CHOICES
 
-    if text is None or text in FEATURE_CHOICES:
-        return text
-    return [name.strip() for name in text.split(",") if name.strip()]
+    return text if text in FEATURE_CHOICES else split_names(text)
 
 
 def split_numbers(text: str | None, kind: Callable[[str], float], option: str) -> list[Any] | None:

@@ -1,53 +1,58 @@
-"""How far a run is: a bar on a terminal, plain lines elsewhere; always on stderr."""
+"""Progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
-from moodcore.report.cells import parameters
-from moodcore.tuning.candidate import CandidateResult
+from moodcore.runs.estimate import duration
+from moodcore.runs.listener import Listener
+
+# Seconds between two result lines: one for each of hundreds of quick trainings would bury the rest.
+_SECONDS = 5.0
+# Jobs from which the time left is estimated.
+_COUNTED = 5
 
 
-def _described(result: CandidateResult) -> str:
-    return f"{result.model} {parameters(result.params)}".rstrip()
+class PlainProgress(Listener):
+    """One line per stage, and a result line every few seconds."""
 
-
-def _outcome(result: CandidateResult) -> str:
-    if result.state == "complete":
-        return f"accuracy {result.accuracy:.4f}"
-    return f"{result.state}{result.reason and f' ({result.reason})'}"
-
-
-class PlainProgress:
-    """One line per stage and candidate."""
+    def __init__(self) -> None:
+        self._total = self._done = self._before = 0
+        self._unit = ""
+        self._begun = self._shown = 0.0
 
     def stage(self, text: str) -> None:
         """Print the stage."""
         print(text, file=sys.stderr, flush=True)
 
-    def search_started(self, candidates: int, done: int, folds: int) -> None:
-        """Print what is to be done."""
-        kept = f", {done} already done" if done else ""
-        self.stage(f"search: {candidates} candidates x {folds} folds{kept}")
+    def started(self, total: int, done: int, unit: str) -> None:
+        """Print the number of jobs."""
+        self._total, self._done, self._before, self._unit = total, done, done, unit
+        self._begun = self._shown = time.monotonic()
+        kept = f", {done:,} already done" if done else ""
+        self.stage(f"{total:,} {unit}{kept}")
 
-    def fold_finished(self) -> None:
-        """Do nothing: a line per candidate is enough."""
+    def advanced(self, count: int = 1) -> None:
+        """Count finished jobs."""
+        self._done += count
 
-    def candidate_finished(
-        self, result: CandidateResult, best: CandidateResult, done: int, candidates: int
-    ) -> None:
-        """Print the candidate beside the best."""
-        top = f" (best {best.accuracy:.4f}, number {best.number})"
-        shown = top if best.state == "complete" else ""
-        self.stage(f"[{done}/{candidates}] {_described(result)}: {_outcome(result)}{shown}")
+    def result(self, text: str) -> None:
+        """Print a result and the time left, if the last one is some seconds old."""
+        now = time.monotonic()
+        if now - self._shown < _SECONDS and self._done < self._total:
+            return
+        self._shown = now
+        counted, left = self._done - self._before, self._total - self._done
+        remaining = ""
+        if counted >= _COUNTED and left > 0:
+            remaining = f" (about {duration((now - self._begun) / counted * left)} left)"
+        self.stage(f"[{self._done}/{self._total} {self._unit}] {text}{remaining}")
 
-    def search_finished(self) -> None:
-        """Do nothing: the last candidate's line says it."""
 
-
-class BarProgress:
-    """A bar with the best so far and the time left."""
+class BarProgress(Listener):
+    """A bar with the last result and the time left."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -60,7 +65,7 @@ class BarProgress:
         """Print the stage above the bar."""
         self._console.print(text, markup=False)
 
-    def search_started(self, candidates: int, done: int, folds: int) -> None:
+    def started(self, total: int, done: int, unit: str) -> None:
         """Show the bar."""
         from rich.progress import (
             BarColumn,
@@ -71,55 +76,39 @@ class BarProgress:
         )
         from rich.table import Column
 
-        # On a narrow terminal the best settings are cut, not the time left.
+        def whole(width: int) -> Column:
+            return Column(no_wrap=True, min_width=width)
+
+        # On a narrow terminal the result is cut, not the time left.
         self._bar = Progress(
-            TextColumn("{task.fields[done]} candidates", table_column=_whole(16)),
             BarColumn(bar_width=20),
-            MofNCompleteColumn(table_column=_whole(7)),
-            TextColumn("folds", table_column=_whole(5)),
-            TimeRemainingColumn(table_column=_whole(7)),
-            TextColumn("{task.fields[best]}", table_column=Column(no_wrap=True, ratio=1)),
+            MofNCompleteColumn(table_column=whole(7)),
+            TextColumn(unit, table_column=whole(len(unit))),
+            TimeRemainingColumn(table_column=whole(7)),
+            TextColumn(
+                "{task.fields[result]}", markup=False, table_column=Column(no_wrap=True, ratio=1)
+            ),
             console=self._console,
             expand=True,
         )
-        self._task = self._bar.add_task(
-            "search",
-            total=candidates * folds,
-            completed=done * folds,
-            done=f"{done}/{candidates}",
-            best="",
-        )
-        self._folds = folds
+        self._task = self._bar.add_task("run", total=total, completed=done, result="")
         self._bar.start()
 
-    def fold_finished(self) -> None:
+    def advanced(self, count: int = 1) -> None:
         """Move the bar."""
-        self._bar.advance(self._task)
+        self._bar.advance(self._task, count)
 
-    def candidate_finished(
-        self, result: CandidateResult, best: CandidateResult, done: int, candidates: int
-    ) -> None:
-        """Show the best so far."""
-        found = best.state == "complete"
-        self._bar.update(
-            self._task,
-            done=f"{done}/{candidates}",
-            best=f"best {best.accuracy:.4f}: {_described(best)}" if found else "",
-        )
+    def result(self, text: str) -> None:
+        """Show the last result."""
+        self._bar.update(self._task, result=text)
 
-    def search_finished(self) -> None:
-        """Leave the bar as it stands."""
+    def ended(self) -> None:
+        """Leave the bar as it is."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
 
-def _whole(width: int) -> Any:
-    from rich.table import Column
-
-    return Column(no_wrap=True, min_width=width)
-
-
-def make_progress() -> PlainProgress | BarProgress:
-    """Return a bar if a person watches stderr, plain lines otherwise."""
+def make_progress() -> Listener:
+    """Return a bar if stderr is a terminal, plain lines otherwise."""
     return BarProgress() if sys.stderr.isatty() else PlainProgress()

@@ -1,4 +1,4 @@
-"""`moodcore train`: one model, its options those of its class."""
+"""`moodcore train`: one model, its hyperparameters those of its class."""
 
 from __future__ import annotations
 
@@ -10,58 +10,54 @@ import click
 
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
+from moodcore.cli.run_command import data_options, read_settings
 from moodcore.runs.families import FAMILIES
 
 if TYPE_CHECKING:
-    from moodcore.runs.data import Songs
+    from moodcore.tables import Dataset
 
 
 @click.command("train", short_help="Train one model and save it.")
 @click.option(
     "--model",
     type=options.Choice(tuple(FAMILIES)),
-    help="Family: neural network, boosted trees or support vector machine.  [default: mlp]",
+    help="Model family: neural network, boosted trees or support vector machine.  [default: mlp]",
 )
-@options.data
-@options.features
-@options.songs
-@options.bad_rows
-@options.duplicates
+@data_options
 @click.option(
     "--set",
     "assignments",
     multiple=True,
     metavar="NAME=VALUE",
     help="A hyperparameter, the value as in TOML: --set learning_rate=0.06 "
-    "--set hidden_sizes=[16,16]. May be given again.",
+    "--set hidden_sizes=[16,16]. May be repeated.",
 )
-@click.option("--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]")
+@options.seed
 @click.option(
     "-o", "--out", type=options.INPUT_FILE, required=True, metavar="FILE", help="The model's file."
 )
 @options.debug
 def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
-    """Train one model on balanced classes, test it on a fifth of the songs, and save it."""
-    from moodcore.report.cells import percent
-    from moodcore.tuning.settings import from_mapping
+    """Train one model, test it on a fifth of the rows, and save it."""
+    from moodcore.files import check_writable
+    from moodcore.tuning.settings import TuneSettings
     from moodcore.tuning.train import train
 
-    given["features"] = options.split_features(given["features"])
-    values = {name: value for name, value in given.items() if value is not None}
-    settings = from_mapping(values, where="options")
-    test = train(settings, _parsed(assignments), out, on_songs=_show_notes)
+    check_writable(out, (".safetensors",))
+    settings = read_settings(TuneSettings, given, base={}, where="options")
+    test = train(settings, _parsed(assignments), out, on_data=_show_notes)
     click.echo(
-        f"test: {percent(test.accuracy)} of {test.n_rows:,} songs right, "
-        f"{percent(test.balanced_accuracy)} with all classes equally frequent"
+        f"test: accuracy {100 * test.accuracy:.1f} %, balanced accuracy "
+        f"{100 * test.balanced_accuracy:.1f} % ({test.n_rows:,} held-out rows)"
     )
     click.echo(f"model: {out}")
     return ExitCode.DONE
 
 
-def _show_notes(songs: Songs) -> None:
-    if songs.synthetic:
+def _show_notes(dataset: Dataset) -> None:
+    if dataset.synthetic:
         click.echo(options.SYNTHETIC_NOTICE, err=True)
-    for note in songs.notes:
+    for note in dataset.notes:
         click.echo(note, err=True)
 
 

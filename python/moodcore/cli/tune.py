@@ -5,46 +5,54 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from moodcore.cli import machines, options
+from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
-from moodcore.cli.run_options import run_options
+from moodcore.cli.run_command import RunCommand, data_options, read_settings, run_options
+from moodcore.metrics import SELECTION_METRICS
+from moodcore.runs.folder import RunFolder, read_json, write_json
 from moodcore.runs.settings import read_toml
 from moodcore.tuning.settings import (
     MODELS,
     PRUNERS,
     SAMPLERS,
     STUDIES,
-    Settings,
+    TuneSettings,
     complete_grid,
-    from_mapping,
 )
 
+if TYPE_CHECKING:
+    from moodcore.runs.storage import Storage
+    from moodcore.tuning.run import TuneRun
 
-@click.command("tune", short_help="Search the best model, test it, and leave a report.")
+# A worker leaves no files, and its settings are those of the study.
+_NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
+
+
+@click.command("tune", short_help="Search the best model, test it, and write a report.")
 @click.option(
     "--model",
     type=options.Choice(MODELS),
-    help="Family: neural network, boosted trees, support vector machine (kernel or linear), or "
-    "all of them in one search.  [default: mlp]",
+    help="Model family: neural network, boosted trees, support vector machine (kernel or linear), "
+    "or all of them in one search.  [default: mlp]",
 )
-@options.data
-@options.features
-@options.songs
-@options.bad_rows
-@options.duplicates
+@click.option(
+    "--metric",
+    type=options.Choice(tuple(SELECTION_METRICS)),
+    help="Metric by which candidates are compared.  [default: accuracy]",
+)
+@data_options
 @click.option("--folds", type=int, metavar="N", help="Folds of the cross-validation.  [default: 5]")
 @click.option(
     "--epochs",
     type=int,
     metavar="N",
-    help="Epochs, or rounds of boosting, at most.  [default: 300]",
+    help="Maximum number of epochs or boosting rounds.  [default: 300]",
 )
 @click.option(
     "--grid",
@@ -55,158 +63,132 @@ from moodcore.tuning.settings import (
     "for random and tpe a range such as {low = 0.001, high = 0.1, log = true}; with --model all "
     "in a table for each family, such as [gbt].",
 )
-@click.option("--sampler", type=options.Choice(SAMPLERS), help="[default: grid]")
+@click.option(
+    "--sampler",
+    type=options.Choice(SAMPLERS),
+    help="How candidates are chosen.  [default: grid]",
+)
 @click.option(
     "--trials",
     type=int,
     metavar="N",
-    help="Candidates to try.  [default: whole grid; 24 of each family for random and tpe]",
+    help="Number of candidates.  [default: whole grid; 24 per family for random and tpe]",
 )
 @click.option(
-    "--minutes",
-    type=float,
-    callback=options.positive,
-    metavar="M",
-    help="Time for the search: then no other candidate begins, and what is tried by then counts; "
-    "one candidate is always finished.  [default: no end]",
-)
-@click.option(
-    "--pruner", type=options.Choice(PRUNERS), help="End hopeless candidates early.  [default: none]"
+    "--pruner",
+    type=options.Choice(PRUNERS),
+    help="Stop unpromising candidates early.  [default: none]",
 )
 @click.option(
     "--study",
     type=options.Choice(STUDIES),
     help="The whole experiment, or only the network's optimizers.  [default: grid]",
 )
+@click.option(
+    "--storage",
+    metavar="URL",
+    help="Share the search with every process that names the same database, such as "
+    "postgresql://USER@HOST/DATABASE.",
+)
+@click.option(
+    "--study-name", metavar="NAME", help="Name of the study in --storage.  [default: moodcore]"
+)
+@click.option(
+    "--worker",
+    is_flag=True,
+    help="Only train candidates of the study in --storage, with its settings.",
+)
 @run_options
-@machines.options
-@options.as_json
-@options.debug
-def command(
-    *,
-    jobs: int | None,
-    minutes: float | None,
-    out: Path | None,
-    resume: Path | None,
-    dry_run: bool,
-    as_json: bool,
-    config_file: Path | None,
-    grid_file: Path | None,
-    **given: Any,
-) -> int:
+def command(**given: Any) -> int:
     """Search the best model by cross-validation, refit and test it, and write a report.
 
-    Without options the whole experiment runs on embedded synthetic songs.
+    Without options the whole experiment runs on embedded synthetic songs. With --data and --target
+    it runs on any table.
     """
-    from moodcore.cli.progress import make_progress
-    from moodcore.runs.folder import check_free
-    from moodcore.runs.processors import available
-    from moodcore.tuning import run_folder
-    from moodcore.tuning.experiment import Experiment
+    from moodcore.tuning.run import TuneRun
     from moodcore.tuning.study import settings_of
 
-    if resume and (out or config_file or dry_run):
-        raise click.UsageError("--resume goes without --out, --config and --dry-run")
-    where = machines.Machines.take(
-        given, {"resume": resume, "out": out, "config_file": config_file, "dry_run": dry_run}
-    )
-    if given["data"] is not None:
-        # The run can then be resumed and repeated from any folder.
-        given["data"] = str(Path(given["data"]).resolve())
-    given["features"] = options.split_features(given["features"])
-    if out:
-        check_free(out)
-    base = run_folder.existing(resume).config if resume else config_file
-    begun = settings_of(where.storage) if where.worker and where.storage else {}
-    settings = _settings(base, grid_file, given, begun)
-    progress = make_progress()
-    experiment = Experiment(
-        settings,
-        jobs=jobs or available(),
-        listener=progress,
-        command=where.command(sys.argv[1:]),
-        storage=where.storage,
-        scheduler=where.scheduler,
-        minutes=minutes,
-    )
-    if dry_run and settings.study == "optimizers":
-        raise click.UsageError("--dry-run plans a search; --study optimizers has none")
-    if settings.data is None:
-        progress.stage(options.SYNTHETIC_NOTICE)
-    if dry_run:
-        return _dry_run(experiment, as_json=as_json)
-    experiment.reach()
-    if where.worker:
-        return machines.work(experiment, as_json=as_json)
-    space = experiment.check()
-    songs = experiment.load()
-    for note in songs.notes:
-        progress.stage(note)
-    if songs.synthetic and settings.data is not None:
-        progress.stage(options.SYNTHETIC_NOTICE)
-    if where.storage and not resume:
-        # A study of others may refuse us, and a refused run leaves no folder.
-        experiment.claim(where.storage, songs)
-    folder = (
-        run_folder.existing(resume) if resume else run_folder.create(out, settings, datetime.now())
-    )
-    where.note(folder)
-    return _run(experiment, folder, space, songs, as_json=as_json)
-
-
-def _settings(
-    config_file: Path | None,
-    grid_file: Path | None,
-    given: Mapping[str, Any],
-    begun: Mapping[str, Any],
-) -> Settings:
-    values = read_toml(config_file) if config_file else dict(begun)
-    values |= {name: value for name, value in given.items() if value is not None}
+    grid_file: Path | None = given.pop("grid_file")
+    worker: bool = given.pop("worker")
+    _check_worker(worker, given)
+    storage = _storage(worker, given)
+    call = RunCommand("tune", given)
+    base, where = call.base()
+    if worker and storage:
+        base = settings_of(storage)
     if grid_file:
-        model = values.get("model", Settings.model)
-        values["grid"] = complete_grid(model, values.get("grid"), read_toml(grid_file))
-    return from_mapping(values, where=str(config_file) if config_file else "options")
+        model = given["model"] or base.get("model", TuneSettings.model)
+        base["grid"] = complete_grid(model, base.get("grid"), read_toml(grid_file))
+    settings = read_settings(TuneSettings, given, base=base, where=where)
+    execution = call.execution(storage=storage, command=_command(storage, sys.argv[1:]))
+    run = TuneRun(settings, execution)
+    if worker:
+        return _work(run, as_json=call.as_json)
+
+    def prepared(folder: RunFolder) -> None:
+        if storage is not None:
+            write_json(folder.storage, {"url": storage.shown, "name": storage.name})
+
+    claim = None
+    if storage is not None and not call.resume:
+        # A study of others may refuse this run, and a refused run leaves no folder.
+        claim = lambda dataset: run.claim(storage, dataset)  # noqa: E731
+    return call.carry_out(run, before=claim, prepared=prepared)
 
 
-def _run(experiment: Any, folder: Any, space: Any, songs: Any, *, as_json: bool) -> int:
-    from moodcore import report
-    from moodcore.runs.folder import read_json
-    from moodcore.runs.tasks import RunInterruptedError
+def _check_worker(worker: bool, given: dict[str, Any]) -> None:
+    unused = [name for name in _NOT_FOR_WORKERS if given.get(name)]
+    if worker and unused:
+        option = "config" if unused[0] == "config_file" else unused[0].replace("_", "-")
+        raise click.UsageError(f"--worker cannot be combined with --{option}")
 
-    if folder.complete:
-        experiment.claim(experiment.storage_for(folder), songs)
-        click.echo(f"{folder.path}: this run is finished; rebuilding its report.", err=True)
-        metrics = read_json(folder.metrics)
-    else:
-        try:
-            metrics = experiment.run(folder, space, songs)
-        except (RunInterruptedError, KeyboardInterrupt):
-            _say_how_to_go_on("interrupted", folder)
-            return ExitCode.INTERRUPTED
-        except ConnectionError:
-            _say_how_to_go_on("cut off", folder)
-            raise
-    experiment.listener.stage("writing the report")
-    report.build(folder)
-    if not folder.complete:
-        click.echo("the time was over; to try the other candidates:", err=True)
-        click.echo(f"  moodcore tune --resume {shlex.quote(str(folder.path))}", err=True)
+
+def _storage(worker: bool, given: dict[str, Any]) -> Storage | None:
+    """Take the options of the shared study out of `given`, and return its storage."""
+    from moodcore.runs.storage import DEFAULT_NAME, Storage
+
+    url, name = given.pop("storage"), given.pop("study_name")
+    kept = _kept(given["resume"]) if url is None else {}
+    url = url or kept.get("url")
+    for option, value in {"worker": worker, "study-name": name}.items():
+        if value and url is None:
+            raise click.UsageError(f"--{option} needs --storage URL")
+    if url and given["study"] == "optimizers":
+        raise click.UsageError("--storage shares a search; --study optimizers has none")
+    return Storage.of_url(url, name or kept.get("name") or DEFAULT_NAME) if url else None
+
+
+def _kept(resumed: Path | None) -> dict[str, Any]:
+    path = RunFolder(resumed).storage if resumed else None
+    return read_json(path) if path and path.is_file() else {}
+
+
+def _command(storage: Storage | None, arguments: Sequence[str]) -> str:
+    """Return the command line without the password of the database."""
+    words = ["moodcore", *arguments]
+    if storage is not None:
+        for number, word in enumerate(words):
+            if word.startswith("--storage="):
+                words[number] = f"--storage={storage.shown}"
+            elif words[number - 1] == "--storage":
+                words[number] = storage.shown
+    return shlex.join(words)
+
+
+def _work(run: TuneRun, *, as_json: bool) -> int:
+    """Train for the shared study until it is complete, and print how much was done here."""
+    from moodcore.runs.interrupts import RunInterruptedError
+
+    run.execution.check_connections()
+    run.check()
+    try:
+        trained, candidates = run.work(run.load())
+    except (RunInterruptedError, KeyboardInterrupt):
+        click.echo("interrupted; open candidates were given back to the study.", err=True)
+        return ExitCode.INTERRUPTED
     if as_json:
-        click.echo(json.dumps(metrics | {"run": str(folder.path), "report": str(folder.report)}))
+        counts = {"trained": trained, "candidates": candidates}
+        click.echo(json.dumps({"format": "moodcore-worker", "version": 1} | counts))
     else:
-        click.echo(report.summary(metrics))
-        click.echo(f"report: {folder.report}")
-    return ExitCode.DONE
-
-
-def _say_how_to_go_on(what: str, folder: Any) -> None:
-    click.echo(f"{what}; finished candidates are kept. To go on:", err=True)
-    click.echo(f"  moodcore tune --resume {shlex.quote(str(folder.path))}", err=True)
-
-
-def _dry_run(experiment: Any, *, as_json: bool) -> int:
-    from moodcore.tuning.estimate import estimate
-
-    found = estimate(experiment)
-    click.echo(json.dumps(found.to_dict()) if as_json else found.to_text())
+        click.echo(f"the study is complete: {candidates} candidates, {trained} trained here")
     return ExitCode.DONE

@@ -1,6 +1,6 @@
-"""What the experiment knows of each family of models: one row a family.
+"""What runs know of each model family: one row per family.
 
-Everything else in the experiment is the same for all: songs, folds, search, refit, test, report.
+Everything else in a run is the same for all families: data, folds, search, refit, test, report.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from moodcore.tuning.folds import Fold
+    from moodcore.runs.folds import Fold
 
 Curves = dict[str, list[float]]
 #: Called after every epoch or round with the last value of each curve.
@@ -53,7 +53,9 @@ class Family:
     optimizers : bool
         Whether the comparison of optimizers makes sense.
     importance : bool
-        Whether a model says how much it uses each feature.
+        Whether a model has feature importances.
+    probabilities : bool
+        Whether a model gives probabilities.
     """
 
     noun: str
@@ -65,10 +67,11 @@ class Family:
     grid: Mapping[str, Any]
     rate: str
     layout: tuple[str, str]
-    fit: Callable[[Any, Fold, int, OnStep, OnPoll], Curves]
+    fit: Callable[..., Curves]
     size: Callable[[Any], int]
     optimizers: bool
     importance: bool
+    probabilities: bool = True
 
     def arguments(self, length: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the class: what is given, else the experiment's defaults."""
@@ -91,7 +94,9 @@ def _mlp() -> type:
     return MLP
 
 
-def _fit_mlp(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
+def _fit_mlp(
+    model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
+) -> Curves:
     keys = dict(zip(CURVES, ("loss", "accuracy", "eval_loss", "eval_accuracy"), strict=True))
     model.fit(
         fold.X_train,
@@ -120,17 +125,22 @@ def _gbt() -> type:
 _STOPPING_SHARE = 0.1
 
 
-def _fit_gbt(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
+def _fit_gbt(
+    model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
+) -> Curves:
     from sklearn.model_selection import train_test_split
+    from sklearn.utils import _safe_indexing
 
+    smallest = min(np.unique(fold.y_train, return_counts=True)[1])
+    many = _STOPPING_SHARE * len(fold.y_train) >= len(np.unique(fold.y_train)) and smallest > 1
     learned, watched = train_test_split(
         np.arange(len(fold.y_train)),
         test_size=_STOPPING_SHARE,
-        stratify=fold.y_train,
+        stratify=fold.y_train if many else None,
         random_state=seed,
     )
-    X, y = fold.X_train[learned], fold.y_train[learned]
-    stopping = fold.X_train[watched], fold.y_train[watched]
+    X, y = _safe_indexing(fold.X_train, learned), fold.y_train[learned]
+    stopping = _safe_indexing(fold.X_train, watched), fold.y_train[watched]
     sets = {"train": (X, y), "valid": (fold.X_valid, fold.y_valid), "stopping": stopping}
 
     def step(record: Mapping[str, Any]) -> None:
@@ -174,17 +184,22 @@ def _linear_svm() -> type:
     return LinearSVM
 
 
-def _fit_svm(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
-    # Candidates are compared by accuracy: the sigmoids are for the model that is kept.
-    return _fit_machine(model.set_params(probability=False), fold, seed, on_step, on_poll)
+def _fit_svm(
+    model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
+) -> Curves:
+    # Platt scaling costs time; candidates need it only where the metric does.
+    model.set_params(probability=probabilities)
+    return _fit_linear_svm(model, fold, seed, on_step, on_poll, probabilities=probabilities)
 
 
-# Training rows on which a support vector machine is measured: deciding on all of them would take
+# Training rows on which a support vector machine is measured: decisions on all of them would take
 # as long as training.
 _MEASURED = 20_000
 
 
-def _fit_machine(model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll) -> Curves:
+def _fit_linear_svm(
+    model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
+) -> Curves:
     from sklearn.metrics import accuracy_score, hinge_loss
 
     model.fit(fold.X_train, fold.y_train, on_poll=on_poll)
@@ -281,9 +296,10 @@ FAMILIES: Mapping[str, Family] = {
         },
         rate="C",
         layout=("loss", "penalty"),
-        fit=_fit_machine,
+        fit=_fit_linear_svm,
         size=_size_linear_svm,
         optimizers=False,
         importance=False,
+        probabilities=False,
     ),
 }

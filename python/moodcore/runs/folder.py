@@ -1,22 +1,27 @@
-"""The folder of a run: what lies where, and how it is read and written."""
+"""The folder of a run: its files, and how a run is begun and resumed in it."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from moodcore.errors import ConfigError
 from moodcore.files import write_text
+from moodcore.runs.mark import check_mark, check_version
+from moodcore.runs.settings import RunSettings, write_toml
 
 
 @dataclass(frozen=True)
-class Folder:
-    """Paths of what every run leaves, whatever it measures.
+class RunFolder:
+    """Paths of the files of a run.
 
     Parameters
     ----------
@@ -28,13 +33,28 @@ class Folder:
 
     @property
     def config(self) -> Path:
-        """The settings, as `--config` of the same command reads them."""
+        """Settings, as `--config` of the same command reads them."""
         return self.path / "config.toml"
 
     @property
+    def mark(self) -> Path:
+        """Command, version, settings and data that the run was begun with."""
+        return self.path / "mark.json"
+
+    @property
     def storage(self) -> Path:
-        """Where the study is, when it is in a database instead."""
+        """Address of the study, if it is kept in a database."""
         return self.path / "storage.json"
+
+    @property
+    def study(self) -> Path:
+        """Optuna's storage of a search."""
+        return self.path / "study.db"
+
+    @property
+    def results(self) -> Path:
+        """Results of finished jobs, from which an interrupted run continues."""
+        return self.path / "results"
 
     @property
     def metrics(self) -> Path:
@@ -48,18 +68,104 @@ class Folder:
 
     @property
     def report(self) -> Path:
-        """The page for people."""
+        """The report as an HTML page."""
         return self.path / "report.html"
 
     @property
     def figures(self) -> Path:
-        """The pictures, one file each."""
+        """The figures, one file each."""
         return self.path / "figures"
 
     @property
+    def models(self) -> Path:
+        """Fitted models, where a run leaves several."""
+        return self.path / "models"
+
+    @property
+    def model(self) -> Path:
+        """The fitted model, where a run leaves one."""
+        return self.path / "model.safetensors"
+
+    def table(self, name: str) -> Path:
+        """Return the file of a table."""
+        return self.path / (name if "." in name else f"{name}.csv")
+
+    @property
     def finished(self) -> bool:
-        """Whether the run came to its end."""
+        """Whether the run has results, perhaps not of all jobs where its time was limited."""
         return self.metrics.exists()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run is finished with the results of all jobs."""
+        return self.finished and bool(read_json(self.metrics).get("complete", True))
+
+    @classmethod
+    def begin(
+        cls, out: Path | None, command: str, settings: RunSettings, mark: Mapping[str, Any]
+    ) -> Self:
+        """Make the folder of a new run, with its settings and its mark in it.
+
+        The folder appears under its name with both files, or not at all.
+
+        Parameters
+        ----------
+        out : Path or None
+            New or empty folder; None means `runs/<time>-seed<seed>`.
+        command : str
+            Name of the command, such as "tune".
+        settings : RunSettings
+            Settings of the run.
+        mark : mapping
+            See `moodcore.runs.mark.make_mark`.
+
+        Raises
+        ------
+        ConfigError
+            If `out` exists and is not an empty folder.
+        """
+        if out is not None:
+            check_free(out)
+        path = (out or _new_path(settings.seed)).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            folder = cls(made)
+            write_text(folder.config, write_toml(settings, command))
+            write_json(folder.mark, {"command": command, **mark})
+            # mkdtemp makes folders that only their owner can read; results are for everyone.
+            mask = os.umask(0)
+            os.umask(mask)
+            made.chmod(0o777 & ~mask)
+            made.replace(path)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        return cls(out or path.relative_to(Path.cwd().absolute()))
+
+    @classmethod
+    def existing(cls, path: Path, command: str) -> Self:
+        """Return the folder of an earlier run of the same command and version.
+
+        Raises
+        ------
+        ConfigError
+            If it is not one.
+        """
+        folder = cls(path)
+        if not folder.config.is_file():
+            raise ConfigError(f"--resume {path}: no run there (config.toml is missing)")
+        mark = read_json(folder.mark) if folder.mark.is_file() else {}
+        check_version(mark, action=f"resume {path}", otherwise="start a new run")
+        if mark["command"] != command:
+            raise ConfigError(
+                f"--resume {path}: a run of moodcore {mark['command']}, not of moodcore {command}"
+            )
+        return folder
+
+    def check(self, mark: Mapping[str, Any]) -> None:
+        """Check that the run was begun with this mark (see `moodcore.runs.mark.check_mark`)."""
+        check_mark(read_json(self.mark), mark)
 
     def write_timing(self, *, jobs: int, command: str, seconds: Mapping[str, float]) -> None:
         """Write `timing.json`, as of now.
@@ -67,14 +173,12 @@ class Folder:
         Parameters
         ----------
         jobs : int
-            Threads.
+            Trainings at a time.
         command : str
-            How the run was started.
+            Command line.
         seconds : mapping of str to float
-            How long each part of it took.
+            Time of each part of the run.
         """
-        from datetime import UTC
-
         from moodcore.platform import versions
 
         values = {
@@ -93,101 +197,40 @@ def check_free(out: Path) -> None:
         raise ConfigError(f"--out {out}: exists and is not an empty folder; choose another name")
 
 
-def make(out: Path | None, seed: int, now: datetime) -> Path:
-    """Make a new folder for a run; never touches an old one.
-
-    Parameters
-    ----------
-    out : Path or None
-        The folder; None means `runs/<time>-seed<seed>`.
-    seed : int
-        The seed of the run.
-    now : datetime
-        For the name.
-
-    Raises
-    ------
-    ConfigError
-        If `out` exists and is not empty.
-    """
-    if out is None:
-        name = f"{now:%Y%m%d-%H%M%S}-seed{seed}"
-        out = Path("runs") / name
-        count = 1
-        while out.exists():
-            count += 1
-            out = Path("runs") / f"{name}-{count}"
-    else:
-        check_free(out)
-    out.mkdir(parents=True, exist_ok=True)
-    return out
-
-
-def check_existing(path: Path) -> None:
-    """Raise a `ConfigError` unless a run was begun in the folder."""
-    if not Folder(path).config.is_file():
-        raise ConfigError(f"--resume {path}: no run there (config.toml is missing)")
-
-
-def check_unchanged(
-    before: Mapping[str, Any],
-    now: Mapping[str, Any],
-    *,
-    verb: str = "resume",
-    otherwise: str = "start a new run",
-) -> None:
-    """Check that a run goes on with what it was begun with.
-
-    Parameters
-    ----------
-    before, now : mapping
-        `settings`, a mapping, `data`, the SHA-256 of the songs, and perhaps `version`, that of
-        the package.
-    verb : str, default="resume"
-        What a difference forbids.
-    otherwise : str, default="start a new run"
-        What to do instead.
-
-    Raises
-    ------
-    ConfigError
-        If it does not; names what differs, with both values.
-    """
-    old, new = before["settings"], now["settings"]
-    for name in [*old, *(name for name in new if name not in old)]:
-        if old.get(name) != new.get(name):
-            raise ConfigError(
-                f"cannot {verb}: {name} was {old.get(name, 'not set')} when the run began "
-                f"and is {new.get(name, 'not set')} now; leave it as it was, or {otherwise}"
-            )
-    if before["data"] != now["data"]:
-        raise ConfigError(
-            f"cannot {verb}: the songs have changed since the run began (SHA-256 "
-            f"{before['data'][:12]}… then, {now['data'][:12]}… now); {otherwise}"
-        )
-    if "version" in before and before["version"] != now.get("version"):
-        raise ConfigError(
-            f"cannot {verb}: the run began with moodcore {before['version']}, this is "
-            f"{now.get('version')}; install that version, or {otherwise}"
-        )
+def _new_path(seed: int) -> Path:
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-seed{seed}"
+    path, count = Path("runs") / name, 1
+    while path.exists():
+        count += 1
+        path = Path("runs") / f"{name}-{count}"
+    return path
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON that any reader takes: NaN and infinity become null."""
+    """Write JSON that any reader accepts: NaN and infinity become null."""
     write_text(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
 
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
+        return {str(key): _finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_finite(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote."""
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """Read what `write_json` wrote.
+
+    Raises
+    ------
+    ConfigError
+        If the file is damaged.
+    """
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}: is not JSON, or is damaged: {error}") from None
     return values

@@ -1,24 +1,124 @@
-"""Settings of any run: checks, TOML files, and the errors that name a wrong setting."""
+"""Settings of any run: the data and how it is split; checks, and TOML files."""
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from moodcore.errors import ConfigError, unknown_name
 from moodcore.files import no_such_file
 
 Kind = TypeVar("Kind")
 
+# Where the same bytes are stored changes no result.
+_PATHS = ("data", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Settings of every run: what decides its results; how many jobs work on it does not.
+
+    Attributes
+    ----------
+    data : str or None, default=None
+        Table file; None means the embedded synthetic songs.
+    target : str or None, default=None
+        Column of the labels; None means that the table holds songs.
+    test : str or None, default=None
+        Table file for the test; None means a stratified fifth of the rows.
+    id : str or None, default=None
+        Column that identifies the rows in results.
+    drop : tuple of str, default=()
+        Columns that are not features.
+    features : str, tuple of str or None, default=None
+        "all", names of columns, or for songs "published" or "uncorrelated" (what
+        `CorrelationFilter` leaves); None means "published" for songs and "all" for other tables.
+    rows : int or None, default=None
+        Rows to use, a stratified sample; None means all.
+    on_bad_rows : {"strict", "drop"}, default="strict"
+        Whether unusable rows raise an error or are dropped.
+    duplicates : {"keep", "drop"}, default="keep"
+        Whether repeated rows are kept or dropped.
+    balance : bool or None, default=None
+        Whether training rows are downsampled to equal classes; None means the default of the
+        command for this kind of data.
+    folds : int, default=5
+        Folds of the cross-validation, at least 2.
+    seed : int, default=0
+        Seed from which every random choice derives, at least 0.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+    """
+
+    data: str | None = None
+    target: str | None = None
+    test: str | None = None
+    id: str | None = None
+    drop: tuple[str, ...] = ()
+    features: str | tuple[str, ...] | None = None
+    rows: int | None = None
+    on_bad_rows: Literal["strict", "drop"] = "strict"
+    duplicates: Literal["keep", "drop"] = "keep"
+    balance: bool | None = None
+    folds: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), list):
+                object.__setattr__(self, field.name, tuple(value))
+        for name in ("data", "target", "test", "id"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None):
+                raise ConfigError(f"{name} must be a str, got {value!r}")
+        if isinstance(self.drop, str) or not all(isinstance(name, str) for name in self.drop):
+            raise ConfigError(f"drop must be a list of column names, got {self.drop!r}")
+        check_choice("on_bad_rows", self.on_bad_rows, ("strict", "drop"))
+        check_choice("duplicates", self.duplicates, ("keep", "drop"))
+        check_whole("folds", self.folds, 2)
+        check_whole("seed", self.seed, 0)
+        if self.rows is not None:
+            check_whole("rows", self.rows, 1)
+        if self.balance is not None:
+            check_bool("balance", self.balance)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON and TOML can hold them, without those that are None."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if value is not None and not (name == "drop" and not value)
+        }
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the settings that the resume mark compares: all but the paths of files."""
+        return {name: value for name, value in self.to_dict().items() if name not in _PATHS}
+
 
 def check_whole(name: str, value: Any, least: int) -> None:
-    """Raise a `ConfigError` unless a value is a whole number that is large enough."""
+    """Raise a `ConfigError` unless a value is an int of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} must be a whole number of at least {least}, got {value}")
+        raise ConfigError(f"{name} must be an int of at least {least}, got {value!r}")
+
+
+def check_bool(name: str, value: Any) -> None:
+    """Raise a `ConfigError` unless a value is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be True or False, got {value!r}")
+
+
+def check_choice(name: str, value: Any, allowed: Iterable[str]) -> None:
+    """Raise a `ConfigError` unless a value is one of `allowed`."""
+    if value not in allowed:
+        raise unknown_name(name, str(value), allowed)
 
 
 def settings_of(
@@ -29,19 +129,18 @@ def settings_of(
     Parameters
     ----------
     kind : type
-        A dataclass whose fields are the settings, and which checks them.
+        Dataclass of the settings.
     values : mapping of str to Any
-        What is given.
+        Settings by name.
     where : str, default="settings"
-        Where it comes from, for errors.
+        Where they come from, for errors.
 
     Raises
     ------
     ConfigError
         For a name that is no setting, or a value out of range.
-
     """
-    names = [one.name for one in fields(cast(Any, kind))]
+    names = [field.name for field in fields(cast(Any, kind))]
     for name in values:
         if name not in names:
             raise unknown_name(f"{where}: setting", name, names)
@@ -60,7 +159,7 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         If it is missing or not TOML; the message has the file and the line.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(str(no_such_file(Path(path)))) from None
     except IsADirectoryError:
@@ -69,18 +168,11 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-class Writable(Protocol):
-    """Settings of any command."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as TOML can hold them."""
-
-
-def write_toml(settings: Writable, command: str = "tune") -> str:
+def write_toml(settings: RunSettings, command: str) -> str:
     """Return the text of a `config.toml` that gives these settings again to a command."""
     import tomli_w
 
     return (
-        f"# The settings of this run. The same again: moodcore {command} --config config.toml\n"
+        f"# Settings of this run. To repeat it: moodcore {command} --config config.toml\n"
         + tomli_w.dumps(settings.to_dict())
     )

@@ -1,4 +1,4 @@
-"""One candidate on one fold, and what its folds say together."""
+"""Results of a candidate: on one fold, and over all folds."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from moodcore.metrics import SELECTION_METRICS, selection_value
 from moodcore.runs.families import CURVES, Curves, Family, OnPoll, OnStep
+from moodcore.runs.folds import Fold
 from moodcore.runs.space import Params
-from moodcore.tuning.folds import Fold
 from moodcore.tuning.plan import Candidate
 
 
-class StoppedError(Exception):
-    """Training ended because its result is no longer wanted."""
-
-
 class PrunedError(Exception):
-    """Training ended because the pruner saw no hope; holds the curves so far."""
+    """Training was ended by the pruner; holds the curves so far."""
 
     def __init__(self, curves: Curves) -> None:
         super().__init__("pruned")
@@ -30,8 +27,9 @@ class PrunedError(Exception):
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one fold says about a candidate."""
+    """Result of a candidate on one fold; `score` is the metric of the search, larger is better."""
 
+    score: float
     accuracy: float
     balanced_accuracy: float
     train_accuracy: float
@@ -44,23 +42,26 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What the search keeps of a candidate.
+    """Result of a candidate over all folds.
 
     Attributes
     ----------
     number : int
-        Its place in the fixed order of candidates.
+        Its position in the fixed order of candidates.
     model : str
         Its family.
     params : dict
         Encoded hyperparameters that differ between candidates.
     state : {"complete", "pruned", "failed"}
         How its training ended.
+    score : float
+        Mean over the folds of the metric by which candidates are compared; larger is better, so
+        that a log loss is negative.
     accuracy, accuracy_std, balanced_accuracy, train_accuracy, valid_loss : float
         Means over the folds, and the standard deviation of the folds' accuracies; NaN for
         a candidate that is not complete.
-    fold_accuracies : list of float
-        Validation accuracy of each fold.
+    fold_accuracies, fold_scores : list of float
+        Validation accuracy and score of each fold.
     diverged_folds : int
         Folds whose loss became infinite or NaN.
     n_weights : int
@@ -77,12 +78,14 @@ class CandidateResult:
     model: str
     params: Params
     state: str
+    score: float
     accuracy: float
     accuracy_std: float
     balanced_accuracy: float
     train_accuracy: float
     valid_loss: float
     fold_accuracies: list[float]
+    fold_scores: list[float]
     diverged_folds: int
     n_weights: int
     curves: Curves
@@ -94,43 +97,58 @@ class CandidateResult:
 
     @property
     def rank(self) -> tuple[float, int, int]:
-        """Sort key, best first: accuracy, then the smaller model, then the lower number."""
-        if math.isnan(self.accuracy):
-            return math.inf, self.n_weights, self.number
-        return -self.accuracy, self.n_weights, self.number
+        """Sort key, best first: score, then the smaller model, then the lower number."""
+        score = -math.inf if math.isnan(self.score) else self.score
+        return -score, self.n_weights, self.number
 
 
 def fit_fold(
-    family: Family, arguments: Params, fold: Fold, seed: int, listeners: tuple[OnStep, OnPoll]
+    family: Family,
+    arguments: Params,
+    fold: Fold,
+    *,
+    seed: int,
+    metric: str,
+    on_step: OnStep,
+    on_poll: OnPoll,
 ) -> FoldResult:
     """Train one candidate on one fold and validate it.
 
     Parameters
     ----------
     family : Family
-        Of models.
+        Model family.
     arguments : dict
         Keyword arguments of its class.
     fold : Fold
         The preprocessed fold.
     seed : int
         Seed of every random choice in the training.
-    listeners : (callable, callable)
+    metric : str
+        Metric of the search, one of `moodcore.metrics.SELECTION_METRICS`.
+    on_step, on_poll : callable
         Called with the curves' last values after every epoch or round, and many times a second
         without arguments; what they raise ends the training.
     """
     begin = time.perf_counter()
     model = family.estimator()(**arguments, n_jobs=1, random_state=seed)
-    curves = family.fit(model, fold, seed, *listeners)
+    kind = SELECTION_METRICS[metric]
+    curves = family.fit(model, fold, seed, on_step, on_poll, probabilities=kind.needs_probabilities)
     predicted = model.predict(fold.X_valid)
     hits = predicted == fold.y_valid
-    recalls = [float(hits[fold.y_valid == code].mean()) for code in np.unique(fold.y_valid)]
+    accuracy = float(hits.mean())
+    score = accuracy
+    if metric != "accuracy":
+        value = selection_value(metric, model, fold.X_valid, fold.y_valid)
+        score = value if kind.greater_is_better else -value
+    recalls = [float(hits[fold.y_valid == label].mean()) for label in np.unique(fold.y_valid)]
     stops_early = any(
         getattr(model, name, None) for name in ("early_stopping", "early_stopping_rounds")
     )
     ended_early = len(curves["train_loss"]) < family.steps(arguments) and not stops_early
     return FoldResult(
-        accuracy=float(hits.mean()),
+        score=score,
+        accuracy=accuracy,
         balanced_accuracy=float(np.mean(recalls)),
         train_accuracy=_train_accuracy(family, model, fold, curves),
         valid_loss=_loss_of(model, curves["valid_loss"]),
@@ -163,12 +181,14 @@ def combine(number: int, candidate: Candidate, folds: Sequence[FoldResult]) -> C
         model=candidate.model,
         params=candidate.params,
         state="complete",
+        score=float(np.mean([fold.score for fold in folds])),
         accuracy=float(np.mean(accuracies)),
         accuracy_std=float(np.std(accuracies)),
         balanced_accuracy=float(np.mean([fold.balanced_accuracy for fold in folds])),
         train_accuracy=float(np.mean([fold.train_accuracy for fold in folds])),
         valid_loss=float(np.mean([fold.valid_loss for fold in folds])),
         fold_accuracies=accuracies,
+        fold_scores=[fold.score for fold in folds],
         diverged_folds=diverged,
         n_weights=folds[0].n_weights,
         curves={name: _mean_curve([fold.curves[name] for fold in folds]) for name in CURVES},
@@ -198,8 +218,9 @@ def _without_accuracy(
     number: int, candidate: Candidate, state: str, curves: Curves, reason: str
 ) -> CandidateResult:
     nan = math.nan
-    values = (nan, nan, nan, nan, nan)
-    return CandidateResult(number, *candidate, state, *values, [], 0, 0, curves, reason)
+    return CandidateResult(
+        number, *candidate, state, nan, nan, nan, nan, nan, nan, [], [], 0, 0, curves, reason
+    )
 
 
 def failure(fold: int, error: Exception) -> str:

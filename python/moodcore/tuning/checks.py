@@ -1,4 +1,4 @@
-"""What a careful reader would look for in the results of a search, in words."""
+"""Checks of the results of a search: overfitting, leaks, imbalance, failures."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ def checks(
     space: SearchSpace,
     counts: Mapping[str, int],
     single_features: Mapping[str, float],
+    *,
+    noun: str,
+    balanced: bool,
 ) -> list[dict[str, Any]]:
-    """Return what a careful reader would look for: `{"name", "ok", "text"}` each.
+    """Return the checks, `{"name", "ok", "text"}` each.
 
     Parameters
     ----------
@@ -38,15 +41,19 @@ def checks(
     space : SearchSpace
         The families and their hyperparameters.
     counts : mapping of str to int
-        Songs per class, before balancing.
+        Rows per class, before balancing.
     single_features : mapping of str to float
         Balanced accuracy that each feature reaches alone.
+    noun : str
+        What a row is, in the plural.
+    balanced : bool
+        Whether training rows were downsampled to equal classes.
     """
     return [
         _edge(best, results, space),
         _spread(best),
         _gap(best),
-        _imbalance(counts),
+        _imbalance(counts, noun, balanced),
         _telltale(single_features),
         _diverged(results),
         _failed(results),
@@ -121,25 +128,27 @@ def _gap(best: CandidateResult) -> dict[str, Any]:
     )
 
 
-def _imbalance(counts: Mapping[str, int]) -> dict[str, Any]:
+def _imbalance(counts: Mapping[str, int], noun: str, balanced: bool) -> dict[str, Any]:
     largest, smallest = max(counts, key=lambda n: counts[n]), min(counts, key=lambda n: counts[n])
     ratio = counts[largest] / counts[smallest]
     ok = ratio <= IMBALANCE
-    text = f"{largest} has {ratio:.1f} times as many songs as {smallest}"
-    more = "" if ok else "; look at balanced accuracy beside accuracy"
-    return _check("Class imbalance", ok, f"{text}{more}. Training rows were balanced.")
+    text = f"{largest} has {ratio:.1f} times as many {noun} as {smallest}"
+    if not ok:
+        text += "; compare balanced accuracy with accuracy"
+    sampling = " Training rows were balanced." if balanced else ""
+    return _check("Class imbalance", ok, f"{text}.{sampling}")
 
 
 def _telltale(single: Mapping[str, float]) -> dict[str, Any]:
     name = max(single, key=lambda feature: single[feature])
     ok = single[name] < TELLTALE
     words = (
-        "no feature gives the label away"
+        "no sign of a leak from the label"
         if ok
-        else "it may have been made from the label, which would be a leak"
+        else "it may have been computed from the label, which would be a leak"
     )
     return _check(
-        "A feature that tells all",
+        "Single features",
         ok,
         f"The strongest feature alone, {name}, reaches {100 * single[name]:.1f} % balanced "
         f"accuracy: {words}.",

@@ -1,95 +1,100 @@
-"""What the report tells about the songs and their preprocessing, as plain numbers."""
+"""Preprocessing and features of a search as plain numbers, all measured on the training rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moodcore.runs.data import Songs, Split
+from moodcore.runs.describe import class_counts
+from moodcore.runs.families import family
+from moodcore.runs.folds import Split
 from moodcore.runs.seeds import Stream, derive
-from moodcore.tuning.folds import kept_columns
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.folds import balanced_rows, is_balanced, kept_columns
+from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    import pandas as pd
 
-# Enough songs to tell a leak from chance, few enough to take no time.
+    from moodcore.tables import Dataset
+
+# Enough rows to tell a leak from chance, few enough to take no time; features likewise.
 _CHECK_ROWS = 20_000
+_CHECK_FEATURES = 100
 _CHECK_LEAVES = 16
-_STATISTICS: list[Any] = ["mean", "std", "min", "median", "max"]
 
 
-def names_of(y: NDArray[np.int64]) -> list[str]:
-    """Return the names of the label codes that occur, in ascending order of the codes."""
-    from moodcore.songs import LABEL_NAMES
+def describe_preprocessing(
+    dataset: Dataset, parts: Split, preparation: Any, settings: TuneSettings
+) -> dict[str, Any]:
+    """Return balancing, correlations and the choice of columns.
 
-    return [
-        LABEL_NAMES[code] if 0 <= code < len(LABEL_NAMES) else str(code)
-        for code in np.unique(y).tolist()
-    ]
-
-
-def class_counts(y: NDArray[np.int64]) -> dict[str, int]:
-    """Return the number of songs of each class, by name."""
-    return dict(zip(names_of(y), np.unique(y, return_counts=True)[1].tolist(), strict=True))
-
-
-def describe_data(songs: Songs, parts: Split, sha256: str) -> dict[str, Any]:
-    """Return source, size, classes and ranges of the songs."""
-    summary: Any = songs.X.agg(_STATISTICS)
+    Parameters
+    ----------
+    dataset : Dataset
+        The data.
+    parts : Split
+        Of which the training rows are used.
+    preparation : Pipeline
+        Fitted preparation of the model.
+    settings : TuneSettings
+        Settings of the run.
+    """
+    kept = kept_columns(preparation)
+    numbers = _numeric(dataset, parts.X_train)
+    correlation: Any = numbers.corr().fillna(0.0)
+    learned = parts.y_train
+    if is_balanced(dataset, settings):
+        learned = learned[balanced_rows(learned, 0)]
+    left_out = [str(name) for name in _candidates(dataset, parts.X_train) if name not in kept]
     return {
-        "source": songs.source,
-        "synthetic": songs.synthetic,
-        "notes": list(songs.notes),
-        "sha256": sha256,
-        "songs": len(songs.y),
-        "train_songs": len(parts.y_train),
-        "test_songs": len(parts.y_test),
-        "counts": class_counts(songs.y),
-        "columns": {
-            str(name): dict(zip(_STATISTICS, summary[name].tolist(), strict=True))
-            for name in songs.X.columns
-        },
-    }
-
-
-def describe_preprocessing(parts: Split, transform: Pipeline, settings: Settings) -> dict[str, Any]:
-    """Return balancing, correlations and the choice of columns, all on the training part."""
-    from moodcore.preprocessing import downsample
-    from moodcore.songs import FEATURES
-
-    kept = kept_columns(transform)
-    features = [name for name in FEATURES if name in parts.X_train.columns]
-    correlation: Any = parts.X_train[features].corr().fillna(0.0)
-    balanced = parts.y_train[downsample(parts.y_train, random_state=0).indices]
-    return {
-        "counts_before": class_counts(parts.y_train),
-        "counts_after": class_counts(balanced),
+        "counts_before": class_counts(dataset, parts.y_train),
+        "counts_after": class_counts(dataset, learned),
         "features": list(kept),
-        "dropped": [_reason(name, kept, correlation) for name in features if name not in kept],
+        "dropped": [_dropped(name, kept, correlation) for name in left_out],
         "correlation": {
-            str(row): {str(column): float(correlation.loc[row, column]) for column in features}
-            for row in features
+            str(row): {str(column): float(value) for column, value in values.items()}
+            for row, values in correlation.to_dict().items()
         },
         "single_features": _single_features(parts, kept, settings),
     }
 
 
-def _reason(name: str, kept: tuple[str, ...], correlation: Any) -> dict[str, Any]:
-    partners = correlation.loc[name].drop(name)
-    # The strongest partner that stays, for it is the reason; if none stays, any.
-    staying = partners[[one for one in kept if one in partners]]
-    partner = str((staying if len(staying) else partners).abs().idxmax())
+def _candidates(dataset: Dataset, X: pd.DataFrame) -> Sequence[str]:
+    """Return the columns that could be features."""
+    if dataset.preset == "songs":
+        from moodcore.songs import FEATURES
+
+        return [name for name in FEATURES if name in X.columns]
+    return list(X.columns)
+
+
+def _numeric(dataset: Dataset, X: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of numbers."""
+    numbers = X[_candidates(dataset, X)].select_dtypes("number")
+    return numbers.astype(float)
+
+
+def _dropped(name: str, kept: Sequence[str], correlation: pd.DataFrame) -> dict[str, Any]:
+    """Return why a column is not used: the strongest partner among those that are, if numeric."""
+    if name not in correlation:
+        return {"column": name, "reason": "left out by the preparation"}
+    partners: Any = correlation.loc[name].drop(name)
+    staying = partners[[other for other in kept if other in partners]]
+    strongest = staying if len(staying) else partners
+    if not len(strongest):
+        return {"column": name, "reason": "left out by the preparation"}
+    partner = str(strongest.abs().idxmax())
     return {
         "column": name,
+        "reason": f"correlated with {partner}",
         "partner": partner,
         "correlation": float(partners[partner]),
     }
 
 
-def _single_features(parts: Split, kept: tuple[str, ...], settings: Settings) -> dict[str, float]:
+def _single_features(parts: Split, kept: Sequence[str], settings: TuneSettings) -> dict[str, float]:
     """Return the balanced accuracy of a small tree on each feature alone."""
     from sklearn.metrics import balanced_accuracy_score
     from sklearn.tree import DecisionTreeClassifier
@@ -99,10 +104,58 @@ def _single_features(parts: Split, kept: tuple[str, ...], settings: Settings) ->
     half = len(rows) // 2
     y = parts.y_train[rows]
     found = {}
-    for name in kept:
-        x = parts.X_train[[name]].to_numpy()[rows]
+    for name in kept[:_CHECK_FEATURES]:
+        x = _codes(parts.X_train[name].iloc[rows])
         tree = DecisionTreeClassifier(
             max_leaf_nodes=_CHECK_LEAVES, class_weight="balanced", random_state=0
         ).fit(x[:half], y[:half])
         found[name] = float(balanced_accuracy_score(y[half:], tree.predict(x[half:])))
     return found
+
+
+def _codes(column: pd.Series[Any]) -> Any:
+    """Return a column as numbers: categories by the order of their labels."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        return column.to_frame().to_numpy(dtype=float, na_value=np.nan)
+    codes = column.astype("category").cat.codes
+    return codes.to_frame().to_numpy(dtype=float)
+
+
+def describe_importance(
+    dataset: Dataset, parts: Split, model: str, arguments: Mapping[str, Any], settings: TuneSettings
+) -> dict[str, Any]:
+    """Train the best trees on every feature, and return the share of each in the gain.
+
+    Returns
+    -------
+    dict
+        `gain`: share of each feature in the gain of all splits; `filtered`: the numeric features
+        that `CorrelationFilter` would drop on the same rows.
+    """
+    from moodcore.preprocessing import CorrelationFilter
+
+    seed = derive(settings.seed, Stream.IMPORTANCE)
+    balance = is_balanced(dataset, settings)
+    trees = dataset.pipeline(
+        family(model).estimator()(**arguments, random_state=seed),
+        features="all",
+        balance=balance,
+        random_state=seed,
+    ).fit(parts.X_train, parts.y_train)
+    classifier = trees.named_steps["classify"]
+    gains = getattr(classifier, "estimator_", classifier).importances("total_gain")
+    # Trees of one leaf each have no split.
+    shares = gains / gains.sum() if gains.any() else gains
+    numbers = _numeric(dataset, parts.X_train)
+    numbers = numbers.loc[:, numbers.notna().all() & (numbers.nunique() > 1)]
+    filtered: list[str] = []
+    if numbers.shape[1] > 1:
+        chosen = CorrelationFilter().fit(numbers, parts.y_train)
+        kept = set(chosen.get_feature_names_out())
+        filtered = [str(name) for name in numbers.columns if name not in kept]
+    return {
+        "gain": dict(zip(kept_columns(trees), shares.tolist(), strict=True)),
+        "filtered": filtered,
+    }

@@ -1,105 +1,107 @@
-"""The folds of the cross-validation: preprocessed once, used by every candidate."""
+"""The folds of the cross-validation: prepared once, used by every candidate."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.runs.folds import cut
+from moodcore.runs.families import family
+from moodcore.runs.folds import Fold, Rows, Split, cut
 from moodcore.runs.seeds import Stream, derive
-from moodcore.songs.features import selection
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
+    from moodcore.tables import Dataset
+
+#: Names a prepared fold: the kind of preparation and the number of the fold.
+FoldKey = tuple[str, int]
 
 
-@dataclass(frozen=True)
-class Fold:
-    """One fold, ready for the network.
-
-    Attributes
-    ----------
-    X_train : ndarray of shape (n_train, n_features), float32, C-contiguous
-        Training rows, the classes balanced.
-    y_train : ndarray of shape (n_train,)
-        Their labels.
-    X_valid : ndarray of shape (n_valid, n_features), float32, C-contiguous
-        Validation rows in their natural mix.
-    y_valid : ndarray of shape (n_valid,)
-        Their labels.
-    columns : tuple of str
-        The features that were kept.
-    """
-
-    X_train: NDArray[np.float32]
-    y_train: NDArray[np.int64]
-    X_valid: NDArray[np.float32]
-    y_valid: NDArray[np.int64]
-    columns: tuple[str, ...]
+def preparation_of(dataset: Dataset, model: str) -> str:
+    """Return the kind of preparation that a family needs; families of one kind share folds."""
+    if dataset.preset == "songs":
+        return "songs"
+    return "native" if model == "gbt" else "numeric"
 
 
-def preprocessing(settings: Settings) -> Pipeline:
-    """Return select, min-max and standardize: the song pipeline without its classifier."""
-    from sklearn.pipeline import Pipeline
-
-    from moodcore import MLP, songs
-
-    return Pipeline(songs.pipeline(MLP(), features=selection(settings.features)).steps[:-1])
+def is_balanced(dataset: Dataset, settings: TuneSettings) -> bool:
+    """Return whether training rows are downsampled to equal classes: songs are by default."""
+    return dataset.preset == "songs" if settings.balance is None else settings.balance
 
 
-def kept_columns(fitted: Pipeline) -> tuple[str, ...]:
-    """Return the features that fitted preprocessing keeps."""
-    return tuple(str(name) for name in fitted[0].get_feature_names_out())
+def make_folds(
+    dataset: Dataset, parts: Split, settings: TuneSettings, models: Iterable[str]
+) -> dict[FoldKey, Fold]:
+    """Cut the training rows into stratified folds and prepare each for the families.
 
-
-def make_folds(X: pd.DataFrame, y: NDArray[np.int64], settings: Settings) -> Sequence[Fold]:
-    """Cut the training part into stratified folds and preprocess each.
-
-    Scalers and filters see the training rows of the fold and nothing else; balancing drops
+    Everything that is fitted sees the training rows of the fold and nothing else; balancing drops
     training rows only.
 
     Parameters
     ----------
-    X : DataFrame of shape (n_rows, n_columns)
-        Songs of the training part.
-    y : ndarray of shape (n_rows,)
-        Their labels.
-    settings : Settings
-        Of which `folds`, `features` and `seed` count.
-
-    Returns
-    -------
-    sequence of Fold
+    dataset : Dataset
+        Knows how its columns are prepared.
+    parts : Split
+        Of which the training rows are used.
+    settings : TuneSettings
+        Of which `folds`, `features`, `balance` and `seed` count.
+    models : iterable of str
+        Names of the families.
     """
-    return [
-        _make_fold((X, y), train, valid, number, settings)
-        for number, (train, valid) in enumerate(cut(y, settings.folds, settings.seed))
-    ]
+    kinds = {preparation_of(dataset, model): model for model in models}
+    rows = cut(parts.y_train, settings.folds, settings.seed, groups=parts.groups_train)
+    return {
+        (kind, number): _make_fold(
+            dataset, parts, settings, train=train, valid=valid, number=number, model=model
+        )
+        for kind, model in kinds.items()
+        for number, (train, valid) in enumerate(rows)
+    }
 
 
 def _make_fold(
-    table: tuple[pd.DataFrame, NDArray[np.int64]],
-    train: NDArray[np.intp],
-    valid: NDArray[np.intp],
+    dataset: Dataset,
+    parts: Split,
+    settings: TuneSettings,
+    *,
+    train: Rows,
+    valid: Rows,
     number: int,
-    settings: Settings,
+    model: str,
 ) -> Fold:
+    X, y = parts.X_train, parts.y_train
+    preparation = dataset.preparation(family(model).estimator()(), features=settings.features)
+    preparation.fit(X.iloc[train], y[train])
+    learned = train
+    if is_balanced(dataset, settings):
+        learned = train[balanced_rows(y[train], derive(settings.seed, Stream.BALANCE, number))]
+    return Fold(
+        X_train=contiguous(preparation.transform(X.iloc[learned])),
+        y_train=y[learned],
+        X_valid=contiguous(preparation.transform(X.iloc[valid])),
+        y_valid=y[valid],
+        columns=kept_columns(preparation),
+    )
+
+
+def balanced_rows(y: NDArray[Any], seed: int) -> Rows:
+    """Return the positions of a sample with equal classes."""
     from moodcore.preprocessing import downsample
 
-    X, y = table
-    transform = preprocessing(settings).fit(X.iloc[train], y[train])
-    seed = derive(settings.seed, Stream.BALANCE, number)
-    balanced = train[downsample(y[train], random_state=seed).indices]
-    return Fold(
-        X_train=np.ascontiguousarray(transform.transform(X.iloc[balanced]), dtype=np.float32),
-        y_train=y[balanced],
-        X_valid=np.ascontiguousarray(transform.transform(X.iloc[valid]), dtype=np.float32),
-        y_valid=y[valid],
-        columns=kept_columns(transform),
-    )
+    rows: Rows = downsample(y, random_state=seed).indices
+    return rows
+
+
+def contiguous(prepared: Any) -> Any:
+    """Return prepared rows as the learners read them: float32, or a data frame as it is."""
+    if hasattr(prepared, "iloc"):
+        return prepared
+    return np.ascontiguousarray(prepared, dtype=np.float32)
+
+
+def kept_columns(fitted: Any) -> tuple[str, ...]:
+    """Return the columns of the table that a fitted preparation uses."""
+    return tuple(str(name) for name in fitted[0].get_feature_names_out())

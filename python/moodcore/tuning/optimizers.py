@@ -1,17 +1,17 @@
-"""Three optimizers on the same network and songs: the pictures of their losses."""
+"""Losses of three optimizers on the same network and rows."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.runs.tasks import TaskPool
-from moodcore.tuning.candidate import StoppedError
+from moodcore.errors import RunFailedError
+from moodcore.runs.interrupts import StoppedError
+from moodcore.runs.run import Execution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,68 +64,90 @@ def variants(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+@dataclass(frozen=True)
+class OptimizerJob:
+    """Training with one optimizer.
+
+    Attributes
+    ----------
+    key : str
+        The optimizer.
+    arguments : dict
+        Arguments of `MLP`.
+    seed : int
+        The same for all optimizers.
+    """
+
+    key: str
+    arguments: dict[str, Any]
+    seed: int
+    shared: str = "rows"
+
+    @property
+    def group(self) -> str:
+        """No two jobs are cancelled together."""
+        return self.key
+
+    def run(
+        self, shared: tuple[NDArray[np.float32], NDArray[Any]], should_stop: Callable[[], bool]
+    ) -> OptimizerRun | None:
+        """Train on all rows; None if it was stopped."""
+        from moodcore import MLP
+
+        def on_poll() -> None:
+            if should_stop():
+                raise StoppedError
+
+        model = MLP(**self.arguments, record="update", n_jobs=1, random_state=self.seed)
+        try:
+            history = model.fit(*shared, on_poll=on_poll).history_
+        except StoppedError:
+            return None
+        return OptimizerRun(
+            self.key,
+            np.asarray(history["loss"], dtype=np.float64),
+            np.asarray(history["update_loss"], dtype=np.float32),
+            float(history["accuracy"][-1]),
+        )
+
+    def failure(self, reason: str) -> OptimizerRun:
+        """Raise the reason: there is no comparison without one of the optimizers."""
+        raise RunFailedError(f"training with {self.key} failed: {reason}")
+
+
 def compare(
     X: NDArray[np.float32],
-    y: NDArray[np.int64],
+    y: NDArray[Any],
     params: Mapping[str, Any],
     *,
     seed: int,
-    jobs: int,
-    stop: threading.Event,
+    execution: Execution,
 ) -> list[OptimizerRun]:
     """Train the network of `params` with each optimizer from the same first weights.
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_features), float32
-        Preprocessed, balanced training rows.
+        Prepared training rows.
     y : ndarray of shape (n_rows,)
         Their labels.
     params : mapping of str to Any
         Arguments of `MLP`, among them `epochs`.
     seed : int
         The same for all three.
-    jobs : int
-        Threads.
-    stop : threading.Event
-        Set by someone else to end the training.
+    execution : Execution
+        Where the trainings run.
 
     Raises
     ------
     RunInterruptedError
-        When the stop event is set.
+        When the run is stopped.
     """
-    from moodcore import MLP
-
-    pool = TaskPool(jobs, stop)
     found: dict[str, OptimizerRun] = {}
-
-    def on_poll() -> None:
-        if pool.should_stop():
-            raise StoppedError
-
-    def task(name: str, arguments: dict[str, Any]) -> Callable[[], OptimizerRun | None]:
-        def train() -> OptimizerRun | None:
-            model = MLP(**arguments, record="update", n_jobs=1, random_state=seed)
-            try:
-                history = model.fit(X, y, on_poll=on_poll).history_
-            except StoppedError:
-                return None
-            return OptimizerRun(
-                name,
-                np.asarray(history["loss"], dtype=np.float64),
-                np.asarray(history["update_loss"], dtype=np.float32),
-                float(history["accuracy"][-1]),
-            )
-
-        return train
-
-    def tasks() -> Iterator[tuple[str, Callable[[], OptimizerRun | None]]]:
-        for name, arguments in variants(params).items():
-            yield name, task(name, arguments)
-
-    pool.run(tasks(), found.__setitem__)
-    return [found[name] for name in variants(params)]
+    jobs = [OptimizerJob(name, arguments, seed) for name, arguments in variants(params).items()]
+    with execution.executor({"rows": (X, y)}) as executor:
+        executor.run(iter(jobs), lambda job, result: found.update({job.key: result}))
+    return [found[job.key] for job in jobs]
 
 
 def to_table(runs: list[OptimizerRun]) -> pd.DataFrame:

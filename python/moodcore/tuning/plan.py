@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from moodcore.runs.families import family
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.space import Params, Space, draw, parse
-from moodcore.tuning.settings import DEFAULT_TRIALS, Settings
+from moodcore.tuning.settings import DEFAULT_TRIALS, TuneSettings
 
 if TYPE_CHECKING:
     import optuna
@@ -76,7 +76,7 @@ class SearchSpace:
     def _key(self, model: str, name: str) -> str:
         return f"{model}.{name}" if self.joint else name
 
-    def arguments(self, candidate: Candidate, settings: Settings) -> Params:
+    def arguments(self, candidate: Candidate, settings: TuneSettings) -> Params:
         """Return the arguments of the candidate's class."""
         model, params = candidate
         return family(model).arguments(settings.epochs, self.spaces[model].decode(params))
@@ -92,7 +92,7 @@ class SearchSpace:
         return {MODEL: models[number % len(models)]}
 
 
-def search_space(settings: Settings) -> SearchSpace:
+def search_space(settings: TuneSettings) -> SearchSpace:
     """Read and check the hyperparameters of every family.
 
     Raises
@@ -106,7 +106,7 @@ def search_space(settings: Settings) -> SearchSpace:
     )
 
 
-def n_candidates(space: SearchSpace, settings: Settings) -> int:
+def n_candidates(space: SearchSpace, settings: TuneSettings) -> int:
     """Return how many candidates a search tries."""
     if settings.sampler == "grid":
         whole = sum(one.grid_size for one in space.spaces.values())
@@ -114,7 +114,7 @@ def n_candidates(space: SearchSpace, settings: Settings) -> int:
     return settings.trials or DEFAULT_TRIALS * len(space.spaces)
 
 
-def plan(space: SearchSpace, settings: Settings) -> list[Candidate] | None:
+def plan(space: SearchSpace, settings: TuneSettings) -> list[Candidate] | None:
     """Return the candidates in their fixed order, or None where they depend on results.
 
     Families take turns, so that a search that is ended early has tried all of them.
@@ -131,7 +131,7 @@ def plan(space: SearchSpace, settings: Settings) -> list[Candidate] | None:
     return [one for turn in turns for one in turn if one is not None]
 
 
-def _shares(space: SearchSpace, settings: Settings) -> dict[str, int]:
+def _shares(space: SearchSpace, settings: TuneSettings) -> dict[str, int]:
     """Return how many candidates each family gets: the same, as far as its grid has them."""
     grid = settings.sampler == "grid"
     left = n_candidates(space, settings)

@@ -1,4 +1,4 @@
-"""Pruners, and one that can be sent to wherever a candidate is trained."""
+"""Pruners, and a snapshot of one that can be sent to wherever a candidate is trained."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def rungs(epochs: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A pruner with what it knows of earlier candidates, which pickle can send anywhere.
+class PrunerSnapshot:
+    """A pruner with the earlier candidates, which pickle can send anywhere.
 
     Attributes
     ----------
     pruner : BasePruner
-        Decides.
+        The pruner of the study.
     earlier : tuple of FrozenTrial
         Finished trials, without their curves and parameters.
     """
@@ -59,8 +59,8 @@ class Judge:
     earlier: tuple[optuna.trial.FrozenTrial, ...]
 
     @classmethod
-    def of(cls, study: optuna.Study, model: str | None = None) -> Judge:
-        """Return the study's pruner with the trials that are finished now.
+    def of(cls, study: optuna.Study, model: str | None = None) -> PrunerSnapshot:
+        """Return the pruner of a study with the trials that are finished now.
 
         In a search over several families, those of the one named `model` only: an epoch of a
         network and a round of boosting are not the same amount of training.
@@ -81,7 +81,7 @@ class Judge:
         return cls(study.pruner, earlier)
 
     def begin(self) -> optuna.Trial:
-        """Return a trial, in memory, that reports to the pruner and asks it."""
+        """Return a trial in memory that reports to the pruner."""
         import optuna
 
         study = optuna.create_study(direction="maximize", pruner=self.pruner)
@@ -90,9 +90,9 @@ class Judge:
 
 
 def repeat_reports(trial: optuna.Trial, reports: Reports) -> None:
-    """Tell the study's own trial what a `Judge` was told elsewhere.
+    """Repeat in the study's own trial what a `PrunerSnapshot` was told elsewhere.
 
-    The pruner is asked again each time, because successive halving keeps its books when asked.
+    The pruner is called each time, because successive halving records its rungs when called.
     """
     for step, value in reports:
         trial.report(value, step)

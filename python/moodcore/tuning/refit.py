@@ -1,131 +1,131 @@
-"""A chosen model on the whole training part, its one test, and its file."""
+"""A chosen model on all training rows, its one test, and its file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from moodcore.metrics import Evaluation, baselines, evaluate_model
-from moodcore.runs.data import Split
+from moodcore.runs.families import family
+from moodcore.runs.folds import Split
 from moodcore.runs.seeds import Stream, derive
-from moodcore.songs.features import selection
-from moodcore.tuning.describe import names_of
-from moodcore.tuning.folds import preprocessing
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.folds import balanced_rows, contiguous, is_balanced
+from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from moodcore.tables import Dataset
 
 
-@dataclass(frozen=True)
-class Refit:
-    """The training part as the model saw it, and the model.
-
-    Attributes
-    ----------
-    model : SongPipeline or None
-        The fitted pipeline; None if only the rows were prepared.
-    transform : Pipeline
-        Its preprocessing.
-    rows : ndarray of int
-        Positions in the training part that balancing kept.
-    X : ndarray of shape (n_rows, n_features), float32
-        Those rows, preprocessed.
-    y : ndarray of shape (n_rows,)
-        Their labels.
-    """
-
-    model: Any
-    transform: Pipeline
-    rows: NDArray[np.intp]
-    X: NDArray[np.float32]
-    y: NDArray[np.int64]
-
-
-def refit(parts: Split, arguments: Mapping[str, Any], settings: Settings) -> Refit:
-    """Train the song pipeline on the balanced training part.
+def refit(
+    dataset: Dataset,
+    parts: Split,
+    model: str,
+    arguments: Mapping[str, Any],
+    settings: TuneSettings,
+    *,
+    on_poll: Callable[[], object] | None = None,
+) -> Any:
+    """Train a family with its preparation on the training rows, balanced if so set.
 
     Parameters
     ----------
+    dataset : Dataset
+        Knows how its columns are prepared.
     parts : Split
-        Of which the training part is used.
+        Of which the training rows are used.
+    model : str
+        Name of the family.
     arguments : mapping of str to Any
-        Arguments of the model.
-    settings : Settings
-        Of which `model`, `features` and `seed` count.
+        Arguments of its class.
+    settings : TuneSettings
+        Of which `features`, `balance` and `seed` count.
+    on_poll : callable, optional
+        Called many times a second; what it raises ends the training.
+
+    Returns
+    -------
+    Pipeline
+        Fitted.
     """
-    from sklearn.pipeline import Pipeline
-
-    from moodcore import songs
-
     seed = derive(settings.seed, Stream.REFIT)
-    model = songs.pipeline(
-        settings.family.estimator()(**arguments, random_state=seed),
-        features=selection(settings.features),
-        balance=True,
+    pipeline = dataset.pipeline(
+        family(model).estimator()(**arguments, random_state=seed),
+        features=settings.features,
+        balance=is_balanced(dataset, settings),
         random_state=seed,
-    ).fit(parts.X_train, parts.y_train)
-    return _with_rows(model, Pipeline(model.steps[:-1]), parts, seed)
+    )
+    params = {} if on_poll is None else {"classify__on_poll": on_poll}
+    return pipeline.fit(parts.X_train, parts.y_train, **params)
 
 
-def prepare(parts: Split, settings: Settings) -> Refit:
-    """Return the balanced, preprocessed training part without a model."""
-    transform = preprocessing(settings).fit(parts.X_train, parts.y_train)
-    return _with_rows(None, transform, parts, derive(settings.seed, Stream.REFIT))
+def prepared_rows(
+    preparation: Any, dataset: Dataset, parts: Split, settings: TuneSettings
+) -> tuple[Any, NDArray[Any]]:
+    """Return the training rows, balanced if so set and prepared, and their labels."""
+    rows = _learned_rows(dataset, parts, settings)
+    X = contiguous(preparation.transform(parts.X_train.iloc[rows]))
+    return X, parts.y_train[rows]
 
 
-def _with_rows(model: Any, transform: Pipeline, parts: Split, seed: int) -> Refit:
-    from moodcore.preprocessing import downsample
+def reference_preparation(dataset: Dataset, parts: Split, settings: TuneSettings) -> Any:
+    """Return the preparation for numeric models, fitted on the training rows."""
+    from sklearn.linear_model import LogisticRegression
 
-    rows = downsample(parts.y_train, random_state=seed).indices
-    X = np.ascontiguousarray(transform.transform(parts.X_train.iloc[rows]), dtype=np.float32)
-    return Refit(model, transform, rows, X, parts.y_train[rows])
-
-
-def evaluate_test(trained: Refit, parts: Split) -> Evaluation:
-    """Test the model on the test part."""
-    names = names_of(parts.y_train)
-    return evaluate_model(trained.model, parts.X_test, parts.y_test, class_names=names)
+    preparation = dataset.preparation(LogisticRegression(), features=settings.features)
+    return preparation.fit(parts.X_train, parts.y_train)
 
 
-def evaluate_baselines(trained: Refit, parts: Split) -> dict[str, Evaluation]:
-    """Test the baselines on the test part, with the model's preprocessing and rows."""
+def evaluate_test(model: Any, dataset: Dataset, parts: Split) -> Evaluation:
+    """Test a fitted pipeline on the test rows."""
+    return evaluate_model(model, parts.X_test, parts.y_test, class_names=dataset.class_names)
+
+
+def evaluate_baselines(
+    preparation: Any, dataset: Dataset, parts: Split, settings: TuneSettings
+) -> dict[str, Evaluation]:
+    """Test the baselines on the test rows; they learn from the rows that the model learned from."""
     return baselines(
-        trained.transform.transform(parts.X_train),
+        preparation.transform(parts.X_train),
         parts.y_train,
-        trained.transform.transform(parts.X_test),
+        preparation.transform(parts.X_test),
         parts.y_test,
-        rows=trained.rows,
-        class_names=names_of(parts.y_train),
+        rows=_learned_rows(dataset, parts, settings),
+        class_names=dataset.class_names,
     )
 
 
-def save(trained: Refit, path: str | os.PathLike[str], metrics: Mapping[str, Any]) -> None:
-    """Write the model with where it comes from.
+def _learned_rows(dataset: Dataset, parts: Split, settings: TuneSettings) -> NDArray[np.intp]:
+    import numpy as np
+
+    if not is_balanced(dataset, settings):
+        return np.arange(len(parts.y_train))
+    return balanced_rows(parts.y_train, derive(settings.seed, Stream.REFIT))
+
+
+def save(model: Any, path: str | os.PathLike[str], metrics: Mapping[str, Any]) -> None:
+    """Write a fitted model with its provenance.
 
     Parameters
     ----------
-    trained : Refit
-        With a model.
+    model : Pipeline
+        Fitted.
     path : str or path-like
         The model's file.
     metrics : mapping
         With `settings`, `data` and `test`, as in `metrics.json`.
     """
-    from moodcore.model_files import container as model_file
+    from moodcore import model_files
     from moodcore.platform import versions
 
+    data = metrics["data"]
     provenance = {
         "versions": versions(),
         "settings": metrics["settings"],
-        "source": metrics["data"]["source"],
-        "synthetic": metrics["data"]["synthetic"],
-        "sha256": metrics["data"]["sha256"],
+        **{name: data[name] for name in ("source", "synthetic", "preset", "target", "sha256")},
         "test": metrics["test"],
     }
-    model_file.save(trained.model, path, provenance=provenance)
+    model_files.save(model, path, provenance=provenance)

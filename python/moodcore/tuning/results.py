@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _MEASURED = (
     "state",
+    "score",
     "accuracy",
     "accuracy_std",
     "balanced_accuracy",
@@ -72,12 +74,17 @@ def curves_table(results: Sequence[CandidateResult]) -> pd.DataFrame:
 
 
 def best_of(results: Sequence[CandidateResult]) -> CandidateResult:
-    """Return the most accurate; of equals the smaller model, then the lower number."""
+    """Return the candidate of the best score; of equals the smaller, then the lower number."""
     return min(results, key=lambda one: one.rank)
 
 
 def describe_search(
-    space: SearchSpace, best: CandidateResult, found: Sequence[CandidateResult], *, planned: int
+    space: SearchSpace,
+    best: CandidateResult,
+    found: Sequence[CandidateResult],
+    *,
+    planned: int,
+    metric: str,
 ) -> dict[str, Any]:
     """Return the outcome of a search, the families from the best to the worst.
 
@@ -90,18 +97,21 @@ def describe_search(
     found : sequence of CandidateResult
         All that were tried.
     planned : int
-        How many there would have been without an end of time.
+        Number of candidates without a time limit.
+    metric : str
+        Metric by which candidates were compared.
 
     Returns
     -------
     dict
-        `planned`, `varied`, `best`, the counts of `_counts`, and `families`: for each its name
-        `model`, `noun`, the counts, `varied`, `fixed`, `best` (None if no candidate is
+        `metric`, `planned`, `varied`, `best`, the counts of `_counts`, and `families`: for each its
+        name `model`, `noun`, the counts, `varied`, `fixed`, `best` (None if no candidate is
         complete) and `against_best`: how its best candidate stands to the best of all.
     """
     families = [_describe_family(name, space, best, found) for name in space.spaces]
-    by_rank = sorted(families, key=lambda one: -one["best"]["accuracy"] if one["best"] else 1.0)
+    by_rank = sorted(families, key=lambda row: -row["best"]["score"] if row["best"] else math.inf)
     return {
+        "metric": metric,
         "planned": planned,
         **_counts(found),
         "varied": list(space.names),
@@ -139,11 +149,21 @@ def _describe_family(
 
 
 def _difference(one: CandidateResult, best: CandidateResult) -> dict[str, Any]:
-    """Return by how much a candidate's accuracy differs from the best, fold by fold."""
-    differences = np.subtract(one.fold_accuracies, best.fold_accuracies)
+    """Return by how much a candidate's score differs from the best, fold by fold."""
+    differences = np.subtract(one.fold_scores, best.fold_scores)
     return {
         "mean": float(differences.mean()),
         "std": float(differences.std(ddof=1)),
         "folds_behind": int((differences < 0).sum()),
         "folds": len(differences),
     }
+
+
+def describe(result: CandidateResult) -> str:
+    """Return a candidate and its result in one line."""
+    params = " ".join(f"{name}={value}" for name, value in result.params.items())
+    reached = f"accuracy {result.accuracy:.4f}"
+    if abs(result.score) != result.accuracy:
+        reached = f"score {result.score:.4f}, {reached}"
+    state = result.state + (f" ({result.reason})" if result.reason else "")
+    return f"{result.model} {params}: {reached if result.state == 'complete' else state}"

@@ -5,49 +5,31 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from moodcore.runs.heartbeat import Heartbeat
+from moodcore.runs.interrupts import RunInterruptedError
+from moodcore.runs.jobs import Executor
+from moodcore.runs.listener import Listener
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.space import Params
-from moodcore.runs.tasks import RunInterruptedError
 from moodcore.tuning import study as studies
 from moodcore.tuning.candidate import CandidateResult, combine, failed, pruned
-from moodcore.tuning.engine import Engine, FoldTask, Outcome
+from moodcore.tuning.fold_job import FoldJob, Outcome
+from moodcore.tuning.folds import FoldKey
 from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan
-from moodcore.tuning.pruning import Judge, repeat_reports
-from moodcore.tuning.results import best_of
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.pruning import PrunerSnapshot, repeat_reports
+from moodcore.tuning.results import best_of, describe
+from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
     import optuna
 
 
-# How often the results of others are looked for when nothing is left to train, in seconds.
+# Seconds between two looks at the results of other processes when nothing is left to train.
 _WAIT = 0.5
-
-
-class Listener(Protocol):
-    """Whoever shows a person how far the run is."""
-
-    def stage(self, text: str) -> None:
-        """Begin another part of the run."""
-
-    def search_started(self, candidates: int, done: int, folds: int) -> None:
-        """Begin the search, with some candidates perhaps done in an earlier run."""
-
-    def fold_finished(self) -> None:
-        """Count one candidate on one fold."""
-
-    def candidate_finished(
-        self, result: CandidateResult, best: CandidateResult, done: int, candidates: int
-    ) -> None:
-        """Show one candidate's result beside the best so far."""
-
-    def search_finished(self) -> None:
-        """End the search, finished or not."""
 
 
 @dataclass
@@ -79,7 +61,7 @@ class _OpenCandidate:
 class Search:
     """One search over the candidates.
 
-    Results do not depend on the engine, nor on how many processes share the study, as far as
+    Results do not depend on the executor, nor on how many processes share the study, as far as
     no decision rests on earlier results. Candidates of the grid and random sampler are drawn
     before any training and trained in any order. Where a decision rests on earlier results
     (TPE, pruners), candidates come one at a time, their folds in parallel, and the pruner
@@ -91,26 +73,29 @@ class Search:
         Where results are kept (see `moodcore.tuning.study.open_study`).
     space : SearchSpace
         The families and their hyperparameters.
-    settings : Settings
-        Of which `sampler`, `trials`, `pruner`, `folds`, `epochs` and `seed` count.
-    engine : Engine
-        Whoever trains; it holds the folds.
+    settings : TuneSettings
+        Of which `sampler`, `trials`, `pruner`, `folds`, `epochs`, `metric` and `seed` count.
+    executor : Executor
+        Carries the trainings out; it holds the folds.
+    fold_key : callable
+        Returns the name of a prepared fold for a family and the number of the fold.
     stop : threading.Event
-        Set by someone else to end the search.
+        Set from outside to end the search.
     listener : Listener
-        Whoever shows progress.
+        Receives the progress.
     minutes : float, optional
-        When they are over, no other candidate begins, and those in training are abandoned; but
-        the search goes on until one candidate is complete.
+        Time limit: after it no other candidate begins, and those in training are abandoned; but
+        the search continues until one candidate is complete.
     """
 
     def __init__(
         self,
         study: optuna.Study,
         space: SearchSpace,
-        settings: Settings,
+        settings: TuneSettings,
         *,
-        engine: Engine,
+        executor: Executor,
+        fold_key: Callable[[str, int], FoldKey],
         stop: threading.Event,
         listener: Listener,
         minutes: float | None = None,
@@ -118,7 +103,8 @@ class Search:
         self._study = study
         self._space = space
         self._settings = settings
-        self._engine = engine
+        self._executor = executor
+        self._fold_key = fold_key
         self._stop = stop
         self._listener = listener
         self._seconds = math.inf if minutes is None else 60 * minutes
@@ -143,14 +129,15 @@ class Search:
         studies.close_stale(self._study)
         self._results = studies.finished(self._study)
         self._deadline = time.monotonic() + self._seconds
-        self._listener.search_started(self._total, len(self._results), self._settings.folds)
+        folds = self._settings.folds
+        self._listener.started(self._total * folds, len(self._results) * folds, "folds")
         try:
             with self._heartbeat:
                 while len(self._results) < self._total and not self._is_over():
                     self._pass()
         finally:
             studies.release(self._study, self._open_trials())
-            self._listener.search_finished()
+            self._listener.ended()
         return [self._results[number] for number in sorted(self._results)]
 
     @property
@@ -164,7 +151,7 @@ class Search:
     def _pass(self) -> None:
         """Train the candidates that are free, or wait for those that others work on."""
         before = self._trained
-        self._engine.run(self._tasks(), self._fold_finished, self._look_at_the_clock)
+        self._executor.run(self._jobs(), self._fold_finished, self._check_time)
         self._adopt()
         if self._trained > before or len(self._results) == self._total or self._is_over():
             return
@@ -179,7 +166,7 @@ class Search:
             return False
         return any(one.state == "complete" for one in self._results.values())
 
-    def _look_at_the_clock(self) -> None:
+    def _check_time(self) -> None:
         if self._is_over():
             for candidate in self._open.values():
                 self._end(candidate)
@@ -188,13 +175,13 @@ class Search:
         """End the training of a candidate, finished or not."""
         if not candidate.ended:
             candidate.ended = True
-            self._engine.cancel(candidate.number)
+            self._executor.cancel(candidate.number)
 
-    def _tasks(self) -> Iterator[FoldTask]:
+    def _jobs(self) -> Iterator[FoldJob]:
         while not self._is_over() and (candidate := self._next()):
             while candidate.sent < self._settings.folds and not candidate.ended:
                 candidate.sent += 1
-                yield self._task(candidate, candidate.sent - 1)
+                yield self._job(candidate, candidate.sent - 1)
             # Where it was ended between two folds, nothing of it may be left to wait for.
             self._close_if_done(candidate)
             if self._plan is None or self._settings.pruner != "none":
@@ -213,8 +200,7 @@ class Search:
     def _adopt(self) -> None:
         """Take over the results that others have written."""
         for found in studies.finished(self._study, self._results).values():
-            for _ in range(self._settings.folds):
-                self._listener.fold_finished()
+            self._listener.advanced(self._settings.folds)
             self._keep(found)
 
     def _params_of(self, number: int) -> Params:
@@ -224,25 +210,27 @@ class Search:
         studies.choose_by_tpe(self._study, seed)
         return self._space.first(number)
 
-    def _task(self, candidate: _OpenCandidate, fold: int) -> FoldTask:
+    def _job(self, candidate: _OpenCandidate, fold: int) -> FoldJob:
         settings, model = self._settings, candidate.drawn.model
         watched = fold == 0 and settings.pruner != "none"
-        kin = model if self._space.joint else None
-        return FoldTask(
-            candidate.number,
-            fold,
-            model,
-            self._space.arguments(candidate.drawn, settings),
-            derive(settings.seed, Stream.FIT, candidate.number, fold),
-            Judge.of(self._study, kin) if watched else None,
+        related = model if self._space.joint else None
+        return FoldJob(
+            candidate=candidate.number,
+            fold=fold,
+            shared=self._fold_key(model, fold),
+            model=model,
+            arguments=self._space.arguments(candidate.drawn, settings),
+            seed=derive(settings.seed, Stream.FIT, candidate.number, fold),
+            metric=settings.metric,
+            pruner=PrunerSnapshot.of(self._study, related) if watched else None,
         )
 
-    def _fold_finished(self, task: FoldTask, outcome: Outcome) -> None:
-        candidate = self._open[task.candidate]
-        candidate.outcomes[task.fold] = outcome
+    def _fold_finished(self, job: FoldJob, outcome: Outcome | None) -> None:
+        candidate = self._open[job.candidate]
+        candidate.outcomes[job.fold] = outcome or Outcome()
         if candidate.is_settled():
             self._end(candidate)
-        self._listener.fold_finished()
+        self._listener.advanced()
         self._close_if_done(candidate)
 
     def _close_if_done(self, candidate: _OpenCandidate) -> None:
@@ -263,7 +251,9 @@ class Search:
     def _keep(self, found: CandidateResult) -> None:
         self._results[found.number] = found
         best = best_of(list(self._results.values()))
-        self._listener.candidate_finished(found, best, len(self._results), self._total)
+        place = f"candidate {len(self._results)} of {self._total}"
+        shown = f"; best: {describe(best)}" if best.state == "complete" else ""
+        self._listener.result(f"{place}: {describe(found)}{shown}")
 
 
 def _result_of(candidate: _OpenCandidate, n_folds: int) -> CandidateResult | None:

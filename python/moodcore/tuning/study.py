@@ -8,27 +8,24 @@ import warnings
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from moodcore import _core
 from moodcore.errors import ConfigError
-from moodcore.runs.folder import check_unchanged
 from moodcore.runs.heartbeat import storage_of
+from moodcore.runs.mark import check_mark, check_version
 from moodcore.runs.space import Params
 from moodcore.runs.storage import Storage
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.pruning import make_pruner
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
     import optuna
 
-# Settings that change no result of the search: where the same bytes lie, and what to draw.
-_NOT_COMPARED = ("data", "study")
-# How long the maker of a shared study may take to write its fingerprint, in seconds.
+# How long the maker of a shared study may take to write its mark, in seconds.
 _MAKER = 3
 
 
 def open_study(
-    storage: Storage, settings: Settings, mark: Mapping[str, Any] | None = None
+    storage: Storage, settings: TuneSettings, mark: Mapping[str, Any] | None = None
 ) -> optuna.Study:
     """Open the study in the storage, or make it.
 
@@ -36,10 +33,10 @@ def open_study(
     ----------
     storage : Storage
         Where it lies.
-    settings : Settings
+    settings : TuneSettings
         Of which the pruner, the epochs and the seed count.
     mark : mapping, optional
-        Its `fingerprint`: written into a new study, compared with that of an old one.
+        Resume mark: written into a new study, compared with that of an old one.
 
     Raises
     ------
@@ -89,7 +86,7 @@ def settings_of(storage: Storage) -> dict[str, Any]:
     with storage.explained():
         try:
             study = optuna.load_study(storage=backend, study_name=storage.name)
-            before = _fingerprint_of(study, storage)
+            before = _mark_of(study, storage)
         except KeyError:
             before = None
         finally:
@@ -100,6 +97,9 @@ def settings_of(storage: Storage) -> dict[str, Any]:
             f"there is no study {storage.name!r} in {storage.shown} to work on; begin it with "
             f"moodcore tune --storage {storage.shown} --study-name {storage.name}"
         )
+    check_version(
+        before, action=f"join the study {storage.name!r}", otherwise="choose another --study-name"
+    )
     return dict(before["settings"])
 
 
@@ -110,28 +110,21 @@ def close(study: optuna.Study) -> None:
     backend.engine.dispose()
 
 
-def fingerprint(settings: Settings, data_sha256: str) -> dict[str, Any]:
-    """Return what must stay the same for a run to be resumed."""
-    values = settings.to_dict()
-    kept = {name: value for name, value in values.items() if name not in _NOT_COMPARED}
-    return {"data": data_sha256, "settings": kept, "version": _core.__version__}
-
-
 def _claim(study: optuna.Study, mark: Mapping[str, Any], storage: Storage) -> None:
-    """Hold the fingerprint against that of the study, which has one unless its maker died."""
-    before = _fingerprint_of(study, storage)
+    """Compare the mark with that of the study, which has one unless its maker died."""
+    before = _mark_of(study, storage)
     if before is None:
         study.set_user_attr("fingerprint", dict(mark))
         return
     if storage.shared:
-        join, other = f"join the study {storage.name!r}", "choose another --study-name"
-        check_unchanged(before, mark, verb=join, otherwise=other)
+        action = f"join the study {storage.name!r}"
+        check_mark(before, mark, action=action, otherwise="choose another --study-name")
     else:
-        check_unchanged(before, mark)
+        check_mark(before, mark)
 
 
-def _fingerprint_of(study: optuna.Study, storage: Storage) -> Mapping[str, Any] | None:
-    """Return the study's fingerprint, once its maker has had time to write it."""
+def _mark_of(study: optuna.Study, storage: Storage) -> Mapping[str, Any] | None:
+    """Return the study's mark, once its maker has had time to write it."""
     until = time.monotonic() + (_MAKER if storage.shared else 0)
     while (found := study.user_attrs.get("fingerprint")) is None and time.monotonic() < until:
         time.sleep(0.1)

@@ -4,54 +4,55 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moodcore.metrics import Evaluation
-from moodcore.runs.data import Songs, load, split
+from moodcore.runs.data import load
+from moodcore.runs.describe import describe_data
+from moodcore.runs.folds import split
 from moodcore.runs.space import check_arguments
-from moodcore.songs.features import check_features
-from moodcore.tuning.describe import describe_data
 from moodcore.tuning.refit import evaluate_test, refit, save
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import TuneSettings
+
+if TYPE_CHECKING:
+    from moodcore.tables import Dataset
 
 
 def train(
-    settings: Settings,
+    settings: TuneSettings,
     arguments: Mapping[str, Any],
     path: str | os.PathLike[str],
     *,
-    on_songs: Callable[[Songs], None] | None = None,
+    on_data: Callable[[Dataset], object] = lambda _: None,
 ) -> Evaluation:
-    """Train one model on four fifths of the songs, test it on the rest, and save it.
+    """Train one model on the training rows, test it on the others, and save it.
 
     Parameters
     ----------
-    settings : Settings
-        Of which the data, `model`, `features` and `seed` count.
+    settings : TuneSettings
+        Of which the data, `model`, `balance` and `seed` count.
     arguments : mapping of str to Any
         Arguments of the model; the others have their defaults.
     path : str or path-like
         The model's file.
-    on_songs : callable, optional
-        Called with the songs before training.
+    on_data : callable, optional
+        Called with the data set before training.
 
     Raises
     ------
     ConfigError
         For unknown names and values that the model refuses.
     """
-    check_features(settings.features)
     check_arguments(settings.family, arguments)
-    songs = load(settings)
-    if on_songs:
-        on_songs(songs)
-    parts = split(songs, settings.seed)
-    trained = refit(parts, arguments, settings)
-    test = evaluate_test(trained, parts)
+    dataset = load(settings)
+    on_data(dataset)
+    parts = split(dataset, settings.seed)
+    model = refit(dataset, parts, settings.model, arguments, settings)
+    test = evaluate_test(model, dataset, parts)
     described = {
         "settings": settings.to_dict() | {"grid": dict(arguments)},
-        "data": describe_data(songs, parts, songs.fingerprint()),
+        "data": describe_data(dataset, len(parts.y_train), len(parts.y_test)),
         "test": test.to_dict(),
     }
-    save(trained, path, described)
+    save(model, path, described)
     return test

@@ -1,201 +1,168 @@
-"""The experiment on songs from Python: what `moodcore tune` does, its results as objects."""
+"""`moodcore.tune`: the search from Python."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from moodcore.runs.listener import Listener
+from moodcore.runs.result import RunResult, run_in_process
+from moodcore.runs.settings import settings_of
+from moodcore.tuning.run import TuneRun
+from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from moodcore.songs import SongPipeline
-    from moodcore.tuning.search import Listener
 
-
-@dataclass(frozen=True)
-class TuneRun:
-    """The outcome of a run.
+class TuneResult(RunResult):
+    """Outcome of a search.
 
     Attributes
     ----------
     metrics : dict
         Every number of the run but its times: the content of `metrics.json`, which
         `moodcore tune --json` prints.
-    trials : DataFrame or None
-        One row per candidate: hyperparameters, then results. None where nothing was searched.
-    curves : DataFrame or None
-        One row per candidate and epoch or round. None where nothing was searched.
-    optimizers : DataFrame or None
-        One row per optimizer and epoch: `optimizer`, `epoch`, `loss`. None where none was compared.
-    model : SongPipeline or None
-        The winner, trained on the whole training part. None where nothing was searched.
     folder : Path or None
-        The folder of the run, with `report.html`; None where it was not kept.
+        Folder of the run, with `report.html`; None where it is not kept.
     """
 
-    metrics: Mapping[str, Any]
-    trials: pd.DataFrame | None
-    curves: pd.DataFrame | None
-    optimizers: pd.DataFrame | None
-    model: SongPipeline | None
-    folder: Path | None
+    command = "tune"
 
-    @property
-    def summary(self) -> str:
-        """The outcome in a few sentences."""
-        from moodcore import report
+    @cached_property
+    def best_model(self) -> Any:
+        """The best candidate, trained on all training rows; None where nothing was searched."""
+        from moodcore.model_files import load
 
-        return report.summary(self.metrics)
+        return load(self._files.model) if self._files.model.exists() else None
 
-    @classmethod
-    def read(cls, folder: str | os.PathLike[str]) -> TuneRun:
-        """Read a finished run.
+    @cached_property
+    def trials(self) -> pd.DataFrame | None:
+        """One row per candidate: hyperparameters and results; None where nothing was searched."""
+        import pandas as pd
 
-        Parameters
-        ----------
-        folder : path
-            The folder that `tune` or `moodcore tune` left.
+        path = self._files.table("trials")
+        return pd.read_csv(path, dtype={"hidden_sizes": str}) if path.exists() else None
 
-        Raises
-        ------
-        ConfigError
-            If there is no run, or it has not finished.
-        """
-        from moodcore.errors import ConfigError
-        from moodcore.tuning.run_folder import existing
+    @cached_property
+    def curves(self) -> pd.DataFrame | None:
+        """One row per candidate and epoch or round; None where nothing was searched."""
+        import pandas as pd
 
-        found = existing(Path(folder))
-        if not found.finished:
-            raise ConfigError(
-                f"{found.path}: the run has not finished; go on with moodcore tune --resume"
-            )
-        return _read(found, found.path)
+        path = self._files.table("curves.parquet")
+        return pd.read_parquet(path) if path.exists() else None
+
+    @cached_property
+    def optimizers(self) -> pd.DataFrame | None:
+        """One row per optimizer and epoch; None where no optimizers were compared."""
+        import pandas as pd
+
+        path = self._files.table("optimizers.parquet")
+        if not path.exists():
+            return None
+        table = pd.read_parquet(path)
+        losses = [
+            pd.DataFrame({"optimizer": name, "epoch": range(1, len(loss) + 1), "loss": loss})
+            for name, loss in zip(table.optimizer, table.epoch_loss, strict=True)
+        ]
+        return pd.concat(losses, ignore_index=True)
 
 
 def tune(
+    X: Any = None,
+    y: Any = None,
     *,
+    model: str = "all",
     out: str | os.PathLike[str] | None = None,
     n_jobs: int | None = -1,
     minutes: float | None = None,
     listener: Listener | None = None,
+    scheduler: str | None = None,
     **settings: Any,
-) -> TuneRun:
-    """Search the best model for songs, train it again and test it, as `moodcore tune` does.
+) -> TuneResult:
+    """Search the best model for a table, train it on all training rows and test it.
+
+    The same as `moodcore tune`: a stratified fifth of the rows is held out for one test; on the
+    rest, candidates are compared by cross-validation, with all preparation fitted inside the
+    folds.
 
     Parameters
     ----------
+    X : table of shape (n_rows, n_columns), path or None, default=None
+        pandas, Arrow, Polars or NumPy, or the path of a file; None means the embedded synthetic
+        songs.
+    y : array-like of shape (n_rows,), str or None, default=None
+        Labels, or the name of their column; None means that the table holds songs.
+    model : {"mlp", "gbt", "svm", "linear-svm", "all"}, default="all"
+        Model family, or all of them in one search.
     out : path or None, default=None
-        New folder that keeps everything, the report too, and from which
-        `moodcore tune --resume` goes on after an interrupt; None keeps nothing on disk.
+        New folder that keeps everything, from which `moodcore tune --resume` continues an
+        interrupted run; None keeps nothing on disk.
     n_jobs : int or None, default=-1
-        Threads, as in scikit-learn; the results do not depend on it.
+        Trainings at a time, as in scikit-learn; the results do not depend on it.
     minutes : float or None, default=None
-        Time for the search, above 0: then no other candidate begins, and those in training are
-        abandoned; one is always finished. None means no end.
+        Time limit of the search, above 0; one candidate is always finished.
     listener : Listener or None, default=None
-        Whoever shows progress; None shows nothing.
+        Receives the progress.
+    scheduler : str or None, default=None
+        Address of a Dask scheduler whose workers train.
     **settings : Any
-        By name, as in `config.toml`: `model`, `data`, `songs`, `features`, `folds`, `epochs`,
-        `sampler`, `trials`, `pruner`, `seed` and so on; see `moodcore.tuning.settings.Settings`
-        for each with its default. `grid` takes the place of the family's own grid.
+        By name, as in `config.toml`: `metric`, `features`, `drop`, `test`, `folds`, `epochs`,
+        `sampler`, `trials`, `grid`, `seed` and so on; see `moodcore.tuning.settings.TuneSettings`.
 
     Returns
     -------
-    TuneRun
+    TuneResult
 
     Raises
     ------
     ConfigError
-        For a setting that does not exist, with the nearest that does, or cannot be used, and for a
-        folder that is not new. It is a `ValueError`.
-    SongTableError
-        For songs that cannot be used.
+        For a setting that does not exist or cannot be used, for a folder that is not new, and for
+        data that cannot be used. It is a `ValueError`.
     KeyboardInterrupt
         On Ctrl-C.
 
     Examples
     --------
     >>> import moodcore
-    >>> grid = {"max_leaves": [4, 8], "learning_rate": 0.3, "reg_lambda": 1.0}
-    >>> run = moodcore.tune(model="gbt", songs=400, folds=2, epochs=5, grid=grid)
-    >>> run.trials[["number", "max_leaves"]].to_numpy().tolist()
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> grid = {"max_leaves": [4, 8], "learning_rate": 0.3}
+    >>> result = moodcore.tune(X, y, model="gbt", folds=2, epochs=5, grid=grid)
+    >>> result.trials[["number", "max_leaves"]].to_numpy().tolist()
     [[0, 4], [1, 8]]
-    >>> run.metrics["test"]["n_rows"], run.folder
-    (80, None)
-    >>> run.model.predict(moodcore.songs.synthesize(3, random_state=1)[0]).shape
-    (3,)
+    >>> result.best_model.predict(X.head(3)).tolist()
+    [0, 0, 0]
     """
-    from moodcore.platform import thread_count
-    from moodcore.runs.tasks import RunInterruptedError
-    from moodcore.tuning import run_folder
-    from moodcore.tuning.experiment import Experiment
-    from moodcore.tuning.settings import from_mapping
-
-    wanted = from_mapping(settings, where="tune")
-    said = ", ".join(f"{name}={value!r}" for name, value in settings.items())
-    experiment = Experiment(
-        wanted,
-        jobs=thread_count(n_jobs),
+    values: Mapping[str, Any] = {"model": model, **settings}
+    run = in_memory(TuneRun, TuneSettings, X, y, values, where="tune")
+    shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    folder, scratch = run_in_process(
+        run,
+        out=out,
+        n_jobs=n_jobs,
         minutes=minutes,
-        listener=listener if listener is not None else Silent(),
-        command=f"moodcore.tune({said})",
+        listener=listener,
+        scheduler=scheduler,
+        command=f"moodcore.tune({shown})",
     )
-    space, songs = experiment.check(), experiment.load()
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "run" if out is None else Path(out)
-        folder = run_folder.create(path, wanted, datetime.now())
-        try:
-            experiment.run(folder, space, songs)
-        except RunInterruptedError as interrupt:
-            raise KeyboardInterrupt from interrupt
-        if out is None:
-            return _read(folder, None)
-        from moodcore import report
-
-        report.build(folder)
-        return _read(folder, folder.path)
+    return TuneResult(folder, scratch)
 
 
-class Silent:
-    """A listener that shows nothing."""
-
-    def stage(self, text: str) -> None:
-        """Do nothing."""
-
-    def search_started(self, candidates: int, done: int, folds: int) -> None:
-        """Do nothing."""
-
-    def fold_finished(self) -> None:
-        """Do nothing."""
-
-    def candidate_finished(self, result: Any, best: Any, done: int, candidates: int) -> None:
-        """Do nothing."""
-
-    def search_finished(self) -> None:
-        """Do nothing."""
-
-
-def _read(folder: Any, kept: Path | None) -> TuneRun:
-    import pandas as pd
-
-    from moodcore import load
-    from moodcore.report.tune.run_data import read_run
-
-    run = read_run(folder)
-    losses = [
-        pd.DataFrame({"optimizer": name, "epoch": range(1, len(loss) + 1), "loss": loss})
-        for name, loss in run.epoch_losses.items()
-    ]
-    return TuneRun(
-        metrics=run.metrics,
-        trials=run.trials,
-        curves=run.curves,
-        optimizers=pd.concat(losses, ignore_index=True) if losses else None,
-        model=load(folder.model) if folder.model.exists() else None,
-        folder=kept,
-    )
+def in_memory(
+    kind: Any, settings: Any, X: Any, y: Any, values: Mapping[str, Any], *, where: str
+) -> Any:
+    """Return a run on a table in memory, a path, or the embedded songs."""
+    given = dict(values)
+    if isinstance(X, str | os.PathLike):
+        given["data"], X = os.path.realpath(os.fspath(X)), None
+    if isinstance(y, str):
+        given["target"], y = y, None
+    if given.get("test") is not None:
+        given["test"] = os.path.realpath(os.fspath(given["test"]))
+    named: Sequence[str] = [name for name in ("X", "y") if name in given]
+    if named:
+        raise TypeError(f"{where} takes {named[0]} by position")
+    return kind(settings_of(settings, given, where=where), table=X, y=y)

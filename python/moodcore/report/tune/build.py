@@ -17,7 +17,7 @@ from moodcore.report.tune.summary import (
     outcome,
     title,
 )
-from moodcore.tuning.run_folder import RunFolder
+from moodcore.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moodcore.runs.families import Family, family
-from moodcore.runs.folder import read_json
-from moodcore.tuning.run_folder import RunFolder
+from moodcore.runs.folder import RunFolder, read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,15 +55,19 @@ def read_run(folder: RunFolder) -> RunData:
     metrics = read_json(folder.metrics)
     searched = metrics["study"] == "grid"
     models = family(metrics["model"].get("family", metrics["settings"]["model"]))
-    trials = pd.read_csv(folder.trials, dtype={"hidden_sizes": str}) if searched else None
+    trials = pd.read_csv(folder.table("trials"), dtype={"hidden_sizes": str}) if searched else None
     columns = ["optimizer", "epoch_loss", "update_loss"]
     compared = "optimizers" in metrics
-    runs = pd.read_parquet(folder.optimizers) if compared else pd.DataFrame(columns=columns)
+    runs = (
+        pd.read_parquet(folder.table("optimizers.parquet"))
+        if compared
+        else pd.DataFrame(columns=columns)
+    )
     return RunData(
         metrics=metrics,
         timing=read_json(folder.timing),
         trials=trials,
-        curves=pd.read_parquet(folder.curves) if searched else None,
+        curves=pd.read_parquet(folder.table("curves.parquet")) if searched else None,
         shown=None if trials is None else _with_defaults(trials, models, metrics),
         correlation=pd.DataFrame(metrics["preprocessing"]["correlation"]).T,
         epoch_losses={

@@ -79,7 +79,7 @@ def outcome(metrics: Mapping[str, Any], *, families: bool = True) -> list[str]:
     )
     if families:
         found += family_sentences(metrics)
-    if metrics["settings"]["features"] == "published":
+    if metrics["settings"].get("features") in (None, "published"):
         found.append(
             f"A published experiment with these seven features reports "
             f"{percent(PUBLISHED_ACCURACY)} on a test of balanced classes."

@@ -1,4 +1,4 @@
-"""An engine of Dask workers: the folds are sent to them once, and then small tasks."""
+"""Jobs on the workers of a Dask scheduler: shared inputs are sent once, then small jobs."""
 
 from __future__ import annotations
 
@@ -7,36 +7,34 @@ import logging
 import queue
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from moodcore import _core
 from moodcore.errors import ConfigError
-from moodcore.runs.tasks import RunInterruptedError, stop_on_interrupt
-from moodcore.tuning.engine import FoldTask, Outcome
-from moodcore.tuning.folds import Fold
+from moodcore.runs.interrupts import RunInterruptedError, stop_on_interrupt
+from moodcore.runs.jobs import Finished, Job
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-# How long the scheduler may take to answer, and a lost connection to come back, in seconds.
+# Seconds that the scheduler may take to answer, and a lost connection to come back.
 _TIMEOUT = 5
-# How often the main thread looks whether it should stop, in seconds.
+# Seconds between two checks of whether the run is to stop.
 _POLL = 0.1
-# Tasks that wait at the scheduler for each thread of its workers, so that none is ever idle.
+# Jobs that wait at the scheduler for each thread of its workers, so that none is ever idle.
 _AHEAD = 2
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s/:]+:\d+|(tcp|tls)://\[[0-9a-fA-F:]+\]:\d+")
 _START = "`dask scheduler` starts one, `dask worker {address}` its workers"
 
 
 class WorkerError(RuntimeError):
-    """A Dask worker cannot do what it is asked, though the request is right."""
+    """A Dask worker cannot carry out jobs, though the request is right."""
 
 
 def check_address(address: str) -> None:
-    """Raise a `ConfigError` unless `address` has the form of a scheduler's, and Dask is there.
+    """Raise a `ConfigError` unless `address` is that of a scheduler and Dask is installed.
 
     Examples
     --------
@@ -71,16 +69,16 @@ def check_scheduler(address: str) -> None:
 
 @contextmanager
 def connected(address: str) -> Iterator[Client]:
-    """Give a client of the scheduler; what goes wrong is said in words.
+    """Return a client of the scheduler as a context manager.
 
     Raises
     ------
     ConnectionError
-        When no scheduler answers, or it goes away; says what to start.
+        If no scheduler answers or the connection is lost; says what to start.
     """
     import distributed
 
-    # What it has to say to a person comes from us.
+    # Messages for the user come from this package.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         asyncio.run(_greet(address))
@@ -98,7 +96,7 @@ def connected(address: str) -> Iterator[Client]:
 
 
 async def _greet(address: str) -> None:
-    """Exchange greetings with the scheduler; `Client` would wait for its answer for ever."""
+    """Check that the scheduler answers; `Client` would wait for it without end."""
     from distributed.comm import connect
     from distributed.security import Security
 
@@ -114,41 +112,41 @@ def _unreachable(address: str, error: Exception) -> ConnectionError:
     )
 
 
-class DaskEngine:
+class DaskExecutor:
     """The workers of a Dask scheduler; enter it before use.
 
-    A worker that dies has its tasks done again by another. When the last copy of a fold died with
-    it, the fold is sent once more.
+    The jobs of a worker that dies are carried out by another. When the last copy of a shared input
+    died with it, the input is sent again.
 
     Parameters
     ----------
-    folds : sequence of Fold
-        Preprocessed folds.
+    shared : mapping
+        Shared inputs of the jobs by name.
     address : str
-        Of the scheduler.
+        Address of the scheduler.
     stop : threading.Event
-        Set by someone else to end the run.
-    tell : callable
-        Called with a sentence that a person should read.
+        Set from outside to end the run.
+    notify : callable
+        Called with messages for the user.
     """
 
     def __init__(
         self,
-        folds: Sequence[Fold],
+        shared: Mapping[Any, Any],
         address: str,
         stop: threading.Event,
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
-        self._folds = folds
+        self._shared = shared
         self._address = address
         self._stop = stop
-        self._tell = tell
-        self._sent: dict[int, Future] = {}
-        self._open: dict[Future, FoldTask] = {}
-        self._again: list[FoldTask] = []
+        self._notify = notify
+        self._sent: dict[Hashable, Future] = {}
+        self._running: dict[Future, Job] = {}
+        self._again: list[Job] = []
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
-        self._alone_since: float | None = None
+        self._cancelled: set[Hashable] = set()
+        self._without_workers = False
 
     def __enter__(self) -> Self:
         self._connection = connected(self._address)
@@ -161,67 +159,65 @@ class DaskEngine:
 
     def run(
         self,
-        tasks: Iterator[FoldTask],
-        finished: Callable[[FoldTask, Outcome], None],
-        waiting: Callable[[], None],
+        jobs: Iterator[Job],
+        finished: Finished,
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        """Carry out every task (see `moodcore.tuning.engine.Engine`)."""
+        """Carry out every job (see `moodcore.runs.jobs.Executor`)."""
         with stop_on_interrupt(self._stop):
             try:
-                while self._fill(tasks):
+                while self._fill(jobs):
                     self._collect(finished)
                     waiting()
             except BaseException:
                 self._abandon()
                 raise
 
-    def cancel(self, candidate: int) -> None:
-        """End the tasks of a candidate."""
-        self._cancelled.add(candidate)
-        self._client.cancel([f for f, task in self._open.items() if task.candidate == candidate])
+    def cancel(self, group: Hashable) -> None:
+        """End the jobs of a group."""
+        self._cancelled.add(group)
+        self._client.cancel([f for f, job in self._running.items() if job.group == group])
 
-    def _fill(self, tasks: Iterator[FoldTask]) -> bool:
-        """Give the scheduler as many tasks as there is room for; False when all are done."""
+    def _fill(self, jobs: Iterator[Job]) -> bool:
+        """Give the scheduler as many jobs as there is room for; False when all are done."""
         room = self._room()
-        while len(self._open) < room:
-            task = self._again.pop(0) if self._again else next(tasks, None)
-            if task is None:
-                return bool(self._open)
-            if not self._submit(task):
+        while len(self._running) < room:
+            job = self._again.pop(0) if self._again else next(jobs, None)
+            if job is None:
+                return bool(self._running)
+            if not self._submit(job):
                 break
         return True
 
     def _room(self) -> int:
-        """Return how many tasks to have with the scheduler: none without workers."""
+        """Return how many jobs to have at the scheduler: none while it has no workers."""
         threads = sum(self._client.nthreads().values())
-        if threads:
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = time.monotonic()
-            self._tell(
+        if not threads and not self._without_workers:
+            self._notify(
                 f"no worker is left at {self._address}; waiting for one: "
                 f"dask worker {self._address}"
             )
+        self._without_workers = not threads
         return _AHEAD * threads
 
-    def _submit(self, task: FoldTask) -> bool:
-        """Give a task to the scheduler; False if it has no workers after all."""
-        sent = self._sent.get(task.fold)
+    def _submit(self, job: Job) -> bool:
+        """Give a job to the scheduler; False if it has no workers after all."""
+        sent = self._sent.get(job.shared)
         if sent is None or sent.status != "finished":
             # On all workers, so that none has to ask another for it, and one may die.
             try:
-                sent = self._client.scatter(self._folds[task.fold], broadcast=True, hash=False)
+                sent = self._client.scatter(self._shared[job.shared], broadcast=True, hash=False)
             except TimeoutError:
-                self._again.append(task)
+                self._again.append(job)
                 return False
-            self._sent[task.fold] = sent
-        future = self._client.submit(_train, task, sent, _core.__version__, pure=False)
-        self._open[future] = task
+            self._sent[job.shared] = sent
+        future = self._client.submit(_carry_out, job, sent, _core.__version__, pure=False)
+        self._running[future] = job
         future.add_done_callback(self._ended.put)
         return True
 
-    def _collect(self, finished: Callable[[FoldTask, Outcome], None]) -> None:
-        """Wait a moment for a task, and pass on what became of it."""
+    def _collect(self, finished: Finished) -> None:
+        """Wait briefly for a job, and pass on its result."""
         try:
             future = self._ended.get(timeout=_POLL)
         except queue.Empty:
@@ -229,42 +225,34 @@ class DaskEngine:
         if self._stop.is_set():
             raise RunInterruptedError
         if self._client.status == "closed":
-            raise _unreachable(self._address, ConnectionError("it has gone"))
-        task = self._open.pop(future, None) if future is not None else None
-        if future is None or task is None:
+            raise _unreachable(self._address, ConnectionError("the connection was closed"))
+        job = self._running.pop(future, None) if future is not None else None
+        if future is None or job is None:
             return
-        outcome = self._outcome(future, task)
-        if outcome is None:
-            self._again.append(task)
+        if job.group in self._cancelled:
+            finished(job, None)
+        elif future.status == "error":
+            finished(job, _failed(future.exception(), job))
+        elif future.status == "finished" and (result := future.result()) is not None:
+            finished(job, result)
         else:
-            finished(task, outcome)
-
-    def _outcome(self, future: Future, task: FoldTask) -> Outcome | None:
-        """Return what a task came to; None if it has to be done again."""
-        if task.candidate in self._cancelled:
-            return Outcome()
-        if future.status == "error":
-            return _failed(future.exception(), task)
-        if future.status != "finished":
-            # Its fold was on no worker any more, or the scheduler was started anew.
-            return None
-        found: Outcome = future.result()
-        return None if found == Outcome() else found
+            # Its shared input was on no worker any more, or the scheduler was restarted.
+            self._again.append(job)
 
     def _abandon(self) -> None:
-        futures, self._open, self._again = list(self._open), {}, []
+        futures, self._running, self._again = list(self._running), {}, []
         if futures and self._client.status == "running":
             self._client.cancel(futures, force=True)
 
 
-def _failed(error: BaseException, task: FoldTask) -> Outcome:
-    """Return the outcome of a task that kills workers; raise what no other task could do either."""
+def _failed(error: BaseException, job: Job) -> Any:
+    """Return the result of a job that kills workers; raise what every job would meet."""
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        return Outcome(
-            failed=f"fold {task.fold + 1}: each of the {error.allowed_failures + 1} Dask workers "
-            "that tried it died; most often memory is the reason, their logs say"
+        return job.failure(
+            f"each of the {error.allowed_failures + 1} Dask workers that tried it died; most often "
+            "memory is the reason, see their logs"
         )
     if isinstance(error, ModuleNotFoundError):
         raise WorkerError(
@@ -273,8 +261,8 @@ def _failed(error: BaseException, task: FoldTask) -> Outcome:
     raise error
 
 
-def _train(task: FoldTask, fold: Fold, version: str) -> Outcome:
-    """Do a task; runs in a thread of a worker."""
+def _carry_out(job: Job, shared: Any, version: str) -> Any:
+    """Carry out a job; runs in a thread of a worker."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -286,9 +274,9 @@ def _train(task: FoldTask, fold: Fold, version: str) -> Outcome:
     key = worker.get_current_task()
 
     def should_stop() -> bool:
-        # The scheduler forgets a task when it is cancelled, or when the run that wanted it has
-        # gone; the thread that is at it is not told.
+        # The scheduler forgets a task when it is cancelled, or when its client is gone; the thread
+        # that runs it is not notified.
         state = worker.state.tasks.get(key)
         return state is None or state.state != "executing"
 
-    return task.run(fold, should_stop)
+    return job.run(shared, should_stop)

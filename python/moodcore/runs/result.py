@@ -1,0 +1,147 @@
+"""Runs from Python: the same machinery as the commands, with objects instead of files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
+
+from moodcore.errors import ConfigError
+from moodcore.runs.folder import RunFolder, read_json
+from moodcore.runs.interrupts import RunInterruptedError
+from moodcore.runs.listener import Listener
+from moodcore.runs.run import Execution, Run
+
+
+class RunResult:
+    """Outcome of a run.
+
+    Attributes
+    ----------
+    metrics : dict
+        Every number of the run but its times: the content of `metrics.json`, which the command
+        prints with `--json`.
+    folder : Path or None
+        Folder of the run; None where it is not kept.
+    """
+
+    command: str
+
+    def __init__(
+        self, files: RunFolder, scratch: tempfile.TemporaryDirectory[str] | None = None
+    ) -> None:
+        self._files = files
+        # Deleted with this object.
+        self._scratch = scratch
+        self.metrics: Mapping[str, Any] = read_json(files.metrics)
+        self.folder: Path | None = None if scratch else files.path
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a finished run from its folder.
+
+        Raises
+        ------
+        ConfigError
+            If there is no run of this kind, or it is not finished.
+        """
+        files = RunFolder.existing(Path(folder), cls.command)
+        if not files.finished:
+            raise ConfigError(
+                f"{files.path}: the run is not finished; continue it with "
+                f"moodcore {cls.command} --resume {files.path}"
+            )
+        return cls(files)
+
+    @property
+    def summary(self) -> str:
+        """The outcome in a few sentences."""
+        # By name, because the report is built on the runs.
+        return str(import_module("moodcore.report").summary(self.metrics))
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write the report of the run: one HTML file that needs no other.
+
+        Parameters
+        ----------
+        path : path
+            File, such as "report.html".
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        target = Path(path)
+        import_module("moodcore.report").build(self._files)
+        if target.absolute() != self._files.report.absolute():
+            shutil.copyfile(self._files.report, target)
+        return target
+
+    def __repr__(self) -> str:
+        where = f", folder={str(self.folder)!r}" if self.folder else ""
+        lines = self.summary.splitlines()
+        return "\n  ".join([f"<{type(self).__name__}{where}>", *lines])
+
+
+def run_in_process(
+    run: Run[Any],
+    *,
+    out: str | os.PathLike[str] | None,
+    n_jobs: int | None,
+    minutes: float | None,
+    listener: Listener | None,
+    scheduler: str | None = None,
+    command: str,
+) -> tuple[RunFolder, tempfile.TemporaryDirectory[str] | None]:
+    """Carry out a run for a function of the Python interface.
+
+    Parameters
+    ----------
+    run : Run
+        Not yet begun.
+    out : path or None
+        New folder for the run; None keeps a temporary one with the result.
+    n_jobs : int or None
+        Trainings at a time, as in scikit-learn.
+    minutes, listener, scheduler, command
+        See `Execution`.
+
+    Returns
+    -------
+    RunFolder, TemporaryDirectory or None
+        The finished run, and what deletes it if it is temporary.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C; with `out`, `--resume` of the command continues the run.
+    """
+    from moodcore.platform import thread_count
+
+    if minutes is not None and not minutes > 0:
+        raise ConfigError(f"minutes must be above 0 or None, got {minutes!r}")
+    run.execution = Execution(
+        jobs=thread_count(n_jobs),
+        listener=listener or Listener(),
+        minutes=minutes,
+        scheduler=scheduler,
+        command=command,
+    )
+    run.execution.check_connections()
+    run.check()
+    dataset = run.load()
+    scratch = tempfile.TemporaryDirectory(prefix="moodcore-") if out is None else None
+    path = Path(scratch.name) / "run" if scratch else Path(os.fspath(out or ""))
+    try:
+        folder = run.begin(path, dataset)
+        run.run(folder, dataset)
+    except RunInterruptedError as interrupt:
+        raise KeyboardInterrupt from interrupt
+    if out is not None:
+        import_module("moodcore.report").build(folder)
+    return folder, scratch

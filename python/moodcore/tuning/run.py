@@ -1,0 +1,267 @@
+"""The run of `moodcore tune`: search, refit, test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from moodcore.errors import ConfigError, RunFailedError
+from moodcore.files import write_table
+from moodcore.metrics import SELECTION_METRICS
+from moodcore.runs.describe import describe_data
+from moodcore.runs.estimate import Estimate
+from moodcore.runs.families import family
+from moodcore.runs.folder import RunFolder
+from moodcore.runs.folds import Split, split
+from moodcore.runs.run import Run
+from moodcore.runs.seeds import Stream, derive
+from moodcore.runs.space import check_arguments
+from moodcore.runs.storage import Storage
+from moodcore.tuning import optimizers, results, study
+from moodcore.tuning.candidate import CandidateResult
+from moodcore.tuning.checks import checks
+from moodcore.tuning.describe import describe_importance, describe_preprocessing
+from moodcore.tuning.folds import is_balanced, make_folds, preparation_of
+from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan, search_space
+from moodcore.tuning.refit import (
+    evaluate_baselines,
+    evaluate_test,
+    prepared_rows,
+    reference_preparation,
+    refit,
+    save,
+)
+from moodcore.tuning.search import Search
+from moodcore.tuning.settings import TuneSettings
+
+if TYPE_CHECKING:
+    from moodcore.tables import Dataset
+
+# Parameters of the network that a comparison of optimizers shows.
+_SHOWN = ("hidden_sizes", "learning_rate", "momentum", "batch_size", "epochs")
+
+
+class TuneRun(Run[TuneSettings]):
+    """One run of `moodcore tune` (see `Run`)."""
+
+    command = "tune"
+    format = "moodcore-run"
+
+    def check(self) -> None:
+        """Check hyperparameters and metric, before data is read."""
+        settings, space = self.settings, self.space()
+        if SELECTION_METRICS[settings.metric].needs_probabilities:
+            without = [name for name in settings.families if not family(name).probabilities]
+            if without:
+                raise ConfigError(
+                    f"metric {settings.metric} needs probabilities, which {', '.join(without)} "
+                    "does not have; choose another metric, or a model that has them"
+                )
+        for candidate in plan(space, settings) or []:
+            check_arguments(family(candidate.model), space.arguments(candidate, settings))
+
+    def space(self) -> SearchSpace:
+        """Return the families and their hyperparameters."""
+        return search_space(self.settings)
+
+    def estimate(self, dataset: Dataset) -> Estimate:
+        """Return the plan, with times measured on a few epochs on one fold."""
+        from moodcore.tuning.estimate import estimate
+
+        if self.settings.study == "optimizers":
+            raise ConfigError("--dry-run plans a search; --study optimizers has none")
+        return estimate(self.settings, self.space(), dataset, self.execution)
+
+    def claim(self, storage: Storage, dataset: Dataset) -> None:
+        """Begin the shared study, or check that it was begun with these settings and data.
+
+        Raises
+        ------
+        ConfigError
+            If it was not; names what differs, with both values.
+        """
+        if self.settings.study != "optimizers":
+            study.close(study.open_study(storage, self.settings, self.mark(dataset)))
+
+    def work(self, dataset: Dataset) -> tuple[int, int]:
+        """Train candidates of a shared study until all have results; write no files.
+
+        Returns
+        -------
+        (int, int)
+            Number of candidates that were trained here, and of all.
+
+        Raises
+        ------
+        ConfigError
+            If there is no shared study, or it was begun with other settings or data.
+        RunInterruptedError
+            When stopped; open candidates are given back to the study.
+        """
+        if self.execution.storage is None:
+            raise ConfigError("a worker needs the storage of a shared study, got none")
+        parts = split(dataset, self.settings.seed)
+        search, found = self._search(self.execution.storage, dataset, parts)
+        return search.trained, len(found)
+
+    def measure(self, folder: RunFolder, dataset: Dataset) -> dict[str, Any]:
+        """Search, refit the best candidate, test it, and write tables and model."""
+        parts = split(dataset, self.settings.seed)
+        if self.settings.study == "optimizers":
+            return self._optimizers_only(folder, dataset, parts)
+        storage = self.execution.storage or Storage.of_file(folder.study)
+        _, found = self._search(storage, dataset, parts)
+        best = results.best_of(found)
+        if best.state != "complete":
+            raise RunFailedError(_failure(found))
+        space = self.space()
+        arguments = space.arguments(Candidate(best.model, best.params), self.settings)
+        winner = self.settings.of(best.model)
+        with self.stage("training the best candidate on all training rows", "refit"):
+            model = refit(dataset, parts, best.model, arguments, winner, on_poll=self._poll)
+        from sklearn.pipeline import Pipeline
+
+        preparation = Pipeline(model.steps[:-1])
+        planned = n_candidates(space, self.settings)
+        metrics = self._head(dataset, parts) | {
+            "complete": len(found) == planned,
+            "preprocessing": describe_preprocessing(dataset, parts, preparation, winner),
+            "search": results.describe_search(
+                space, best, found, planned=planned, metric=self.settings.metric
+            ),
+            "model": {
+                "family": best.model,
+                "parameters": _plain(arguments),
+                "n_weights": best.n_weights,
+            },
+        }
+        if winner.family.optimizers:
+            metrics["optimizers"] = self._compare(folder, preparation, dataset, parts, arguments)
+        if winner.family.importance:
+            with self.stage("computing feature importances", "importance"):
+                metrics["importance"] = describe_importance(
+                    dataset, parts, best.model, arguments, winner
+                )
+        metrics |= self._test(model, dataset, parts)
+        metrics["checks"] = checks(
+            best,
+            found,
+            space,
+            metrics["data"]["counts"],
+            metrics["preprocessing"]["single_features"],
+            noun=dataset.noun,
+            balanced=is_balanced(dataset, winner),
+        )
+        write_table(folder.table("trials"), results.trials_table(found, space))
+        write_table(folder.table("curves.parquet"), results.curves_table(found))
+        save(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
+        return metrics
+
+    def _poll(self) -> None:
+        if self.execution.stop.is_set():
+            raise KeyboardInterrupt
+
+    def _search(
+        self, storage: Storage, dataset: Dataset, parts: Split
+    ) -> tuple[Search, list[CandidateResult]]:
+        settings, execution = self.settings, self.execution
+        opened = study.open_study(storage, settings, self.mark(dataset))
+        try:
+            with self.stage("preprocessing the folds", "folds"):
+                folds = make_folds(dataset, parts, settings, settings.families)
+            with (
+                self.timed("search"),
+                storage.explained(),
+                execution.executor(folds) as executor,
+            ):
+                search = Search(
+                    opened,
+                    self.space(),
+                    settings,
+                    executor=executor,
+                    fold_key=lambda model, fold: (preparation_of(dataset, model), fold),
+                    stop=execution.stop,
+                    listener=execution.listener,
+                    minutes=execution.minutes,
+                )
+                return search, search.run()
+        finally:
+            study.close(opened)
+
+    def _compare(
+        self,
+        folder: RunFolder,
+        preparation: Any,
+        dataset: Dataset,
+        parts: Split,
+        arguments: Mapping[str, Any],
+    ) -> list[dict[str, Any]]:
+        with self.stage("comparing the optimizers", "optimizers"):
+            runs = optimizers.compare(
+                *prepared_rows(preparation, dataset, parts, self.settings),
+                arguments,
+                seed=derive(self.settings.seed, Stream.OPTIMIZERS),
+                execution=self.execution,
+            )
+        write_table(folder.table("optimizers.parquet"), optimizers.to_table(runs))
+        return [
+            {
+                "name": run.name,
+                "loss": float(run.epoch_loss[-1]),
+                "accuracy": run.accuracy,
+                "updates": len(run.update_loss),
+            }
+            for run in runs
+        ]
+
+    def _test(self, model: Any, dataset: Dataset, parts: Split) -> dict[str, Any]:
+        with self.stage("testing", "test"):
+            test = evaluate_test(model, dataset, parts)
+            preparation = reference_preparation(dataset, parts, self.settings)
+            others = evaluate_baselines(preparation, dataset, parts, self.settings)
+        return {
+            "test": test.to_dict(),
+            "baselines": {name: found.to_dict() for name, found in others.items()},
+        }
+
+    def _optimizers_only(self, folder: RunFolder, dataset: Dataset, parts: Split) -> dict[str, Any]:
+        from moodcore import MLP
+
+        preparation = reference_preparation(dataset, parts, self.settings)
+        # Choices are for a search; a comparison takes one value of each, that of `MLP`.
+        (space,) = self.space().spaces.values()
+        arguments: dict[str, Any] = {"epochs": self.settings.epochs} | space.fixed
+        described = MLP(**arguments).get_params()
+        return self._head(dataset, parts) | {
+            "preprocessing": describe_preprocessing(dataset, parts, preparation, self.settings),
+            "optimizers": self._compare(folder, preparation, dataset, parts, arguments),
+            "model": {"parameters": _plain({name: described[name] for name in _SHOWN})},
+        }
+
+    def _head(self, dataset: Dataset, parts: Split) -> dict[str, Any]:
+        return {
+            "study": self.settings.study,
+            "data": describe_data(dataset, len(parts.y_train), len(parts.y_test)),
+        }
+
+
+def _failure(found: Sequence[CandidateResult]) -> str:
+    """Return why no candidate is complete."""
+    failures = [candidate for candidate in found if candidate.state == "failed"]
+    if not failures:
+        return "every candidate was pruned; choose another pruner, or more trials"
+    first = failures[0]
+    named = ", ".join(f"{name} {value}" for name, value in first.params.items())
+    pruned = len(found) - len(failures)
+    counts = f"{len(failures)} candidates failed, {pruned} were pruned"
+    return (
+        f"{counts if pruned else 'every candidate failed'}; the first, number {first.number} "
+        f"({first.model}{named and ' with '}{named}), in {first.reason}"
+    )
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in arguments.items()
+    }
