@@ -165,9 +165,10 @@ def test_evaluate_and_predict_agree(maker, trained, finished, table, moodcore):
 
 def test_the_winner_predicts_as_the_report_says(finished, moodcore):
     """The file holds the model that was tested: its test rows give the same accuracy again."""
+    from moodcore.tuning.run_folder import RunFolder
+
     from moodcore.runs.data import load as load_songs
     from moodcore.runs.data import split
-    from moodcore.tuning.run_folder import RunFolder
 
     settings = RunFolder(finished).settings()
     parts = split(load_songs(settings), settings.seed)

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime
 
 import pytest
 
-from moodcore.tuning.run_folder import create
-from moodcore.tuning.settings import Settings
+from moodcore.runs.folder import RunFolder
+from moodcore.runs.mark import make_mark
+from moodcore.tuning.settings import TuneSettings
 
 SMALL = ("--songs", "400", "--folds", "2", "--epochs", "3", "--trials", "2", "--jobs", "2")
 # Long enough to be interrupted, whatever the machine: hours if it were left alone.
@@ -67,11 +67,11 @@ def finished(tmp_path_factory):
 def test_a_run_leaves_a_folder_and_one_json_object(finished):
     run, done = finished
     found = json.loads(done.stdout)
-    assert (found["format"], found["version"]) == ("moodcore-run", 1)
+    assert (found["format"], found["version"]) == ("moodcore-run", 2)
     assert found["run"] == f"runs/{run.name}"
     assert run.name.endswith("-seed5")
     assert "synthetic" in done.stderr.splitlines()[0]
-    assert "[2/2]" in done.stderr
+    assert "(2 of 2)" in done.stderr
     assert "\x1b" not in done.stderr
     for name in ("report.html", "model.safetensors", "timing.json", "study.db", "figures"):
         assert (run / name).exists()
@@ -117,7 +117,7 @@ def test_dry_run_writes_nothing(moodcore, tmp_path, monkeypatch):
         (("--grid", "missing.toml"), "missing.toml: no such file"),
         (("--data", "missing.csv"), "missing.csv"),
         (("--resume", "nowhere"), "no run there"),
-        (("--resume", "nowhere", "--out", "there"), "--resume goes without"),
+        (("--resume", "nowhere", "--out", "there"), "--resume cannot be combined"),
         (("--features", "energi", "--songs", "400"), "did you mean 'energy'"),
         (("--songs", "20"), "5 folds need at least 10"),
         (("--jobs", "0"), "--jobs"),
@@ -161,9 +161,14 @@ def test_existing_folder_is_left_alone(moodcore, tmp_path):
 
 def test_default_folders_never_meet(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    now = datetime(2026, 1, 2, 3, 4, 5)
-    names = [create(None, Settings(seed=7), now).path.name for _ in range(3)]
-    assert names == [f"20260102-030405-seed7{end}" for end in ("", "-2", "-3")]
+    settings = TuneSettings(seed=7)
+    mark = make_mark(settings.decisive(), "0" * 64)
+    folders = [RunFolder.begin(None, "tune", settings, mark) for _ in range(3)]
+    assert len({folder.path for folder in folders}) == 3
+    for folder in folders:
+        assert re.fullmatch(r"runs/\d{8}-\d{6}-seed7(-\d)?", str(folder.path))
+        assert RunFolder.existing(folder.path, "tune") == folder
+    assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
 @pytest.fixture
@@ -189,7 +194,7 @@ def background(tmp_path):
 def start_long(background, long_run):
     """Start a run and wait until two candidates are done."""
     process, log = background("stderr.txt", "tune", *long_run)
-    wait_for(lambda: "[2/3]" in log.read_text() or process.poll() is not None)
+    wait_for(lambda: "(2 of 3)" in log.read_text() or process.poll() is not None)
     assert process.poll() is None, log.read_text()
     return process, log
 
@@ -197,7 +202,7 @@ def start_long(background, long_run):
 def resume_quickly(background, run):
     """Resume as asked, and interrupt again once the search goes on; returns what was said."""
     process, log = background("resumed.txt", "tune", "--resume", run)
-    wait_for(lambda: "search:" in log.read_text() or process.poll() is not None)
+    wait_for(lambda: "already done" in log.read_text() or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     assert process.wait(DEADLINE) == 130, log.read_text()
     return log.read_text()
@@ -210,7 +215,7 @@ def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path, background
     process.send_signal(signal.SIGINT)
     assert process.wait(DEADLINE) == 130
     assert f"moodcore tune --resume {tmp_path / 'run'}" in log.read_text()
-    assert "2 already done" in resume_quickly(background, tmp_path / "run")
+    assert "4 already done" in resume_quickly(background, tmp_path / "run")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
@@ -218,4 +223,4 @@ def test_kill_loses_only_what_is_in_flight(tmp_path, background, long_run):
     process, _ = start_long(background, long_run)
     process.kill()
     process.wait(DEADLINE)
-    assert "2 already done" in resume_quickly(background, tmp_path / "run")
+    assert "4 already done" in resume_quickly(background, tmp_path / "run")

@@ -10,6 +10,7 @@ import pandas as pd
 import polars
 import pyarrow
 import pytest
+from moodcore.tuning.experiment import RunFailedError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -28,7 +29,6 @@ from moodcore.comparison.settings import ComparisonSettings, Plan
 from moodcore.comparison.trainings import Contest, Training, fresh_model, train
 from moodcore.runs.data import load, split_rows
 from moodcore.runs.folds import cut
-from moodcore.tuning.experiment import RunFailedError
 
 EVERYBODY = {
     "MLP",

@@ -4,11 +4,11 @@ import json
 import threading
 
 import pytest
+from moodcore.runs.tasks import RunInterruptedError
 
 from moodcore.errors import ConfigError
 from moodcore.features.run import FeatureFolder, FeatureRun, existing, read_settings
 from moodcore.features.settings import FeatureSettings
-from moodcore.runs.tasks import RunInterruptedError
 
 SMALL = FeatureSettings(
     songs=400, folds=2, repeats=1, epochs=2, models=("gbt", "svm"), sizes=(5,), thresholds=(0.7,)

@@ -1,10 +1,14 @@
 """Small runs of the experiment, and the results that must not depend on where they ran."""
 
+import re
+
 import tomli_w
 
-from moodcore.tuning import run_folder
-from moodcore.tuning.experiment import Experiment
-from moodcore.tuning.settings import Settings
+from moodcore.runs import listener
+from moodcore.runs.folder import RunFolder
+from moodcore.runs.run import Execution
+from moodcore.tuning.run import TuneRun
+from moodcore.tuning.settings import TuneSettings
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "optimizers.parquet", "config.toml")
 # In the order in which the command, too, would put it.
@@ -18,46 +22,36 @@ GRID = {
 
 def small(**changes):
     """Settings of a run of a second."""
-    return Settings(**{"songs": 400, "folds": 2, "epochs": 4, "grid": GRID} | changes)
+    return TuneSettings(**{"rows": 400, "folds": 2, "epochs": 4, "grid": GRID} | changes)
 
 
-class Listener:
+class Listener(listener.Listener):
     """Silent; does something when a number of candidates are finished."""
 
     def __init__(self, after=None, action=None):
         self.after, self.action, self.numbers, self.done_before = after, action, [], None
 
-    def stage(self, text):
-        pass
+    def started(self, total, done, unit):
+        if unit == "folds" and self.done_before is None:
+            self.done_before = done // 2
 
-    def search_started(self, candidates, done, folds):
-        self.done_before = done
-
-    def fold_finished(self):
-        pass
-
-    def candidate_finished(self, result, best, done, candidates):
-        self.numbers.append(result.number)
-        if done == self.after:
+    def result(self, text):
+        number, done = re.match(r"candidate (\d+) \((\d+) of", text).groups()
+        self.numbers.append(int(number))
+        if int(done) == self.after:
             self.action()
-
-    def search_finished(self):
-        pass
 
 
 def run(path, settings, storage=None, listener=None, scheduler=None):
-    """Run the experiment in this process."""
-    experiment = Experiment(
-        settings,
-        jobs=1,
-        listener=listener or Listener(),
-        storage=storage,
-        scheduler=scheduler,
-    )
-    path.mkdir(exist_ok=True)
-    folder = run_folder.RunFolder(path)
-    folder.write_settings(settings)
-    return experiment.run(folder, experiment.check(), experiment.load())
+    """Run the search in this process, or resume the one in `path`."""
+    execution = Execution(listener=listener or Listener(), storage=storage, scheduler=scheduler)
+    search = TuneRun(settings, execution)
+    search.check()
+    dataset = search.load()
+    folder = RunFolder(path)
+    if not folder.mark.exists():
+        folder = search.begin(path, dataset)
+    return search.run(folder, dataset)
 
 
 def assert_same_results(one, other):

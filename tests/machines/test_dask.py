@@ -10,9 +10,9 @@ import pytest
 
 from moodcore import _core
 from moodcore.errors import ConfigError
-from moodcore.tuning import dask_engine
-from moodcore.tuning.dask_engine import WorkerError
-from moodcore.tuning.engine import FoldTask
+from moodcore.runs.executors import dask
+from moodcore.runs.executors.dask import WorkerError
+from moodcore.tuning.fold_job import FoldJob
 
 from .conftest import PATIENCE, free_port, wait_until
 from .runs import Listener, assert_same_results, run, small, write_grid
@@ -81,7 +81,7 @@ def test_a_killed_worker_loses_nothing(mortal_cluster, tmp_path):
 
 def test_when_all_workers_die_another_gets_the_folds_again(mortal_cluster, tmp_path, monkeypatch):
     # The next worker takes longer to begin than the scheduler would wait for one.
-    monkeypatch.setattr(dask_engine, "_TIMEOUT", 1)
+    monkeypatch.setattr(dask, "_TIMEOUT", 1)
     told = []
 
     def kill():
@@ -134,8 +134,8 @@ def test_workers_leave_what_nobody_waits_for(cluster, processes, tmp_path, endin
     # Hours, if it were left alone.
     grid = write_grid(tmp_path / "grid.toml", epochs=1_000_000)
     options = ("--songs", 2000, "--folds", 2, "--grid", grid, "--out", "run")
-    dask = ("--engine", "dask", "--scheduler", cluster.address)
-    process = processes.moodcore("tune", "tune", *options, *dask)
+    engine = ("--engine", "dask", "--scheduler", cluster.address)
+    process = processes.moodcore("tune", "tune", *options, *engine)
     wait_until(lambda: busy_threads(cluster) == 2, "tasks in training")
     process.send_signal(ending)
     code = process.wait(PATIENCE)
@@ -153,7 +153,7 @@ def test_a_worker_with_another_version_is_refused(cluster, tmp_path, monkeypatch
 
 def test_no_scheduler(moodcore, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dask_engine, "_TIMEOUT", 1)
+    monkeypatch.setattr(dask, "_TIMEOUT", 1)
     address = f"tcp://127.0.0.1:{free_port()}"
     done = moodcore("tune", "--engine", "dask", "--scheduler", address)
     assert done.code == 1
@@ -165,7 +165,7 @@ def test_no_scheduler(moodcore, tmp_path, monkeypatch):
 
 def test_a_scheduler_that_never_answers(moodcore, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dask_engine, "_TIMEOUT", 1)
+    monkeypatch.setattr(dask, "_TIMEOUT", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         done = moodcore("tune", "--engine", "dask", "--scheduler", address)
@@ -193,17 +193,17 @@ def test_an_address_of_no_scheduler_is_refused(address):
     with pytest.raises(
         ConfigError, match="is not the address of a Dask scheduler: tcp://HOST:8786"
     ):
-        dask_engine.check_address(address)
+        dask.check_address(address)
 
 
 def test_a_task_that_kills_its_workers_is_a_failed_candidate():
     from distributed import KilledWorker
 
-    task = FoldTask(3, 1, "mlp", {"learning_rate": 0.1}, 7)
-    outcome = dask_engine._failed(KilledWorker("task", None, 3), task)
+    job = FoldJob(3, 1, ("songs", 1), "mlp", {"learning_rate": 0.1}, 7)
+    outcome = dask._failed(KilledWorker("task", None, 3), job)
     assert outcome.failed.startswith("fold 2: each of the 4 Dask workers that tried it died")
     with pytest.raises(OSError, match="disk full"):
-        dask_engine._failed(OSError("disk full"), task)
+        dask._failed(OSError("disk full"), job)
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,11 @@ import pytest
 
 from moodcore.errors import ConfigError
 from moodcore.runs import storage as storages
+from moodcore.runs.mark import make_mark
 from moodcore.runs.storage import Storage
 from moodcore.tuning import study as studies
-from moodcore.tuning.experiment import Experiment
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.run import TuneRun
+from moodcore.tuning.settings import TuneSettings
 
 from .conftest import free_port, wait_until
 from .runs import GRID, Listener, assert_same_results, run, small, write_grid
@@ -91,7 +92,7 @@ def test_the_candidate_of_a_killed_process_is_tried_again(database, processes, t
     # The victim's folder knows where its study is, and has the results that it would have had.
     processes.finish("c", processes.moodcore("c", "tune", "--resume", "a"))
     assert "12 already done" in processes.log("c")
-    alone = Settings(songs=2000, folds=2, grid=GRID | {"epochs": epochs})
+    alone = TuneSettings(rows=2000, folds=2, grid=GRID | {"epochs": epochs})
     run(tmp_path / "alone", alone)
     assert_same_results(tmp_path / "alone", tmp_path / "a")
 
@@ -101,12 +102,12 @@ def test_the_candidate_of_a_killed_process_is_tried_again(database, processes, t
     [
         ({"epochs": 5}, "epochs was 4 when the run began and is 5 now"),
         ({"seed": 1}, "seed was 0 when the run began and is 1 now"),
-        ({"songs": 404}, "songs was 400 .* 404"),
+        ({"rows": 404}, "rows was 400 .* 404"),
     ],
 )
 def test_a_study_of_other_settings_is_refused(database, tmp_path, changes, message):
     storage = Storage.of_url(database)
-    studies.close(studies.open_study(storage, small(), studies.fingerprint(small(), "abc")))
+    studies.close(studies.open_study(storage, small(), make_mark(small().decisive(), "abc")))
     with pytest.raises(ConfigError, match=f"cannot join the study 'moodcore': {message}"):
         run(tmp_path / "run", small(**changes), storage)
 
@@ -114,18 +115,18 @@ def test_a_study_of_other_settings_is_refused(database, tmp_path, changes, messa
 def test_a_study_of_other_songs_is_refused_before_a_folder_is_made(database, moodcore, tmp_path):
     studies.close(
         studies.open_study(
-            Storage.of_url(database), small(), studies.fingerprint(small(), "another table")
+            Storage.of_url(database), small(), make_mark(small().decisive(), "another table")
         )
     )
     grid = write_grid(tmp_path / "grid.toml")
     options = ("--songs", 400, "--folds", 2, "--epochs", 4, "--grid", grid)
     done = moodcore("tune", *options, "--storage", database, "--out", tmp_path / "run")
     assert done.code == 2
-    assert "the songs have changed since the run began" in done.err
+    assert "the data have changed since the run began" in done.err
     assert "choose another --study-name" in done.err
     assert not (tmp_path / "run").exists()
     refused = moodcore("tune", "--worker", "--storage", database)
-    assert (refused.code, "the songs have changed" in refused.err) == (2, True)
+    assert (refused.code, "the data have changed" in refused.err) == (2, True)
 
 
 def test_one_database_holds_many_studies(database, moodcore, tmp_path):
@@ -200,8 +201,8 @@ def begin_candidate(study, number):
 def test_a_process_that_died_before_its_first_heartbeat_is_missed(hurried, tmp_path):
     storage = Storage.of_url(f"sqlite:///{tmp_path}/studies.db")
     settings = small()
-    experiment = Experiment(settings, jobs=1, listener=Listener())
-    experiment.claim(storage, experiment.load())
+    search = TuneRun(settings)
+    search.claim(storage, search.load())
     study = studies.open_study(storage, settings)
     with pytest.warns(UserWarning, match="Heartbeat"):
         dead = begin_candidate(study, 3)
@@ -221,7 +222,7 @@ def test_a_result_of_one_who_was_taken_for_dead_changes_nothing(tmp_path):
     studies.close_stale(study)
     again = begin_candidate(study, 0)
     result = dataclasses.replace(
-        pruned(0, Candidate("mlp", {}), {}), state="complete", accuracy=0.5
+        pruned(0, Candidate("mlp", {}), {}), state="complete", score=0.5, accuracy=0.5
     )
     assert studies.record(study, again, result)
     assert not studies.record(study, slow, dataclasses.replace(result, accuracy=0.1))
@@ -280,14 +281,14 @@ def test_no_such_database(moodcore, postgres, tmp_path, monkeypatch):
         (("--worker",), "--worker needs --storage"),
         (("--study-name", "a"), "--study-name needs --storage"),
         (("--storage", "sqlite:///a.db", "--study", "optimizers"), "--storage shares a search"),
-        (("--storage", "sqlite:///a.db", "--worker", "--out", "a"), "--worker goes without --out"),
+        (("--storage", "sqlite:///a.db", "--worker", "--out", "a"), "--worker cannot be combined with --out"),
         (
             ("--storage", "sqlite:///a.db", "--worker", "--dry-run"),
-            "--worker goes without --dry-run",
+            "--worker cannot be combined with --dry-run",
         ),
         (("--engine", "dusk"), "'dask'"),
         (("--engine", "dask"), "--engine dask needs --scheduler"),
-        (("--scheduler", "tcp://localhost:8786"), "--scheduler goes with --engine dask"),
+        (("--scheduler", "tcp://localhost:8786"), "--scheduler needs --engine dask"),
     ],
 )
 def test_bad_requests_are_explained(moodcore, tmp_path, monkeypatch, arguments, message):

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from moodcore.tuning.experiment import Experiment
 
 import moodcore.report.compare
 from moodcore import report
@@ -16,7 +17,6 @@ from moodcore.features.run import FeatureFolder, FeatureRun
 from moodcore.features.settings import FeatureSettings
 from moodcore.report import features as features_page
 from moodcore.tuning import run_folder
-from moodcore.tuning.experiment import Experiment
 from moodcore.tuning.settings import Settings
 
 # `pages` is a plain module beside its tests.

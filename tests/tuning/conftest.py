@@ -1,47 +1,47 @@
 """Small runs of the experiment."""
 
+import re
 import threading
 
 import pytest
 
-from moodcore.tuning import run_folder
-from moodcore.tuning.experiment import Experiment
+from moodcore.runs.folder import RunFolder
+from moodcore.runs.listener import Listener
+from moodcore.runs.run import Execution
+from moodcore.tuning.run import TuneRun
 
 
-class Silent:
-    """A listener that counts candidates and may stop the run."""
+class Numbers(Listener):
+    """Keeps the numbers of finished candidates, and may stop the run."""
 
     def __init__(self, stop=None, after=None):
         self.stop, self.after, self.finished = stop, after, []
         self.done_before = None
 
-    def stage(self, text):
-        pass
+    def started(self, total, done, unit):
+        if unit == "folds" and self.done_before is None:
+            self.done_before = done
 
-    def search_started(self, candidates, done, folds):
-        self.done_before = done
-
-    def fold_finished(self):
-        pass
-
-    def candidate_finished(self, result, best, done, candidates):
-        self.finished.append(result.number)
+    def result(self, text):
+        self.finished.append(int(re.match(r"candidate (\d+)", text)[1]))
         if self.after == len(self.finished):
             self.stop.set()
 
-    def search_finished(self):
-        pass
-
 
 def start(path, settings, *, jobs=1, after=None, minutes=None):
-    """Run the experiment into `path`; returns metrics and listener."""
+    """Begin a run in `path`, or resume the one there; returns metrics and listener."""
     stop = threading.Event()
-    listener = Silent(stop, after)
-    experiment = Experiment(settings, jobs=jobs, listener=listener, stop=stop, minutes=minutes)
-    folder = run_folder.RunFolder(path)
-    path.mkdir(exist_ok=True)
-    folder.write_settings(settings)
-    return experiment.run(folder, experiment.check(), experiment.load()), listener
+    listener = Numbers(stop, after)
+    run = TuneRun(settings, Execution(jobs=jobs, listener=listener, stop=stop, minutes=minutes))
+    run.check()
+    dataset = run.load()
+    folder = RunFolder(path)
+    if not folder.mark.exists():
+        folder = run.begin(path, dataset)
+    metrics = run.run(folder, dataset)
+    if listener.done_before is not None:
+        listener.done_before //= settings.folds
+    return metrics, listener
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import pytest
 
 from moodcore import load
 from moodcore.runs.families import FAMILIES
-from moodcore.runs.tasks import RunInterruptedError
-from moodcore.tuning.settings import Settings
+from moodcore.runs.interrupts import RunInterruptedError
+from moodcore.tuning.settings import TuneSettings
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
 GRIDS = {
@@ -19,8 +19,8 @@ GRIDS = {
 
 def small(**changes):
     """Settings of a run of two seconds."""
-    defaults = {"model": "all", "songs": 400, "folds": 2, "epochs": 3, "grid": GRIDS}
-    return Settings(**defaults | changes)
+    defaults = {"model": "all", "rows": 400, "folds": 2, "epochs": 3, "grid": GRIDS}
+    return TuneSettings(**defaults | changes)
 
 
 @pytest.fixture(scope="module")

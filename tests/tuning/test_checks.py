@@ -25,6 +25,7 @@ SPACE = SearchSpace(
 def candidate(number=0, model="svm", params=None, accuracies=(0.80, 0.81), train=0.82, **changes):
     folds = [
         FoldResult(
+            score=one,
             accuracy=one,
             balanced_accuracy=one,
             train_accuracy=train,
@@ -44,9 +45,13 @@ def candidate(number=0, model="svm", params=None, accuracies=(0.80, 0.81), train
 
 def check(name, best=None, others=(), space=SPACE, counts=COUNTS, single=SINGLE):
     best = best or candidate()
-    found = checks(best, [best, *others], space, counts, single)
+    found = checks(best, [best, *others], space, counts, single, noun="rows", balanced=True)
     (one,) = [one for one in found if one["name"] == name]
     return one["ok"], one["text"]
+
+
+def check_all(best, results):
+    return checks(best, results, SPACE, COUNTS, SINGLE, noun="rows", balanced=True)
 
 
 def network(**changes):
@@ -56,7 +61,7 @@ def network(**changes):
 
 def test_nothing_is_said_of_an_ordinary_search():
     best = candidate()
-    assert all(one["ok"] for one in checks(best, [best, network()], SPACE, COUNTS, SINGLE))
+    assert all(one["ok"] for one in check_all(best, [best, network()]))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,7 @@ def test_edge_of_a_family_that_did_not_win():
     ok, text = check("Edge of the ranges", others=[network(batch_size=64)])
     assert not ok and "batch_size = 64 (mlp)" in text
     # Another candidate of the family was better: where the worse one lies does not matter.
-    better = replace(network(), number=2, accuracy=0.75)
+    better = replace(network(), number=2, accuracy=0.75, score=0.75)
     assert check("Edge of the ranges", others=[network(batch_size=64), better])[0]
 
 
@@ -102,7 +107,7 @@ def test_imbalance(happy, ok):
 
 @pytest.mark.parametrize(("reached", "ok"), [(0.89, True), (0.95, False)])
 def test_leak(reached, ok):
-    found, text = check("A feature that tells all", single=SINGLE | {"tempo": reached})
+    found, text = check("Single features", single=SINGLE | {"tempo": reached})
     assert found is ok and "tempo" in text and ("leak" in text) is not ok
 
 

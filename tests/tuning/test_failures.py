@@ -7,9 +7,9 @@ from importlib.util import find_spec
 import pandas as pd
 import pytest
 
-from moodcore.runs.tasks import RunInterruptedError
-from moodcore.tuning.experiment import RunFailedError
-from moodcore.tuning.settings import Settings
+from moodcore.errors import RunFailedError
+from moodcore.runs.interrupts import RunInterruptedError
+from moodcore.tuning.settings import TuneSettings
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "model.safetensors")
 # Weights are for the classes of the songs, which are not known before they are read.
@@ -22,7 +22,7 @@ def small(**changes):
         "learning_rate": [0.02, 0.05],
         "class_weight": ["balanced", BAD],
     }
-    return Settings(**{"songs": 400, "folds": 2, "epochs": 3, "grid": grid} | changes)
+    return TuneSettings(**{"rows": 400, "folds": 2, "epochs": 3, "grid": grid} | changes)
 
 
 def test_a_failed_candidate_stands_in_the_table(run, tmp_path):
@@ -59,14 +59,14 @@ def test_failures_do_not_depend_on_jobs_or_interruption(run, tmp_path):
 def test_the_reason_is_that_of_the_first_fold_that_fails(run, tmp_path, monkeypatch):
     from threading import Event
 
-    from moodcore.tuning import engine
+    from moodcore.tuning import fold_job
 
-    fit, second_failed = engine.fit_fold, Event()
+    fit, second_failed = fold_job.fit_fold, Event()
 
-    def fit_fold(kin, arguments, fold, seed, listeners):
+    def fit_fold(kind, arguments, fold, **others):
         if arguments["learning_rate"] == 0.02:
-            return fit(kin, arguments, fold, seed, listeners)
-        first = fold is folds[0]
+            return fit(kind, arguments, fold, **others)
+        first = fold is folds["songs", 0]
         if first:
             assert second_failed.wait(60)
         else:
@@ -74,7 +74,7 @@ def test_the_reason_is_that_of_the_first_fold_that_fails(run, tmp_path, monkeypa
         raise MemoryError("first" if first else "second")
 
     folds = kept_folds(monkeypatch)
-    monkeypatch.setattr(engine, "fit_fold", fit_fold)
+    monkeypatch.setattr(fold_job, "fit_fold", fit_fold)
     run(tmp_path, small(grid={"hidden_sizes": [[4]], "learning_rate": [0.02, 0.05]}), jobs=2)
     trials = pd.read_csv(tmp_path / "trials.csv")
     assert trials["reason"].to_list()[1] == "fold 1: out of memory: first"
@@ -82,15 +82,15 @@ def test_the_reason_is_that_of_the_first_fold_that_fails(run, tmp_path, monkeypa
 
 def kept_folds(monkeypatch):
     """Keep the folds that the experiment makes."""
-    from moodcore.tuning import experiment
+    from moodcore.tuning import run
 
-    make, kept = experiment.make_folds, []
+    make, kept = run.make_folds, {}
 
     def make_folds(*arguments):
-        kept.extend(make(*arguments))
+        kept.update(make(*arguments))
         return kept
 
-    monkeypatch.setattr(experiment, "make_folds", make_folds)
+    monkeypatch.setattr(run, "make_folds", make_folds)
     return kept
 
 

@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 
 from moodcore import GBT, songs
-from moodcore.runs.data import load, split
+from moodcore.runs.data import load
 from moodcore.runs.families import family
+from moodcore.runs.folds import split
+from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.seeds import Stream, derive
-from moodcore.runs.tasks import RunInterruptedError
 from moodcore.tuning.candidate import fit_fold
+from moodcore.tuning.describe import describe_importance
 from moodcore.tuning.folds import make_folds
-from moodcore.tuning.importance import describe_importance
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import TuneSettings
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
 GRID = {"max_leaves": [4, 8, 9], "learning_rate": 0.3, "min_child_samples": 5}
@@ -23,8 +24,8 @@ DRAWN = {"max_leaves": {"low": 3, "high": 12}, "learning_rate": 0.3, "subsample"
 
 def small(**changes):
     """Settings of a run of a second."""
-    defaults = {"model": "gbt", "songs": 400, "folds": 2, "epochs": 4, "grid": GRID}
-    return Settings(**defaults | changes)
+    defaults = {"model": "gbt", "rows": 400, "folds": 2, "epochs": 4, "grid": GRID}
+    return TuneSettings(**defaults | changes)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +60,10 @@ def test_interrupted_then_resumed_gives_the_same_bytes(run, tmp_path, changes):
 
 @pytest.fixture(scope="module")
 def fold():
-    settings = small(songs=600)
-    parts = split(load(settings), settings.seed)
-    return make_folds(parts.X_train, parts.y_train, settings)[0]
+    settings = small(rows=600)
+    dataset = load(settings)
+    parts = split(dataset, settings.seed)
+    return make_folds(dataset, parts, settings, ["gbt"])["songs", 0]
 
 
 def fitted(fold, **changes):
@@ -75,8 +77,9 @@ def fitted(fold, **changes):
 
     watched = replace(family("gbt"), estimator=lambda: Kept)
     arguments = {"n_estimators": 60, "learning_rate": 0.3, "early_stopping_rounds": 3, **changes}
-    quiet = (lambda state: None, lambda: None)
-    return fit_fold(watched, arguments, fold, 7, quiet), trees[0]
+    quiet = {"on_step": lambda state: None, "on_poll": lambda: None}
+    found = fit_fold(watched, arguments, fold, seed=7, metric="accuracy", **quiet)
+    return found, trees[0]
 
 
 def test_validation_rows_do_not_say_when_to_stop(fold):
@@ -106,9 +109,10 @@ def test_a_fold_is_judged_by_the_best_round(fold):
 
 def test_importance_is_the_share_in_the_gain_of_all_splits():
     settings = small()
-    parts = split(load(settings), settings.seed)
+    dataset = load(settings)
+    parts = split(dataset, settings.seed)
     arguments = {"n_estimators": 8, "max_leaves": 6, "min_child_samples": 5}
-    found = describe_importance(parts, arguments, settings)
+    found = describe_importance(dataset, parts, "gbt", arguments, settings)
     seed = derive(settings.seed, Stream.IMPORTANCE)
     model = songs.pipeline(
         GBT(**arguments, random_state=seed), features="all", balance=True, random_state=seed
@@ -124,6 +128,7 @@ def test_importance_is_the_share_in_the_gain_of_all_splits():
 
 def test_trees_without_a_split_use_nothing():
     settings = small()
-    parts = split(load(settings), settings.seed)
-    found = describe_importance(parts, {"n_estimators": 1, "gamma": 1e9}, settings)
+    dataset = load(settings)
+    parts = split(dataset, settings.seed)
+    found = describe_importance(dataset, parts, "gbt", {"n_estimators": 1, "gamma": 1e9}, settings)
     assert set(found["gain"].values()) == {0.0}

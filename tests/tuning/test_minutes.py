@@ -3,11 +3,10 @@
 import pandas as pd
 import pytest
 
-from moodcore.runs.folder import read_json
+from moodcore.runs.folder import RunFolder, read_json
 from moodcore.runs.storage import Storage
 from moodcore.tuning import study as studies
-from moodcore.tuning.run_folder import RunFolder
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import TuneSettings
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
 GRID = {"hidden_sizes": [[4], [5], [6]], "learning_rate": [0.01, 0.02, 0.05], "batch_size": 64}
@@ -16,7 +15,7 @@ ENOUGH = 1e6
 
 
 def small(**changes):
-    return Settings(**{"songs": 400, "folds": 2, "epochs": 3, "grid": GRID} | changes)
+    return TuneSettings(**{"rows": 400, "folds": 2, "epochs": 3, "grid": GRID} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def test_without_time_one_candidate_is_finished_and_the_rest_can_follow(whole, r
     folder = RunFolder(tmp_path)
     assert 1 <= len(listener.finished) == metrics["search"]["candidates"] < 9
     assert metrics["search"]["planned"] == 9
-    assert len(pd.read_csv(folder.trials)) == len(listener.finished)
+    assert len(pd.read_csv(folder.table("trials"))) == len(listener.finished)
     assert folder.model.exists() and folder.finished and not folder.complete
     assert f"Of {len(listener.finished)} candidates (of 9 planned" in summary(metrics)
     study = studies.open_study(Storage.of_file(folder.study), small())

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from moodcore.errors import ConfigError
 from moodcore.runs.families import FAMILIES
-from moodcore.runs.settings import read_toml, write_toml
+from moodcore.runs.settings import read_toml, settings_of, write_toml
 from moodcore.tuning.plan import Candidate, n_candidates, plan, search_space
-from moodcore.tuning.settings import Settings, from_mapping
+from moodcore.tuning.settings import TuneSettings
 
 GRIDS = {
     "mlp": {"hidden_sizes": [[4], [8]], "learning_rate": [0.01, 0.02], "epochs": 3},
@@ -22,7 +22,7 @@ GRIDS = {
 
 
 def settings(**changes):
-    return Settings(**{"model": "all", "grid": GRIDS} | changes)
+    return TuneSettings(**{"model": "all", "grid": GRIDS} | changes)
 
 
 def planned(wanted):
@@ -36,7 +36,7 @@ def test_the_whole_grid_of_every_family_is_tried_in_turns():
     assert sizes == {"mlp": 4, "gbt": 3, "svm": 2, "linear-svm": 1}
     for name in FAMILIES:
         own = [one.params for one in found if one.model == name]
-        alone = Settings(model=name, grid=GRIDS[name])
+        alone = TuneSettings(model=name, grid=GRIDS[name])
         assert own == [one.params for one in planned(alone)]
 
 
@@ -64,7 +64,7 @@ def test_tpe_sees_each_family_twice_before_it_chooses():
     first = [space.first(number) for number in range(9)]
     assert first[:8] == [{"model": name} for name in FAMILIES] * 2
     assert first[8] == {}
-    assert search_space(Settings()).first(0) == {}
+    assert search_space(TuneSettings()).first(0) == {}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -102,8 +102,8 @@ def test_arguments_are_those_of_the_family():
 
 def test_settings_of_all_families_are_read_again(tmp_path):
     path = tmp_path / "config.toml"
-    path.write_text(write_toml(settings(epochs=5, pruner="median")))
-    assert from_mapping(read_toml(path)) == settings(epochs=5, pruner="median")
+    path.write_text(write_toml(settings(epochs=5, pruner="median"), "tune"))
+    assert settings_of(TuneSettings, read_toml(path)) == settings(epochs=5, pruner="median")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_settings_of_all_families_are_read_again(tmp_path):
         ({"grid": {"gtb": {}}}, "family 'gtb' does not exist; did you mean 'gbt'"),
         ({"grid": {"C": [1.0]}}, r"hyperparameters stand in the table of their family"),
         ({"grid": {"gbt": 3}}, "gbt must be a table of hyperparameters, got 3"),
-        ({"study": "optimizers"}, "model must be mlp, got all"),
+        ({"study": "optimizers"}, "model must be 'mlp', got all"),
     ],
 )
 def test_wrong_settings_are_named(changes, message):

@@ -3,21 +3,21 @@
 import pytest
 
 from moodcore.errors import ConfigError
-from moodcore.runs.settings import read_toml, write_toml
-from moodcore.tuning.settings import Settings, from_mapping
+from moodcore.runs.settings import read_toml, settings_of, write_toml
+from moodcore.tuning.settings import TuneSettings
 
 
 def test_the_file_gives_the_same_settings(tmp_path):
-    settings = Settings(songs=100, features=("energy", "valence"), seed=7, sampler="random")
+    settings = TuneSettings(rows=100, features=("energy", "valence"), seed=7, sampler="random")
     path = tmp_path / "config.toml"
-    path.write_text(write_toml(settings))
-    assert from_mapping(read_toml(path)) == settings
+    path.write_text(write_toml(settings, "tune"))
+    assert settings_of(TuneSettings, read_toml(path)) == settings
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"folds": 1}, "folds must be a whole number of at least 2, got 1"),
+        ({"folds": 1}, "folds must be an int of at least 2, got 1"),
         ({"epochs": 0}, "epochs .* at least 1, got 0"),
         ({"seed": -1}, "seed .* at least 0, got -1"),
         ({"epochs": 2.5}, "epochs .* got 2.5"),
@@ -28,7 +28,7 @@ def test_the_file_gives_the_same_settings(tmp_path):
 )
 def test_wrong_settings_are_named(values, message):
     with pytest.raises(ConfigError, match=message):
-        from_mapping(values, where="where")
+        settings_of(TuneSettings, values, where="where")
 
 
 def test_broken_file_is_named(tmp_path):

@@ -5,13 +5,13 @@ import pytest
 from moodcore.errors import ConfigError
 from moodcore.runs.families import family
 from moodcore.runs.space import check_arguments, draw, parse
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import TuneSettings
 
 DEFAULT_GRID = family("mlp").grid
 
 
 def test_default_grid_has_24_candidates_in_order():
-    drawn = draw(parse(DEFAULT_GRID), Settings(), seed=0)
+    drawn = draw(parse(DEFAULT_GRID), "grid", 24, seed=0)
     assert len(drawn) == 24
     assert drawn[0] == {"hidden_sizes": "8", "learning_rate": 0.005, "batch_size": 32}
     assert drawn[1] == {"hidden_sizes": "8", "learning_rate": 0.005, "batch_size": 64}
@@ -20,30 +20,30 @@ def test_default_grid_has_24_candidates_in_order():
 
 def test_order_in_the_file_does_not_matter():
     turned = dict(reversed(DEFAULT_GRID.items()))
-    assert draw(parse(turned), Settings(), 0) == draw(parse(DEFAULT_GRID), Settings(), 0)
+    assert draw(parse(turned), "grid", 24, 0) == draw(parse(DEFAULT_GRID), "grid", 24, 0)
 
 
 def test_a_part_of_the_grid_is_drawn_without_repetition():
-    drawn = draw(parse(DEFAULT_GRID), Settings(trials=10), seed=1)
+    drawn = draw(parse(DEFAULT_GRID), "grid", 10, seed=1)
     assert len({tuple(one.items()) for one in drawn}) == 10
 
 
 def test_random_draws_are_a_matter_of_the_seed():
     grid = {"learning_rate": {"low": 1e-3, "high": 0.1, "log": True}, "hidden_sizes": [[4], [8]]}
-    space, settings = parse(grid, sampler="random"), Settings(sampler="random", trials=5)
-    assert draw(space, settings, 3) == draw(space, settings, 3) != draw(space, settings, 4)
-    assert all(1e-3 <= one["learning_rate"] <= 0.1 for one in draw(space, settings, 3))
+    space, drawn = parse(grid, sampler="random"), ("random", 5)
+    assert draw(space, *drawn, 3) == draw(space, *drawn, 3) != draw(space, *drawn, 4)
+    assert all(1e-3 <= one["learning_rate"] <= 0.1 for one in draw(space, *drawn, 3))
 
 
 def test_whole_ranges_give_whole_numbers():
     space = parse({"batch_size": {"low": 8, "high": 64}}, sampler="random")
-    drawn = draw(space, Settings(sampler="random", trials=5), 0)
+    drawn = draw(space, "random", 5, 0)
     assert all(isinstance(one["batch_size"], int) for one in drawn)
 
 
 def test_decoded_values_are_arguments_of_mlp():
     space = parse({"hidden_sizes": [[], [8, 4]], "momentum": 0.5})
-    decoded = [space.decode(one) for one in draw(space, Settings(), 0)]
+    decoded = [space.decode(one) for one in draw(space, "grid", 24, 0)]
     assert decoded == [
         {"momentum": 0.5, "hidden_sizes": ()},
         {"momentum": 0.5, "hidden_sizes": (8, 4)},
@@ -73,12 +73,12 @@ def test_wrong_grids_are_named(grid, sampler, message):
 
 
 def test_trees_have_their_own_grid_and_names():
-    settings = Settings(model="gbt")
-    assert len(draw(parse(settings.grid, model="gbt"), settings, 0)) == 18
+    settings = TuneSettings(model="gbt")
+    assert len(draw(parse(settings.grid, model="gbt"), "grid", 24, 0)) == 18
     with pytest.raises(ConfigError, match="'max_leavs' does not exist; did you mean 'max_leaves'"):
         parse({"max_leavs": [3]}, model="gbt")
-    with pytest.raises(ConfigError, match="model must be mlp, got gbt"):
-        Settings(model="gbt", study="optimizers")
+    with pytest.raises(ConfigError, match="model must be 'mlp', got gbt"):
+        TuneSettings(model="gbt", study="optimizers")
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,12 @@ import pandas as pd
 import pytest
 
 from moodcore.errors import ConfigError
-from moodcore.runs.folder import read_json
+from moodcore.runs.folder import RunFolder, read_json
+from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.storage import Storage
-from moodcore.runs.tasks import RunInterruptedError
 from moodcore.tuning import study as studies
-from moodcore.tuning.run_folder import RunFolder
 from moodcore.tuning.search import best_of
-from moodcore.tuning.settings import Settings
+from moodcore.tuning.settings import TuneSettings
 
 SMALL_GRID = {"hidden_sizes": [[4], [4, 4]], "learning_rate": [0.01, 0.05], "batch_size": 32}
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "optimizers.parquet", "config.toml")
@@ -19,7 +18,7 @@ RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "optimizers.parquet",
 
 def small(**changes):
     """Settings of a run of a second."""
-    return Settings(**{"songs": 400, "folds": 2, "epochs": 4, "grid": SMALL_GRID} | changes)
+    return TuneSettings(**{"rows": 400, "folds": 2, "epochs": 4, "grid": SMALL_GRID} | changes)
 
 
 def test_a_run_leaves_everything(run, tmp_path):
@@ -97,7 +96,7 @@ def test_stale_trials_are_failed_and_done_again(run, tmp_path):
     [
         ({"epochs": 5}, "epochs was 4 when the run began and is 5 now"),
         ({"trials": 2}, "trials was not set when the run began and is 2 now"),
-        ({"songs": 404}, "songs was 400 .* 404"),
+        ({"rows": 404}, "rows was 400 .* 404"),
     ],
 )
 def test_other_settings_are_refused(run, tmp_path, changes, message):
@@ -114,12 +113,12 @@ def test_other_songs_are_refused(run, tmp_path):
     table = X.assign(**{songs.LABEL: y})
     path = tmp_path / "songs.csv"
     table.to_csv(path, index=False)
-    settings = small(data=str(path), songs=None)
+    settings = small(data=str(path), rows=None)
     with pytest.raises(RunInterruptedError):
         run(tmp_path / "run", settings, after=1)
     table.loc[0, "valence"] = 0.5
     table.to_csv(path, index=False)
-    with pytest.raises(ConfigError, match="songs have changed"):
+    with pytest.raises(ConfigError, match="data have changed"):
         run(tmp_path / "run", settings)
 
 
@@ -148,12 +147,12 @@ def test_interrupt_gives_open_candidates_back(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["median", "halving"])
-def test_a_judge_sent_elsewhere_decides_like_the_study(name):
+def test_a_snapshot_sent_elsewhere_decides_like_the_study(name):
     import pickle
 
     import optuna
 
-    from moodcore.tuning.pruning import Judge, make_pruner, repeat_reports, rungs
+    from moodcore.tuning.pruning import PrunerSnapshot, make_pruner, repeat_reports, rungs
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     asked, copied = (
@@ -162,7 +161,7 @@ def test_a_judge_sent_elsewhere_decides_like_the_study(name):
     rng = np.random.default_rng(0)
     decisions = []
     for _ in range(30):
-        elsewhere = pickle.loads(pickle.dumps(Judge.of(copied))).begin()
+        elsewhere = pickle.loads(pickle.dumps(PrunerSnapshot.of(copied))).begin()
         trial, told = asked.ask(), []
         for step in rungs(27):
             value = float(rng.random())
@@ -192,10 +191,10 @@ def test_equal_candidates_go_to_the_smaller_network(run, tmp_path):
 
     results = [
         base,
-        replace(base, number=1, accuracy=0.8, n_weights=50),
-        replace(base, number=2, accuracy=0.8, n_weights=20),
-        replace(base, number=3, accuracy=0.8, n_weights=20),
-        replace(base, number=4, accuracy=0.7, n_weights=5),
+        replace(base, number=1, score=0.8, n_weights=50),
+        replace(base, number=2, score=0.8, n_weights=20),
+        replace(base, number=3, score=0.8, n_weights=20),
+        replace(base, number=4, score=0.7, n_weights=5),
     ]
     assert best_of(results).number == 2
 

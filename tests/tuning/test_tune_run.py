@@ -1,5 +1,6 @@
 """The experiment from Python: the same results as the command's, as objects."""
 
+import gc
 import json
 import signal
 
@@ -10,8 +11,9 @@ import moodcore
 from moodcore import report
 from moodcore.cli import main
 from moodcore.errors import ConfigError
+from moodcore.runs.listener import Listener
 
-SMALL = {"songs": 400, "folds": 2, "epochs": 3, "seed": 5}
+SMALL = {"rows": 400, "folds": 2, "epochs": 3, "seed": 5}
 GRID = {"hidden_sizes": [[4]], "learning_rate": [0.01, 0.02], "batch_size": 32, "momentum": 0.9}
 
 
@@ -41,12 +43,12 @@ def test_results_are_frames_and_a_model(run):
     assert run.optimizers.groupby("optimizer")["epoch"].max().tolist() == [3, 3, 3]
     assert report.SYNTHETIC in run.summary
     X, _ = moodcore.songs.synthesize(5, random_state=0)
-    assert run.model.predict(X).shape == (5,)
+    assert run.best_model.predict(X).shape == (5,)
 
 
 def test_a_kept_run_has_its_report_and_is_read_again(run):
-    assert "moodcore.tune(songs=400" in (run.folder / "report.html").read_text(encoding="utf-8")
-    again = moodcore.TuneRun.read(run.folder)
+    assert "rows=400" in (run.folder / "report.html").read_text(encoding="utf-8")
+    again = moodcore.TuneResult.read(run.folder)
     assert again.metrics == run.metrics
     pd.testing.assert_frame_equal(again.trials, run.trials)
 
@@ -57,9 +59,13 @@ def test_nothing_is_kept_where_no_folder_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", None)
     found = moodcore.tune(**SMALL, study="optimizers", grid={"hidden_sizes": [[4]]}, n_jobs=1)
     assert found.folder is None
-    assert (found.trials, found.model) == (None, None)
+    assert (found.trials, found.best_model) == (None, None)
     assert found.optimizers["optimizer"].nunique() == 3
-    assert list(tmp_path.iterdir()) == []
+    report = found.report(tmp_path / "page.html")
+    assert "moodcore.tune(" in report.read_text(encoding="utf-8")
+    del found
+    gc.collect()
+    assert list(tmp_path.iterdir()) == [report]
 
 
 def test_a_wrong_name_is_told_with_the_nearest():
@@ -76,18 +82,21 @@ def test_a_folder_in_use_is_refused(run):
 
 def test_what_is_no_finished_run_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no run there"):
-        moodcore.TuneRun.read(tmp_path)
+        moodcore.TuneResult.read(tmp_path)
     (tmp_path / "config.toml").write_text("")
-    with pytest.raises(ConfigError, match="has not finished"):
-        moodcore.TuneRun.read(tmp_path)
+    with pytest.raises(ConfigError, match="begun by a version of moodcore that recorded none"):
+        moodcore.TuneResult.read(tmp_path)
+    (tmp_path / "mark.json").write_text(
+        json.dumps({"command": "tune", "version": moodcore.__version__})
+    )
+    with pytest.raises(ConfigError, match="is not finished; continue it with"):
+        moodcore.TuneResult.read(tmp_path)
 
 
 def test_an_interrupt_leaves_what_is_done(tmp_path):
-    class Impatient:
-        def __getattr__(self, name):
-            if name == "candidate_finished":
-                return lambda *arguments: signal.raise_signal(signal.SIGINT)
-            return lambda *arguments: None
+    class Impatient(Listener):
+        def result(self, text):
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         moodcore.tune(**SMALL, grid=GRID, n_jobs=1, out=tmp_path / "run", listener=Impatient())

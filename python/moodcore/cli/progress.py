@@ -9,7 +9,9 @@ from typing import Any
 from moodcore.runs.estimate import duration
 from moodcore.runs.listener import Listener
 
-# Seconds between two result lines: one for each of hundreds of quick trainings would bury the rest.
+# Result lines that are always printed; after them one every few seconds, because a line for each
+# of hundreds of quick trainings would bury everything else.
+_LINES = 30
 _SECONDS = 5.0
 # Jobs from which the time left is estimated.
 _COUNTED = 5
@@ -21,6 +23,7 @@ class PlainProgress(Listener):
     def __init__(self) -> None:
         self._total = self._done = self._before = 0
         self._unit = ""
+        self._lines = 0
         self._begun = self._shown = 0.0
 
     def stage(self, text: str) -> None:
@@ -39,10 +42,12 @@ class PlainProgress(Listener):
         self._done += count
 
     def result(self, text: str) -> None:
-        """Print a result and the time left, if the last one is some seconds old."""
+        """Print a result and the time left, unless there are too many."""
         now = time.monotonic()
-        if now - self._shown < _SECONDS and self._done < self._total:
+        many = self._lines >= _LINES and self._done < self._total
+        if many and now - self._shown < _SECONDS:
             return
+        self._lines += 1
         self._shown = now
         counted, left = self._done - self._before, self._total - self._done
         remaining = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -31,12 +32,11 @@ class RunResult:
 
     command: str
 
-    def __init__(
-        self, files: RunFolder, scratch: tempfile.TemporaryDirectory[str] | None = None
-    ) -> None:
+    def __init__(self, files: RunFolder, scratch: Path | None = None) -> None:
         self._files = files
-        # Deleted with this object.
-        self._scratch = scratch
+        if scratch is not None:
+            # Deleted with this object, or when the interpreter ends.
+            weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
         self.metrics: Mapping[str, Any] = read_json(files.metrics)
         self.folder: Path | None = None if scratch else files.path
 
@@ -97,7 +97,7 @@ def run_in_process(
     listener: Listener | None,
     scheduler: str | None = None,
     command: str,
-) -> tuple[RunFolder, tempfile.TemporaryDirectory[str] | None]:
+) -> tuple[RunFolder, Path | None]:
     """Carry out a run for a function of the Python interface.
 
     Parameters
@@ -113,8 +113,8 @@ def run_in_process(
 
     Returns
     -------
-    RunFolder, TemporaryDirectory or None
-        The finished run, and what deletes it if it is temporary.
+    RunFolder, Path or None
+        The finished run, and the temporary folder that it is in, if it is not kept.
 
     Raises
     ------
@@ -135,13 +135,16 @@ def run_in_process(
     run.execution.check_connections()
     run.check()
     dataset = run.load()
-    scratch = tempfile.TemporaryDirectory(prefix="moodcore-") if out is None else None
-    path = Path(scratch.name) / "run" if scratch else Path(os.fspath(out or ""))
+    scratch = Path(tempfile.mkdtemp(prefix="moodcore-")) if out is None else None
     try:
-        folder = run.begin(path, dataset)
+        folder = run.begin(scratch / "run" if scratch else Path(os.fspath(out or "")), dataset)
         run.run(folder, dataset)
-    except RunInterruptedError as interrupt:
-        raise KeyboardInterrupt from interrupt
+    except BaseException as error:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+        if isinstance(error, RunInterruptedError):
+            raise KeyboardInterrupt from error
+        raise
     if out is not None:
         import_module("moodcore.report").build(folder)
     return folder, scratch

@@ -143,7 +143,7 @@ def _telltale(single: Mapping[str, float]) -> dict[str, Any]:
     name = max(single, key=lambda feature: single[feature])
     ok = single[name] < TELLTALE
     words = (
-        "no sign of a leak from the label"
+        "no feature alone reveals the label"
         if ok
         else "it may have been computed from the label, which would be a leak"
     )

@@ -251,7 +251,7 @@ class Search:
     def _keep(self, found: CandidateResult) -> None:
         self._results[found.number] = found
         best = best_of(list(self._results.values()))
-        place = f"candidate {len(self._results)} of {self._total}"
+        place = f"candidate {found.number} ({len(self._results)} of {self._total})"
         shown = f"; best: {describe(best)}" if best.state == "complete" else ""
         self._listener.result(f"{place}: {describe(found)}{shown}")
 

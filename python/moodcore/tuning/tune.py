@@ -74,7 +74,7 @@ def tune(
     X: Any = None,
     y: Any = None,
     *,
-    model: str = "all",
+    model: str = "mlp",
     out: str | os.PathLike[str] | None = None,
     n_jobs: int | None = -1,
     minutes: float | None = None,
@@ -95,7 +95,7 @@ def tune(
         songs.
     y : array-like of shape (n_rows,), str or None, default=None
         Labels, or the name of their column; None means that the table holds songs.
-    model : {"mlp", "gbt", "svm", "linear-svm", "all"}, default="all"
+    model : {"mlp", "gbt", "svm", "linear-svm", "all"}, default="mlp"
         Model family, or all of them in one search.
     out : path or None, default=None
         New folder that keeps everything, from which `moodcore tune --resume` continues an

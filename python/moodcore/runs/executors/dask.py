@@ -206,7 +206,10 @@ class DaskExecutor:
         if sent is None or sent.status != "finished":
             # On all workers, so that none has to ask another for it, and one may die.
             try:
-                sent = self._client.scatter(self._shared[job.shared], broadcast=True, hash=False)
+                # In a list, because the parts of a tuple would be sent one by one.
+                (sent,) = self._client.scatter(
+                    [self._shared[job.shared]], broadcast=True, hash=False
+                )
             except TimeoutError:
                 self._again.append(job)
                 return False
