@@ -23,6 +23,8 @@ Values = dict[str, dict[str, Any]]
 # The name that is written today, and the one that the golden data has for it.
 RENAMED: dict[str, str] = {}
 
+_ROWS = {"songs": "rows", "train_songs": "train_rows", "test_songs": "test_rows"}
+
 # Sections of metrics.json that `tune` writes; a list of objects has the fields that identify one.
 _TUNE_SECTIONS = {
     "data": ("songs", "train_songs", "test_songs", "counts", "columns"),
@@ -72,6 +74,8 @@ def tune_values(run: Path) -> Values:
         for section, names in _TUNE_SECTIONS.items()
         if section in metrics
     }
+    # Version 1 named the numbers of rows after the songs.
+    pinned["data"] |= {old: metrics["data"][new] for old, new in _ROWS.items()}
     pinned |= {section: metrics[section] for section in _TUNE_WHOLE if section in metrics}
     values = {"files": _existing(run, _TUNE_FILES), "metrics.json": flatten(pinned)}
     if (run / "trials.csv").exists():

@@ -281,7 +281,10 @@ def test_no_such_database(moodcore, postgres, tmp_path, monkeypatch):
         (("--worker",), "--worker needs --storage"),
         (("--study-name", "a"), "--study-name needs --storage"),
         (("--storage", "sqlite:///a.db", "--study", "optimizers"), "--storage shares a search"),
-        (("--storage", "sqlite:///a.db", "--worker", "--out", "a"), "--worker cannot be combined with --out"),
+        (
+            ("--storage", "sqlite:///a.db", "--worker", "--out", "a"),
+            "--worker cannot be combined with --out",
+        ),
         (
             ("--storage", "sqlite:///a.db", "--worker", "--dry-run"),
             "--worker cannot be combined with --dry-run",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from moodcore.cli import machines, options
+from moodcore.cli import options
+from moodcore.cli.cluster import chosen_scheduler
 from moodcore.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
 )
 @click.option("--rejected", type=options.INPUT_FILE, metavar="FILE",
               help="Where to list rejected rows.  [default: PATH.rejected.csv]")  # fmt: skip
-@machines.scheduler
-@machines.engine
+@options.scheduler
+@options.engine
 @options.as_json
 @options.debug
 def command(model: Path, songs: str, out: Path | None, as_json: bool, **given: Any) -> int:
@@ -70,7 +71,7 @@ def command(model: Path, songs: str, out: Path | None, as_json: bool, **given: A
 
     if as_json and out is None:
         raise click.UsageError("--json writes to stdout, and so would the songs; give --out")
-    given["scheduler"] = machines.chosen_scheduler(given.pop("engine"), given["scheduler"])
+    given["scheduler"] = chosen_scheduler(given.pop("engine"), given["scheduler"])
     with make_rows_progress() as progress:
         account = score(model, songs, out, watcher=progress, **given)
     if as_json:

@@ -39,7 +39,7 @@ def score_on_cluster(
     """
     import distributed
 
-    from moodcore.tuning.dask_engine import connected
+    from moodcore.runs.executors.dask import connected
 
     account = Account()
     absolute = [

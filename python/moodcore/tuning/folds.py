@@ -104,4 +104,7 @@ def contiguous(prepared: Any) -> Any:
 
 def kept_columns(fitted: Any) -> tuple[str, ...]:
     """Return the columns of the table that a fitted preparation uses."""
-    return tuple(str(name) for name in fitted[0].get_feature_names_out())
+    first = fitted[0]
+    if hasattr(first, "columns_"):
+        return tuple(getattr(column, "name", column) for column in first.columns_)
+    return tuple(str(name) for name in first.get_feature_names_out())
