@@ -163,9 +163,8 @@ def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = ())
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
-        raise ValueError(
-            f"{path}: the file name must end in {' or '.join(suffixes)}, got {path.suffix!r}"
-        )
+        allowed = " or ".join(filter(None, suffixes))
+        raise ValueError(f"{path}: the file name must end in {allowed}, got {path.suffix!r}")
     handle, temporary = temporary_beside(path)
     os.close(handle)
     temporary.unlink()

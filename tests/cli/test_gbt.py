@@ -60,7 +60,7 @@ def assert_same_results(one, other):
 
 
 def test_a_run_leaves_everything(finished):
-    kept = {*RESULTS, "timing.json", "study.db", "report.html", "figures"}
+    kept = {*RESULTS, "mark.json", "timing.json", "study.db", "report.html", "figures"}
     assert {path.name for path in finished.iterdir()} == kept
     assert {path.name for path in (finished / "figures").iterdir()} == {
         f"{name}.svg" for name in FIGURES
@@ -104,8 +104,8 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(
     finished, grid, moodcore, tmp_path, monkeypatch
 ):
     class Interrupting(PlainProgress):
-        def candidate_finished(self, *arguments):
-            super().candidate_finished(*arguments)
+        def result(self, text):
+            super().result(text)
             signal.raise_signal(signal.SIGINT)
 
     run = tmp_path / "run"
@@ -116,7 +116,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(
     assert not (run / "metrics.json").exists()
     resumed = moodcore("tune", "--resume", run, "--jobs", 2)
     assert resumed.code == 0, resumed.err
-    assert re.search(r"3 candidates x 2 folds, [12] already done", resumed.err)
+    assert re.search(r"6 folds, [24] already done", resumed.err)
     assert_same_results(finished, run)
 
 
@@ -165,12 +165,13 @@ def test_evaluate_and_predict_agree(maker, trained, finished, table, moodcore):
 
 def test_the_winner_predicts_as_the_report_says(finished, moodcore):
     """The file holds the model that was tested: its test rows give the same accuracy again."""
-    from moodcore.tuning.run_folder import RunFolder
-
     from moodcore.runs.data import load as load_songs
-    from moodcore.runs.data import split
+    from moodcore.runs.folder import RunFolder
+    from moodcore.runs.folds import split
+    from moodcore.runs.settings import read_toml, settings_of
+    from moodcore.tuning.settings import TuneSettings
 
-    settings = RunFolder(finished).settings()
+    settings = settings_of(TuneSettings, read_toml(RunFolder(finished).config))
     parts = split(load_songs(settings), settings.seed)
     model = load(finished / "model.safetensors")
     metrics = json.loads((finished / "metrics.json").read_text())

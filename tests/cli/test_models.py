@@ -124,7 +124,7 @@ def test_what_the_system_refuses_is_said_without_its_number(folder, moodcore, mo
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied", "runs")
 
-    monkeypatch.setattr("moodcore.runs.folder.make", refuse)
+    monkeypatch.setattr("moodcore.runs.folder.write_text", refuse)
     done = moodcore("tune", "--data", folder / "songs.csv", "--epochs", 1)
     assert done.code == 2
     assert done.err.endswith("moodcore: error: runs: Permission denied\n")

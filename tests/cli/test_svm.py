@@ -69,4 +69,4 @@ def test_train_predict_and_evaluate(tmp_path, moodcore):
 @pytest.mark.parametrize("option", [("--epochs", "5"), ("--pruner", "median")])
 def test_what_makes_no_sense_is_refused(option, moodcore):
     done = moodcore("tune", *SMALL, *option)
-    assert done.code == 2 and "model svm is solved, not trained in epochs" in done.err
+    assert done.code == 2 and "model svm is not trained in epochs" in done.err

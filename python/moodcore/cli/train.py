@@ -43,7 +43,7 @@ def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
     from moodcore.tuning.settings import TuneSettings
     from moodcore.tuning.train import train
 
-    check_writable(out, (".safetensors",))
+    check_writable(out, (".safetensors", ""))
     settings = read_settings(TuneSettings, given, base={}, where="options")
     test = train(settings, _parsed(assignments), out, on_data=_show_notes)
     click.echo(
