@@ -60,7 +60,7 @@ def test_everybody_takes_part_on_the_same_folds(small):
 
 
 def test_the_summary_is_that_of_the_scores(small):
-    from moodcore.comparison.statistics import resampled_interval
+    from moodcore.runs.statistics import resampled_interval
 
     for row in small.summary.to_dict("records"):
         mine = small.scores[small.scores["model"] == row["model"]]

@@ -9,7 +9,7 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 
-from moodcore.comparison.statistics import (
+from moodcore.runs.statistics import (
     corrected_t_test,
     holm,
     mcnemar_test,

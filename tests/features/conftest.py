@@ -20,7 +20,7 @@ def data():
 
 @pytest.fixture(scope="session")
 def study(data):
-    """A study of all that a study can hold, of two quick models."""
+    """A study of two quick models with every kind of choice, trained in two processes."""
     return feature_study(
         *data,
         models={"gbt": trees(), "plain": LogisticRegression()},

@@ -1,4 +1,4 @@
-"""What a study measures: held against scikit-learn and plain loops, and without leaks."""
+"""What a study measures: compared with scikit-learn and plain loops, and without leaks."""
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from small_studies import table, trees
 
-from moodcore import feature_study, songs
-from moodcore.features import measures
+from moodcore import FeatureStudy, feature_study, songs
+from moodcore.features import MODELS, measures
 from moodcore.preprocessing import CorrelationFilter
 from moodcore.runs.folds import cut
 
@@ -23,7 +23,7 @@ NUMBERS = ["left", "right", "copy", "noise"]
 def quick(X, y, **changes):
     """A study of one plain model that eliminates and filters once."""
     options = {"models": {"plain": LogisticRegression()}, "thresholds": [0.7], "sizes": [2]}
-    return feature_study(X, y, **options | {"folds": 3, "repeats": 2} | changes)
+    return feature_study(X, y, **options | {"folds": 3, "repeats": 2, "n_jobs": 1} | changes)
 
 
 # What is measured.
@@ -55,36 +55,33 @@ def test_elimination_is_that_of_scikit_learn(data):
     X, y = data
     codes = np.unique(y, return_inverse=True)[1]
 
-    def share(model):
+    def gain(model):
         return model.importances("total_gain")
 
     # Enough splits that no two features are used alike.
     model = trees(n_estimators=30, max_leaves=12, random_state=0)
-    order, first = measures.elimination(lambda names: clone(model).fit(X[names], codes), NUMBERS)
-    ranking = RFE(model, n_features_to_select=1, importance_getter=share)
+
+    def shares(names):
+        return dict(zip(names, gain(clone(model).fit(X[names], codes)), strict=True))
+
+    order = measures.elimination(shares, NUMBERS)
+    ranking = RFE(model, n_features_to_select=1, importance_getter=gain)
     expected = ranking.fit(X[NUMBERS], codes)
     by_rank = sorted(zip(expected.ranking_, NUMBERS, strict=True))
     assert order == [name for _, name in by_rank]
-    assert first.n_features_in_ == 4
 
 
 def test_features_are_eliminated_one_by_one_and_ties_from_the_right():
-    class Useless:
-        def __init__(self, names):
-            self.names = names
+    names, sizes = [f"f{n}" for n in range(50)], []
 
-        def importances(self, kind):
-            return np.zeros(len(self.names))
+    def shares(left):
+        sizes.append(len(left))
+        # The preparation left one out.
+        return {name: 0.0 for name in left if name != "f7"}
 
-    names, asked = [f"f{n}" for n in range(50)], []
-
-    def fit(own):
-        asked.append(list(own))
-        return Useless(own)
-
-    order, _ = measures.elimination(fit, names)
-    assert order == names
-    assert [len(one) for one in asked][:12] == [50, 48, 46, 44, 42, 40, 38, 37, 36, 35, 34, 33]
+    order = measures.elimination(shares, names)
+    assert order == [*(name for name in names if name != "f7"), "f7"]
+    assert sizes[:12] == [50, 48, 46, 44, 42, 40, 38, 37, 36, 35, 34, 33]
 
 
 def test_costs_are_paired_by_fold(study):
@@ -209,17 +206,18 @@ def test_training_is_balanced_if_asked():
 
     class Counts(DummyClassifier):
         def fit(self, X, y, sample_weight=None):
-            seen.append(np.bincount(y).tolist())
+            seen.append(np.unique(y, return_counts=True)[1].tolist())
             return super().fit(X, y, sample_weight)
 
     quick(X, rare, models={"counts": Counts()}, balance=True)
-    assert {tuple(one) for one in seen} == {(20, 20)}
+    # In the folds, and at the end on all rows.
+    assert {tuple(counts) for counts in seen} == {(20, 20), (30, 30)}
     seen.clear()
     quick(X, rare, models={"counts": Counts()})
-    assert {tuple(one) for one in seen} == {(180, 20)}
+    assert {tuple(counts) for counts in seen} == {(180, 20), (270, 30)}
 
 
-def test_threads_change_no_bit(data, study):
+def test_threads_and_processes_give_the_same_bytes(data, study):
     again = feature_study(
         *data,
         models={"gbt": trees(), "plain": LogisticRegression()},
@@ -229,18 +227,18 @@ def test_threads_change_no_bit(data, study):
         repeats=3,
         n_jobs=1,
     )
-    assert repr(again.to_dict()) == repr(study.to_dict())
+    assert repr(again.metrics) == repr(study.metrics)
 
 
 def test_numbers_of_numpy_are_numbers(data):
     X, y = data
-    options = {"thresholds": np.array([0.7]), "sizes": np.array([2]), "random_state": np.int64(0)}
+    options = {"thresholds": np.array([0.7]), "sizes": np.array([2])}
     assert quick(X, y, **options).choices.equals(quick(X, y).choices)
 
 
 def test_another_seed_is_another_study(data):
     X, y = data
-    assert not quick(X, y).trainings.equals(quick(X, y, random_state=1).trainings)
+    assert not quick(X, y).trainings.equals(quick(X, y, seed=1).trainings)
 
 
 # What may come.
@@ -250,9 +248,7 @@ def test_every_family_takes_categories_and_missing_values(data):
     X, y = data
     X = X.assign(left=X["left"].where(np.arange(len(X)) % 7 > 0))
     X["key"] = X["key"].where(np.arange(len(X)) % 5 > 0)
-    from moodcore.features.models import MODELS, default_models
-
-    found = quick(X, y, models=default_models(epochs=3), repeats=1, folds=2)
+    found = quick(X, y, models=MODELS, epochs=3, repeats=1, folds=2, n_jobs=2)
     assert set(found.choices["model"]) == set(MODELS)
     assert (found.trainings["failure"] == "").all()
     assert found.choices["accuracy"].notna().all()
@@ -284,14 +280,18 @@ def test_a_table_of_categories_alone():
     assert by_name.loc["one", "label_correlation"] == pytest.approx(1.0)
     assert by_name.loc["one", "elimination_rank"] == 1
     assert found.correlation.shape == (0, 0)
+    assert not (found.choices["kind"] == "filter").any(), "there is nothing to correlate"
 
 
-def test_a_constant_column_is_of_no_use(data):
+def test_a_column_that_is_constant_in_a_fold_is_of_no_use_there(data):
     X, y = data
-    found = quick(X.assign(same=1.0), y).features.set_index("feature")
-    assert found.loc["same", "label_correlation"] == 0.0
-    assert found.loc["same", "gain"] == 0.0
+    _, valid = cut(y, 3, 0)[0]
+    same = pd.Series(1.0, index=X.index)
+    same.iloc[valid[:2]] = [2.0, 3.0]
+    found = quick(X.assign(same=same), y).features.set_index("feature")
+    assert found.loc["same", "label_correlation"] < 0.1
     assert found.loc["same", "elimination_rank"] >= 5
+    assert "same" not in quick(X.assign(same=1.0), y).features["feature"].tolist()
 
 
 def test_a_model_that_fails_leaves_the_others(data):
@@ -306,10 +306,94 @@ def test_a_model_that_fails_leaves_the_others(data):
     assert bad["accuracy"].isna().all()
     assert not bad["beyond_spread"].any()
     assert found.choices.loc[found.choices["model"] == "plain", "accuracy"].notna().all()
-    said = found.advice[-1]
-    assert said == "Bad failed in 9 of 9 trainings (RuntimeError: out of luck)."
+    rows = found.trainings[found.trainings["model"] == "bad"]
+    assert set(rows["failure"]) == {"RuntimeError: out of luck"}
+    assert found.metrics["recommended"]["model"] == "plain"
     only = quick(X, y, models={"bad": Fails()})
-    assert only.advice[0].startswith("No model could be trained")
+    assert only.metrics["recommended"] is None
+    assert only.best_model is None
+
+
+# What may be passed.
+
+
+def test_models_are_names_or_classifiers(data):
+    X, y = data
+    options = {"sizes": [2], "thresholds": [], "epochs": 3}
+    names = quick(X, y, models=["gbt", "logistic-regression"], **options)
+    assert set(names.choices["model"]) == {"gbt", "logistic-regression"}
+    mapping = quick(X, y, models={"trees": "gbt", "plain": LogisticRegression()}, **options)
+    assert set(mapping.choices["model"]) == {"trees", "plain"}
+    assert names.choices["accuracy"].iloc[0] == mapping.choices["accuracy"].iloc[0]
+
+
+def test_a_file_or_a_frame_with_a_column_name_is_the_same_study(data, tmp_path):
+    X, y = data
+    table = X.assign(volume=y)
+    table.to_parquet(tmp_path / "table.parquet")
+    expected = quick(X, y)
+    for source in (table, tmp_path / "table.parquet", str(tmp_path / "table.parquet")):
+        found = quick(source, "volume")
+        assert found.choices.equals(expected.choices)
+        assert found.metrics["data"]["target"] == "volume"
+
+
+def test_columns_can_be_dropped_and_chosen(data):
+    X, y = data
+    dropped = quick(X, y, drop=["copy"]).features["feature"].tolist()
+    assert dropped == ["left", "right", "noise", "key"]
+    chosen = quick(X, y, features=["key", "left", "noise"]).features["feature"].tolist()
+    assert chosen == ["key", "left", "noise"]
+
+
+def test_a_wide_table_is_measured_at_eight_sizes():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 60)), columns=[f"f{n}" for n in range(60)])
+    found = quick(X, X["f3"] + X["f40"] > 0, models={"gbt": trees()}, sizes=None, repeats=1)
+    levels = found.choices.loc[found.choices["kind"] == "elimination", "level"].tolist()
+    assert levels == [59, 33, 18, 10, 6, 3, 2, 1]
+    assert set(found.features.sort_values("elimination_rank")["feature"][:2]) == {"f3", "f40"}
+
+
+def test_rows_of_a_test_file_test_the_recommended_model(data, tmp_path):
+    X, y = data
+    table = X.assign(volume=y)
+    table.iloc[300:].to_parquet(tmp_path / "test.parquet")
+    found = quick(table.iloc[:300], "volume", test=tmp_path / "test.parquet")
+    expected = np.mean(found.best_model.predict(X.iloc[300:]) == y[300:])
+    assert found.metrics["test"]["accuracy"] == pytest.approx(expected)
+    assert (found.metrics["data"]["train_rows"], found.metrics["data"]["test_rows"]) == (300, 100)
+
+
+# The result.
+
+
+def test_the_best_model_has_the_recommended_features(data):
+    X, y = data
+    found = quick(X, y, models={"gbt": trees(), "plain": LogisticRegression()}, sizes=None)
+    recommended = found.metrics["recommended"]
+    columns = recommended["features"]
+    full = found.choices[found.choices["choice"] == "all"].set_index("model")["accuracy"]
+    assert recommended["model"] == full.idxmax()
+    assert set(columns) < set(X.columns)
+    predicted = found.best_model.predict(X[columns])
+    assert np.mean(predicted == y) > full.max() - 0.05
+    with pytest.raises(ValueError, match=columns[0]):
+        found.best_model.predict(X.drop(columns=columns[0]))
+
+
+def test_a_study_is_read_from_its_folder(data, tmp_path):
+    X, y = data
+    found = quick(X, y, models=["gbt"], epochs=5, out=tmp_path / "run")
+    read = FeatureStudy.read(tmp_path / "run")
+    for name in ("features", "importances", "choices", "trainings", "correlation"):
+        pd.testing.assert_frame_equal(getattr(read, name), getattr(found, name))
+    assert read.best_model.predict(X).tolist() == found.best_model.predict(X).tolist()
+    assert (tmp_path / "run" / "report.html").exists()
+    assert str(tmp_path / "run") in repr(read)
+    assert "eliminated to 2" in read._repr_html_()
+    page = found.report(tmp_path / "page.html")
+    assert "eliminated to 2" in page.read_text()
 
 
 # What is refused.

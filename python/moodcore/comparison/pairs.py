@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodcore.comparison.statistics import corrected_t_test, holm, mcnemar_test
+from moodcore.runs.statistics import corrected_t_test, holm, mcnemar_test
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ from moodcore.comparison.entrants import Entrant
 from moodcore.comparison.outputs import METRICS, Output, scores, vote
 from moodcore.comparison.pairs import compare_pairs
 from moodcore.comparison.records import records
-from moodcore.comparison.statistics import resampled_interval
 from moodcore.comparison.trainings import Contest, Training
+from moodcore.runs.statistics import resampled_interval
 
 if TYPE_CHECKING:
     import pandas as pd

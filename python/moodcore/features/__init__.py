@@ -1,4 +1,4 @@
-"""Which features are worth keeping: importance and correlation side by side, and what it costs.
+"""Worth of features: importance, correlation, and the cost of leaving some out.
 
 Examples
 --------

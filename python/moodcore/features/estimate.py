@@ -1,111 +1,64 @@
-"""The plan of a run and the time it would take, measured on one training of each model."""
+"""The plan of a study and its time, measured on one training of each model."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from moodcore.features.models import TREES, default_models, fit, pipeline
-from moodcore.runs.folds import cut
-
-if TYPE_CHECKING:
-    from moodcore.features.run import FeatureRun
-    from moodcore.features.table import Table
+from moodcore.features.choices import Choice
+from moodcore.features.jobs import StudyTable
+from moodcore.runs.estimate import Estimate
+from moodcore.runs.run import Execution
 
 
-@dataclass(frozen=True)
-class FeaturePlan:
-    """A plan and its time.
-
-    Attributes
-    ----------
-    source : str
-        The songs.
-    songs, features, folds, repeats, jobs : int
-        Sizes.
-    models : list of str
-        To be trained.
-    choices : list of str
-        Choices of features.
-    trainings : int
-        At most; choices that come to the same features are trained once.
-    seconds : float
-        Estimated time.
-    """
-
-    source: str
-    songs: int
-    features: int
-    folds: int
-    repeats: int
-    jobs: int
-    models: list[str]
-    choices: list[str]
-    trainings: int
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as a versioned JSON object."""
-        return {"format": "moodcore-features-plan", "version": 1} | asdict(self)
-
-    def to_text(self) -> str:
-        """Return the plan as lines for a person."""
-        from moodcore.tuning.estimate import with_jobs
-
-        return "\n".join(
-            [
-                f"songs      {self.source}; {self.features} features",
-                f"models     {', '.join(self.models)}",
-                f"choices    {', '.join(self.choices)}",
-                f"trainings  at most {self.trainings:,}: {len(self.models)} models x "
-                f"{len(self.choices)} choices x {self.folds} folds, and elimination",
-                f"time       at most about {with_jobs(self.seconds, self.jobs)}",
-                "nothing was written",
-            ]
-        )
-
-
-def estimate(run: FeatureRun) -> FeaturePlan:
-    """Train each model once on all features of one fold, and reckon the whole."""
-    from moodcore.features.choices import choices_of
-
-    songs = run.load()
-    table = run.table(songs)
-    plan = run.settings.plan()
-    choices = choices_of(table, plan, run.sets())
-    models = default_models(run.settings.models, run.settings.epochs)
-    seconds = {name: _seconds(table, model, run) for name, model in models.items()}
-    trees = seconds.get(TREES)
-    if trees is None:
-        default = default_models([TREES], run.settings.epochs)[TREES]
-        trees = _seconds(table, default, run)
-    fits = sum(one[0] for one in seconds.values()) * len(choices)
-    # Each feature is shuffled and predicted `repeats` times.
-    shuffles = sum(one[1] for one in seconds.values()) * len(table.names) * plan.repeats
-    # Trees become smaller work with each feature that is gone.
-    eliminations = trees[0] * len(table.names) / 2
-    return FeaturePlan(
-        source=songs.source,
-        songs=len(songs.y),
-        features=len(table.names),
-        folds=plan.folds,
-        repeats=plan.repeats,
-        jobs=run.jobs,
-        models=list(models),
-        choices=[one.name for one in choices],
-        trainings=plan.folds * (len(models) * len(choices) + len(table.names) - 1),
-        seconds=plan.folds * (fits + shuffles + eliminations) / run.jobs,
+def estimate(
+    table: StudyTable,
+    choices: tuple[Choice, ...],
+    models: Mapping[str, Any],
+    trees: Any,
+    execution: Execution,
+) -> Estimate:
+    """Train each model once on all features of one fold, and estimate the whole study."""
+    seconds = {name: _seconds(table, model) for name, model in models.items()}
+    tree_seconds = _seconds(table, trees)[0]
+    n_features, folds = len(table.names), table.settings.folds
+    fits = sum(fit for fit, _ in seconds.values()) * len(choices)
+    shuffles = sum(predict for _, predict in seconds.values()) * n_features * table.settings.repeats
+    # Trees train faster with each feature that is eliminated.
+    elimination = tree_seconds * n_features / 2
+    trainings = folds * (len(models) * len(choices) + n_features - 1)
+    source, noun = table.dataset.source, table.dataset.noun
+    n_rows = len(table.dataset.y)
+    counts = f"{len(models)} models x {len(choices)} choices x {folds} folds"
+    return Estimate(
+        format="moodcore-features-plan",
+        values={
+            "source": source,
+            "rows": n_rows,
+            "features": n_features,
+            "folds": folds,
+            "repeats": table.settings.repeats,
+            "models": list(models),
+            "choices": [choice.name for choice in choices],
+            "trainings": trainings,
+        },
+        lines=[
+            ("data", f"{source}; {n_rows:,} {noun}, {n_features} features"),
+            ("models", ", ".join(models)),
+            ("choices", ", ".join(choice.name for choice in choices)),
+            ("trainings", f"at most {trainings:,}: {counts}, and elimination"),
+        ],
+        seconds=folds * (fits + shuffles + elimination) / execution.jobs,
+        jobs=execution.jobs,
+        minutes=execution.minutes,
     )
 
 
-def _seconds(table: Table, model: Any, run: FeatureRun) -> tuple[float, float]:
+def _seconds(table: StudyTable, model: Any) -> tuple[float, float]:
     """Return the time of one training, and of one prediction of the validation rows."""
-    plan = run.settings.plan()
-    train, valid = cut(table.y, plan.folds, plan.seed)[0]
-    made = pipeline(model, balance=plan.balance, seed=0, balance_seed=0)
     begin = time.perf_counter()
-    fit(made, table.X.iloc[train], table.y[train])
+    fitted = table.fit(model, 0, table.names, lambda: None)
     middle = time.perf_counter()
-    made.predict(table.X.iloc[valid])
+    fitted.predict(table.valid_rows(0)[0])
     return middle - begin, time.perf_counter() - middle

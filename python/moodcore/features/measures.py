@@ -1,102 +1,119 @@
-"""What the rows of one fold say about each feature.
+"""Measures of features on the rows of one fold.
 
-Everything is computed from the training rows of the fold; only Shapley values and permutations
-are of validation rows, which the model has not seen.
+Everything is computed from the training rows of the fold; only Shapley values and permutation
+importances use validation rows, which the model has not seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from moodcore.features.table import numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OnPoll = Callable[[], object]
 
-# Mutual information is estimated from nearest neighbours, whose search grows faster than the rows.
-_NEIGHBOUR_ROWS = 20_000
+# Mutual information is estimated from nearest neighbors, whose search is superlinear in the rows.
+_NEIGHBOR_ROWS = 20_000
 
 
 def describe_columns(
     X: pd.DataFrame,
     y: NDArray[np.int64],
-    thresholds: tuple[float, ...],
+    *,
+    numbers: Collection[str],
+    thresholds: Sequence[float],
     seed: int,
     on_poll: OnPoll,
 ) -> dict[str, Any]:
-    """Return what the columns say of the label and of each other, without any model.
+    """Measure how features relate to the class and to each other, without any model.
 
     Parameters
     ----------
     X : DataFrame of shape (n_rows, n_features)
         Training rows.
     y : ndarray of shape (n_rows,)
-        Their classes.
-    thresholds : tuple of float
-        Of the correlation filter.
+        Class codes.
+    numbers : collection of str
+        Names of the numeric features; the others are categories.
+    thresholds : sequence of float
+        Thresholds of the correlation filter.
     seed : int
-        Of the noise that mutual information adds to break ties (Kraskov et al. 2004).
+        Seed of the noise that mutual information adds to break ties (Kraskov et al. 2004).
     on_poll : callable
         Called between features.
 
     Returns
     -------
     dict
-        `mutual_information` (nats) and `label_correlation` (see `label_correlation`) by feature;
-        `correlation`, a table of Pearson correlations of the numbers; `filters`, the features
-        that the filter leaves, by threshold.
+        `mutual_information` (nats) and `label_correlation` by feature; `correlation`, the Pearson
+        correlations of the numeric features; `filters`, the features that the filter keeps, by
+        threshold.
     """
     from sklearn.feature_selection import mutual_info_classif
 
-    filled = _filled(X)
-    numbers = list(numbers_of(X))
-    rows = np.random.default_rng(seed).permutation(len(X))[:_NEIGHBOUR_ROWS]
-    information, correlation = {}, {}
-    for number, name in enumerate(X.columns):
+    plain = _plain(X, numbers)
+    rows = np.random.default_rng(seed).permutation(len(X))[:_NEIGHBOR_ROWS]
+    information, relation = {}, {}
+    for position, name in enumerate(X.columns):
         on_poll()
-        discrete = name not in numbers
-        values = filled[name].to_numpy()
-        found = mutual_info_classif(
-            values[rows, None], y[rows], discrete_features=[discrete], random_state=seed + number
+        discrete, values = name not in numbers, plain[name].to_numpy()
+        (estimate,) = mutual_info_classif(
+            values[rows, None], y[rows], discrete_features=[discrete], random_state=seed + position
         )
-        information[name] = float(found[0])
-        correlation[name] = label_correlation(values, y, discrete=discrete)
+        information[name] = float(estimate)
+        relation[name] = label_correlation(values, y, discrete=discrete)
+    numeric = plain[[name for name in X.columns if name in numbers]]
     filters = {}
     for threshold in thresholds:
         on_poll()
-        filters[str(threshold)] = _left_by_filter(filled[numbers], y, threshold) + [
+        filters[str(threshold)] = _kept_by_filter(numeric, y, threshold) + [
             name for name in X.columns if name not in numbers
         ]
     return {
         "mutual_information": information,
-        "label_correlation": correlation,
+        "label_correlation": relation,
         # A constant column has no correlation.
-        "correlation": filled[numbers].corr().fillna(0.0).to_dict(),
+        "correlation": numeric.corr().fillna(0.0).to_dict(),
         "filters": filters,
     }
 
 
-def _left_by_filter(X: pd.DataFrame, y: NDArray[np.int64], threshold: float) -> list[str]:
+def _plain(X: pd.DataFrame, numbers: Collection[str]) -> pd.DataFrame:
+    """Return numbers only: medians for missing numbers, codes for categories."""
+    import pandas as pd
+
+    from moodcore.tables.roles import to_numbers, to_texts
+
+    columns = {}
+    for name in X.columns:
+        if name in numbers:
+            values = pd.Series(to_numbers(X[name])[0])
+            columns[name] = values.fillna(values.median()).fillna(0.0)
+        else:
+            columns[name] = pd.Series(to_texts(X[name])[0].astype(np.float64))
+    return pd.DataFrame(columns)
+
+
+def _kept_by_filter(X: pd.DataFrame, y: NDArray[np.int64], threshold: float) -> list[str]:
     from moodcore.preprocessing import CorrelationFilter
 
     if X.shape[1] < 2:
         return list(X.columns)
-    return [str(n) for n in CorrelationFilter(threshold).fit(X, y).get_feature_names_out()]
+    return [str(name) for name in CorrelationFilter(threshold).fit(X, y).get_feature_names_out()]
 
 
 def label_correlation(
     values: NDArray[np.float64], y: NDArray[np.int64], *, discrete: bool
 ) -> float:
-    """Return how strongly a feature goes with the class, in [0, 1].
+    """Return the strength of the relation between a feature and the class, in [0, 1].
 
     For numbers the correlation ratio (Fisher 1925, section 45): the root of the share of the
-    variance that lies between the classes; with two classes, the absolute Pearson correlation. For
+    variance between the classes; for two classes, the absolute Pearson correlation. For
     categories Cramér's V (Cramér 1946, section 21.9). Zero for a constant column.
 
     Parameters
@@ -104,7 +121,7 @@ def label_correlation(
     values : ndarray of shape (n_rows,)
         Numbers, or codes of categories.
     y : ndarray of shape (n_rows,)
-        Classes, from 0.
+        Class codes, from 0.
     discrete : bool
         Whether the values are codes.
 
@@ -122,53 +139,69 @@ def label_correlation(
         from scipy.stats.contingency import association, crosstab
 
         return float(association(crosstab(values, y).count, method="cramer"))
-    centred = values - values.mean()
+    centered = values - values.mean()
     # Squares of huge and tiny values stay in range.
-    centred = centred / np.abs(centred).max()
+    centered = centered / np.abs(centered).max()
     counts = np.bincount(y)
-    sums = np.bincount(y, weights=centred)
+    sums = np.bincount(y, weights=centered)
     between = float((sums[counts > 0] ** 2 / counts[counts > 0]).sum())
-    return float(np.sqrt(np.clip(between / float(centred @ centred), 0.0, 1.0)))
+    return float(np.sqrt(np.clip(between / float(centered @ centered), 0.0, 1.0)))
 
 
-def mean_shapley(trees: Any, X: pd.DataFrame) -> dict[str, float]:
-    """Return the mean absolute Shapley value of each feature over rows and classes.
+def tree_measures(pipeline: Any, X: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return what a fitted pipeline that ends in boosted trees uses of each feature.
 
     Parameters
     ----------
-    trees : GBT
+    pipeline : Pipeline
         Fitted.
     X : DataFrame of shape (n_rows, n_features)
         Rows that it has not seen.
 
     Returns
     -------
-    dict of str to float
-        In units of the margin, log-odds.
+    dict
+        `gain`, the share of the gain of all splits, and `shap`, the mean absolute Shapley value
+        over rows and classes (log-odds), each by feature; zero for those that the preparation
+        left out.
     """
-    values = np.abs(trees.predict_contributions(X))[..., :-1]
-    means = values.reshape(-1, values.shape[-1]).mean(axis=0)
-    return dict(zip(X.columns, means.tolist(), strict=True))
+    names = prepared_names(pipeline)
+    values = np.abs(classifier(pipeline).predict_contributions(pipeline[:-1].transform(X)))
+    means = values[..., :-1].reshape(-1, values.shape[-1] - 1).mean(axis=0)
+    shapley = dict(zip(names, means.tolist(), strict=True))
+    return {"gain": dict.fromkeys(X.columns, 0.0) | gains(pipeline),
+            "shap": dict.fromkeys(X.columns, 0.0) | shapley}  # fmt: skip
 
 
-def gains(trees: Any, names: Sequence[str]) -> dict[str, float]:
-    """Return the share of each feature in the gain of all splits."""
-    found = trees.importances("total_gain")
-    # Trees of one leaf each have no split.
+def gains(pipeline: Any) -> dict[str, float]:
+    """Return the share of each prepared feature in the gain of all splits."""
+    found = classifier(pipeline).importances("total_gain")
+    # Trees without a split have no gain.
     shares = found / found.sum() if found.any() else found
-    return dict(zip(names, shares.tolist(), strict=True))
+    return dict(zip(prepared_names(pipeline), shares.tolist(), strict=True))
+
+
+def prepared_names(pipeline: Any) -> list[str]:
+    """Return the names of the columns that the classifier of a fitted pipeline gets."""
+    return [str(name) for name in pipeline[:-1].get_feature_names_out()]
+
+
+def classifier(pipeline: Any) -> Any:
+    """Return the classifier that a pipeline has fitted."""
+    last = pipeline[-1]
+    return getattr(last, "estimator_", last)
 
 
 def permutation(
     model: Any,
     X: pd.DataFrame,
-    y: NDArray[np.int64],
+    y: NDArray[Any],
     *,
     repeats: int,
     seed: int,
     on_poll: OnPoll,
 ) -> dict[str, dict[str, float]]:
-    """Return the accuracy that shuffling each feature costs (Breiman 2001, section 10).
+    """Return the accuracy lost when each feature is shuffled (Breiman 2001, section 10).
 
     Parameters
     ----------
@@ -177,9 +210,9 @@ def permutation(
     X, y : DataFrame of shape (n_rows, n_features), ndarray of shape (n_rows,)
         Rows that it has not seen.
     repeats : int
-        How often each feature is shuffled.
+        Number of times each feature is shuffled.
     seed : int
-        Of the shuffling.
+        Seed of the shuffling.
     on_poll : callable
         Called before each prediction.
 
@@ -190,66 +223,50 @@ def permutation(
     """
     from sklearn.inspection import permutation_importance
 
-    def accuracy(fitted: Any, rows: Any, labels: NDArray[np.int64]) -> float:
+    def accuracy(fitted: Any, rows: Any, labels: NDArray[Any]) -> float:
         on_poll()
         return float(np.mean(fitted.predict(rows) == labels))
 
-    found = permutation_importance(
+    measured = permutation_importance(
         model, X, y, scoring=accuracy, n_repeats=repeats, random_state=seed
     )
     names = list(X.columns)
     return {
-        "mean": dict(zip(names, found.importances_mean.tolist(), strict=True)),
-        "std": dict(zip(names, found.importances_std.tolist(), strict=True)),
+        "mean": dict(zip(names, measured.importances_mean.tolist(), strict=True)),
+        "std": dict(zip(names, measured.importances_std.tolist(), strict=True)),
     }
 
 
 def elimination(
-    fit_trees: Callable[[Sequence[str]], Any], names: Sequence[str]
-) -> tuple[list[str], Any]:
+    shares: Callable[[Sequence[str]], Mapping[str, float]], names: Sequence[str]
+) -> list[str]:
     """Eliminate features one after another, each time the one that the trees use least.
 
-    Recursive feature elimination (Guyon et al. 2002) with the share of each feature in the gain of
-    all splits; the trees are trained anew after each step. scikit-learn's `RFE` takes arrays of
-    numbers only, in which categories would be lost. Beyond forty features a step drops a
+    Recursive feature elimination (Guyon et al. 2002) by the share of each feature in the gain of
+    all splits; the trees are trained again after each step. scikit-learn's `RFE` takes arrays of
+    numbers only, and would lose the categories. Of more than forty features, a step drops a
     twentieth.
 
     Parameters
     ----------
-    fit_trees : callable
-        Trains trees on some of the features.
+    shares : callable
+        Trains trees on some of the features and returns the share of each; those that the
+        preparation left out are missing.
     names : sequence of str
         All features.
 
     Returns
     -------
-    list of str, GBT
-        The features, from the last one to be eliminated to the first; the trees on all of them.
+    list of str
+        The features, from the last to be eliminated to the first.
     """
     left = list(names)
     gone: list[str] = []
-    first = None
     while len(left) > 1:
-        trees = fit_trees(left)
-        first = trees if first is None else first
-        share = gains(trees, left)
-        # Of equals the later column goes first.
-        ascending = sorted(left, key=lambda name: (share[name], -left.index(name)))
+        share = shares(left)
+        # Of equal shares the later column is dropped first.
+        ascending = sorted(left, key=lambda name: (share.get(name, -1.0), -left.index(name)))
         dropped = ascending[: max(1, len(left) // 20)]
         gone += dropped
         left = [name for name in left if name not in dropped]
-    return [*left, *reversed(gone)], first
-
-
-def _filled(X: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers alone: medians for missing numbers, codes for categories."""
-    import pandas as pd
-
-    numbers = numbers_of(X)
-    columns: Mapping[str, Any] = {
-        name: X[name].fillna(X[name].median()).fillna(0.0)
-        if name in numbers
-        else X[name].cat.codes.astype(np.float64)
-        for name in X.columns
-    }
-    return pd.DataFrame(columns, index=X.index)
+    return [*left, *reversed(gone)]

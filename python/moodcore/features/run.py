@@ -1,203 +1,280 @@
-"""A run of `moodcore features`: songs in, a folder with tables and pictures out."""
+"""A run of `moodcore features`: a table in, a folder with tables, a model and a report out."""
 
 from __future__ import annotations
 
-import threading
+import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import ConfigError
-from moodcore.features.measurement import Listener
-from moodcore.features.models import default_models
-from moodcore.features.parts import Parts
+from moodcore.features.choices import Choice, choices_of
+from moodcore.features.findings import (
+    Findings,
+    correlation_table,
+    description_jobs,
+    merge_descriptions,
+)
+from moodcore.features.jobs import TABLE, StudyTable, describe, for_training
+from moodcore.features.models import MODELS, TREES, default_model
+from moodcore.features.recommendation import recommend
 from moodcore.features.settings import DEFAULT_SONGS, FeatureSettings
-from moodcore.features.study import FeatureStudy, study_table
-from moodcore.features.table import Table, check_table
-from moodcore.files import write_table, write_text
-from moodcore.runs.data import Songs, load
-from moodcore.runs.folder import Folder, check_existing, read_json, write_json
-from moodcore.runs.settings import read_toml, settings_of, write_toml
-from moodcore.tuning.describe import class_counts, names_of
+from moodcore.files import write_table
+from moodcore.runs.carry_out import carry_out
+from moodcore.runs.data import load
+from moodcore.runs.describe import describe_data
+from moodcore.runs.folder import RunFolder
+from moodcore.runs.interrupts import RunInterruptedError
+from moodcore.runs.mark import make_mark
+from moodcore.runs.models import named_models
+from moodcore.runs.run import Execution, Run
+from moodcore.runs.seeds import Stream, derive
+from moodcore.runs.store import FolderStore
 
-FORMAT = "moodcore-features"
-VERSION = 1
+if TYPE_CHECKING:
+    from moodcore.runs.estimate import Estimate
+    from moodcore.tables import Dataset
+
 PUBLISHED = "published"
-_TABLES = ("features", "importances", "choices", "trainings")
 
 
-@dataclass(frozen=True)
-class FeatureFolder(Folder):
-    """Paths of everything that a run of `moodcore features` leaves."""
-
-    @property
-    def parts(self) -> Path:
-        """What is measured so far, part by part."""
-        return self.path / "parts.json"
-
-    def table(self, name: str) -> Path:
-        """One of the tables: features, importances, choices or trainings."""
-        return self.path / f"{name}.csv"
-
-    def settings(self) -> FeatureSettings:
-        """Read `config.toml`."""
-        return read_settings(self.config)
-
-    def write_settings(self, settings: FeatureSettings) -> None:
-        """Write `config.toml`."""
-        write_text(self.config, write_toml(settings, "features"))
-
-
-def read_settings(path: Path, **given: Any) -> FeatureSettings:
-    """Return the settings in a file, those that are given in the place of its own.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such file, or a setting that does not exist or is out of range.
-    """
-    return settings_of(FeatureSettings, read_toml(path) | given, where=str(path))
-
-
-def existing(path: Path) -> FeatureFolder:
-    """Return the folder of an earlier run.
-
-    Raises
-    ------
-    ConfigError
-        If it is not one.
-    """
-    check_existing(path)
-    folder = FeatureFolder(path)
-    if not folder.parts.is_file():
-        raise ConfigError(f"--resume {path}: no study of features was begun there (no parts.json)")
-    return folder
-
-
-@dataclass
-class FeatureRun:
-    """One run.
+class FeatureRun(Run[FeatureSettings]):
+    """One run of `moodcore features`.
 
     Parameters
     ----------
-    settings : FeatureSettings
-        What to do.
-    jobs : int
-        Threads; changes nothing but the time.
-    listener : Listener
-        Whoever shows progress.
-    stop : threading.Event
-        Set to end the run; set by Ctrl-C too.
-    command : str
-        How the run was started, for the report.
+    settings, execution, table, y
+        See `Run`.
+    models : mapping of str to classifier, optional
+        Classifiers of the user's, by the names that the settings have.
+
+    Attributes
+    ----------
+    model : Pipeline or None
+        After the run, the best model on the recommended features.
     """
 
-    settings: FeatureSettings
-    jobs: int
-    listener: Listener
-    stop: threading.Event = field(default_factory=threading.Event)
-    command: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
+    command = "features"
+    format = "moodcore-features"
 
-    def load(self) -> Songs:
-        """Read or make the songs.
+    def __init__(
+        self,
+        settings: FeatureSettings,
+        execution: Execution | None = None,
+        *,
+        table: Any = None,
+        y: Any = None,
+        models: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(settings, execution, table=table, y=y)
+        self._given = dict(models or {})
+        self.model: Any = None
 
-        Raises
-        ------
-        ValueError
-            If the file is not a table of songs, or holds too few.
-        OSError
-            If it cannot be read.
-        """
-        wanted = self.settings
-        if wanted.data is None and wanted.songs is None:
-            wanted = replace(wanted, songs=DEFAULT_SONGS)
-        with self._timed("songs"):
-            return load(wanted)
-
-    def table(self, songs: Songs) -> Table:
-        """Return the ten features of songs, with the names of the classes."""
-        from moodcore.songs import FEATURES
-
-        return check_table(songs.X[list(FEATURES)], songs.y, names_of(songs.y))
-
-    def sets(self) -> dict[str, tuple[str, ...]]:
-        """Return the sets of features that are measured beside the others."""
-        from moodcore.songs import SELECTED_FEATURES
-
-        return {PUBLISHED: SELECTED_FEATURES}
-
-    def run(self, folder: FeatureFolder, songs: Songs) -> dict[str, Any]:
-        """Do the whole of it, or what is left of it, and return the metrics.
-
-        Parameters
-        ----------
-        folder : FeatureFolder
-            New, or that of an interrupted run with the same settings and songs.
-        songs : Songs
-            From `load`.
-
-        Raises
-        ------
-        ConfigError
-            If the folder's run was begun with other settings or songs.
-        RunInterruptedError
-            When stopped; finished parts are kept in the folder.
-        """
-        table = self.table(songs)
-        parts = self.claim(folder, table)
-        with self._timed("measurement"):
-            study = study_table(
-                table,
-                default_models(self.settings.models, self.settings.epochs),
-                self.sets(),
-                self.settings.plan(),
-                jobs=self.jobs,
-                stop=self.stop,
-                parts=parts,
-                listener=self.listener,
-            )
-        for name in _TABLES:
-            write_table(folder.table(name), getattr(study, name))
-        metrics = self._metrics(songs, table, study)
-        folder.write_timing(jobs=self.jobs, command=self.command, seconds=self.seconds)
-        write_json(folder.metrics, metrics)
-        # As it was written: without NaN, which JSON does not have.
-        return read_json(folder.metrics)
-
-    def claim(self, folder: FeatureFolder, table: Table) -> Parts:
-        """Return what the folder's run has finished.
-
-        Raises
-        ------
-        ConfigError
-            If it was begun with other settings or songs; says which, and both values.
-        """
-        mark = self.settings.to_dict() | {"data_sha256": table.fingerprint()}
-        # The same bytes may lie elsewhere.
-        mark.pop("data", None)
-        return Parts(folder.parts, mark)
-
-    def _metrics(self, songs: Songs, table: Table, study: FeatureStudy) -> dict[str, Any]:
+    def models(self) -> dict[str, Any]:
+        """Return the unfitted models by name."""
+        names = {name: self._given.get(name, name) for name in self.settings.models}
         return {
-            "format": FORMAT,
-            "version": VERSION,
-            "settings": self.settings.to_dict(),
-            "data": {
-                "source": songs.source,
-                "synthetic": songs.synthetic,
-                "notes": list(songs.notes),
-                "sha256": table.fingerprint(),
-                "songs": len(songs.y),
-                "counts": class_counts(songs.y),
-            },
-        } | study.to_dict()
+            name: default_model(model, self.settings.epochs) if isinstance(model, str) else model
+            for name, model in named_models(names, MODELS).items()
+        }
 
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - begin, 3)
+    def check(self) -> None:
+        """Check the names of the models."""
+        self.models()
+        if self.settings.features == "uncorrelated":
+            raise ConfigError(
+                "features must be 'all', 'published' or a list of columns, got 'uncorrelated': "
+                "every study compares what the correlation filter keeps"
+            )
+
+    def load(self) -> Dataset:
+        """Read or make the rows, and check the choices of features against them."""
+        settings = self.settings
+        if settings.data is None and self._table is None and settings.rows is None:
+            settings = replace(settings, rows=DEFAULT_SONGS)
+        with self.timed("data"):
+            dataset = load(settings, self._table, self._y)
+        self.choices(self.table(dataset))
+        return dataset
+
+    def mark(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the resume mark; classifiers of the user's are part of it."""
+        given = {name: repr(model) for name, model in self._given.items()}
+        settings = self.settings.decisive() | ({"classifiers": given} if given else {})
+        return make_mark(settings, dataset.fingerprint())
+
+    def table(self, dataset: Dataset) -> StudyTable:
+        """Return the rows with the features to study.
+
+        Raises
+        ------
+        ConfigError
+            If there are fewer than two features.
+        """
+        from moodcore.tables.roles import column_roles
+
+        chosen = dataset.check_features(self.settings.features or "all")
+        names = [str(name) for name in dataset.X.columns] if chosen is None else chosen
+        if len(names) < 2:
+            raise ConfigError(f"a study needs at least two features, got {', '.join(names)}")
+        roles = {role.name: role.role for role in column_roles(dataset.X[names])}
+        balance = self.settings.balance
+        if balance is None:
+            balance = dataset.preset == "songs"
+        return StudyTable(
+            dataset,
+            replace(self.settings, balance=balance),
+            tuple(names),
+            tuple(name for name in names if roles[name] in ("number", "boolean", "constant")),
+        )
+
+    def choices(self, table: StudyTable) -> tuple[Choice, ...]:
+        """Return the choices of features that are compared."""
+        sets: Mapping[str, Any] = self.settings.sets or {}
+        if self.settings.sets is None and table.dataset.preset == "songs":
+            from moodcore.songs import SELECTED_FEATURES
+
+            published = tuple(name for name in SELECTED_FEATURES if name in table.names)
+            sets = {PUBLISHED: published} if published else {}
+        return choices_of(table.names, table.numbers, self.settings, sets)
+
+    def estimate(self, dataset: Dataset) -> Estimate:
+        """Return the plan and the time it would take."""
+        from moodcore.features.estimate import estimate
+
+        table, models = self.table(dataset), self.models()
+        choices, trees = self.choices(table), self._trees(models)
+        return estimate(table, choices, models, trees, self.execution)
+
+    def measure(self, folder: RunFolder, dataset: Dataset) -> dict[str, Any]:
+        """Describe the folds, train, write tables and model, and return the metrics."""
+        table = self.table(dataset)
+        found, complete = self._measure(folder, table)
+        tables = found.tables()
+        for name, frame in tables.items():
+            write_table(folder.table(name), frame)
+        recommended = recommend(tables["features"], tables["choices"], len(table.folds))
+        metrics: dict[str, Any] = {
+            "complete": complete,
+            "data": describe_data(dataset, len(dataset.y), self._n_test(dataset)),
+            "recommended": recommended,
+            **{name: frame.to_dict(orient="records") for name, frame in tables.items()},
+            "correlation": correlation_table(found).to_dict(),
+        }
+        if recommended is not None:
+            metrics["test"] = self._fit_best(folder, table, found.models, recommended, metrics)
+        return metrics
+
+    def _measure(self, folder: RunFolder, table: StudyTable) -> tuple[Findings, bool]:
+        """Return the results, and whether they are those of all trainings."""
+        from sklearn.utils.validation import has_fit_parameter
+        from threadpoolctl import threadpool_limits
+
+        execution, models = self.execution, self.models()
+        folds = len(table.folds)
+        begin = time.monotonic()
+        store = FolderStore(folder.results, _encode, json.loads, ".json")
+        stoppable = all(has_fit_parameter(model, "on_poll") for model in self._given.values())
+        # Threads of linear algebra would compete with the jobs for the CPUs, and sum up in an
+        # order that depends on their number.
+        with (
+            threadpool_limits(limits=1),
+            execution.executor({TABLE: table}, processes=not stoppable) as executor,
+        ):
+            with self.stage("describing the folds", "folds"):
+                described = carry_out(
+                    description_jobs(folds, self._trees(models)),
+                    store,
+                    executor,
+                    execution.listener,
+                    unit="descriptions",
+                    describe=describe,
+                )
+            found = Findings(
+                table.names,
+                table.numbers,
+                self.choices(table),
+                models,
+                merge_descriptions(described, folds),
+                {},
+            )
+            jobs = found.jobs()
+            first = {job.key for job in jobs if job.columns == table.names}
+            minutes = execution.minutes
+            if minutes is not None:
+                minutes = max(0.0, minutes - (time.monotonic() - begin) / 60)
+            with self.stage("training the models", "trainings"):
+                results = carry_out(
+                    jobs,
+                    store,
+                    executor,
+                    execution.listener,
+                    unit="trainings",
+                    describe=describe,
+                    minutes=minutes,
+                    enough=first.issubset,
+                )
+        return replace(found, results=results), len(results) == len(jobs)
+
+    def _trees(self, models: Mapping[str, Any]) -> Any:
+        """Return the boosted trees that eliminate features."""
+        from moodcore import GBT
+
+        given = models.get(TREES)
+        return given if isinstance(given, GBT) else default_model(TREES, self.settings.epochs)
+
+    def _n_test(self, dataset: Dataset) -> int:
+        return 0 if dataset.test is None else len(dataset.test[1])
+
+    def _fit_best(
+        self,
+        folder: RunFolder,
+        table: StudyTable,
+        models: Mapping[str, Any],
+        recommended: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+    ) -> dict[str, Any] | None:
+        """Train the recommended model on all rows, save it if it can be saved, and test it."""
+        from moodcore import model_files
+        from moodcore.metrics import evaluate_model
+        from moodcore.platform import versions
+
+        dataset, columns = table.dataset, recommended["features"]
+        seed = derive(self.settings.seed, Stream.REFIT)
+        with self.stage("training the recommended model", "recommended model"):
+            model, params = for_training(models[recommended["model"]], seed, self._poll)
+            pipeline = dataset.pipeline(
+                model,
+                features=columns,
+                balance=bool(table.settings.balance),
+                random_state=seed,
+            )
+            self.model = pipeline.fit(dataset.X[columns], dataset.y, **params)
+        test = None
+        if dataset.test is not None:
+            with self.stage("testing", "test"):
+                X, y = dataset.test
+                names = dataset.class_names
+                test = evaluate_model(self.model, X[columns], y, class_names=names).to_dict()
+        data = metrics["data"]
+        provenance = {
+            "versions": versions(),
+            "settings": self.settings.to_dict(),
+            **{name: data[name] for name in ("source", "synthetic", "preset", "target", "sha256")},
+            "test": test,
+        }
+        try:
+            model_files.save(self.model, folder.model, provenance=provenance)
+        except TypeError:
+            # Model files hold models of the package only.
+            pass
+        return test
+
+    def _poll(self) -> None:
+        if self.execution.stop.is_set():
+            raise RunInterruptedError
+
+
+def _encode(result: Mapping[str, Any]) -> bytes:
+    return json.dumps(result, indent=1).encode()

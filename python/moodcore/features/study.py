@@ -1,139 +1,151 @@
-"""A study of features, from a table to what it found."""
+"""`moodcore.feature_study`: the study from Python."""
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from moodcore.features import frames
-from moodcore.features.advice import advise
-from moodcore.features.choices import choices_of
-from moodcore.features.measurement import Listener, Measurement
-from moodcore.features.models import default_models
-from moodcore.features.parts import Parts
-from moodcore.features.plan import THRESHOLDS, Plan
-from moodcore.features.table import Table, check_table
-from moodcore.runs.settings import check_whole
+from moodcore.features.models import MODELS
+from moodcore.features.run import FeatureRun
+from moodcore.features.settings import FeatureSettings
+from moodcore.runs.listener import Listener
+from moodcore.runs.models import named_models
+from moodcore.runs.result import RunResult, in_memory, run_in_process
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import ArrayLike
 
 
-@dataclass(frozen=True)
-class FeatureStudy:
-    """What a study of features found.
+class FeatureStudy(RunResult):
+    """Outcome of a study of features.
 
     Attributes
     ----------
-    features : DataFrame of shape (n_features, n_columns)
-        One row for each feature, everything side by side: `gain` and `shap` of boosted trees,
-        `mutual_information` (nats) and `label_correlation`, `permutation_<model>` (accuracy that
-        shuffling costs), `partner` and `partner_correlation`, `elimination_rank` (1 stays
-        longest), and `kept_<choice>` (share of the folds).
-    importances : DataFrame
-        The same by feature, measure and model, with `mean`, `std` over the folds, the 95 %
-        interval `low` to `high`, and `repeat_std`.
-    choices : DataFrame
-        One row for each choice of features and model: `accuracy` with its standard deviation over
-        the folds, `cost` against all features with its interval, and `beyond_spread`.
-    trainings : DataFrame
-        One row for each choice, model and fold.
-    correlation : DataFrame of shape (n_numbers, n_numbers)
-        Pearson correlations, mean over the folds.
-    advice : tuple of str
-        What the numbers say, sentence by sentence.
+    metrics : dict
+        Every number of the run but its times: the content of `metrics.json`, which
+        `moodcore features --json` prints.
+    folder : Path or None
+        Folder of the run, with `report.html`; None where it is not kept.
     """
 
-    features: pd.DataFrame
-    importances: pd.DataFrame
-    choices: pd.DataFrame
-    trainings: pd.DataFrame
-    correlation: pd.DataFrame
-    advice: tuple[str, ...]
+    command = "features"
+    _model: Any = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain lists and dicts; NaN stays NaN."""
-        plain = {
-            name: getattr(self, name).to_dict(orient="records")
-            for name in ("features", "importances", "choices", "trainings")
-        }
-        return plain | {
-            "correlation": self.correlation.to_dict(),
-            "advice": list(self.advice),
-        }
+    @cached_property
+    def best_model(self) -> Any:
+        """The most accurate model, trained on all rows with the recommended features.
 
+        The recommended features are the fewest, selected by elimination, that cost the model no
+        accuracy (`metrics["recommended"]`). None if nothing could be trained, and in a study read
+        from a folder if the model is not one of the package, which alone have model files.
+        """
+        from moodcore.model_files import load
 
-class Silent:
-    """A listener that shows nothing."""
+        if self._model is not None:
+            return self._model
+        return load(self._files.model) if self._files.model.exists() else None
 
-    def stage(self, text: str) -> None:
-        """Do nothing."""
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """One row per feature: all its measures, its strongest partner, the choices that keep it.
 
-    def started(self, total: int, done: int) -> None:
-        """Do nothing."""
+        `gain` and `shap` of boosted trees, `mutual_information` (nats) and `label_correlation`,
+        `permutation_<model>` (accuracy lost by shuffling), `partner` and `partner_correlation`,
+        `elimination_rank` (1 stays longest), and `kept_<choice>` (share of the folds).
+        """
+        return self._table("features")
 
-    def finished(self, what: str) -> None:
-        """Do nothing."""
+    @cached_property
+    def importances(self) -> pd.DataFrame:
+        """One row per feature, measure and model.
 
-    def ended(self) -> None:
-        """Do nothing."""
+        `mean` and `std` over the folds, the 95 % interval `low` to `high`, and `repeat_std`.
+        """
+        return self._table("importances")
+
+    @cached_property
+    def choices(self) -> pd.DataFrame:
+        """One row per choice of features and model.
+
+        `accuracy` with its standard deviation over the folds, `cost` compared with all features
+        with its 95 % interval, and `beyond_spread`, whether the interval excludes zero.
+        """
+        return self._table("choices")
+
+    @cached_property
+    def trainings(self) -> pd.DataFrame:
+        """One row per choice, model and fold."""
+        return self._table("trainings")
+
+    @cached_property
+    def correlation(self) -> pd.DataFrame:
+        """Pearson correlations of the numeric features, mean over the folds."""
+        import pandas as pd
+
+        return pd.DataFrame(self.metrics["correlation"])
+
+    def _table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        table = pd.DataFrame(self.metrics[name])
+        # Where all numbers are missing, pandas sees objects.
+        return table.apply(lambda column: column.astype(float) if column.isna().all() else column)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        accuracies = self.choices.pivot(index="choice", columns="model", values="accuracy")
+        accuracies = accuracies.loc[list(dict.fromkeys(self.choices["choice"]))]
+        lines = "".join(f"<p>{escape(line)}</p>" for line in self.summary.splitlines())
+        return lines + str(accuracies.to_html(float_format="{:.4f}".format))
 
 
 def feature_study(
-    X: Any,
-    y: ArrayLike,
+    X: Any = None,
+    y: Any = None,
     *,
-    models: Mapping[str, Any] | None = None,
-    sets: Mapping[str, Sequence[str]] | None = None,
-    thresholds: Sequence[float] = THRESHOLDS,
-    sizes: Sequence[int] | None = None,
-    folds: int = 5,
-    repeats: int = 5,
-    balance: bool = False,
-    n_jobs: int | None = None,
-    random_state: int = 0,
+    models: Sequence[str] | Mapping[str, Any] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = -1,
+    minutes: float | None = None,
+    listener: Listener | None = None,
+    scheduler: str | None = None,
+    **settings: Any,
 ) -> FeatureStudy:
-    """Measure how much each feature is worth, and what leaving some out costs.
+    """Measure what each feature is worth, and what leaving some out costs.
 
-    All models are trained on the same folds with all features, with each set of `sets`, with what
-    a correlation filter leaves, and with what recursive elimination by the gain of boosted trees
-    leaves. Everything that is fitted, filter and elimination too, is fitted on the training rows
-    of each fold.
+    The same as `moodcore features`: all models are trained on the same folds with all features,
+    with each named set, with what a correlation filter keeps, and with what recursive elimination
+    by the gain of boosted trees keeps. Everything that is fitted, filter and elimination included,
+    is fitted on the training rows of each fold.
 
     Parameters
     ----------
-    X : table of shape (n_rows, n_features)
-        pandas, Arrow, Polars or NumPy; numbers and categories, missing values (NaN) allowed.
-        Boosted trees take all of it as it is; other models get medians for missing numbers,
-        standardized numbers, and columns of zeros and ones for categories.
-    y : array-like of shape (n_rows,)
-        Class labels.
-    models : mapping of str to classifier, or None, default=None
-        scikit-learn classifiers; None means `MLP`, `GBT`, `SVM`, `LinearSVM` and logistic
-        regression. A `GBT` of the name "gbt" also eliminates and gives gain and Shapley values,
-        else one with the default parameters does.
-    sets : mapping of str to sequence of str, or None, default=None
-        Choices of features to be measured beside the others.
-    thresholds : sequence of float, default=(0.9, 0.8, 0.7, 0.6, 0.5)
-        Absolute correlations above which the filter drops a feature, each in [0, 1].
-    sizes : sequence of int or None, default=None
-        Numbers of features that elimination leaves; None means each number below that of the
-        features, or eight of them where there are more than twelve.
-    folds : int, default=5
-        Parts of the stratified cross-validation, at least 2.
-    repeats : int, default=5
-        How often each feature is shuffled in each fold, at least 1.
-    balance : bool, default=False
-        Whether training rows are downsampled to equal classes.
-    n_jobs : int or None, default=None
-        Threads, as in scikit-learn; None means all processors. Changes nothing but the time.
-    random_state : int, default=0
-        The same number gives the same study.
+    X : table of shape (n_rows, n_features), path or None, default=None
+        NumPy, pandas, Arrow or Polars, with numbers, categories and missing values; or a table
+        file. None means the embedded synthetic songs.
+    y : array-like of shape (n_rows,), str or None, default=None
+        Labels, or the name of their column in the table; None means that the table holds songs.
+    models : list of str, mapping of str to classifier or str, or None, default=None
+        Names of "mlp", "gbt", "svm", "linear-svm" and "logistic-regression", or scikit-learn
+        classifiers and such names by names of your own; None means all five. A `GBT` of the name
+        "gbt" also eliminates features and measures gain and Shapley values; without one the
+        default "gbt" does.
+    out : path or None, default=None
+        New folder for the run; None keeps the files no longer than the result.
+    n_jobs : int or None, default=-1
+        Trainings at a time, as in scikit-learn; the results do not depend on it.
+    minutes : float or None, default=None
+        Time after which no other training begins, once every model was trained with all features.
+    listener : Listener or None, default=None
+        Receives the progress.
+    scheduler : str or None, default=None
+        Address of a Dask scheduler whose workers train.
+    **settings
+        Settings of `moodcore.features.settings.FeatureSettings` by name: sets, thresholds, sizes,
+        repeats, folds, epochs, balance, features, drop, rows, seed and so on.
 
     Returns
     -------
@@ -141,8 +153,9 @@ def feature_study(
 
     Raises
     ------
-    ValueError
-        For a table, a label, a name or a number that cannot be used; says what is allowed.
+    ConfigError
+        For a setting that does not exist or cannot be used, for a folder that is not new, and for
+        data that cannot be used. It is a `ValueError`.
     KeyboardInterrupt
         On Ctrl-C.
 
@@ -155,113 +168,35 @@ def feature_study(
     >>> X["quiet"] = 0.3 * X["quiet"] - X["loud"]
     >>> study = feature_study(
     ...     X, X["loud"] + X["quiet"] > 0, models={"plain": LogisticRegression(C=100.0)},
-    ...     thresholds=[0.9], sizes=[2], folds=3,
+    ...     thresholds=[0.9], sizes=[2], folds=3, n_jobs=1,
     ... )
     >>> costs = study.choices.set_index("choice")["cost"]
     >>> float(costs["eliminated to 2"]) < 0.02 < 0.3 < float(costs["filter 0.9"])
     True
-    >>> print(study.advice[0])
-    For plain, 2 of 3 features chosen by importance (quiet and loud) are enough: leaving out the
-    others costs no more accuracy than the folds differ. Choose features by importance, not by
-    correlation.
+    >>> study.metrics["recommended"]["features"]
+    ['loud', 'quiet']
     """
-    random_state = int(random_state) if isinstance(random_state, np.integer) else random_state
-    check_whole("random_state", random_state, 0)
-    plan = Plan(
-        thresholds=_numbers("thresholds", thresholds),
-        sizes=None if sizes is None else _numbers("sizes", sizes),
-        folds=folds,
-        repeats=repeats,
-        balance=balance,
-        seed=random_state,
+    named = named_models(models, MODELS)
+    run = in_memory(
+        FeatureRun,
+        FeatureSettings,
+        X,
+        y,
+        {"models": tuple(named), **settings},
+        where="feature_study",
+        models={name: model for name, model in named.items() if model != name},
     )
-    table = check_table(X, y)
-    check_counts(table, plan)
-    chosen = default_models() if models is None else dict(models)
-    check_models(chosen)
-    from moodcore.runs.tasks import RunInterruptedError
-
-    try:
-        return study_table(
-            table, chosen, sets or {}, plan, jobs=_threads(n_jobs), stop=threading.Event()
-        )
-    except RunInterruptedError:
-        raise KeyboardInterrupt from None
-
-
-def study_table(
-    table: Table,
-    models: Mapping[str, Any],
-    sets: Mapping[str, Sequence[str]],
-    plan: Plan,
-    *,
-    jobs: int,
-    stop: threading.Event,
-    parts: Parts | None = None,
-    listener: Listener | None = None,
-) -> FeatureStudy:
-    """Measure a checked table (see `feature_study`), or what is left to be measured of it.
-
-    Raises
-    ------
-    RunInterruptedError
-        When stopped; finished parts are kept.
-    """
-    kept = parts or Parts()
-    choices = choices_of(table, plan, sets)
-    measurement = Measurement(
-        table, models, choices, plan, kept, jobs=jobs, stop=stop, listener=listener or Silent()
+    values = {"models": list(named), **settings}
+    shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    folder, scratch = run_in_process(
+        run,
+        out=out,
+        n_jobs=n_jobs,
+        minutes=minutes,
+        listener=listener,
+        scheduler=scheduler,
+        command=f"moodcore.feature_study({shown})",
     )
-    measurement.run()
-    found = frames.Findings(table, kept, choices, tuple(models), plan)
-    trainings = frames.trainings_frame(found)
-    costs = frames.choices_frame(found)
-    importances = frames.importances_frame(found)
-    features = frames.features_frame(found, importances)
-    return FeatureStudy(
-        features=features,
-        importances=importances,
-        choices=costs,
-        trainings=trainings,
-        correlation=frames.correlation_frame(found),
-        advice=advise(features, importances, costs, trainings),
-    )
-
-
-def check_models(models: Mapping[str, Any]) -> None:
-    """Raise a `ValueError` unless there are models, and each is a classifier."""
-    if not models:
-        raise ValueError("models must hold at least one classifier, got none")
-    for name, model in models.items():
-        if isinstance(model, type) or not all(
-            hasattr(model, method) for method in ("fit", "predict", "get_params")
-        ):
-            raise ValueError(
-                f"models: {name!r} must be a classifier of scikit-learn's kind, got {model!r}"
-            )
-
-
-def check_counts(table: Table, plan: Plan) -> None:
-    """Raise a `ValueError` unless each fold can train on and judge every class."""
-    counts = np.bincount(table.y)
-    least = 2 * plan.folds
-    if counts.min() < least:
-        raise ValueError(
-            f"y: class {table.classes[counts.argmin()]!r} has {counts.min()} rows, but "
-            f"{plan.folds} folds need at least {least} of every class"
-        )
-
-
-def _numbers(name: str, values: Any) -> tuple[Any, ...]:
-    """Return plain numbers, which `Plan` checks; arrays of NumPy hold others."""
-    if isinstance(values, str) or np.ndim(values) != 1:
-        raise ValueError(f"{name} must be a list of numbers, got {values!r}")
-    return tuple(np.asarray(values).tolist())
-
-
-def _threads(n_jobs: int | None) -> int:
-    from joblib import effective_n_jobs
-
-    from moodcore.runs.processors import available
-
-    return available() if n_jobs is None else int(effective_n_jobs(n_jobs))
+    study = FeatureStudy(folder, scratch)
+    study._model = run.model
+    return study

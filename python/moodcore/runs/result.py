@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ from moodcore.runs.folder import RunFolder, read_json
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.listener import Listener
 from moodcore.runs.run import Execution, Run
+from moodcore.runs.settings import settings_of
 
 
 class RunResult:
@@ -86,6 +87,44 @@ class RunResult:
         where = f", folder={str(self.folder)!r}" if self.folder else ""
         lines = self.summary.splitlines()
         return "\n  ".join([f"<{type(self).__name__}{where}>", *lines])
+
+
+def in_memory(
+    kind: Any,
+    settings: Any,
+    X: Any,
+    y: Any,
+    values: Mapping[str, Any],
+    *,
+    where: str,
+    **options: Any,
+) -> Any:
+    """Return a run on a table in memory, a path, or the embedded songs.
+
+    Parameters
+    ----------
+    kind, settings : type
+        Class of the run, and of its settings.
+    X, y : table and labels, or path and column name
+        See `moodcore.tune`.
+    values : mapping
+        Settings by name.
+    where : str
+        Name of the function, for errors.
+    **options
+        Other arguments of the run.
+    """
+    given = dict(values)
+    if isinstance(X, str | os.PathLike):
+        given["data"], X = os.path.realpath(os.fspath(X)), None
+    if isinstance(y, str):
+        given["target"], y = y, None
+    if given.get("test") is not None:
+        given["test"] = os.path.realpath(os.fspath(given["test"]))
+    named: Sequence[str] = [name for name in ("X", "y") if name in given]
+    if named:
+        raise TypeError(f"{where} takes {named[0]} by position")
+    return kind(settings_of(settings, given, where=where), table=X, y=y, **options)
 
 
 def run_in_process(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from moodcore.runs.listener import Listener
-from moodcore.runs.result import RunResult, run_in_process
-from moodcore.runs.settings import settings_of
+from moodcore.runs.result import RunResult, in_memory, run_in_process
 from moodcore.tuning.run import TuneRun
 from moodcore.tuning.settings import TuneSettings
 
@@ -149,20 +148,3 @@ def tune(
         command=f"moodcore.tune({shown})",
     )
     return TuneResult(folder, scratch)
-
-
-def in_memory(
-    kind: Any, settings: Any, X: Any, y: Any, values: Mapping[str, Any], *, where: str
-) -> Any:
-    """Return a run on a table in memory, a path, or the embedded songs."""
-    given = dict(values)
-    if isinstance(X, str | os.PathLike):
-        given["data"], X = os.path.realpath(os.fspath(X)), None
-    if isinstance(y, str):
-        given["target"], y = y, None
-    if given.get("test") is not None:
-        given["test"] = os.path.realpath(os.fspath(given["test"]))
-    named: Sequence[str] = [name for name in ("X", "y") if name in given]
-    if named:
-        raise TypeError(f"{where} takes {named[0]} by position")
-    return kind(settings_of(settings, given, where=where), table=X, y=y)
