@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from moodcore.comparison.pairs import compare_pairs
-from moodcore.runs.statistics import corrected_t_test, holm, mcnemar_test
 from moodcore.comparison.words import checks, pair_sentences, summary_sentences
+from moodcore.runs.statistics import corrected_t_test, holm, mcnemar_test
 
 KINDS = {"GBT": "model", "MLP": "model", "SVM": "model", "logistic regression": "baseline"}
 

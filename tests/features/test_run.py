@@ -1,145 +1,169 @@
-"""A run: its folder, stopping and going on, the same bytes for any number of threads."""
+"""A run: its folder, stopping and continuing, the same bytes for any number of threads."""
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
-from moodcore.runs.tasks import RunInterruptedError
+from sklearn.linear_model import LogisticRegression
 
 from moodcore.errors import ConfigError
-from moodcore.features.run import FeatureFolder, FeatureRun, existing, read_settings
+from moodcore.features.run import FeatureRun
 from moodcore.features.settings import FeatureSettings
+from moodcore.runs.folder import RunFolder
+from moodcore.runs.interrupts import RunInterruptedError
+from moodcore.runs.listener import Listener
+from moodcore.runs.run import Execution
+from moodcore.runs.settings import read_toml, settings_of
 
 SMALL = FeatureSettings(
-    songs=400, folds=2, repeats=1, epochs=2, models=("gbt", "svm"), sizes=(5,), thresholds=(0.7,)
+    rows=400, folds=2, repeats=1, epochs=2, models=("gbt", "svm"), sizes=(5,), thresholds=(0.7,)
 )
-# Everything but times, and the page, which has them too.
-SAME = ("metrics.json", "parts.json", "features.csv", "importances.csv", "choices.csv")
-SAME += ("trainings.csv", "config.toml")
+# Everything but times.
+TABLES = ("features.csv", "importances.csv", "choices.csv", "trainings.csv")
+SAME = ("metrics.json", "config.toml", "mark.json", "model.safetensors", *TABLES)
 
 
-class Counting:
-    """A listener that counts parts and may stop the run after some."""
+class Counting(Listener):
+    """Counts jobs, and may stop the run after some."""
 
     def __init__(self, stop=None, after=None):
-        self.stop, self.after, self.done, self.before = stop, after, [], []
+        self.stop, self.after, self.results, self.begun = stop, after, [], []
 
-    def stage(self, text):
-        pass
+    def started(self, total, done, unit):
+        self.begun.append((total, done))
 
-    def started(self, total, done):
-        self.before.append((total, done))
-
-    def finished(self, what):
-        self.done.append(what)
-        if len(self.done) == self.after:
+    def result(self, text):
+        self.results.append(text)
+        if len(self.results) == self.after:
             self.stop.set()
 
-    def ended(self):
-        pass
 
-
-def start(path, settings=SMALL, *, jobs=1, after=None):
-    """Run into a folder; returns metrics and listener."""
+def start(path, settings=SMALL, *, jobs=1, after=None, minutes=None, **options):
+    """Run into a folder, or continue the run in it; return metrics and listener."""
     stop = threading.Event()
     listener = Counting(stop, after)
-    run = FeatureRun(settings, jobs=jobs, listener=listener, stop=stop, command="moodcore features")
-    path.mkdir(exist_ok=True)
-    folder = FeatureFolder(path)
-    folder.write_settings(settings)
-    return run.run(folder, run.load()), listener
+    execution = Execution(jobs=jobs, listener=listener, stop=stop, minutes=minutes)
+    run = FeatureRun(settings, execution, **options)
+    run.check()
+    dataset = run.load()
+    folder = RunFolder(path) if path.exists() else run.begin(path, dataset)
+    return run.run(folder, dataset), listener
+
+
+def kept(path):
+    return {file.name for file in (path / "results").iterdir()}
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    path = tmp_path_factory.mktemp("whole")
+    path = tmp_path_factory.mktemp("whole") / "run"
     return path, *start(path)
 
 
 def test_a_run_leaves_every_file(whole):
     path, metrics, listener = whole
-    assert {one.name for one in path.iterdir()} == {*SAME, "timing.json"}
+    assert {file.name for file in path.iterdir()} == {*SAME, "timing.json", "results"}
     assert metrics == json.loads((path / "metrics.json").read_text())
-    assert (metrics["format"], metrics["version"]) == ("moodcore-features", 1)
+    assert (metrics["format"], metrics["version"]) == ("moodcore-features", 2)
+    assert metrics["complete"] is True
     assert metrics["data"]["synthetic"] is True
-    assert metrics["data"]["songs"] == 400
-    assert listener.before[0] == (4, 0)
-    choices = [one["choice"] for one in metrics["choices"]]
+    assert (metrics["data"]["rows"], metrics["data"]["noun"]) == (400, "songs")
+    assert listener.begun[0] == (4, 0)
+    choices = [row["choice"] for row in metrics["choices"]]
     assert list(dict.fromkeys(choices)) == ["all", "published", "filter 0.7", "eliminated to 5"]
     assert "NaN" not in (path / "metrics.json").read_text()
-    assert metrics["advice"][0].startswith(("For ", "Keep all 10 features"))
+    assert metrics["recommended"]["model"] in ("gbt", "svm")
 
 
 def test_choices_of_the_same_features_are_trained_once(whole):
     path, metrics, _ = whole
-    sets = {(one["fold"], one["model"], one["features"]) for one in metrics["trainings"]}
-    parts = json.loads((path / "parts.json").read_text())["parts"]
-    assert len(sets) == len(parts) - 4
+    sets = {(row["fold"], row["model"], row["features"]) for row in metrics["trainings"]}
+    assert len(sets) == len(kept(path)) - 4
     assert len(sets) < len(metrics["trainings"])
 
 
 @pytest.mark.parametrize("after", [1, 6])
-def test_an_interrupted_run_goes_on_to_the_same_bytes(whole, tmp_path, after):
+def test_an_interrupted_run_continues_to_the_same_bytes(whole, tmp_path, after):
     path, _, listener = whole
     with pytest.raises(RunInterruptedError):
         start(tmp_path / "run", jobs=2, after=after)
-    kept = json.loads((tmp_path / "run" / "parts.json").read_text())["parts"]
-    assert after <= len(kept) < len(listener.done)
+    done = kept(tmp_path / "run")
+    assert after <= len(done) < len(listener.results)
     _, again = start(tmp_path / "run", jobs=2)
-    assert again.before[0][1] == min(len(kept), 4)
-    assert len(again.done) == len(listener.done) - len(kept)
+    assert again.begun[0][1] == min(len(done), 4)
+    assert len(again.results) == len(listener.results) - len(done)
     for name in SAME:
         assert (tmp_path / "run" / name).read_bytes() == (path / name).read_bytes(), name
 
 
-def test_other_settings_or_songs_are_refused(whole, tmp_path):
-    from dataclasses import replace
-
+def test_damaged_results_are_measured_again(whole, tmp_path):
     path, _, _ = whole
-    (tmp_path / "parts.json").write_bytes((path / "parts.json").read_bytes())
+    start(tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").unlink()
+    damaged = min((tmp_path / "run" / "results").glob("*columns*"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    _, listener = start(tmp_path / "run")
+    assert listener.results == ["fold 1: columns"]
+    assert (tmp_path / "run" / "metrics.json").read_bytes() == (path / "metrics.json").read_bytes()
+
+
+def test_limited_time_leaves_results_of_all_features(whole, tmp_path):
+    path, whole_metrics, _ = whole
+    metrics, _ = start(tmp_path / "run", minutes=1e-9)
+    assert metrics["complete"] is False
+    rows = [row for row in whole_metrics["choices"] if row["choice"] == "all"]
+    assert metrics["choices"] == rows
+    assert metrics["features"] == whole_metrics["features"]
+    assert len(metrics["recommended"]["features"]) == 10
+    start(tmp_path / "run")
+    assert (tmp_path / "run" / "metrics.json").read_bytes() == (path / "metrics.json").read_bytes()
+
+
+def test_other_settings_songs_or_classifiers_are_refused(whole):
+    path, _, _ = whole
     with pytest.raises(ConfigError, match="repeats was 1 when the run began and is 2 now"):
-        start(tmp_path, replace(SMALL, repeats=2))
-    run = FeatureRun(SMALL, jobs=1, listener=Counting())
-    table = run.table(run.load())
-    table.X.iloc[3, 2] += 1e-9
+        start(path, replace(SMALL, repeats=2))
+    with pytest.raises(ConfigError, match="classifiers was not set when the run began"):
+        start(path, models={"svm": LogisticRegression()})
+    run = FeatureRun(SMALL)
+    dataset = run.load()
+    dataset.X.iloc[3, 2] += 1e-9
     with pytest.raises(ConfigError, match="the data have changed since the run began"):
-        run.claim(FeatureFolder(tmp_path), table)
-
-
-def test_a_folder_of_something_else_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="no run there"):
-        existing(tmp_path)
-    (tmp_path / "config.toml").write_text("")
-    with pytest.raises(ConfigError, match="no study of features was begun there"):
-        existing(tmp_path)
+        run.run(RunFolder(path), dataset)
 
 
 def test_settings_are_read_as_they_were_written(tmp_path):
-    settings = FeatureSettings(songs=10, models=("svm", "gbt"), thresholds=(0.5, 0.9), sizes=[2, 3])
-    FeatureFolder(tmp_path).write_settings(settings)
-    assert read_settings(tmp_path / "config.toml") == settings
+    settings = FeatureSettings(
+        rows=10, models=("svm", "gbt"), thresholds=(0.5, 0.9), sizes=[2, 3], sets={"ab": ["a", "b"]}
+    )
     assert settings.models == ("gbt", "svm"), "in the order of the tables"
     assert settings.thresholds == (0.9, 0.5)
-    assert read_settings(tmp_path / "config.toml", seed=3).seed == 3
-    FeatureFolder(tmp_path).write_settings(FeatureSettings())
-    assert read_settings(tmp_path / "config.toml") == FeatureSettings()
+    for written in (settings, FeatureSettings()):
+        folder = RunFolder.begin(tmp_path / str(written.rows), "features", written, {})
+        assert settings_of(FeatureSettings, read_toml(folder.config)) == written
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
-        ({"models": ("gbt", "smv")}, "model 'smv' does not exist; did you mean 'svm'"),
         ({"models": ()}, "models must name at least one"),
         ({"models": ("gbt", "gbt")}, "each model once"),
-        ({"songs": 0}, "songs must be a whole number of at least 1, got 0"),
-        ({"epochs": 1.5}, "epochs must be a whole number of at least 1, got 1.5"),
+        ({"rows": 0}, "rows must be an int of at least 1, got 0"),
+        ({"epochs": 1.5}, "epochs must be an int of at least 1, got 1.5"),
         ({"on_bad_rows": "dorp"}, "on_bad_rows 'dorp' does not exist; did you mean 'drop'"),
-        ({"data": 3}, "data must be the path of a file, got 3"),
-        ({"thresholds": (2.0,)}, "thresholds must be between 0 and 1, got 2.0"),
-        ({"sizes": (0,)}, "sizes must be a whole number of at least 1, got 0"),
-        ({"folds": 1}, "folds must be a whole number of at least 2, got 1"),
+        ({"data": 3}, "data must be a str, got 3"),
+        ({"thresholds": (2.0,)}, r"thresholds must be in \[0, 1\], got 2.0"),
+        ({"thresholds": ("x", 0.5)}, "thresholds must be a list of numbers"),
+        ({"sizes": (0,)}, "sizes must be an int of at least 1, got 0"),
+        ({"folds": 1}, "folds must be an int of at least 2, got 1"),
     ],
 )
-def test_wrong_settings_say_what_is_allowed(wrong, says):
-    with pytest.raises(ConfigError, match=says):
+def test_wrong_settings_are_refused_with_what_is_allowed(wrong, message):
+    with pytest.raises(ConfigError, match=message):
         FeatureSettings(**wrong)
+
+
+def test_unknown_models_are_refused_before_data_is_read():
+    with pytest.raises(ConfigError, match="'smv' does not exist; did you mean 'svm'"):
+        FeatureRun(FeatureSettings(data="lost.csv", models=("gbt", "smv"))).check()

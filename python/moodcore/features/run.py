@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,7 @@ class FeatureRun(Run[FeatureSettings]):
         chosen = dataset.check_features(self.settings.features or "all")
         names = [str(name) for name in dataset.X.columns] if chosen is None else chosen
         if len(names) < 2:
-            raise ConfigError(f"a study needs at least two features, got {', '.join(names)}")
+            raise ConfigError(f"a study needs at least two features, got {len(names)}")
         roles = {role.name: role.role for role in column_roles(dataset.X[names])}
         balance = self.settings.balance
         if balance is None:
@@ -264,11 +265,9 @@ class FeatureRun(Run[FeatureSettings]):
             **{name: data[name] for name in ("source", "synthetic", "preset", "target", "sha256")},
             "test": test,
         }
-        try:
+        # Model files hold models of the package only.
+        with suppress(TypeError):
             model_files.save(self.model, folder.model, provenance=provenance)
-        except TypeError:
-            # Model files hold models of the package only.
-            pass
         return test
 
     def _poll(self) -> None:
