@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from moodcore.errors import ConfigError
 from moodcore.songs.dataset import embedded_songs, song_dataset
+from moodcore.songs.recognition import recognize
 from moodcore.tables.dataset import (
     BadRows,
     Dataset,
     Duplicates,
+    RawTable,
     check_counts,
+    known_names,
     read_any,
     table_dataset,
 )
+from moodcore.tables.files import plain_name
 
 __all__ = ["load_dataset"]
+
+_TARGET_NAMES = frozenset({"target", "class", "label", "labels", "y", "outcome", "species"})
 
 
 def load_dataset(
@@ -94,27 +101,48 @@ def load_dataset(
         if target is not None or y is not None:
             raise ConfigError("target needs data: the embedded songs have their own labels")
         dataset: Dataset = embedded_songs(rows)
-    elif target is None and y is None:
-        dataset = song_dataset(data, test=test, on_bad_rows=on_bad_rows, duplicates=duplicates)
-        dataset = _part(dataset, rows, seed)
     else:
-        dataset = table_dataset(
-            read_any(data, on_bad_rows=on_bad_rows),
-            target,
-            y=y,
-            test=None if test is None else read_any(test, on_bad_rows=on_bad_rows),
-            drop=drop,
-            id=id,
-            features=None if isinstance(features, str) else features,
-            on_bad_rows=on_bad_rows,
-            duplicates=duplicates,
-            class_names=class_names,
-        )
+        table = read_any(data, on_bad_rows=on_bad_rows)
+        held_out = None if test is None else read_any(test, on_bad_rows=on_bad_rows)
+        rules: Any = {"on_bad_rows": on_bad_rows, "duplicates": duplicates}
+        if target is None and y is None:
+            _refuse_other_tables(table)
+            dataset = song_dataset(_without(table, drop), test=held_out, **rules)
+        else:
+            dataset = table_dataset(
+                table,
+                target,
+                y=y,
+                test=held_out,
+                drop=drop,
+                id=id,
+                features=None if isinstance(features, str) else features,
+                class_names=class_names,
+                **rules,
+            )
         dataset = _part(dataset, rows, seed)
     dataset.check_features(features)
     if folds:
         check_counts(dataset, folds)
     return dataset
+
+
+def _without(table: RawTable, drop: Sequence[str]) -> RawTable:
+    names = known_names(drop, list(table.frame.columns), "drop")
+    return replace(table, frame=table.frame.drop(columns=names)) if names else table
+
+
+def _refuse_other_tables(table: RawTable) -> None:
+    """Raise an error that names the option by which a table that is no songs can be used."""
+    columns = [str(name) for name in table.frame.columns]
+    if recognize(columns).is_songs:
+        return
+    likely = next((name for name in columns if plain_name(name) in _TARGET_NAMES), None)
+    example = likely or (columns[-1] if columns else "NAME")
+    raise ConfigError(
+        f"{table.source}: these are not songs; name the column of the labels, for example "
+        f"--target {example!r}; the table has: {', '.join(map(repr, columns))}"
+    )
 
 
 def _part(dataset: Dataset, n_rows: int | None, seed: int) -> Dataset:

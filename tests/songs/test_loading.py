@@ -103,7 +103,7 @@ BAD = [
     ("valence", "0,5", "not a number, first row 7: '0,5'; allowed: 0 to 1"),
     ("liveness", "x" * 90, f"not a number, first row 7: '{'x' * 39}...; allowed: 0 to 1"),
     (songs.DURATION, 0, "out of range, first row 7: 0; allowed: 1 to 86,400,000 ms"),
-    ("labels", np.nan, "unlabelled, first row 7: nan; allowed: "),
+    ("labels", np.nan, "unlabeled, first row 7: nan; allowed: "),
     ("labels", 4, "not a label, first row 7: 4; allowed: "),
     ("labels", -1, "not a label, first row 7: -1; allowed: "),
     ("labels", 1.5, "not a label, first row 7: 1.5; allowed: "),
@@ -156,18 +156,30 @@ def test_numbers_too_large_for_a_float(table, value, refusal):
     assert line.startswith("column 'tempo': 40 rows infinite, first row 0: ")
 
 
-def test_the_nearest_name_is_found_in_any_case(table, refusal):
-    (line,) = refusal(table.rename(columns={"energy": "ENERGY"}))
-    assert line.startswith("missing column: 'energy' (there is 'ENERGY'); the table has: ")
+def test_names_in_any_case_and_spelling(table):
+    names = {"energy": "ENERGY", "labels": "Mood", "tempo": "BPM", songs.DURATION: "duration_ms"}
+    found = read(table.rename(columns=names))
+    pd.testing.assert_frame_equal(found.X, read(table).X)
+    pd.testing.assert_series_equal(found.y, read(table).y)
+    assert found.notes == (
+        "columns by other names: 'BPM' is 'tempo', labels from the column 'Mood'",
+    )
+
+
+def test_a_misspelled_feature_is_noted(table):
+    found = read(table.rename(columns={"valence": "valense"}))
+    assert "valence" not in found.X
+    assert "missing features, done without: 'valence' (there is 'valense')" in found.notes
 
 
 def test_all_that_is_wrong_is_told_at_once(table, refusal):
-    table = spoilt(spoilt(table, "energy", 3.0), "energy", "?", rows=[2])
+    table = spoilt(spoilt(table, "energy", 3.0), "energy", "x", rows=[2])
     table = spoilt(table, "labels", 9, rows=[30]).drop(columns="tempo")
-    first, *rest = refusal(table.rename(columns={"valence": "valense"}))
+    columns = ["energy", "valence", "tempo"]
+    first, *rest = refusal(table.rename(columns={"valence": "valense"}), columns=columns)
     assert first.startswith("missing columns: 'valence' (there is 'valense'), 'tempo'; the table ")
     assert rest == [
-        "column 'energy': 1 row not a number, first row 2: '?'; allowed: 0 to 1",
+        "column 'energy': 1 row not a number, first row 2: 'x'; allowed: 0 to 1",
         "column 'energy': 2 rows out of range, first row 7: 3.0; allowed: 0 to 1",
         f"column 'labels': 1 row not a label, first row 30: 9; allowed: {CODES}",
     ]
@@ -189,7 +201,7 @@ def test_bad_rows_are_dropped_and_told(table):
         "40 rows read, 37 kept",
         "3 rows with unusable values: dropped",
         "column 'energy': 2 rows out of range, first row 7: 3.0; allowed: 0 to 1",
-        f"column 'labels': 2 rows unlabelled, first row 9: nan; allowed: {CODES}",
+        f"column 'labels': 2 rows unlabeled, first row 9: nan; allowed: {CODES}",
     ]
     assert str(found.report).splitlines() == expected
     assert str(caught[0].message) == "DataFrame: " + "\n".join(expected)
@@ -200,23 +212,39 @@ def test_bad_rows_are_dropped_and_told(table):
 
 
 def test_no_usable_row(table, refusal):
-    table["energy"] = 7.0
+    table["energy"] = 700.0
     assert refusal(table, on_bad_rows="drop") == [
-        "column 'energy': 40 rows out of range, first row 0: 7.0; allowed: 0 to 1",
+        "column 'energy': 40 rows out of range, first row 0: 700.0; allowed: 0 to 1",
         "no usable row is left",
     ]
 
 
 def test_missing_columns_are_refused_even_when_bad_rows_are_dropped(table, refusal):
     bad = spoilt(table, "energy", 3.0).drop(columns="tempo")
-    missing, value = refusal(bad, on_bad_rows="drop")
+    missing, value = refusal(bad, on_bad_rows="drop", columns=["tempo", "energy"])
     assert missing.startswith("missing column: 'tempo'; the table has: 'Unnamed: 0.1', ")
     assert value.startswith("column 'energy': 2 rows out of range, first row 7: 3.0")
 
 
+def test_spec_rate_is_computed(table):
+    found = read(table.drop(columns="spec_rate"))
+    pd.testing.assert_frame_equal(found.X, read(table).X)
+    assert found.notes == ("'spec_rate' computed: speechiness divided by duration",)
+    only = read(table.drop(columns="spec_rate"), columns=["spec_rate"])
+    assert only.X.columns.tolist() == ["spec_rate"]
+
+
 def test_spec_rate_is_not_made_up(table, refusal):
-    (line,) = refusal(table.drop(columns="spec_rate"))
+    bare = table.drop(columns=["spec_rate", songs.DURATION])
+    (line,) = refusal(bare, columns=["spec_rate"])
     assert line.startswith("missing column: 'spec_rate'; ")
+
+
+def test_missing_features_are_done_without(table):
+    absent = ["loudness", "acousticness", "tempo"]
+    found = read(table.drop(columns=absent))
+    assert not set(absent) & set(found.X.columns)
+    assert found.notes == (f"missing features, done without: {', '.join(map(repr, absent))}",)
 
 
 def test_duplicates_are_counted(table):

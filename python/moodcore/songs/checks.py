@@ -1,9 +1,7 @@
-"""The values of a table of songs, column by column: numbers out, problems noted."""
+"""Values of a table of songs, column by column: conversion to numbers, and problems found."""
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,16 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.songs.problems import Problem
-from moodcore.songs.schema import LABEL, RANGES
+from moodcore.songs.schema import DURATION, LABEL, LABEL_NAMES, RANGES
 from moodcore.tables.columns import Range
+from moodcore.tables.roles import category_text, to_numbers, without_missing_texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# A label that is no mood makes a set of labels of its own when it has this many rows.
+_CLASS_ROWS = 10
+# No collection of songs is so short; one of seconds is.
+_SHORTEST_MEDIAN = 5_000
+
 
 @dataclass
 class Checker:
-    """Turns columns into numbers and remembers which rows cannot be used.
+    """Converts columns to numbers and collects the rows that cannot be used.
 
     Attributes
     ----------
@@ -29,27 +33,53 @@ class Checker:
         Rows with a problem in any column so far.
     problems : list of Problem
         In the order of the columns.
+    hints : list of str
+        Columns that are in another unit, and what to do.
     """
 
     bad: NDArray[np.bool_]
     problems: list[Problem] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
 
-    def feature(self, column: pd.Series[Any]) -> NDArray[np.float64]:
-        """Return the values of a feature column; those of bad rows mean nothing."""
-        values, absent = _numbers(column)
-        allowed = RANGES[str(column.name)]
-        for kind, rows in faults(values, absent, allowed).items():
+    def feature(self, name: str, column: pd.Series[Any]) -> NDArray[np.float64]:
+        """Return the values of a feature; those of bad rows have no meaning."""
+        values, is_text = to_numbers(column)
+        if column.dtype.kind == "b":
+            values, is_text = np.full(len(values), np.nan), np.ones(len(values), dtype=bool)
+        absent = np.isnan(values) & ~is_text
+        allowed = RANGES[name]
+        problems = faults(values, absent, allowed)
+        for kind, rows in problems.items():
             self._note(column, kind, rows, f"{allowed}")
+        present = values[np.isfinite(values)]
+        if len(present) and name == DURATION and np.median(present) < _SHORTEST_MEDIAN:
+            self.hints.append(
+                f"column {column.name!r} looks like seconds (median {np.median(present):g}); "
+                "multiply it by 1,000 to get milliseconds"
+            )
+            self.bad[:] = True
         return values
 
-    def label(self, column: pd.Series[Any], names: Sequence[str]) -> NDArray[np.int64]:
-        """Return the codes of a label column that holds codes or names; 0 for bad rows."""
-        values, absent = _numbers(column.map(_coded(names)) if _is_text(column) else column)
-        known = np.isin(values, np.arange(len(names)))
+    def label(
+        self, column: pd.Series[Any], names: Sequence[str] | None
+    ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """Return the codes of the labels, 0 for bad rows, and the name of each code.
+
+        Labels may be codes or, in any case, names; without `names` they are the four moods, or
+        whatever other classes the column holds.
+        """
+        codes, values = _factorize(column)
+        known = _places(values, LABEL_NAMES if names is None else names)
+        if names is None and _are_other_labels(codes, known):
+            order = sorted(range(len(values)), key=lambda at: _sort_key(values[at]))
+            names = tuple(str(values[at]) for at in order)
+            known = np.argsort(order)
+        names = LABEL_NAMES if names is None else tuple(names)
+        found = np.append(known, -1)[codes]
         allowed = ", ".join(f"{code} ({name})" for code, name in enumerate(names))
-        self._note(column, "unlabelled", absent, allowed)
-        self._note(column, "not a label", ~known & ~absent, allowed)
-        return np.where(known, values, 0).astype(np.int64)
+        self._note(column, "unlabeled", codes < 0, allowed)
+        self._note(column, "not a label", (found < 0) & (codes >= 0), allowed)
+        return np.maximum(found, 0).astype(np.int64), names
 
     def _note(
         self, column: pd.Series[Any], kind: str, rows: NDArray[np.bool_], allowed: str
@@ -67,14 +97,14 @@ class Checker:
 def faults(
     values: NDArray[np.float64], absent: NDArray[np.bool_], allowed: Range
 ) -> dict[str, NDArray[np.bool_]]:
-    """Tell which values of a column cannot be used, by what is wrong with them.
+    """Return which values of a column cannot be used, by what is wrong with them.
 
     Parameters
     ----------
     values : ndarray of float64, shape (n_rows,)
         NaN where there is no number.
     absent : ndarray of bool, shape (n_rows,)
-        Where nothing stands at all.
+        Where there is no value at all.
     allowed : Range
         The values that the column may hold.
     """
@@ -89,43 +119,63 @@ def faults(
     }
 
 
+def percentages(problems: Sequence[Problem], frame: pd.DataFrame) -> list[str]:
+    """Return the columns of shares that look like percentages, by their problems."""
+    suspects = [
+        problem.column
+        for problem in problems
+        if problem.kind == "out of range" and problem.allowed == str(Range(0, 1))
+    ]
+    found = []
+    for name in suspects:
+        values = to_numbers(frame[name])[0]
+        values = values[np.isfinite(values)]
+        if values.min() >= 0 and np.quantile(values, 0.9) > 1 and values.max() <= 100:
+            found.append(name)
+    return found
+
+
 def repeats(X: pd.DataFrame, y: NDArray[np.int64] | None) -> NDArray[np.bool_]:
-    """Tell which rows repeat an earlier one, the label included."""
+    """Return which rows repeat an earlier one, the label included."""
     table = X if y is None else X.assign(**{LABEL: y})
     return table.duplicated().to_numpy()
 
 
-def _numbers(column: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the values, NaN where there is no number, and where nothing stands at all."""
+def _factorize(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[Any]]:
+    """Return the code of each value, -1 where it is missing, and the values."""
     import pandas as pd
 
-    absent = column.isna().to_numpy(dtype=bool)
-    if column.dtype.kind in "iuf":
-        return column.to_numpy(dtype=np.float64, na_value=np.nan), absent
-    found = column.astype(object).map(_readable)
-    return pd.to_numeric(found, errors="coerce").to_numpy(dtype=np.float64), absent
+    codes, distinct = pd.factorize(without_missing_texts(column))
+    return codes, [value.item() if isinstance(value, np.generic) else value for value in distinct]
 
 
-def _readable(value: object) -> object:
-    """Return what may be a number or the text of one; None for truth values, dates and the like."""
-    from decimal import Decimal
-
-    if isinstance(value, bool | np.bool_):
-        return None
-    if isinstance(value, int) and abs(value) > sys.float_info.max:
-        return math.inf if value > 0 else -math.inf  # as its text would be read
-    kinds = str | int | float | Decimal | np.integer | np.floating
-    return value if isinstance(value, kinds) else None
-
-
-def _is_text(column: pd.Series[Any]) -> bool:
-    return column.dtype.kind not in "iufb"
-
-
-def _coded(names: Sequence[str]) -> Any:
+def _places(values: Sequence[Any], names: Sequence[str]) -> NDArray[np.intp]:
+    """Return the code of each value that is a code or a name, -1 for the others."""
     codes = {name.strip().casefold(): code for code, name in enumerate(names)}
+    codes |= {str(code): code for code in range(len(names))}
 
-    def code(value: Any) -> Any:
-        return codes.get(value.strip().casefold(), value) if isinstance(value, str) else value
+    def place(value: Any) -> int:
+        if isinstance(value, bool):
+            return -1
+        if isinstance(value, str):
+            text = value.strip().casefold()
+            return codes.get(text, codes.get(text.removesuffix(".0"), -1))
+        try:
+            return codes.get(category_text(value), -1)
+        except TypeError:
+            return -1
 
-    return code
+    return np.array([place(value) for value in values], dtype=np.intp)
+
+
+def _are_other_labels(codes: NDArray[np.intp], known: NDArray[np.intp]) -> bool:
+    """Whether labels that are no moods make a set of labels of their own."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(known))
+    unknown = counts[known < 0]
+    if not len(unknown):
+        return False
+    return bool(unknown.sum() > counts.sum() / 2 or unknown.min() >= _CLASS_ROWS)
+
+
+def _sort_key(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value if isinstance(value, str) else float(value)

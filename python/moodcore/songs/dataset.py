@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moodcore.errors import ConfigError
+from moodcore.songs.loading import SongTable, read
 from moodcore.songs.schema import FEATURES, LABEL, LABEL_NAMES, N_SONGS, SELECTED_FEATURES
-from moodcore.tables.dataset import Dataset
+from moodcore.tables.dataset import Dataset, RawTable
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 # The embedded songs are one table: the seed of a run changes what is done with it, not the table.
 _EMBEDDED_SEED = 0
+# Different rows that one identifier may stand for, on average.
+_MOST_VERSIONS = 2
 
 
+@dataclass(frozen=True)
 class SongDataset(Dataset):
-    """A table of songs with the duration and up to ten features."""
+    """A table of songs with the duration and up to ten features.
+
+    Attributes
+    ----------
+    label_names : tuple of str
+        Name of each label code; some codes may not occur.
+    """
+
+    label_names: tuple[str, ...] = LABEL_NAMES
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the columns' names, the values and the labels."""
         digest = hashlib.sha256()
         digest.update(repr([str(name) for name in self.X.columns]).encode())
         digest.update(np.ascontiguousarray(self.X.to_numpy(dtype="<f8")).tobytes())
-        labels = self.y.astype("<i8") if self.y.dtype.kind in "biu" else self.y.astype(np.str_)
-        digest.update(labels.tobytes())
+        digest.update(self.y.astype("<i8").tobytes())
+        if self.label_names != LABEL_NAMES:
+            digest.update(repr(self.label_names).encode())
         return digest.hexdigest()
 
     def check_features(self, features: str | Sequence[str] | None) -> list[str] | None:
@@ -68,7 +83,7 @@ class SongDataset(Dataset):
             estimator,
             features=CorrelationFilter() if chosen is None else chosen,
             balance=balance,
-            label_names=LABEL_NAMES if self.y.dtype.kind in "iu" else self.class_names,
+            label_names=self.label_names,
             random_state=random_state,
         )
 
@@ -81,38 +96,93 @@ def embedded_songs(n_songs: int | None = None) -> SongDataset:
     X, y = synthesize(n_songs, random_state=_EMBEDDED_SEED)
     source = f"embedded synthetic songs ({n_songs:,})"
     codes = np.asarray(y, dtype=np.int64)
-    return SongDataset(X, codes, _names(codes), LABEL, source, "songs", synthetic=True)
+    return SongDataset(X, codes, _names(codes, LABEL_NAMES), LABEL, source, "songs", synthetic=True)
 
 
-def song_dataset(data: Any, *, test: Any = None, **options: Any) -> SongDataset:
-    """Read a table of labeled songs (see `moodcore.songs.read`)."""
-    import warnings
+def song_dataset(table: RawTable, *, test: RawTable | None = None, **options: Any) -> SongDataset:
+    """Return a table of labeled songs as a dataset (options: those of `moodcore.songs.read`)."""
+    songs = _read(table, **options)
+    assert songs.y is not None, "labels are required"
+    codes = songs.y.to_numpy(np.int64)
+    groups, notes = _copies(songs)
+    dataset = SongDataset(
+        songs.X,
+        codes,
+        _names(codes, songs.label_names),
+        LABEL,
+        songs.source,
+        "songs",
+        synthetic=songs.synthetic,
+        notes=(*_lines(songs), *songs.notes, *notes),
+        ids=songs.uri,
+        groups=groups,
+        label_names=songs.label_names,
+    )
+    if test is None:
+        return dataset
+    names = list(songs.X.columns)
+    held_out = _read(test, **options, columns=names, label_names=songs.label_names)
+    assert held_out.y is not None, "labels are required"
+    return replace(dataset, test=(held_out.X, held_out.y.to_numpy(np.int64)))
 
-    from moodcore.songs.loading import read
 
+def _read(table: RawTable, **options: Any) -> SongTable:
     with warnings.catch_warnings():
         # What was dropped is in the notes.
         warnings.simplefilter("ignore", UserWarning)
-        table = read(data, **options)
-    assert table.y is not None, "labels are required"
-    codes = np.asarray(table.y, dtype=np.int64)
-    notes = tuple(line for line in str(table.report).splitlines() if line.strip())
-    songs = SongDataset(
-        table.X,
-        codes,
-        _names(codes),
-        LABEL,
-        table.source,
-        "songs",
-        synthetic=table.synthetic,
-        notes=notes,
-        ids=table.uri,
-    )
-    if test is None:
-        return songs
-    held_out = song_dataset(test, **options)
-    return replace(songs, test=(held_out.X, held_out.y))
+        return read(table, **options)
 
 
-def _names(codes: Any) -> tuple[str, ...]:
-    return tuple(LABEL_NAMES[code] for code in np.unique(codes).tolist())
+def _lines(songs: SongTable) -> list[str]:
+    return [line for line in str(songs.report).splitlines() if line.strip()]
+
+
+def _names(codes: NDArray[Any], label_names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(label_names[code] for code in np.unique(codes).tolist())
+
+
+def _copies(songs: SongTable) -> tuple[NDArray[np.intp] | None, list[str]]:
+    """Return a number for each song, the same for copies, and notes about them.
+
+    Copies have the same identifier, or the same value in every column.
+    """
+    import pandas as pd
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    by_values = songs.X.groupby(list(songs.X.columns), sort=False).ngroup().to_numpy()
+    keys = [by_values]
+    if songs.uri is not None:
+        by_id, distinct = pd.factorize(songs.uri)
+        # Identifiers of something else, such as playlists, are shared by many different songs.
+        pairs = len(set(zip(by_id.tolist(), by_values.tolist(), strict=True)))
+        if len(distinct) and pairs <= _MOST_VERSIONS * len(distinct):
+            unique = np.arange(len(by_id)) + len(distinct)
+            keys.append(np.where(by_id < 0, unique, by_id))
+    n_songs = len(songs.X)
+    if all(len(np.unique(key)) == n_songs for key in keys):
+        return None, []
+    links = [pd.Series(np.arange(n_songs)).groupby(key).transform("first") for key in keys]
+    ends = np.concatenate(links)
+    starts = np.tile(np.arange(n_songs), len(links))
+    graph = coo_array((np.ones(len(ends), dtype=bool), (starts, ends)), shape=(n_songs, n_songs))
+    groups = connected_components(graph, directed=False)[1].astype(np.intp)
+    repeats = n_songs - len(np.unique(groups))
+    notes = [
+        f"{_counted(repeats, 'copy', 'copies')} of other songs: stay on one side of every split"
+    ]
+    assert songs.y is not None, "labels are required"
+    moods = songs.y.groupby(groups).nunique()
+    conflicts = np.flatnonzero(moods.to_numpy() > 1)
+    if len(conflicts):
+        rows = np.flatnonzero(groups == conflicts[0])
+        told = ", ".join(
+            f"row {songs.X.index[row]} {songs.label_names[songs.y.iloc[row]]!r}" for row in rows[:4]
+        )
+        songs_with = _counted(len(conflicts), "song", "songs")
+        notes.append(f"copies with different labels: of {songs_with} (first: {told})")
+    return groups, notes
+
+
+def _counted(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}"

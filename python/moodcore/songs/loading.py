@@ -1,4 +1,4 @@
-"""Tables of songs, checked once at the door."""
+"""Tables of songs, read and checked once."""
 
 from __future__ import annotations
 
@@ -10,26 +10,20 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moodcore.errors import missing_columns
-from moodcore.songs.checks import Checker, repeats
+from moodcore.songs.checks import Checker, percentages, repeats
 from moodcore.songs.problems import RowReport, SongTableError, choice
-from moodcore.songs.schema import (
-    DURATION,
-    FEATURES,
-    LABEL,
-    LABEL_NAMES,
-    SYNTHETIC_URI,
-    URI,
-)
-from moodcore.tables.dataset import read_any
+from moodcore.songs.recognition import SongColumns, recognize_frame
+from moodcore.songs.schema import DURATION, FEATURES, LABEL, LABEL_NAMES, SYNTHETIC_URI, URI
+from moodcore.tables.dataset import RawTable, read_any
+from moodcore.tables.files import plain_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    Source: TypeAlias = str | os.PathLike[str] | pd.DataFrame | pa.Table
+    Source: TypeAlias = str | os.PathLike[str] | pd.DataFrame | pa.Table | RawTable
 
 _COLUMNS = (DURATION, *FEATURES)
 
@@ -41,26 +35,32 @@ class SongTable:
     Attributes
     ----------
     X : DataFrame of float64, shape (n_songs, n_columns)
-        Duration and features, in the order of the schema; the index is the row number in the
-        source, counted from 0.
+        Duration and features, in the order of the schema and with its names; the index is the row
+        number in the source, counted from 0.
     y : Series of int64, shape (n_songs,), or None
         Label codes, named "labels", with the same index.
+    label_names : tuple of str
+        Name of each label code.
     uri : Series, shape (n_songs,), or None
-        Spotify's name of each song.
+        Identifier of each song.
     source : str
-        Where they come from: the path, "DataFrame" or "pyarrow Table".
+        The path, or the kind of object.
     synthetic : bool
-        Whether they say of themselves that they were made by `moodcore.songs.synthesize`.
+        Whether the table says that it was made by `moodcore.songs.synthesize`.
     report : RowReport
         What was dropped, and why.
+    notes : tuple of str
+        What was recognized by other names, computed, ignored, or done without.
     """
 
     X: pd.DataFrame
     y: pd.Series[int] | None
+    label_names: tuple[str, ...]
     uri: pd.Series[str] | None
     source: str
     synthetic: bool
     report: RowReport
+    notes: tuple[str, ...] = ()
 
 
 def read(
@@ -70,30 +70,31 @@ def read(
     duplicates: Literal["keep", "drop"] = "keep",
     labels: Literal["required", "optional", "ignore"] = "required",
     columns: Sequence[str] | None = None,
-    label_names: Sequence[str] = LABEL_NAMES,
+    label_names: Sequence[str] | None = None,
 ) -> SongTable:
     """Read a table of songs and check every value of it.
 
-    Columns are found by name, in any order; others, such as the index columns "Unnamed: 0" and
-    "Unnamed: 0.1", are ignored.
+    Columns are found by name, in any order and in the common spellings ("duration_ms", "length",
+    "Danceability", "mood"); others are ignored.
 
     Parameters
     ----------
-    source : str, path, DataFrame or pyarrow.Table
-        A file (.csv, .csv.gz, .parquet, .pq) or a table in memory.
+    source : str, path, DataFrame, Arrow or Polars table
+        A file (see `moodcore.tables.files.read_table_file`) or a table in memory.
     on_bad_rows : {"strict", "drop"}, default="strict"
-        What to do if rows hold values that cannot be used: raise one error that tells all of
-        them, or drop the rows, with a warning that tells the same.
+        What to do if rows hold values that cannot be used: raise one error that names all of
+        them, or drop the rows, with a warning that names the same.
     duplicates : {"keep", "drop"}, default="keep"
         What to do with rows that repeat an earlier one in every column read, the label included.
         They are counted in either case.
     labels : {"required", "optional", "ignore"}, default="required"
-        Whether labels must be there, are taken if the column is there, or not looked at.
+        Whether labels must be there, are read if the column is there, or are not read.
     columns : sequence of str or None, default=None
-        The columns that must be there and are read; None means the duration and all ten
-        features.
-    label_names : sequence of str
-        Name of each label code; labels may be codes or, in any case, these names.
+        The columns that must be there and are read; None means those of the duration and the ten
+        features that the table has. ``spec_rate`` is computed where it is missing.
+    label_names : sequence of str or None, default=None
+        Name of each label code; labels may be codes or, in any case, these names. None means the
+        four moods, or the labels of the table where they are others.
 
     Returns
     -------
@@ -102,7 +103,9 @@ def read(
     Raises
     ------
     SongTableError
-        A `ValueError`: columns missing, rows unusable, none left, or the file is no table.
+        A `ValueError`: columns missing, rows unusable, or none left.
+    TableError
+        A `ValueError`: the file is no table.
     OSError
         If the file cannot be read.
     TypeError
@@ -135,13 +138,28 @@ def read(
     choice("duplicates", duplicates, ("keep", "drop"))
     choice("labels", labels, ("required", "optional", "ignore"))
     wanted = _wanted(columns)
-    _refuse_ambiguous(label_names)
-    table = read_any(source, on_bad_rows=on_bad_rows)
-    frame, name = table.frame, table.source
-    labelled = labels == "required" or (labels == "optional" and LABEL in frame)
+    if label_names is not None:
+        _refuse_ambiguous(label_names)
+    table = source if isinstance(source, RawTable) else read_any(source, on_bad_rows=on_bad_rows)
+    frame, found = table.frame, recognize_frame(table.frame)
+    labeled = labels == "required" or (labels == "optional" and LABEL in found.names)
     checker = Checker(np.zeros(len(frame), dtype=bool))
-    X, y = _check(frame, wanted, label_names if labelled else None, checker)
-    _refuse(frame, [*wanted, LABEL] if labelled else wanted, name, checker, on_bad_rows)
+    values, notes = _features(frame, found, wanted, checker)
+    X = pd.DataFrame(values, index=pd.RangeIndex(len(frame)))
+    y, names = None, LABEL_NAMES if label_names is None else tuple(label_names)
+    if labeled and LABEL in found.names:
+        y, names = checker.label(frame[found.names[LABEL]], label_names)
+    missing = [name for name in wanted or () if name not in X]
+    missing += [LABEL] if labeled and y is None else []
+    errors = [missing_columns(missing, list(frame.columns))] if missing else []
+    if LABEL in missing:
+        errors[0] += "; to learn from another column, name it with --target"
+    if wanted is None and not found.is_songs:
+        errors.append(
+            f"only {len(found.features)} columns are features of songs; to learn from any table, "
+            "name the column of the labels with --target"
+        )
+    _refuse(table, errors, checker, on_bad_rows)
     good = ~checker.bad
     again = np.zeros_like(good)
     again[good] = repeats(X[good], None if y is None else y[good])
@@ -156,14 +174,16 @@ def read(
         duplicates_dropped=duplicates == "drop",
     )
     if report.n_dropped:
-        warnings.warn(f"{name}: {report}", UserWarning, stacklevel=2)
+        warnings.warn(f"{table.source}: {report}", UserWarning, stacklevel=2)
     return SongTable(
         X=X[kept],
         y=None if y is None else pd.Series(y, X.index, name=LABEL)[kept],
-        uri=frame[URI].set_axis(X.index)[kept] if URI in frame else None,
-        source=name,
+        label_names=names,
+        uri=frame[found.names[URI]].rename(URI)[kept] if URI in found.names else None,
+        source=table.source,
         synthetic=_synthetic(frame),
         report=report,
+        notes=(*table.notes, *notes),
     )
 
 
@@ -200,9 +220,9 @@ def load(source: Source, **options: Any) -> tuple[pd.DataFrame, pd.Series[int]]:
     return table.X, table.y
 
 
-def _wanted(columns: Sequence[str] | None) -> list[str]:
+def _wanted(columns: Sequence[str] | None) -> list[str] | None:
     if columns is None:
-        return list(_COLUMNS)
+        return None
     if isinstance(columns, str):
         raise TypeError(f"columns must be a sequence of names, got the string {columns!r}")
     if not len(columns):
@@ -224,34 +244,65 @@ def _refuse_ambiguous(label_names: Sequence[str]) -> None:
         raise ValueError(f"label_names must differ, in more than case, got {tuple(label_names)!r}")
 
 
-def _check(
-    frame: pd.DataFrame, wanted: Sequence[str], label_names: Sequence[str] | None, checker: Checker
-) -> tuple[pd.DataFrame, NDArray[np.int64] | None]:
-    import pandas as pd
+def _features(
+    frame: pd.DataFrame, found: SongColumns, wanted: list[str] | None, checker: Checker
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of the columns that are there, and notes about the others."""
+    names = found.features if wanted is None else [name for name in wanted if name in found.names]
+    if wanted is None:
+        # A column without any value is as good as none.
+        names = [name for name in names if frame[found.names[name]].notna().any()] or names
+    values = {name: checker.feature(name, frame[found.names[name]]) for name in names}
+    other = {
+        name: own for name, own in found.renamed.items() if plain_name(name) != plain_name(own)
+    }
+    renamed = [f"{own!r} is {name!r}" for name, own in other.items() if name in values]
+    if LABEL in other:
+        renamed.append(f"labels from the column {other[LABEL]!r}")
+    notes = [f"columns by other names: {', '.join(renamed)}"] if renamed else []
+    needed = _COLUMNS if wanted is None else wanted
+    if "spec_rate" in needed and "spec_rate" not in values:
+        parts = [name for name in ("speechiness", DURATION) if name in found.names]
+        if len(parts) == 2:
+            speech, duration = (
+                values[name] if name in values else checker.feature(name, frame[found.names[name]])
+                for name in parts
+            )
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values["spec_rate"] = speech / duration
+            notes.append("'spec_rate' computed: speechiness divided by duration")
+    absent = [_with_nearest(name, found.extra) for name in needed if name not in values]
+    if absent and wanted is None:
+        notes.append(f"missing features, done without: {', '.join(absent)}")
+    if found.extra and wanted is None:
+        notes.append(f"ignored columns: {', '.join(map(repr, found.extra))}")
+    return {name: values[name] for name in _COLUMNS if name in values}, notes
 
-    values = {name: checker.feature(frame[name]) for name in wanted if name in frame}
-    X = pd.DataFrame(values, index=pd.RangeIndex(len(frame)))
-    if label_names is None or LABEL not in frame:
-        return X, None
-    return X, checker.label(frame[LABEL], label_names)
+
+def _with_nearest(name: str, columns: Sequence[str]) -> str:
+    near = get_close_matches(name, columns, n=1)
+    return f"{name!r} (there is {near[0]!r})" if near else repr(name)
 
 
-def _refuse(
-    frame: pd.DataFrame, needed: Sequence[str], source: str, checker: Checker, on_bad_rows: str
-) -> None:
-    """Raise one error that tells everything that is wrong with the table."""
-    present = [str(name) for name in frame.columns]
-    missing = [name for name in needed if name not in present]
-    faults = [missing_columns(missing, present)] if missing else []
-    if not len(frame):
+def _refuse(table: RawTable, errors: list[str], checker: Checker, on_bad_rows: str) -> None:
+    """Raise one error that names everything that is wrong with the table."""
+    faults = [*errors]
+    if not len(table.frame):
         faults.append("there are no rows")
-    elif on_bad_rows == "strict" or missing or checker.bad.all():
+    elif on_bad_rows == "strict" or errors or checker.bad.all():
         faults += map(str, checker.problems)
+        shares = percentages(checker.problems, table.frame)
+        if shares:
+            faults.append(
+                f"percentages in {', '.join(map(repr, shares))}: divide these columns by 100, or "
+                "learn from the table as it is with --target and the column of the labels"
+            )
         if checker.bad.all() and on_bad_rows == "drop":
             faults.append("no usable row is left")
+    faults += checker.hints
     if faults:
         text = "\n".join(f"  {fault}" for fault in faults)
-        raise SongTableError(f"{source} cannot be used:\n{text}", checker.problems)
+        raise SongTableError(f"{table.source} cannot be used:\n{text}", checker.problems)
 
 
 def _synthetic(frame: pd.DataFrame) -> bool:

@@ -35,7 +35,7 @@ class Problem:
     column : str
         Its name.
     kind : str
-        What is wrong: "missing", "not a number", "infinite", "out of range", "unlabelled" or
+        What is wrong: "missing", "not a number", "infinite", "out of range", "unlabeled" or
         "not a label".
     n_rows : int
         How many rows have it.

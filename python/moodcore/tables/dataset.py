@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import ConfigError, TableError, unknown_name
-from moodcore.tables.files import MISSING_TEXTS, plain_name, read_table_file
+from moodcore.tables.files import plain_name, read_table_file
 from moodcore.tables.objects import kind_in_words, to_frame
 from moodcore.tables.roles import (
     FEATURE_ROLES,
@@ -24,6 +24,7 @@ from moodcore.tables.roles import (
     column_roles,
     to_numbers,
     to_texts,
+    without_missing_texts,
 )
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Dataset:
                 f"features must be 'all' or a list of columns for a table that is not songs, "
                 f"got {features!r}"
             )
-        return _known_names(features, [str(name) for name in self.X.columns], "features")
+        return known_names(features, [str(name) for name in self.X.columns], "features")
 
     def pipeline(
         self,
@@ -228,10 +229,10 @@ def table_dataset(
         target = _target_column(target, frame, source)
         labels = frame[target]
         frame = frame.drop(columns=target)
-    frame = frame.drop(columns=_known_names(drop, list(frame.columns), "drop"))
+    frame = frame.drop(columns=known_names(drop, list(frame.columns), "drop"))
     ids = None
     if id is not None:
-        (id,) = _known_names([id], list(frame.columns), "id")
+        (id,) = known_names([id], list(frame.columns), "id")
         ids, frame = frame[id], frame.drop(columns=id)
     codes, class_labels, label_notes = read_labels(labels, target, source, on_bad_rows)
     notes += label_notes
@@ -280,7 +281,8 @@ def _target_column(target: str | None, frame: pd.DataFrame, source: str) -> str:
     raise unknown_name(f"{source}: target", target, columns)
 
 
-def _known_names(names: Sequence[str], columns: Sequence[str], what: str) -> list[str]:
+def known_names(names: Sequence[str], columns: Sequence[str], what: str) -> list[str]:
+    """Return names once each, and refuse those that are no columns."""
     if isinstance(names, str):
         raise ConfigError(f"{what} must be a list of columns, got the text {names!r}")
     for name in names:
@@ -311,8 +313,7 @@ def read_labels(
     """
     import pandas as pd
 
-    values = labels.astype(object).mask(labels.isna() | labels.isin(MISSING_TEXTS))
-    codes, distinct = pd.factorize(values)
+    codes, distinct = pd.factorize(without_missing_texts(labels))
     if len(distinct) < least:
         what = f"only the label {distinct[0]!r}" if len(distinct) else "no labels"
         raise ConfigError(f"{source}: target {target!r} holds {what}; two classes are needed")
@@ -365,7 +366,7 @@ def _features(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns to learn from, and notes about the others."""
     if features is not None:
-        names = _known_names(features, [str(name) for name in frame.columns], "features")
+        names = known_names(features, [str(name) for name in frame.columns], "features")
         return _with_numbers(frame[names], column_roles(frame[names])), []
     roles = column_roles(frame)
     used = [role for role in roles if role.role in FEATURE_ROLES]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +29,7 @@ _SHOWN = 3
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
 )
-_TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+_TRUTH = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def column_role(column: pd.Series[Any]) -> ColumnRole:
     import pandas as pd
 
     name = str(column.name)
-    present = _without_missing_texts(column).dropna()
+    present = without_missing_texts(column).dropna()
     distinct = _distinct(present, name)
     n_missing = len(column) - len(present)
     is_named_id = _names_rows(name) and len(distinct) == len(column)
@@ -148,10 +150,13 @@ def to_numbers(column: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.
     if pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind in "biufIUFB":
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return numbers, np.zeros(len(column), dtype=bool)
-    codes, distinct = pd.factorize(_without_missing_texts(column))
-    found = np.full(len(distinct) + 1, np.nan)
-    for at, value in enumerate(distinct):
-        found[at] = _number(value)
+    values = without_missing_texts(column)
+    try:
+        codes, distinct = pd.factorize(values)
+    except TypeError:
+        return np.full(len(column), np.nan), values.notna().to_numpy(dtype=bool)
+    plain = pd.Series([_readable(value) for value in distinct], dtype=object)
+    found = np.append(pd.to_numeric(plain, errors="coerce").to_numpy(np.float64), np.nan)
     bad = np.append(np.isnan(found[:-1]), False)
     return found[codes], bad[codes]
 
@@ -163,7 +168,7 @@ def to_texts(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[str]]:
     """
     import pandas as pd
 
-    codes, distinct = pd.factorize(_without_missing_texts(column))
+    codes, distinct = pd.factorize(without_missing_texts(column))
     return codes, [category_text(value) for value in distinct]
 
 
@@ -225,7 +230,8 @@ def suspicious_columns(
     return sentences
 
 
-def _without_missing_texts(column: pd.Series[Any]) -> pd.Series[Any]:
+def without_missing_texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column in which the texts that mean a missing value are missing."""
     import pandas as pd
 
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -264,10 +270,14 @@ def _are_dates(texts: pd.Index[Any]) -> bool:
     )
 
 
-def _number(value: object) -> float:
+def _readable(value: object) -> object:
+    """Return a number or the text of one; None for dates and the like."""
+    from decimal import Decimal
+
     if isinstance(value, str):
-        value = _TRUTH.get(value.strip().casefold(), value)
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return float("nan")
+        return _TRUTH.get(value.strip().casefold(), value)
+    if isinstance(value, bool | np.bool_):
+        return float(value)
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return math.inf if value > 0 else -math.inf  # as its text would be read
+    return value if isinstance(value, int | float | Decimal | np.number) else None
