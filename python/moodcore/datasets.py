@@ -23,7 +23,7 @@ from moodcore.tables.dataset import (
 )
 from moodcore.tables.files import plain_name
 
-__all__ = ["load_dataset"]
+__all__ = ["likely_target", "load_dataset"]
 
 _TARGET_NAMES = frozenset({"target", "class", "label", "labels", "y", "outcome", "species"})
 
@@ -137,12 +137,16 @@ def _refuse_other_tables(table: RawTable) -> None:
     columns = [str(name) for name in table.frame.columns]
     if recognize(columns).is_songs:
         return
-    likely = next((name for name in columns if plain_name(name) in _TARGET_NAMES), None)
-    example = likely or (columns[-1] if columns else "NAME")
     raise ConfigError(
         f"{table.source}: these are not songs; name the column of the labels, for example "
-        f"--target {example!r}; the table has: {', '.join(map(repr, columns))}"
+        f"--target {likely_target(columns)!r}; the table has: {', '.join(map(repr, columns))}"
     )
+
+
+def likely_target(columns: Sequence[str]) -> str:
+    """Return the column that is most likely the labels: one named so, or the last."""
+    named = (name for name in columns if plain_name(name) in _TARGET_NAMES)
+    return next(named, columns[-1] if columns else "NAME")
 
 
 def _part(dataset: Dataset, n_rows: int | None, seed: int) -> Dataset:

@@ -279,6 +279,8 @@ def class_names(model: Any) -> list[str]:
     >>> class_names(GBT(1).fit([[0.0], [1.0]], [3, 4]))
     ['3', '4']
     """
+    if getattr(model, "class_names", None) is not None:
+        return list(model.class_names)
     labels = model.classes_.tolist()
     names = getattr(model, "label_names", None)
     if names is None:

@@ -1,9 +1,10 @@
-"""`moodcore data`: tables of songs made and checked."""
+"""`moodcore data`: tables made and checked."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -13,9 +14,9 @@ from moodcore.cli.exit_codes import ExitCode
 _ENDINGS = (".csv", ".parquet", ".pq")
 
 
-@click.group("data", short_help="Make or check tables of songs.")
+@click.group("data", short_help="Make songs, or check any table.")
 def command() -> None:
-    """Make or check tables of songs."""
+    """Make songs, or check any table."""
 
 
 @command.command("synthesize", short_help="Write synthetic songs.")
@@ -42,33 +43,22 @@ def synthesize(out: Path, songs: int | None, seed: int) -> int:
     return ExitCode.DONE
 
 
-@command.command("check")
+@command.command("check", short_help="Show what a table holds.")
 @click.argument("file", type=options.INPUT_FILE)
+@click.option("--target", metavar="COLUMN", help="The labels of a table that is not songs.")
+@click.option("--id", "id", metavar="COLUMN", help="The column that identifies the rows.")
+@click.option("--drop", metavar="COLUMNS", help="Columns to leave out, separated by commas.")
 @options.bad_rows
 @options.duplicates
+@options.as_json
 @options.debug
-def check(
-    file: Path,
-    on_bad_rows: Literal["strict", "drop"] | None,
-    duplicates: Literal["keep", "drop"] | None,
-) -> int:
-    """Read FILE as tune would and say what is in it."""
-    import numpy as np
+def check(file: Path, target: str | None, drop: str | None, as_json: bool, **given: Any) -> int:
+    """Read FILE as tune would and show columns, classes and what to check before training."""
+    from moodcore.cli.data_check import check_table, report_lines
 
-    from moodcore import songs
-
-    table = songs.read(
-        file,
-        on_bad_rows=on_bad_rows or "strict",
-        duplicates=duplicates or "keep",
-        labels="optional",
-    )
-    click.echo(f"{file}: {len(table.X):,} usable songs, {table.X.shape[1]} columns")
-    for line in str(table.report).splitlines():
-        click.echo(line)
-    if table.y is None:
-        click.echo("no labels")
-        return ExitCode.DONE
-    for code, count in zip(*np.unique(np.asarray(table.y), return_counts=True), strict=True):
-        click.echo(f"  {songs.LABEL_NAMES[code]:<12} {count:,}")
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if drop is not None:
+        chosen["drop"] = [name.strip() for name in drop.split(",") if name.strip()]
+    found = check_table(file, target, **chosen)
+    click.echo(json.dumps(found) if as_json else "\n".join(report_lines(found)))
     return ExitCode.DONE

@@ -213,11 +213,16 @@ def to_frame(X: Any, *, strict: bool = True) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    frame = named_table(pd.DataFrame(X) if isinstance(X, Mapping) else X)
+    # SciPy's sparse matrices by keys are mappings too.
+    is_columns = isinstance(X, Mapping) and not hasattr(X, "toarray")
+    frame = named_table(pd.DataFrame(X) if is_columns else X)
     if frame is None:
         array = _as_array(X)
         if array.ndim != 2:
-            raise ValueError(f"X must be a table of rows and columns, got the shape {array.shape}")
+            raise ValueError(
+                f"X must be a table of rows and columns, got the shape {array.shape}. "
+                "Reshape your data"
+            )
         names = [f"x{at}" for at in range(array.shape[1])]
         result = pd.DataFrame(array, columns=names).infer_objects()
     elif isinstance(frame, pd.DataFrame):

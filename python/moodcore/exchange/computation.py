@@ -18,6 +18,7 @@ from moodcore.preprocessing.columns import column_name
 __all__ = [
     "Column",
     "Computation",
+    "Encode",
     "Forest",
     "KernelMachine",
     "LinearMachine",
@@ -32,10 +33,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Column:
-    """A column that comes in; ``labels`` are its categories in the order of their codes."""
+    """A column that comes in; ``labels`` are its categories in the order of their codes.
+
+    A missing value is NaN; so is a category that is none of them, unless ``has_other``: then it is
+    the code after the last.
+    """
 
     name: str
     labels: tuple[Any, ...] | None = None
+    has_other: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,22 @@ class MissingValue:
     """A value in whose place NaN stands."""
 
     value: float
+
+
+@dataclass(frozen=True)
+class Encode:
+    """Missing values replaced, or columns of zeros and ones for what a value is.
+
+    Attributes
+    ----------
+    kinds : ndarray of int, shape (n_columns,)
+        0 where `values` replaces NaN, 1 where NaN becomes 1 and numbers 0, and 2 where the number
+        in `values` becomes 1 and everything else 0.
+    values : ndarray of float64, shape (n_columns,)
+    """
+
+    kinds: NDArray[np.int64]
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -123,7 +145,7 @@ class KernelMachine:
     break_ties: bool
 
 
-Step = Select | Scale | Standardize | MissingValue
+Step = Select | Scale | Standardize | MissingValue | Encode
 Classifier = Network | Forest | LinearMachine | KernelMachine
 
 
@@ -206,6 +228,8 @@ def computation_of(model: Any, *, classifier_only: bool = False) -> Computation:
     classifier = _CLASSIFIERS[kind](parts[-1], walk)
     classes = parts[-1].classes_
     names = tuple(str(label) for label in classes.tolist())
+    if getattr(model, "class_names", None) is not None:
+        names = tuple(model.class_names)
     told = getattr(model, "label_names", None)
     if told is not None:
         codes = classes.tolist()
@@ -248,6 +272,14 @@ class _Walk:
             names = getattr(part, "feature_names_in_", list(unnamed))
         self.names = [str(name) for name in names]
         self.columns = [Column(name) for name in self.names]
+        if type(part).__name__ == "TablePreparation":
+            # So does the preparation of a table, and their categories.
+            used = [column.name for column in part.columns_]
+            self.columns = [
+                Column(column.name, column.levels or None, column.has_other)
+                for column in part.columns_
+            ]
+            self.names = used
         return True
 
     def select(self, places: Sequence[int]) -> None:
@@ -278,11 +310,39 @@ def _standard(part: Any, walk: _Walk) -> None:
         walk.steps.append(Standardize(subtract, divide))
 
 
+def _table_preparation(part: Any, walk: _Walk) -> None:
+    if walk.steps or walk.names != [column.name for column in part.columns_]:
+        raise TypeError("the preparation of a table is exported as the first step of a pipeline")
+    if part.kind == "native":
+        return
+    places: list[int] = []
+    kinds: list[int] = []
+    values: list[float] = []
+    subtract: list[float] = []
+    divide: list[float] = []
+    for at, column in enumerate(part.columns_):
+        is_category = column.kind == "category"
+        codes = range(len(column.levels) + column.has_other) if is_category else [column.median]
+        own = [(2 if is_category else 0, float(value)) for value in codes]
+        own += [(1, 0.0)] if column.has_missing else []
+        for kind, value in own:
+            places.append(at)
+            kinds.append(kind)
+            values.append(value)
+            subtract.append(column.center if kind == 0 else 0.0)
+            divide.append(column.scale if kind == 0 else 1.0)
+    walk.select(places)
+    walk.names = part.get_feature_names_out().tolist()
+    walk.steps.append(Encode(np.array(kinds), np.array(values)))
+    walk.steps.append(Standardize(np.array(subtract), np.array(divide)))
+
+
 _TRANSFORMERS: dict[str, Callable[[Any, _Walk], None]] = {
     "CorrelationFilter": _correlation_filter,
     "MinMaxScaler": _min_max,
     "SelectColumns": _select_columns,
     "StandardScaler": _standard,
+    "TablePreparation": _table_preparation,
 }
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from moodcore.exchange.computation import (
     Computation,
+    Encode,
     MissingValue,
     Scale,
     Select,
@@ -42,6 +43,11 @@ def folded_forest(computation: Computation) -> Forest:
             chosen = np.array(step.places)
             places = places[chosen]
             scalings = [(before, own[chosen]) for before, own in scalings]
+        elif isinstance(step, Encode):
+            raise ValueError(
+                "this format cannot hold replaced missing values and encoded categories; export "
+                "ONNX, C or Rust instead"
+            )
         elif isinstance(step, MissingValue):
             # The reader of the other program has a parameter for it.
             continue

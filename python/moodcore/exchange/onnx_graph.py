@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from moodcore.exchange.computation import (
     Column,
     Computation,
+    Encode,
     KernelMachine,
     LinearMachine,
     MissingValue,
@@ -241,9 +242,9 @@ def _read_column(graph: Graph, column: Column, kind: str) -> str:
         encoded = graph.add(
             "LabelEncoder",
             [texts],
-            keys_strings=list(labels),
-            values_floats=codes.astype(float).tolist(),
-            default_float=float("nan"),
+            keys_strings=[*labels, ""] if column.has_other else list(labels),
+            values_floats=[*codes.astype(float).tolist(), *([np.nan] * column.has_other)],
+            default_float=float(len(labels)) if column.has_other else np.nan,
         )
         return graph.cast(encoded, "DOUBLE")
     numbers = _double(graph, graph.input(column.name, kind, ["N", 1]), kind)
@@ -269,9 +270,21 @@ def _apply(graph: Graph, step: Step, rows: str) -> str:
         if step.divide is not None:
             rows = graph.add("Div", [rows, graph.constant(step.divide)])
         return rows
+    if isinstance(step, Encode):
+        return _encode(graph, step, rows)
     assert isinstance(step, MissingValue)
     same = graph.add("Equal", [rows, graph.constant(step.value)])
     return graph.add("Where", [same, graph.constant(np.nan), rows])
+
+
+def _encode(graph: Graph, step: Encode, rows: str) -> str:
+    missing = graph.add("IsNaN", [rows])
+    values = graph.constant(step.values)
+    filled = graph.add("Where", [missing, values, rows])
+    flags = graph.cast(missing, "DOUBLE")
+    equal = graph.cast(graph.add("Equal", [rows, values]), "DOUBLE")
+    flags = graph.add("Where", [graph.constant(step.kinds == 1), flags, equal])
+    return graph.add("Where", [graph.constant(step.kinds == 0), filled, flags])
 
 
 def _classify(graph: Graph, computation: Computation, rows: str) -> tuple[str, str]:

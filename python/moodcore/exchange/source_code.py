@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.exchange.computation import (
+    Column,
     Computation,
+    Encode,
     KernelMachine,
     LinearMachine,
     MissingValue,
@@ -81,7 +83,7 @@ def write_source(computation: Computation, language: Language, name: str) -> byt
         name=name,
         upper=name.upper(),
         title=f"{name}: tells {len(computation.classes)} classes apart",
-        columns=[_described(column.name, column.labels) for column in computation.columns],
+        columns=[_described(column) for column in computation.columns],
         class_names=[str(one) for one in computation.class_names],
         n_classes=len(computation.classes),
         n_scores=computation.n_scores,
@@ -95,13 +97,14 @@ def write_source(computation: Computation, language: Language, name: str) -> byt
     return text.encode()
 
 
-def _described(name: str, labels: tuple[Any, ...] | None) -> dict[str, Any]:
+def _described(column: Column) -> dict[str, Any]:
     """Give a column in a form that may stand in a comment."""
 
     def plain(text: Any) -> str:
         return re.sub(r"[^\x20-\x7e]|[*?\\]", "_", str(text))
 
-    return {"name": plain(name), "labels": labels and [plain(label) for label in labels]}
+    labels = column.labels and [plain(label) for label in column.labels]
+    return {"name": plain(column.name), "labels": labels, "has_other": column.has_other}
 
 
 class _Program:
@@ -151,6 +154,10 @@ class _Program:
                 lines.append(("-=", self.table(f"step{at}_subtract", "f64", step.subtract)))
             if step.divide is not None:
                 lines.append(("/=", self.table(f"step{at}_divide", "f64", step.divide)))
+        elif isinstance(step, Encode):
+            kinds = self.table(f"step{at}_kinds", "u8", step.kinds)
+            self.table(f"step{at}_values", "f64", step.values)
+            lines.append(("encode", kinds.removesuffix("_kinds")))
         else:
             assert isinstance(step, MissingValue)
             lines.append(("missing", repr(step.value)))

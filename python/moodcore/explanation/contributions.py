@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -308,6 +308,7 @@ def explain(
         n_samples=n_samples,
     )
     names = class_names(model)
+    found = _by_source(found, steps)
     return Explanation(
         values=found.values,
         base=found.base,
@@ -317,6 +318,24 @@ def explain(
         predicted=tuple(_predicted(classifier, rows, names)),
         method=found.method,
     )
+
+
+def _by_source(found: Contributions, steps: Any) -> Contributions:
+    """Add up the contributions of the columns that one column of a table was prepared to."""
+    sources = _sources(steps)
+    if sources is None:
+        return found
+    names = list(dict.fromkeys(sources))
+    places = np.array([names.index(name) for name in sources])
+    values = [found.values[:, places == at].sum(axis=1) for at in range(len(names))]
+    return replace(found, values=np.stack(values, axis=1))
+
+
+def _sources(steps: Any) -> list[str] | None:
+    if steps is None or not hasattr(steps.steps[-1][1], "source_columns"):
+        return None
+    sources: list[str] = steps.steps[-1][1].source_columns()
+    return sources
 
 
 def _choose(rows: Any, rng: np.random.Generator) -> Any:
@@ -341,7 +360,8 @@ def _given(model: Any, classifier: Any, steps: Any, X: Any, rows: Any) -> pd.Dat
     if steps is None:
         names = getattr(classifier, "feature_names_in_", None)
     else:
-        names = steps.get_feature_names_out()
+        sources = _sources(steps)
+        names = steps.get_feature_names_out() if sources is None else list(dict.fromkeys(sources))
     if names is None:
         names = [f"x{at}" for at in range(classifier.n_features_in_)]
     if frame is not None and set(names) <= set(frame.columns):

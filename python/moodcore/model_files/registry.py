@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from moodcore.model_files.gbt import read_gbt, write_gbt
 from moodcore.model_files.linear_svm import read_linear_svm, write_linear_svm
 from moodcore.model_files.svm import read_svm, write_svm
+from moodcore.model_files.tables import read_preparation, write_preparation
 from moodcore.model_files.values import (
     Arrays,
     Described,
@@ -305,6 +306,26 @@ def _read_songs(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> An
     return model
 
 
+def _write_table(model: Any, prefix: str, arrays: Arrays) -> Described:
+    names = model.class_names
+    return {
+        "class_names": None if names is None else list(names),
+        **_write_steps(model, prefix, arrays),
+    }
+
+
+def _read_table(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    from moodcore.tables.table_pipeline import TablePipeline
+
+    names = described["class_names"]
+    steps = _read_steps(described, prefix, arrays)
+    if not hasattr(steps[-1][1], "predict"):
+        raise ValueError(f"the last step of a table model must be a classifier, got {steps[-1][0]}")
+    if names is not None and len(names) != len(steps[-1][1].classes_):
+        raise ValueError(f"class_names: {len(names)} for {len(steps[-1][1].classes_)} classes")
+    return TablePipeline(steps, class_names=None if names is None else tuple(map(str, names)))
+
+
 _Writer = Callable[[Any, str, Arrays], Described]
 _Reader = Callable[[Mapping[str, Any], str, Arrays], Any]
 _KINDS: dict[str, tuple[_Writer, _Reader]] = {
@@ -319,4 +340,6 @@ _KINDS: dict[str, tuple[_Writer, _Reader]] = {
     "SelectColumns": (_write_columns, _read_columns),
     "SongPipeline": (_write_songs, _read_songs),
     "StandardScaler": (_write_scaler, _read_scaler),
+    "TablePipeline": (_write_table, _read_table),
+    "TablePreparation": (write_preparation, read_preparation),
 }

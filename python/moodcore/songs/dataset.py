@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from moodcore.errors import ConfigError
 from moodcore.songs.loading import SongTable, read
+from moodcore.songs.problems import rows
 from moodcore.songs.schema import FEATURES, LABEL, LABEL_NAMES, N_SONGS, SELECTED_FEATURES
 from moodcore.tables.dataset import Dataset, RawTable
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _EMBEDDED_SEED = 0
 # Different rows that one identifier may stand for, on average.
 _MOST_VERSIONS = 2
+_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -168,21 +170,14 @@ def _copies(songs: SongTable) -> tuple[NDArray[np.intp] | None, list[str]]:
     graph = coo_array((np.ones(len(ends), dtype=bool), (starts, ends)), shape=(n_songs, n_songs))
     groups = connected_components(graph, directed=False)[1].astype(np.intp)
     repeats = n_songs - len(np.unique(groups))
-    notes = [
-        f"{_counted(repeats, 'copy', 'copies')} of other songs: stay on one side of every split"
-    ]
+    notes = [f"{rows(repeats)} with copies of other songs: kept on one side of every split"]
     assert songs.y is not None, "labels are required"
     moods = songs.y.groupby(groups).nunique()
     conflicts = np.flatnonzero(moods.to_numpy() > 1)
     if len(conflicts):
-        rows = np.flatnonzero(groups == conflicts[0])
-        told = ", ".join(
-            f"row {songs.X.index[row]} {songs.label_names[songs.y.iloc[row]]!r}" for row in rows[:4]
+        first = np.flatnonzero(groups == conflicts[0])[:_SHOWN]
+        labels = ", ".join(
+            f"row {songs.X.index[row]} {songs.label_names[songs.y.iloc[row]]!r}" for row in first
         )
-        songs_with = _counted(len(conflicts), "song", "songs")
-        notes.append(f"copies with different labels: of {songs_with} (first: {told})")
+        notes.append(f"songs whose copies have different labels: {len(conflicts):,} ({labels})")
     return groups, notes
-
-
-def _counted(count: int, singular: str, plural: str) -> str:
-    return f"{count:,} {singular if count == 1 else plural}"

@@ -10,8 +10,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from moodcore.estimators.saveable import Saveable
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, SelectColumns
-from moodcore.songs.schema import FEATURES, LABEL_NAMES, SELECTED_FEATURES
+from moodcore.songs.schema import FEATURES, LABEL_NAMES, RANGES, SELECTED_FEATURES
 from moodcore.songs.training_ranges import measure_columns
+from moodcore.tables.columns import Column
 
 __all__ = ["SongPipeline", "pipeline"]
 
@@ -72,6 +73,11 @@ class SongPipeline(Saveable, Pipeline):
             if np.isfinite(columns).all():
                 self.training_quantiles_ = measure_columns(columns)
         return self
+
+    def required_columns(self) -> list[Column]:
+        """Return the columns that the fitted pipeline needs, with the values that they may hold."""
+        names = [str(name) for name in self.feature_names_in_]
+        return [Column(name, allowed=RANGES.get(name)) for name in names]
 
 
 def pipeline(

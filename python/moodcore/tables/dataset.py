@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import ConfigError, TableError, unknown_name
+from moodcore.estimators.tables import to_frame
 from moodcore.tables.files import plain_name, read_table_file
-from moodcore.tables.objects import kind_in_words, to_frame
 from moodcore.tables.roles import (
     FEATURE_ROLES,
     ColumnRole,
@@ -197,13 +197,33 @@ class RawTable:
 
 
 def read_any(data: Any, *, on_bad_rows: BadRows = "strict") -> RawTable:
-    """Read a file or an object in memory as a table."""
+    """Read a file or an object in memory as a table.
+
+    Raises
+    ------
+    TableError, OSError
+        When the file holds no table, or cannot be read.
+    TypeError, ValueError
+        When the object is no table.
+    """
+    if isinstance(data, RawTable):
+        return data
     if isinstance(data, str | os.PathLike):
         frame, notes = read_table_file(data, drop_ragged_rows=on_bad_rows == "drop")
         source = os.fspath(Path(data))
+    elif data is None or isinstance(data, int | float | bytes):
+        raise TypeError(
+            "a table must be a path, a DataFrame, an Arrow or Polars table or an array of two "
+            f"dimensions, got {data!r}"
+        )
     else:
-        frame, notes, source = to_frame(data), [], kind_in_words(data)
+        frame, notes, source = to_frame(data, strict=False), [], _kind_in_words(data)
     return RawTable(frame.reset_index(drop=True), source, tuple(notes))
+
+
+def _kind_in_words(data: Any) -> str:
+    module, name = type(data).__module__.partition(".")[0], type(data).__name__
+    return name if module in ("pandas", "builtins") else f"{module} {name}"
 
 
 def table_dataset(

@@ -413,7 +413,7 @@ def _convert_decimal_commas(frame: pd.DataFrame) -> list[str]:
         if plain_name(name) in ID_NAMES or pd.api.types.is_numeric_dtype(column):
             continue
         values = column.dropna().astype(str)
-        if values.str.contains(",").any() and values.map(_DECIMAL_COMMA.fullmatch).all():
+        if values.str.contains(",").any() and all(map(_DECIMAL_COMMA.fullmatch, values)):
             frame[name] = pd.to_numeric(column.astype(object).str.replace(",", "."))
             converted.append(str(name))
     return [f"decimal commas in {', '.join(map(repr, converted))}"] if converted else []

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from moodcore.errors import missing_columns
+from moodcore.estimators.categories import number_in
+from moodcore.estimators.tables import named_table, to_frame
 from moodcore.preprocessing import BalancedClassifier
 from moodcore.tables.columns import Column
 from moodcore.tables.roles import FEATURE_ROLES, category_text, column_role, to_numbers, to_texts
@@ -137,7 +140,7 @@ class TablePreparation(TransformerMixin, BaseEstimator):
         """
         if self.kind not in ("numeric", "native"):
             raise ValueError(f"kind must be 'numeric' or 'native', got {self.kind!r}")
-        frame, named = _to_frame(X)
+        frame = _read(X)
         chosen = None if self.columns is None else list(self.columns)
         if chosen is not None:
             _check_present(chosen, frame)
@@ -151,14 +154,18 @@ class TablePreparation(TransformerMixin, BaseEstimator):
             else:
                 left_out[str(name)] = role.role
         if not columns:
-            raise ValueError(f"no column is left to learn from; left out: {left_out}")
+            raise ValueError(
+                f"no column is left to learn from (n_samples={len(frame)}); left out: {left_out}"
+            )
         _warn_of(left_out)
         state = {
             "columns_": tuple(columns),
             "left_out_": left_out,
             "n_features_in_": frame.shape[1],
         }
-        if named:
+        if named_table(X) is not None:
+            # Other columns of a table with names are ignored.
+            state["n_features_in_"] = len(columns)
             state["feature_names_in_"] = np.array([c.name for c in columns], dtype=object)
         self.__dict__.pop("feature_names_in_", None)
         self.__dict__.update(state)
@@ -183,7 +190,7 @@ class TablePreparation(TransformerMixin, BaseEstimator):
             When a column is missing, or text is found where numbers were.
         """
         check_is_fitted(self, "columns_")
-        frame, _ = _to_frame(X)
+        frame = _read(X)
         if not hasattr(self, "feature_names_in_") and frame.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {frame.shape[1]} features, but TablePreparation is expecting "
@@ -212,6 +219,11 @@ class TablePreparation(TransformerMixin, BaseEstimator):
                 names.append(f"{column.name} is missing")
         return np.array(names, dtype=object)
 
+    def source_columns(self) -> list[str]:
+        """Return, for each column that `transform` gives, the column that it comes from."""
+        check_is_fitted(self, "columns_")
+        return [column.name for column in self.columns_ for _ in range(self._width(column))]
+
     def required_columns(self) -> list[Column]:
         """Return the columns that the fitted preparation needs."""
         check_is_fitted(self, "columns_")
@@ -224,6 +236,13 @@ class TablePreparation(TransformerMixin, BaseEstimator):
             )
             for column in self.columns_
         ]
+
+    def _width(self, column: PreparedColumn) -> int:
+        if self.kind == "native":
+            return 1
+        is_category = column.kind == "category"
+        codes = len(column.levels) + column.has_other if is_category else 1
+        return codes + column.has_missing
 
     def _learn(self, values: pd.Series[Any], role: Any) -> PreparedColumn:
         name = str(values.name)
@@ -273,8 +292,10 @@ class TablePreparation(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
         return tags
 
 
@@ -308,19 +329,28 @@ def _codes(column: PreparedColumn, values: pd.Series[Any]) -> NDArray[np.intp]:
     places = {level: at for at, level in enumerate(column.levels)}
     unseen = len(column.levels)
     lookup = np.array([*(_place(text, places, unseen) for text in texts), _MISSING])
+    if values.dtype.kind in "iufb" and unseen in lookup and not any(map(_is_number, places)):
+        raise ValueError(
+            f"column {column.name!r} held categories such as {column.levels[0]!r} in training, got "
+            f"numbers ({texts[0]}); convert them to these categories"
+        )
     found: NDArray[np.intp] = lookup[codes]
     return found
+
+
+def _is_number(text: str) -> bool:
+    return number_in(text) is not None
 
 
 def _place(text: str, places: dict[str, int], unseen: int) -> int:
     """Return the code of a category; the text of a number is matched by its value."""
     if text in places:
         return places[text]
-    try:
-        return places.get(category_text(float(text)), unseen)
-    except (ValueError, OverflowError):
-        stripped = text.strip()
-        return places.get(stripped, places.get(stripped.capitalize(), unseen))
+    stripped = text.strip()
+    number = number_in(stripped)
+    if number is not None and np.isfinite(number):
+        stripped = stripped.capitalize() if stripped.isalpha() else category_text(number)
+    return places.get(stripped, unseen)
 
 
 def _checked_numbers(values: pd.Series[Any], *, lenient: bool = False) -> NDArray[np.float64]:
@@ -328,8 +358,10 @@ def _checked_numbers(values: pd.Series[Any], *, lenient: bool = False) -> NDArra
     wrong = np.isinf(numbers) if lenient else bad | np.isinf(numbers)
     if wrong.any():
         row = int(wrong.argmax())
+        value = values.iloc[row]
+        value = value.item() if isinstance(value, np.generic) else value
         raise ValueError(
-            f"column {values.name!r}: row {row} holds {values.iloc[row]!r}; "
+            f"column {values.name!r}: row {row} holds {value!r}; "
             "allowed are finite numbers, or no value"
         )
     return numbers
@@ -345,24 +377,17 @@ def _standardization(values: NDArray[np.float64]) -> tuple[float, float]:
     return low + float(scaled.mean()) * spread, float(scaled.std()) * spread
 
 
-def _to_frame(X: Any) -> tuple[pd.DataFrame, bool]:
-    """Return a table in memory as a DataFrame, and whether its columns have names."""
-    import pandas as pd
-
-    from moodcore.tables.objects import to_frame
-
-    frame = to_frame(X)
+def _read(X: Any) -> pd.DataFrame:
+    frame = to_frame(X, strict=False)
     if not len(frame) or not frame.shape[1]:
         what = "sample" if not len(frame) else "feature"
         raise ValueError(
             f"Found array with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is required."
         )
-    return frame, isinstance(X, pd.DataFrame) or hasattr(X, "__arrow_c_stream__")
+    return frame
 
 
 def _check_present(names: Sequence[str], frame: pd.DataFrame) -> None:
-    from moodcore.errors import missing_columns
-
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise ValueError(missing_columns(missing, [str(name) for name in frame.columns]))

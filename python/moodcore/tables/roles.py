@@ -254,6 +254,11 @@ def _distinct(present: pd.Series[Any], name: str) -> pd.Series[int]:
     if is_plain and present.dtype.kind == "O":
         is_plain = all(isinstance(value, simple) or hasattr(value, "year") for value in present)
     if not is_plain:
+        if present.dtype.kind == "c":
+            raise TableError(
+                f"column {name!r}: Complex data not supported: use real and imaginary part as two "
+                "columns"
+            )
         value = repr(present.iloc[0])[:40]
         raise TableError(
             f"column {name!r} holds {type(present.iloc[0]).__name__} values ({value}); allowed are "
