@@ -117,7 +117,12 @@ def test_single_rows_with_missing_values():
     expected = model.predict_proba_row([1.0, float("nan")])
     for missing in (None, pd.NA, pd.NaT):
         assert model.predict_proba_row([1.0, missing]) == expected
-    for row, says in (([1.0, "2"], "column 1 must hold numbers, got '2'"), ([1.0], "2 values")):
+    for row, says in (
+        ([1.0, "2"], "column 1 must hold numbers, got '2'"),
+        ([pd.Timestamp("2020-01-01"), 2.0], "column 0 must hold .* got Timestamp; use its year"),
+        ([1.0, [2.0]], "column 1 must hold .* got list"),
+        ([1.0], "a row of 1 values|2 features|2 values"),
+    ):
         with pytest.raises(ValueError, match=says):
             model.predict_proba_row(row)
 
@@ -146,6 +151,12 @@ def test_a_row_looks_up_its_own_categories_only():
     frame = pd.DataFrame({"id": pd.Categorical.from_codes([5, -1, 5], many)})
     column = read_series(frame["id"], "id")
     assert (column.values, column.codes.tolist()) == (["c5"], [0, -1, 0])
+
+
+def test_values_without_a_hash_are_refused_by_name():
+    model, _, _ = fitted(NUMBERS)
+    with pytest.raises(ColumnError, match=r"column 'key' held categories .* got \[10\]"):
+        model.predict_proba_row([[10], 0.0])
 
 
 def test_codes_of_an_empty_column():

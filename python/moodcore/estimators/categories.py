@@ -1,14 +1,18 @@
 """Codes of categories, found by value."""
 
-from decimal import Decimal
 from functools import cached_property
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.estimators.table_columns import Categories, Column, ColumnError, is_missing
+from moodcore.estimators.table_columns import (
+    NUMBERS,
+    Categories,
+    Column,
+    ColumnError,
+    is_missing,
+)
 
 # What Python and pandas write for a missing value.
 _MISSING_WORDS = frozenset({"", "nan", "nat", "none", "null", "<na>"})
@@ -40,7 +44,7 @@ class CategoryCodes:
 
         Raises
         ------
-        ValueError
+        ColumnError
             If values of another kind than in training do not match the categories.
         """
         if not isinstance(column, Categories):
@@ -49,15 +53,23 @@ class CategoryCodes:
         # The last one is for the code -1.
         return np.array([*map(self.code, column.values), np.nan])[column.codes]
 
+    def known(self, value: Any) -> int | None:
+        """Return the code of a value of training, None for any other."""
+        try:
+            return self._codes.get(value)
+        except TypeError:
+            # Lists and the like have no hash.
+            return None
+
     def code(self, value: Any) -> float:
         """Return the code of a value, NaN for one that was not in training.
 
         Raises
         ------
-        ValueError
+        ColumnError
             If it is of another kind than in training and does not match the categories.
         """
-        code = self._codes.get(value)
+        code = self.known(value)
         if code is not None:
             return code
         kind = _kind(value)
@@ -71,8 +83,8 @@ class CategoryCodes:
             return self._spelled.get(value, np.nan)
         raise ColumnError(
             f"column {self._name!r} held categories such as {self._categories[0]!r} in training, "
-            f"got {value!r}, which matches none of them; convert the column to the type that it "
-            "had in training"
+            f"got {value!r}, which is of another type and equals none of them; convert the column "
+            "to the type that it had in training"
         )
 
     @cached_property
@@ -110,4 +122,4 @@ def _kind(value: Any) -> str:
         return "text"
     if is_missing(value):
         return "missing"
-    return "number" if isinstance(value, Real | np.bool_ | Decimal) else "value"
+    return "number" if isinstance(value, NUMBERS) else "value"

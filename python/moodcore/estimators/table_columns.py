@@ -3,6 +3,7 @@
 import math
 import numbers
 import re
+import sys
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -13,10 +14,14 @@ from numpy.typing import NDArray
 
 # Integers of two bytes and less fit float32.
 _SHORT = 2
-_SHORT_DTYPES = (nw.Boolean, nw.Int8, nw.Int16, nw.UInt8, nw.UInt16, nw.Float32, nw.Float16)
+# So many rows are numbered sooner in Python than through a library of data frames.
+_FEW_ROWS = 5000
+_SHORT_DTYPES = (nw.Boolean, nw.Int8, nw.Int16, nw.UInt8, nw.UInt16, nw.Float32)
 _TEXT_DTYPES = (nw.String, nw.Categorical, nw.Enum)
 _MISSING_NAMES = frozenset({"NoneType", "NAType", "NaTType"})
-_NUMBERS = (numbers.Real, np.bool_, Decimal)
+_FLOATS = (float, np.floating, Decimal)
+#: Types of numbers.
+NUMBERS = (numbers.Real, np.bool_, Decimal)
 # What to do about a column that holds neither numbers nor categories, by how its type begins.
 _ADVICE = (
     (r"list|large_list|fixed_size_list|array|struct|map|dict|tuple|set|frozenset|ndarray|series",
@@ -82,7 +87,7 @@ def read_series(series: Any, name: Any) -> Column:
     if isinstance(dtype, pd.SparseDtype):
         return read_series(series.sparse.to_dense(), name)
     column = nw.from_native(series, series_only=True)
-    if column.dtype in _TEXT_DTYPES:
+    if isinstance(column.dtype, _TEXT_DTYPES):
         codes, values = series.factorize()
         return Categories(codes, values.tolist())
     return read_narwhals(column, name)
@@ -99,23 +104,25 @@ def read_narwhals(series: Any, name: Any) -> Column:
     dtype = series.dtype
     native = series.to_native()
     kind = str(getattr(native, "dtype", None) or native.type)
-    if dtype.is_numeric() or dtype == nw.Boolean or kind.lower().startswith("decimal"):
-        short = dtype in _SHORT_DTYPES
+    if dtype.is_numeric() or isinstance(dtype, nw.Boolean) or kind.lower().startswith("decimal"):
+        short = isinstance(dtype, _SHORT_DTYPES)
         if kind.lower().startswith("decimal"):
             # Arrow does not round a decimal to the nearest float, but parses text exactly.
             series = series.cast(nw.String).cast(nw.Float64)
-        elif dtype == nw.Boolean or "128" in kind:
+        elif isinstance(dtype, nw.Boolean) or "128" in kind:
             series = series.cast(nw.Float32 if short else nw.Float64)
         return series.to_numpy().astype(np.float32 if short else np.float64, copy=False)
-    if dtype in _TEXT_DTYPES:
+    if isinstance(dtype, _TEXT_DTYPES):
         if "view" in kind:
             series = series.cast(nw.String)
+        if len(series) <= _FEW_ROWS:
+            return _factorize(series.to_list())
         values = [value for value in series.unique().to_list() if value is not None]
         if not values:
             return Categories(np.full(len(series), -1), [])
         codes = series.replace_strict(values, list(range(len(values))), return_dtype=nw.Int64)
         return Categories(codes.fill_null(-1).to_numpy(), values)
-    if dtype == nw.Object:
+    if isinstance(dtype, nw.Object):
         return read_objects(np.array([*series.to_list(), None], dtype=object)[:-1], name)
     if kind.lower().startswith("null"):
         return np.full(len(series), np.nan)
@@ -130,26 +137,28 @@ def read_objects(values: NDArray[np.object_], name: Any) -> Column:
     ColumnError
         If some are neither, or there are both.
     """
-    listed = values.tolist()
-    kinds = set(map(type, listed))
-    missing = {kind for kind in kinds if kind.__name__ in _MISSING_NAMES}
-    kinds -= missing
-    texts = {kind for kind in kinds if issubclass(kind, str)}
-    if texts and all(is_missing(value) for value in listed if type(value) in kinds - texts):
-        places: dict[Any, int] = {None: -1}
-        codes = [
-            places.setdefault(value if type(value) in texts else None, len(places) - 1)
-            for value in listed
-        ]
-        return Categories(np.array(codes), list(places)[1:])
-    if all(issubclass(kind, _NUMBERS) for kind in kinds):
-        try:
-            return np.array(
-                [np.nan if type(value) in missing else value for value in listed], dtype=np.float64
-            )
-        except OverflowError as error:
-            raise ColumnError(f"column {name!r} holds a number beyond float64: {error}") from error
+    numbers = object_numbers(values)
+    if numbers is not None:
+        return numbers
+    listed = [None if is_missing(value) else value for value in values.tolist()]
+    if all(value is None or isinstance(value, str) for value in listed):
+        return _factorize(listed)
     raise _mixed(listed, name)
+
+
+def object_numbers(values: NDArray[np.object_]) -> NDArray[np.float64] | None:
+    """Return objects as numbers, NaN where they are missing; None where some are no numbers."""
+    kinds = set(map(type, values.ravel().tolist()))
+    missing = {kind for kind in kinds if kind.__name__ in _MISSING_NAMES}
+    if not all(issubclass(kind, NUMBERS) for kind in kinds - missing):
+        return None
+    if missing - {type(None)}:
+        values = values.copy()
+        values[np.frompyfunc(is_missing, 1, 1)(values).astype(bool)] = None
+    try:
+        return values.astype(np.float64)
+    except OverflowError:
+        return None
 
 
 def as_float(values: NDArray[Any]) -> NDArray[Any]:
@@ -168,7 +177,7 @@ def is_missing(value: Any) -> bool:
     >>> is_missing(None), is_missing(float("nan")), is_missing(0), is_missing("")
     (True, True, False, False)
     """
-    if isinstance(value, float | np.floating | Decimal):
+    if isinstance(value, _FLOATS):
         return math.isnan(value)
     return type(value).__name__ in _MISSING_NAMES
 
@@ -184,6 +193,13 @@ def unreadable(kind: Any, name: Any, row: int | None = None) -> ColumnError:
     return ColumnError(
         f"column {name!r} must hold numbers or categories, got {text}{where}; {advice}"
     )
+
+
+def _factorize(values: list[Any]) -> Categories:
+    """Return the values but None as categories, in the order in which they first come."""
+    places: dict[Any, int] = {None: -1}
+    codes = [places.setdefault(value, len(places) - 1) for value in values]
+    return Categories(np.array(codes), list(places)[1:])
 
 
 def _used(codes: NDArray[Any], index: Any) -> Categories:
@@ -202,11 +218,13 @@ def _mixed(listed: list[Any], name: Any) -> ColumnError:
     """Name the first value that is neither number nor text, or does not fit those above it."""
     first: tuple[int, Any] | None = None
     for row, value in enumerate(listed):
-        if is_missing(value):
+        if value is None:
             continue
-        if not isinstance(value, (str, *_NUMBERS)):
+        if not isinstance(value, (str, *NUMBERS)):
             error = unreadable(type(value).__name__, name, row)
             return ColumnError(f"{error} (argument must be a string or a real number)")
+        if isinstance(value, int) and abs(value) > sys.float_info.max:
+            return ColumnError(f"column {name!r} holds a number beyond float64 in row {row}")
         if first is None:
             first = row, value
         elif isinstance(value, str) != isinstance(first[1], str):

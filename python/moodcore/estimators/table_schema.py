@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.estimators.categories import CategoryCodes, number_in
-from moodcore.estimators.table_columns import Categories, Column, ColumnError, is_missing
+from moodcore.estimators.table_columns import (
+    NUMBERS,
+    Categories,
+    Column,
+    ColumnError,
+    is_missing,
+    unreadable,
+)
 from moodcore.estimators.tables import RawTable
 
 # What the core takes: a matrix contiguous by rows or by columns, or contiguous columns.
@@ -100,15 +107,29 @@ class TableSchema:
         """
         if len(values) != len(self.categories):
             raise ValueError(f"a row must have {len(self.categories)} values, got {len(values)}")
-        return [self._value(value, at) for at, value in enumerate(values)]
+        missing = self.missing
+        return [
+            # Most values are numbers that pass unchanged.
+            value
+            if codes is None and isinstance(value, float) and value != missing
+            else self._value(value, at)
+            for at, (value, codes) in enumerate(zip(values, self._codes, strict=True))
+        ]
 
     def _value(self, value: Any, at: int) -> float:
+        codes = self._codes[at]
+        code = None if codes is None else codes.known(value)
+        if code is not None:
+            return code
         if self._is_missing(value):
             return np.nan
-        codes = self._codes[at]
         if codes is not None:
             return codes.code(value)
-        return float(value) if not isinstance(value, str) else self._number(value, at)
+        if isinstance(value, str):
+            return self._number(value, at)
+        if not isinstance(value, NUMBERS):
+            raise unreadable(type(value).__name__, self._name(at))
+        return float(value)
 
     def _encode(self, column: Column, at: int) -> NDArray[Any]:
         if isinstance(column, Categories):

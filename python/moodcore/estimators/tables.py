@@ -4,7 +4,8 @@ NumPy arrays, lists, SciPy sparse matrices, pandas, Polars and Arrow tables, and
 has the Arrow C interface. Numbers that already lie in memory as float32 or float64 are not copied.
 """
 
-import importlib.util
+import contextlib
+import importlib
 import json
 import sys
 import warnings
@@ -23,6 +24,7 @@ from moodcore.estimators.table_columns import (
     Categories,
     Column,
     ColumnError,
+    object_numbers,
     read_narwhals,
     read_objects,
     read_series,
@@ -316,20 +318,25 @@ def refuse_repeated(names: Sequence[Any]) -> None:
 
 def _from_arrow(X: Any) -> Any:
     """Import a table through the Arrow C interface."""
-    library = next(
-        (name for name in ("pyarrow", "polars") if importlib.util.find_spec(name) is not None), None
-    )
+    library = _import_first("pyarrow", "polars")
     if library is None:
         raise TypeError(
             f"X of type {type(X).__name__} is read with pyarrow or Polars, and neither is "
             "installed; use `pip install pyarrow`"
         )
-    module = importlib.import_module(library)
+    convert = library.table if library.__name__ == "pyarrow" else library.DataFrame
     try:
-        table = module.table(X) if library == "pyarrow" else module.DataFrame(X)
+        table = convert(X)
     except (TypeError, ValueError) as error:
         raise TypeError(f"X must be a table, got {type(X).__name__}: {error}") from error
     return named_table(table)
+
+
+def _import_first(*names: str) -> Any:
+    for name in names:
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(name)
+    return None
 
 
 def _to_pandas(frame: "nw.DataFrame[Any]") -> "pd.DataFrame":
@@ -359,8 +366,7 @@ def _read_frame(frame: Any) -> RawTable:
     # One block of memory stays one matrix; columns that lie apart are not joined.
     if is_float and (frame.size <= _FEW_CELLS or not _is_contiguous(frame.iloc[:, 0])):
         return RawTable(names, frame.to_numpy(), [])
-    series = (frame.iloc[:, at] for at in range(len(names)))
-    return RawTable(names, None, list(map(read_series, series, names)))
+    return RawTable(names, None, [read_series(series, name) for name, series in frame.items()])
 
 
 def _is_contiguous(series: Any) -> bool:
@@ -369,9 +375,11 @@ def _is_contiguous(series: Any) -> bool:
 
 def _read_object_matrix(array: NDArray[Any], columns: Sequence[int] | None = None) -> RawTable:
     _refuse_empty(array.shape)
-    positions = range(array.shape[1]) if columns is None else columns
-    raw = RawTable(None, None, [read_objects(array[:, at], at) for at in positions])
-    return raw if "category" in raw.kinds else RawTable(None, raw.numbers(), [])
+    positions = list(range(array.shape[1]) if columns is None else columns)
+    matrix = object_numbers(array[:, positions])
+    if matrix is not None:
+        return RawTable(None, matrix, [])
+    return RawTable(None, None, [read_objects(array[:, at], at) for at in positions])
 
 
 def _as_array(X: Any) -> NDArray[Any]:
