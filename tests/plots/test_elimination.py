@@ -90,7 +90,7 @@ def test_curves_say():
     table = choices(["gbt"])
     table.loc[table["choice"] == "published", "accuracy"] = 0.5
     ax = plots.elimination_curves(table, titles=TITLES)
-    said = {"GBT", "eliminated by importance", "correlation filter", "named set"}
+    said = {"GBT", "recursive elimination", "correlation filter", "named set"}
     assert said | {"number of features kept", "validation accuracy"} <= set(texts_of(ax))
     solid, dashed, star = ax.lines[:3]
     assert solid.get_xdata().tolist() == list(range(1, 11))
@@ -109,7 +109,9 @@ def test_costs_say():
     names = [text.get_text() for text in ax.get_yticklabels()]
     assert names == ["all (10)", "published (7)", "filter 0.9 (10)", "filter 0.8 (8.6)",
                      "filter 0.7 (7)", "filter 0.5 (6)", "eliminated to 5 (5)"]  # fmt: skip
-    assert {"GBT", "MLP", "accuracy lost against all features (points)"} <= set(texts_of(ax))
+    assert {"GBT", "MLP", "loss of accuracy compared with all features (points)"} <= set(
+        texts_of(ax)
+    )
     points, _, (bars,) = ax.containers[0]
     own = table[table["model"] == "gbt"]
     assert points.get_xdata() == pytest.approx(100 * own["cost"].to_numpy())

@@ -29,7 +29,7 @@ def test_every_text_can_be_read(name):
 
 def test_it_says_who_and_how_much():
     ax = PICTURES["four"]()
-    assert {*FOUR, "86.2 %", "84.8 %", "84.9 %", "78.2 %", "a fold", "mean"} <= set(texts_of(ax))
+    assert {*FOUR, "86.2 %", "84.8 %", "84.9 %", "78.2 %", "one fold", "mean"} <= set(texts_of(ax))
     folds = [line.get_xdata().tolist() for line in ax.lines[:3]]
     assert folds == np.array(list(FOUR.values())).T.tolist()
     assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first is on top"

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from readable import clipped, figure_of, overlapping, texts_of, visible_texts
 
 from moodcore import plots, songs
-from moodcore.report.tune import figures
 
 effect = plots.parameter_effect
 
@@ -58,7 +57,7 @@ UPDATES = losses([("gradient descent", 300), ("SGD", 10**6), ("SGD with momentum
 
 # Every public picture, as the report draws it.
 PICTURES = {
-    "class_counts": lambda: plots.class_counts(COUNTS, BALANCED),
+    "class_counts": lambda: plots.class_counts(COUNTS, BALANCED, x="number of songs"),
     "correlation_all": lambda: plots.correlation_heatmap(correlation(FEATURES)),
     "correlation_kept": lambda: plots.correlation_heatmap(correlation(SELECTED), "seven"),
     "optimizers_per_epoch": lambda: plots.loss_per_epoch(EPOCHS),
@@ -89,7 +88,42 @@ ODD = {
         *grid(sizes=[f"{8 * n}-8" for n in range(1, 10)]), "hidden_sizes"
     ),
 }
-EVERY = PICTURES | ODD
+# Names that a table of any kind may have.
+LETTERS = [f"letter {chr(65 + n)}" for n in range(26)]
+STRANGE = [
+    "a class whose name is far too long for a figure", "$x$ < $y$ & 'z'", "\u60b2\u3057\u3044",
+    "\N{GRINNING FACE}", "two\nlines", r"\frac{1}", "<b>bold</b>", "na\u00efve \u2013 caf\u00e9",
+]  # fmt: skip
+RANDOM = np.random.default_rng(0)
+
+
+def strange(columns):
+    """A table of one row per strange name."""
+    return pd.DataFrame({name: RANDOM.uniform(size=len(STRANGE)) for name in columns}, STRANGE)
+
+
+GENERIC = {
+    "26 classes": lambda: plots.class_counts(dict.fromkeys(LETTERS, 120)),
+    "strange classes": lambda: plots.class_counts(
+        dict.fromkeys(STRANGE, 8), dict.fromkeys(STRANGE, 5)
+    ),
+    "top confusions": lambda: plots.top_confusions(RANDOM.integers(0, 900, (26, 26)), LETTERS),
+    "no confusion": lambda: plots.top_confusions(np.eye(26, dtype=int), LETTERS),
+    "strange confusions": lambda: plots.top_confusions(np.ones((8, 8), int), STRANGE),
+    "strange matrix": lambda: plots.confusion_matrix(np.ones((8, 8), int), STRANGE),
+    "twelve classes": lambda: plots.confusion_matrix(
+        RANDOM.integers(0, 20_000, (12, 12)), LETTERS[:12]
+    ),
+    "booleans": lambda: plots.confusion_matrix([[8, 1], [2, 7]], [False, True]),
+    "100 features": lambda: plots.correlation_heatmap(correlation([f"f{n}" for n in range(100)])),
+    "strange features": lambda: plots.correlation_heatmap(correlation(STRANGE), marked=STRANGE[:2]),
+    "strange importances": lambda: plots.feature_importance(
+        {name: n / 36 for n, name in enumerate(STRANGE)}, kind="share", dropped=STRANGE[:3]
+    ),
+    "strange measures": lambda: plots.feature_measures(strange(["gain", "shap"]), marked=STRANGE),
+    "strange models": lambda: plots.fold_accuracies({name: [0.8, 0.9] for name in STRANGE}),
+}
+EVERY = PICTURES | ODD | GENERIC
 
 
 # What must be readable.
@@ -120,8 +154,6 @@ def test_every_public_picture_is_here():
     source = "".join(path.read_text(encoding="utf-8") for path in beside)
     drawing = set(plots.__all__) - {"figure_png", "figure_svg"}
     assert {name for name in drawing if f"lambda: plots.{name}(" in source} == drawing
-    made = set(re.findall(r'"(\w+)"(?:: |\] = )_\w+', inspect.getsource(figures.draw_pictures)))
-    assert made == set(PICTURES)
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -203,6 +235,23 @@ def test_confusion_matrix_says():
     assert {"predicted class", "true class", "share of the true class"} <= set(texts)
 
 
+def test_of_many_features_the_most_correlated_are_drawn():
+    names = [f"f{n}" for n in range(60)]
+    matrix = pd.DataFrame(np.eye(60) + 0.1 * (1 - np.eye(60)), names, names)
+    for row, column in ((3, 40), (7, 21)):
+        matrix.iloc[row, column] = matrix.iloc[column, row] = -0.9
+    ax = plots.correlation_heatmap(matrix, max_features=4, marked=["f7"])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["f3", "f7 *", "f21", "f40"]
+    assert ax.images[0].get_array()[0, 3] == -0.9
+
+
+def test_top_confusions_say():
+    ax = plots.top_confusions([[90, 10, 0], [3, 4, 3], [0, 0, 0]], ["a", "b", "c"], max_pairs=2)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["a \u2192 b", "b \u2192 a"]
+    assert [text.get_text() for text in ax.texts] == ["10.0 % (10)", "30.0 % (3)"]
+    assert [bar.get_width() for bar in ax.patches] == [0.1, 0.3]
+
+
 def test_losses_say():
     ax = plots.loss_per_epoch({"SGD": [1.0, 0.5, 0.4], "wild": [1.0, np.inf, np.nan]})
     assert {"epoch", "SGD", "wild (diverged)"} <= set(texts_of(ax))
@@ -272,6 +321,7 @@ TRIALS, CURVES = grid()
         ),
         (lambda: plots.confusion_matrix([[1, 2]], NAMES), r"got shape \(1, 2\) for 4 labels: sad"),
         (lambda: plots.confusion_matrix([[-3]], ["sad"]), "0 or more, got -3 for true 'sad'"),
+        (lambda: plots.top_confusions([[1, 2]], NAMES), r"got shape \(1, 2\) for 4 labels: sad"),
         (lambda: plots.loss_per_epoch({}), "at least one training, got none"),
         (lambda: plots.loss_per_epoch({"SGD": []}), "one loss per epoch, at least one, got shape"),
         (lambda: plots.loss_per_update({"SGD": [[1.0]]}), r"one loss per update.*\(1, 1\)"),

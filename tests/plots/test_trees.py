@@ -113,7 +113,7 @@ def test_shares_are_per_cent_and_dropped_features_are_marked():
         ("tempo", 0.05, BLUE, False),
     ]
     said = set(texts_of(ax))
-    assert {"70.0 %", "25.0 %", "5.0 %", "share of the gain of all splits"} <= said
+    assert {"70.0 %", "25.0 %", "5.0 %", "share of the total gain"} <= said
     assert {"correlation filter", "kept", "dropped"} <= said
 
 

@@ -1,6 +1,6 @@
-"""The pages that the tests open in a browser: a row for each kind, with the smallest run of it."""
+"""The searches whose pages the tests open in a browser; `generic.py` has other runs."""
 
-# What `run_tune` of conftest.py is asked, by page. Small, but each with all that its kind shows.
+# The settings of each, as small as they can be with all that its page shows.
 TUNE = {
     "mlp": {},
     "gbt": {
@@ -19,18 +19,4 @@ TUNE = {
         },
     },
     "optimizers": {"study": "optimizers"},
-}
-# What `run_compare` is asked: with curves and the choices of inner searches, on few trainings.
-COMPARE = {
-    "compare": {
-        "models": ("mlp", "linear-svm", "gbt"),
-        "tune": True,
-        "trials": 2,
-        "inner_folds": 2,
-    },
-}
-
-# What `run_features` is asked.
-FEATURES = {
-    "features": {"songs": 400, "folds": 2, "repeats": 1, "epochs": 2, "sizes": (7, 3)},
 }

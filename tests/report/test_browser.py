@@ -95,7 +95,7 @@ def test_a_page_fits_and_asks_for_nothing(browser, page, width, scheme):
         assert scroll_width <= width
 
 
-# Text of pictures is drawn in groups of glyphs: their colours, where they do not have a cell's own.
+# Text of pictures is drawn in groups of glyphs: their colors, where they do not have a cell's own.
 INKS = """
 const style = one => getComputedStyle(one), inks = new Set();
 for (const glyph of document.querySelectorAll('.picture svg [id*="text_"] use'))
@@ -110,13 +110,13 @@ return {
 """
 
 
-def brightness(colour):
-    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+def brightness(color):
+    return sum(map(int, re.findall(r"\d+", color)[:3])) / 3
 
 
 @pytest.mark.parametrize("media", ["screen", "print"])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_page_and_pictures_have_the_colours_of_the_scheme(browser, page, scheme, media):
+def test_page_and_pictures_have_the_colors_of_the_scheme(browser, page, scheme, media):
     """On paper they are light whatever the screen is."""
     browser.show(page, scheme=scheme, media=media)
     found = browser.ask(INKS)
@@ -137,6 +137,7 @@ return [...document.querySelectorAll('.picture svg')].map(one =>
 def test_pictures_are_not_shrunk(browser, page, width):
     """Their smallest text, of eight points, stays of eight points."""
     browser.show(page, width=width)
+    browser.ask(OPEN_ALL)
     scales = browser.ask(SCALES)
     assert scales
     assert min(scales) > 0.99 * 96 / 72
@@ -144,6 +145,7 @@ def test_pictures_are_not_shrunk(browser, page, width):
 
 def test_no_picture_scrolls_on_a_desktop(browser, page):
     browser.show(page, width=1280)
+    browser.ask(OPEN_ALL)
     assert (
         browser.ask(
             "return [...document.querySelectorAll('.picture')]"

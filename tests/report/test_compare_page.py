@@ -2,12 +2,13 @@
 
 import json
 import re
+from html import escape
 
 import pandas as pd
 import pytest
 
-from moodcore.report import SYNTHETIC
-from moodcore.report.compare.summary import summary, title
+from moodcore.report import SYNTHETIC, summary
+from moodcore.report.compare import headline
 
 PICTURES = {
     "accuracy",
@@ -17,52 +18,52 @@ PICTURES = {
     "calibration",
     "agreement",
     *(f"precision-{name}" for name in ("sad", "happy", "energetic", "calm")),
-    *(f"confusion-{name}" for name in ("mlp", "linearsvm", "gbt", "soft-vote")),
+    *(f"confusion-{name}" for name in ("gbt", "soft-vote", "linearsvm")),
+    "confusion-my-model-with-a-long-name",
 }
 
 
 @pytest.fixture(scope="module")
 def folder(runs):
-    return runs("compare")
+    return runs("compare-songs")
 
 
 @pytest.fixture(scope="module")
 def text(folder):
-    return folder.report.read_text(encoding="utf-8")
+    return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def metrics_of(folder):
-    return json.loads(folder.metrics.read_text(encoding="utf-8"))
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
 def test_every_picture_is_there_with_its_numbers(folder, text):
-    assert {path.stem for path in folder.figures.iterdir()} == PICTURES
-    assert text.count("<summary>The numbers") == len(PICTURES)
+    assert {path.stem for path in (folder / "figures").iterdir()} == PICTURES
+    assert text.count("<summary>Data<") == len(PICTURES)
 
 
 def test_sections_follow_the_run(text):
     sections = re.findall(r'<section id="([a-z]+)"', text)
     assert sections == [
         "summary", "models", "pairs", "learning", "probabilities", "classes", "disagreements",
-        "searches", "data", "checks", "made",
+        "searches", "data", "checks", "provenance",
     ]  # fmt: skip
 
 
 def test_the_page_says_what_the_files_say(folder, text):
     found = metrics_of(folder)
-    # A number and its unit are not parted at the end of a line.
     text = text.replace("\N{NO-BREAK SPACE}", " ")
-    for sentence in (*found["outcome"], *found["pairs_in_words"]):
-        assert sentence.replace("'", "&#39;").replace("<", "&lt;") in text
-    table = pd.read_csv(folder.table("summary"))
+    for sentence in headline(found).sentences:
+        assert escape(sentence) in text
+    table = pd.read_csv(folder / "summary.csv")
     for share in table["accuracy"]:
-        assert f"{100 * share:.2f}" in text
-    assert f"{len(pd.read_csv(folder.table('disagreements'))):,} of 100 test songs" in text
+        assert f"{round(100 * share, 2):g}" in text
+    assert f"{len(pd.read_csv(folder / 'disagreements.csv')):,} of 1,040 test songs" in text
 
 
 def test_text_from_outside_is_escaped(text):
-    assert "<b>" not in text
-    assert "&lt;b&gt;" in text
+    assert "<my>" not in text
+    assert "&lt;my&gt;" in text
 
 
 def test_the_terminal_has_a_line_a_model(folder):
@@ -75,18 +76,21 @@ def test_the_terminal_has_a_line_a_model(folder):
 @pytest.mark.parametrize(
     ("verdicts", "says"),
     [
-        ("bb", "GBT is the most accurate of 3"),
-        ("bn", "GBT comes first; SVM cannot be told apart from it"),
-        ("nt", "GBT comes first; MLP and SVM cannot be told apart from it"),
-        ("nnnnn", "GBT comes first; 5 others cannot be told apart from it"),
+        ("bb", "GBT is the most accurate of 3 models"),
+        ("bn", "GBT is the most accurate, not significantly better than SVM"),
+        ("nt", "GBT is the most accurate, not significantly better than MLP and SVM"),
+        ("nnnnn", "GBT is the most accurate, not significantly better than 5 other models"),
     ],
 )
-def test_the_heading_names_who_is_level(verdicts, says):
+def test_the_heading_names_the_models_of_equal_accuracy(folder, verdicts, says):
     names = ["MLP", "SVM", "LinearSVM", "soft vote", "nearest neighbours"]
     kinds = {"b": "better", "n": "no difference", "t": "test only"}
     pairs = [
-        {"first": "GBT", "second": name, "verdict": kinds[one]}
-        for name, one in zip(names, verdicts, strict=False)
+        {"first": "GBT", "second": name, "verdict": kinds[verdict], "p_holm": 0.2}
+        for name, verdict in zip(names, verdicts, strict=False)
     ]
-    found = {"summary": [{"model": "GBT"}] * (len(verdicts) + 1), "pairs": pairs}
-    assert title(found) == says
+    found = metrics_of(folder)
+    best = next(row for row in found["summary"] if row["model"] == "GBT")
+    others = [best | {"model": name} for name in names[: len(verdicts)]]
+    found |= {"summary": [best, *others], "pairs": pairs}
+    assert headline(found).title == f"Song mood: {says}"

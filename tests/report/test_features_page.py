@@ -2,72 +2,104 @@
 
 import json
 import re
+from html import escape
 
 import pandas as pd
 import pytest
 
-from moodcore.report.features import build, summary
-from moodcore.report.features.build import make_page, read_study
-from moodcore.report.page import SYNTHETIC
+from moodcore.report import SYNTHETIC, build, summary
+from moodcore.report.features import headline
 
 PICTURES = {"elimination_curves", "elimination_costs", "feature_measures", "correlation"}
 
 
 @pytest.fixture(scope="module")
 def study(runs):
-    return runs("features")
+    return runs("features-songs")
+
+
+@pytest.fixture(scope="module")
+def metrics(study):
+    return json.loads((study / "metrics.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def text(study):
-    return study.report.read_text(encoding="utf-8")
+    return (study / "report.html").read_text(encoding="utf-8")
 
 
 def test_every_picture_is_there_and_a_file(study, text):
     assert set(re.findall(r'<figure id="(\w+)"', text)) == PICTURES
-    assert {one.stem for one in study.figures.iterdir()} == PICTURES
+    assert {one.stem for one in (study / "figures").iterdir()} == PICTURES
 
 
-def test_the_summary_is_the_advice(study, text):
-    metrics = json.loads(study.metrics.read_text())
-    page = make_page(read_study(study))
-    assert page.summary == [metrics["advice"][0], " ".join(metrics["advice"][1:])]
-    assert summary(metrics).splitlines() == [SYNTHETIC, *metrics["advice"]]
+def test_the_summary_is_on_the_page(metrics, text):
+    lines = summary(metrics).splitlines()
+    assert lines[0] == SYNTHETIC
     assert text.index(SYNTHETIC) < text.index("<h1>")
+    for sentence in lines:
+        assert escape(sentence) in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_headline_numbers_are_those_of_the_tables(study):
-    choices = pd.read_csv(study.table("choices"))
+def test_headline_numbers_are_those_of_the_tables(study, metrics):
+    choices = pd.DataFrame(metrics["choices"])
     full = choices[choices["choice"] == "all"].set_index("model")["accuracy"]
     best = choices[choices["model"] == full.idxmax()].set_index("choice")["accuracy"]
-    values = [one.value for one in make_page(read_study(study)).highlights]
+    values = [value for value, _ in headline(metrics).highlights]
     expected = [best["all"], best["published"], best["eliminated to 7"]]
     assert values[:3] == [f"{100 * share:.1f} %" for share in expected]
     assert values[3].endswith(" of 10")
 
 
-def test_checks_speak_up(study):
-    data = read_study(study)
-    said = {one["name"]: one for one in make_page(data).checks}
-    assert said["Failed trainings"]["ok"]
-    data.trainings.loc[0, "failure"] = "ValueError: no"
-    data.choices.loc[0, "accuracy_std"] = 0.05
-    data.features["kept_filter 0.9"] = 0.5
-    said = {one["name"]: one for one in make_page(data).checks}
-    assert not any(one["ok"] for one in said.values())
-    assert said["Failed trainings"]["text"].startswith("1 trainings failed")
-    assert "MLP 5.0" in said["Fold spread"]["text"]
-    assert "filter 0.9" in said["Steady choices"]["text"]
+def test_the_recommendation_is_the_first_sentence(metrics):
+    found = metrics | {"recommended": metrics["recommended"] | {"features": ["energy", "tempo"]}}
+    shown = headline(found)
+    assert shown.title == "Song mood: 2 of 10 features are enough for GBT"
+    assert shown.sentences[0].startswith(
+        "2 of 10 features are enough for GBT (energy and tempo): with these, selected by recursive "
+        "elimination, it reaches "
+    )
+    every = metrics | {"recommended": metrics["recommended"] | {"features": ["x"] * 10}}
+    assert headline(every).sentences[0].startswith("Keep all 10 features")
+    none = metrics | {"recommended": None}
+    assert headline(none).sentences == ["No model could be trained on all features."]
 
 
-def test_checks_are_content_where_all_is_well(study):
-    data = read_study(study)
-    data.choices["accuracy_std"] = 0.001
-    for name in [one for one in data.features.columns if one.startswith("kept_")]:
-        data.features[name] = 1.0
-    assert all(one["ok"] for one in make_page(data).checks)
+def test_a_test_is_reported(metrics):
+    assert not any("Test accuracy" in sentence for sentence in headline(metrics).sentences)
+    tested = metrics | {"test": {"accuracy": 0.9, "n_rows": 100}}
+    assert any(
+        "recommended features: 90.0 % (100 held-out songs), 95 % CI 82.6 to 94.5." in sentence
+        for sentence in headline(tested).sentences
+    )
+
+
+def test_checks_warn(metrics):
+    found = json.loads(json.dumps(metrics))
+    checks = {check["name"]: check for check in headline(found).checks}
+    assert checks["Failed training runs"]["ok"]
+    found["trainings"][0]["failure"] = "ValueError: no"
+    found["choices"][0]["accuracy_std"] = 0.05
+    for row in found["features"]:
+        row["kept_filter 0.9"] = 0.5
+    checks = {check["name"]: check for check in headline(found).checks}
+    assert not any(check["ok"] for check in checks.values())
+    assert checks["Failed training runs"]["text"] == (
+        "1 training run of GBT failed (ValueError: no)."
+    )
+    assert "GBT 5.0" in checks["Variation between folds"]["text"]
+    assert "filter 0.9" in checks["Stability of the selection"]["text"]
+
+
+def test_checks_pass_where_all_is_well(metrics):
+    found = json.loads(json.dumps(metrics))
+    for row in found["choices"]:
+        row["accuracy_std"] = 0.001
+    for row in found["features"]:
+        row |= {name: 1.0 for name in row if name.startswith("kept_")}
+    assert all(check["ok"] for check in headline(found).checks)
 
 
 def test_a_page_can_be_built_again(study, text):
     build(study)
-    assert study.report.read_text(encoding="utf-8") == text
+    assert (study / "report.html").read_text(encoding="utf-8") == text

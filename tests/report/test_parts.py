@@ -1,4 +1,4 @@
-"""What all pages share: the frame, tables, pictures, colours."""
+"""What all pages share: the frame, tables, figures, colors."""
 
 import math
 import re
@@ -8,116 +8,119 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pytest
-from jinja2 import ChoiceLoader, DictLoader, UndefinedError
+from matplotlib.figure import Figure as Drawing
 
-from moodcore import plots
+from moodcore import plots, report
 from moodcore.plots import style
-from moodcore.report import Highlight, Page, Provenance, page, picture
-from moodcore.report.cells import table_view
+from moodcore.report import Figure, Folded, Heading, Headline, Note, Page, Section, Table, render
+from moodcore.report.blocks import slugs
+from moodcore.report.text import table_view
 
 CSS = files("moodcore.report").joinpath("style.css").read_text(encoding="utf-8")
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-HOW = Provenance(
-    command="moodcore x --out '<i>'",
-    finished="2026-01-02T03:04:05+00:00",
-    seed=3,
-    jobs=2,
-    seconds={"search": 1.25},
-    versions={"moodcore": "0.1.0"},
-    data={"Songs": "a file"},
-)
-PLAIN = Page(
-    title="A & B", kind="x", summary=["First.", "Second."], provenance=HOW, synthetic=False
-)
+TIMING = {
+    "command": "moodcore x --out '<i>'",
+    "finished": "2026-01-02T03:04:05+00:00",
+    "seconds": {"search": 1.25},
+    "versions": {"moodcore": "0.1.0"},
+}
+HEADLINE = Headline("A & B", ["First.", "Second."])
+PLAIN = Page("x", HEADLINE, [], TIMING, facts={"Seed": 3})
 
 
-@pytest.fixture
-def written(monkeypatch):
-    """Renders a template given as text."""
-
-    def render(body, shown=PLAIN, **more):
-        head = "{% extends 'base.html.j2' %}\n"
-        head += "{% from 'parts.html.j2' import section, figure, table with context %}\n"
-        environment = page._environment()
-        own = DictLoader({"own": head + "{% block content %}" + body + "{% endblock %}"})
-        environment.loader = ChoiceLoader([own, environment.loader])
-        monkeypatch.setattr(page, "_environment", lambda: environment)
-        return page.render("own", shown, **more)
-
-    return render
+def page_of(*blocks, **changes):
+    return replace(PLAIN, sections=[Section("part", "Part", blocks)], **changes)
 
 
-def counts(name="counts"):
-    table = pd.DataFrame({"class": ["sad", "calm"], "before": [1200, 2]})
+def counts(name="counts", caption="Sad songs were <more>."):
+    frame = pd.DataFrame({"class": ["sad", "calm"], "before": [1200, 2]})
     ax = plots.class_counts({"sad": 1200, "calm": 2}, {"sad": 2, "calm": 2})
-    return picture(name, "Songs of each class", "Sad songs were <more>.", ax, table)
+    return Figure(name, "Songs per class", caption, ax, frame)
 
 
 # The frame.
 
 
-def test_sections_make_the_contents_in_their_order(written):
-    body = (
-        "{% call section('b', 'Second') %}x{% endcall %}{% call section('a', 'A<') %}{% endcall %}"
-    )
-    text = written(body, replace(PLAIN, checks=[{"name": "One", "ok": False, "text": "Hm."}]))
+def test_sections_make_the_contents_in_their_order():
+    sections = [Section("b", "Second", ["x"]), Section("a", "A<", ["y"]), Section("c", "C", [None])]
+    checks = [{"name": "One", "ok": False, "text": "Hm."}]
+    text = render(replace(PLAIN, sections=sections, headline=replace(HEADLINE, checks=checks)))
     assert re.findall(r'<li><a href="#(\w+)">([^<]*)</a>', text) == [
         ("b", "Second"),
         ("a", "A&lt;"),
         ("checks", "Checks"),
-        ("made", "How it was made"),
+        ("provenance", "Provenance"),
     ]
-    assert re.findall(r'<section id="(\w+)"', text) == ["summary", "b", "a", "checks", "made"]
+    ids = re.findall(r'<section id="(\w+)"', text)
+    assert ids == ["summary", "b", "a", "checks", "provenance"]
 
 
-def test_what_a_page_holds_is_written_and_escaped(written):
-    shown = replace(PLAIN, synthetic=True, highlights=[Highlight("83 %", "of <songs>")])
-    text = written("", shown)
+def test_what_a_page_holds_is_written_and_escaped():
+    headline = replace(HEADLINE, highlights=[("83 %", "of <songs>")])
+    text = render(replace(PLAIN, headline=headline, synthetic=True))
     assert "<h1>A &amp; B</h1>" in text
     assert "<dt>of &lt;songs&gt;</dt><dd>83\xa0%</dd>" in text
     assert "moodcore x --out &#39;&lt;i&gt;&#39;" in text
-    assert page.SYNTHETIC in text
-    assert text.index(page.SYNTHETIC) < text.index("<h1>")
-    assert page.SYNTHETIC not in written("")
+    assert "<dt>Seed</dt><dd>3</dd>" in text
+    assert text.index(report.SYNTHETIC) < text.index("<h1>")
+    assert report.SYNTHETIC not in render(PLAIN)
     assert 'id="checks"' not in text
 
 
-def test_a_picture_stands_in_the_page_with_its_numbers(written):
-    shown = replace(PLAIN, pictures={"counts": counts()})
-    text = written("{{ figure('counts') }}{{ figure('absent') }}", shown)
-    assert text.count("<figure") == 1
-    assert "<strong>Figure 1. Songs of each class.</strong> Sad songs were &lt;more&gt;." in text
+def test_every_kind_of_block_is_written():
+    frame = pd.DataFrame({"name": ["<x>"], "value": [1]})
+    folded = Folded("More", [Note("A <note>."), Table(frame, "Two."), Folded("Most", ["Deep."])])
+    text = render(page_of("A <p>.", Heading("H <h>"), Table(frame, "One."), None, folded))
+    assert "<p>A &lt;p&gt;.</p>" in text
+    assert "<h3>H &lt;h&gt;</h3>" in text
+    assert '<p class="soft">A &lt;note&gt;.</p>' in text
+    assert [text.count(f"<caption>{caption}") for caption in ("One.", "Two.")] == [1, 1]
+    assert text.index("<summary>More") < text.index("Two.") < text.index("<summary>Most")
+    assert text.count("<details") == text.count("</details>") == 2
+
+
+def test_a_long_table_is_folded():
+    frame = pd.DataFrame({"row": range(31)})
+    assert "<summary>Rows. 31 rows</summary>" in render(page_of(Table(frame, "Rows.")))
+    assert "<summary>" not in render(page_of(Table(frame[:30], "Rows.")))
+
+
+def test_a_figure_is_on_the_page_with_its_numbers():
+    text = render(page_of(counts(), Folded("More", [counts("other")])))
+    assert text.count("<figure") == 2
+    assert "<strong>Figure 1. Songs per class.</strong> Sad songs were &lt;more&gt;." in text
+    assert "<strong>Figure 2. " in text
     assert '<td class="number">1,200</td>' in text
-    with pytest.raises(ValueError, match=r"missing: \['counts'\], twice: \[\]"):
-        written("", shown)
-    with pytest.raises(ValueError, match=r"missing: \[\], twice: \['counts'\]"):
-        written("{{ figure('counts') }}{{ figure('counts') }}", shown)
+    with pytest.raises(ValueError, match="must have different names"):
+        render(page_of(counts(), counts()))
 
 
-def test_a_template_that_asks_for_what_is_not_there_fails(written):
-    with pytest.raises(UndefinedError):
-        written("{{ nothing }}")
+def test_a_figure_without_numbers_is_refused():
+    with pytest.raises(ValueError, match="figure 'x' must have numbers behind it"):
+        Figure("x", "X", "X.", Drawing(), pd.DataFrame())
 
 
-def test_a_picture_without_numbers_is_refused():
-    ax = plots.class_counts({"sad": 1}, {"sad": 1})
-    with pytest.raises(ValueError, match="picture 'x' must have numbers behind it"):
-        picture("x", "X", "X.", ax, pd.DataFrame())
+def test_a_part_of_a_figure_is_no_figure():
+    ax = Drawing().subfigures(1, 2)[0].subplots()
+    figure = Figure("x", "X", "X.", ax, pd.DataFrame({"x": [1]}))
+    with pytest.raises(ValueError, match="figure 'x' must be a whole figure, got axes of a"):
+        render(page_of(figure))
 
 
-def test_a_part_of_a_figure_is_no_picture():
-    from matplotlib.figure import Figure
+def test_pages_and_figures_are_written_or_nothing(tmp_path):
+    report.write(page_of(counts()), tmp_path / "a.html", tmp_path / "figures")
+    assert (tmp_path / "figures" / "counts.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert (tmp_path / "a.html").exists()
+    with pytest.raises(ValueError, match="name must be a letter"):
+        report.write(page_of(counts("1 a")), tmp_path / "b.html", tmp_path / "others")
+    assert not (tmp_path / "b.html").exists()
+    assert not (tmp_path / "others").exists()
 
-    ax = Figure().subfigures(1, 2)[0].subplots()
-    with pytest.raises(ValueError, match="picture 'x' must be a whole figure, got axes of a"):
-        picture("x", "X", "X.", ax, pd.DataFrame({"x": [1]}))
 
-
-def test_pages_and_pictures_are_written(tmp_path):
-    # Of `tune`, whose template is there; what it asks for is missing.
-    with pytest.raises(UndefinedError):
-        page.write(tmp_path / "a.html", "tune/page.html.j2", PLAIN, figures=tmp_path / "figures")
-    assert list(tmp_path.iterdir()) == [], "nothing is left half done"
+def test_every_name_has_an_id_of_its_own():
+    found = slugs("x", ["a b", "a-b", "\u60b2", "\u65e5", "x-2", "a-b-2", ""])
+    assert len(set(found)) == len(found)
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]*", slug) for slug in found)
 
 
 # Tables.
@@ -143,18 +146,25 @@ def test_a_column_has_one_form(column, texts):
     assert [row[0] for row in table_view(frame).rows] == texts
 
 
-def test_a_table_names_its_rows_and_columns(written):
-    frame = pd.DataFrame({"model": ["<a>"], "log_loss": [0.5]})
-    text = written("{{ table(frame, 'The caption.') }}", frame=frame)
+def test_a_table_names_its_rows_and_columns():
+    text = render(page_of(Table(pd.DataFrame({"model": ["<a>"], "log_loss": [0.5]}), "Caption.")))
     assert '<th scope="col">model</th><th scope="col" class="number">log loss</th>' in text
     assert '<th scope="row">&lt;a&gt;</th><td class="number">0.5</td>' in text
-    assert "<caption>The caption.</caption>" in text
+    assert "<caption>Caption.</caption>" in text
 
 
-# Colours.
+def test_long_names_are_cut_and_have_a_title():
+    name, value = "a <name> " * 9, "v" * 200
+    text = render(page_of(Table(pd.DataFrame({"first": [value], name: ["x"]}), "Caption.")))
+    assert f'title="{"a &lt;name&gt; " * 9}">' in text
+    assert f'title="{value}">' in text
+    assert f">{value}<" not in text
 
 
-def colours(scheme):
+# Colors.
+
+
+def colors(scheme):
     """The variables of a scheme; dark ones go over light ones."""
     light, dark = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
     found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light))
@@ -163,9 +173,9 @@ def colours(scheme):
     )
 
 
-def luminance(colour):
+def luminance(color):
     """Relative luminance, W3C's definition."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -190,20 +200,20 @@ TEXT += [("fig-ink", "fig-ground"), ("fig-soft", "fig-ground"), ("fig-cell", "fi
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("ink", "ground"), TEXT)
 def test_text_can_be_read(scheme, ink, ground):
-    found = colours(scheme)
+    found = colors(scheme)
     assert contrast(found[ink], found[ground]) >= 4.5
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_lines_can_be_seen(scheme):
     """Three to one, W3C's figure for graphics; Okabe and Ito's paler two are for areas on white."""
-    found = colours(scheme)
+    found = colors(scheme)
     pale = {"orange", "sky", "purple"} if scheme == "light" else set()
     for name in {"axis", "blue", "vermilion", "green", "purple", "orange", "sky"} - pale:
         assert contrast(found[f"fig-{name}"], found["fig-ground"]) >= 3, name
 
 
-def test_both_schemes_have_every_colour():
+def test_both_schemes_have_every_color():
     light, dark = (
         re.findall(r"--([\w-]+):", one) for one in re.findall(r":root \{(.*?)\}", CSS, re.S)
     )
@@ -211,10 +221,10 @@ def test_both_schemes_have_every_colour():
     assert {f"fig-{role}" for role in style.ROLES.values()} <= set(light)
 
 
-def test_colours_are_set_in_one_place():
+def test_colors_are_set_in_one_place():
     rules = CSS.rpartition("--fig-sky")[2].partition("}")[2]
     assert not re.search(r"#[0-9a-f]{3,8}\b|rgb|hsl", rules)
-    assert set(re.findall(r"var\(--([\w-]+)\)", rules)) <= set(colours("light"))
+    assert set(re.findall(r"var\(--([\w-]+)\)", rules)) <= set(colors("light"))
 
 
 @pytest.mark.parametrize("value", np.linspace(-1, 1, 41))
@@ -223,7 +233,7 @@ def test_numbers_in_cells_can_be_read_in_both_schemes(value):
     *rgb, alpha = ax.images[0].to_rgba(np.array([[value]]))[0, 0]
     (text,) = ax.texts
     for scheme in ("light", "dark"):
-        found = colours(scheme)
+        found = colors(scheme)
         ground = np.array([int(found["fig-ground"][at : at + 2], 16) for at in (1, 3, 5)])
         cell = "#" + "".join(
             f"{round(c):02x}" for c in alpha * 255 * np.array(rgb) + (1 - alpha) * ground
@@ -235,7 +245,7 @@ def test_numbers_in_cells_can_be_read_in_both_schemes(value):
 
 def test_pictures_follow_the_page_and_files_do_not():
     figure = plots.class_counts({"sad": 3}, {"sad": 1}).figure
-    paper, shown = (plots.figure_svg(figure, colours=one) for one in ("paper", "page"))
+    paper, shown = (plots.figure_svg(figure, colors=one) for one in ("paper", "page"))
     assert "var(" not in paper
     assert "fill: #ffffff" in paper
     assert (
@@ -248,5 +258,5 @@ def test_pictures_follow_the_page_and_files_do_not():
         re.findall(r"var\(--([\w-]+),", shown)
     )
     assert "<style" not in shown
-    with pytest.raises(ValueError, match="colours must be 'paper' or 'page', got 'dark'"):
-        plots.figure_svg(figure, colours="dark")
+    with pytest.raises(ValueError, match="colors must be 'paper' or 'page', got 'dark'"):
+        plots.figure_svg(figure, colors="dark")

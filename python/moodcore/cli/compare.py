@@ -167,7 +167,7 @@ def _settings(
 
 
 def _run(run: Any, folder: Any, songs: Any, *, as_json: bool) -> int:
-    from moodcore.report.compare import build, summary
+    from moodcore.report import build, summary
     from moodcore.runs.folder import read_json
     from moodcore.tuning.experiment import RunFailedError
 

@@ -1,39 +1,43 @@
-"""Pictures of the experiment: each a function, data in, axes out.
+"""Figures of runs and models: data in, matplotlib axes out.
 
-A function draws into the axes it is given as `ax=`, or into those of a new figure that pyplot knows
-nothing of, so that nothing has to be closed and no screen is needed, and returns the axes.
-`candidate_losses` draws a panel for each candidate, on shared axes and with one legend: it makes a
-figure of its own and returns that. No function changes matplotlib's settings.
-Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart, and lines differ
-in stroke and marker as well.
+A function draws into the axes passed as `ax`, or into those of a new figure that pyplot does not
+know, so that nothing has to be closed and no screen is needed, and returns the axes.
+`candidate_losses` draws one panel per candidate and returns a figure. No function changes
+matplotlib's settings. All raise `ValueError` for empty tables, missing columns, and values that are
+not finite or out of range.
+
+Colors are those of Okabe and Ito (2008), which color-blind readers can tell apart; lines differ in
+stroke and marker as well. Long names are cut; characters that the font lacks become squares.
 
 Examples
 --------
 >>> ax = class_counts({"sad": 5, "calm": 2}, {"sad": 2, "calm": 2})
->>> ax.get_ylabel()
-'number of songs'
+>>> ax.get_xlabel()
+'number of rows'
 >>> figure_svg(ax.figure).startswith("<svg")
 True
 """
 
+from moodcore.plots.bars import class_counts, feature_importance, top_confusions
 from moodcore.plots.candidates import candidate_losses
-from moodcore.plots.comparison import agreement_matrix, difference_matrix, score_intervals
 from moodcore.plots.contributions import contribution_swarm, contribution_waterfall
-from moodcore.plots.counts import class_counts
-from moodcore.plots.effects import parameter_effect
-from moodcore.plots.elimination import elimination_costs, elimination_curves
-from moodcore.plots.export import figure_png, figure_svg
-from moodcore.plots.folds import fold_accuracies
-from moodcore.plots.grid import grid_overview
-from moodcore.plots.importance import feature_importance
-from moodcore.plots.losses import loss_per_epoch, loss_per_update
-from moodcore.plots.matrices import confusion_matrix, correlation_heatmap
-from moodcore.plots.measures import feature_measures
-from moodcore.plots.quality_curves import (
+from moodcore.plots.curves import (
     calibration_curves,
+    elimination_curves,
     learning_curves,
     precision_recall_curves,
 )
+from moodcore.plots.export import figure_png, figure_svg
+from moodcore.plots.losses import loss_per_epoch, loss_per_update
+from moodcore.plots.matrices import (
+    agreement_matrix,
+    confusion_matrix,
+    correlation_heatmap,
+    difference_matrix,
+    feature_measures,
+)
+from moodcore.plots.models import elimination_costs, fold_accuracies, score_intervals
+from moodcore.plots.search import grid_overview, parameter_effect
 from moodcore.plots.trees import tree_diagram
 
 __all__ = [
@@ -60,5 +64,6 @@ __all__ = [
     "parameter_effect",
     "precision_recall_curves",
     "score_intervals",
+    "top_confusions",
     "tree_diagram",
 ]

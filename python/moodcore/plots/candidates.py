@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from moodcore.plots.search import CURVES, LAYOUT, best_number, is_complete
 from moodcore.plots.style import (
     BLACK,
     BLUE,
@@ -15,16 +17,17 @@ from moodcore.plots.style import (
     SMALL,
     TITLE,
     VERMILION,
+    check_table,
     dress,
+    level_key,
     loss_scale,
     new_figure,
 )
-from moodcore.plots.tables import CURVES, LAYOUT, best_number, check_table, is_complete, level_key
 
 _COLUMNS = 6
-# The default grid has 24; pages of hundreds of panels tell nobody anything.
+# Twice the default grid.
 _PANELS = 48
-# A loss this many times the usual one at the start belongs to a candidate on its way out.
+# A candidate diverges where its loss exceeds the usual first one by this factor.
 _DIVERGING = 1.5
 # Panels have no room for whole names.
 _SHORT = {"batch_size": "batch", "reg_lambda": "lambda"}
@@ -40,8 +43,9 @@ def candidate_losses(
     r"""Draw training and validation loss of each candidate: one panel each, on shared axes.
 
     Panels are in order of the first hyperparameter of the layout, learning rate and the second,
-    six to a row, so that a row of a default grid has models of one shape; the best candidate is
-    framed. Pruned and diverged ones say so. Of more than 48 candidates the most accurate are drawn.
+    six per row, so that a row of a default grid has models of one shape; the best candidate is
+    framed. Pruned and diverged ones are labeled. Of more than 48 candidates, the most accurate are
+    drawn.
 
     Parameters
     ----------
@@ -57,11 +61,7 @@ def candidate_losses(
     Returns
     -------
     Figure
-
-    Raises
-    ------
-    ValueError
-        When a column is missing or a table is empty.
+        With one pair of axes per panel.
 
     Examples
     --------
@@ -72,19 +72,16 @@ def candidate_losses(
     >>> candidate_losses(trials, curves).axes[0].get_title(loc="left")
     '#0: 8\nrate 0.005, batch 32'
     """
-    needed = ("number", "learning_rate", *layout, "state", "accuracy")
-    check_table(trials, needed, "trials")
+    check_table(trials, ("number", "learning_rate", *layout, "state", "accuracy"), "trials")
     check_table(curves, CURVES, "curves")
     shown = trials.assign(done=is_complete(trials))
     shown = shown.sort_values(["done", "accuracy"], ascending=False, kind="stable")[:_PANELS]
-    shown = _in_order(shown, layout)
     columns = min(_COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
-    figure = new_figure(0.6 + 1.56 * columns, 1.1 + 1.45 * rows)
     # The legend and the labels of the figure need some width even above a single panel.
-    figure.set_figwidth(max(figure.get_figwidth(), 4.2))
+    figure = new_figure(max(0.6 + 1.56 * columns, 4.2), 1.1 + 1.45 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    _draw_panels(panels, shown, curves, best_number(trials), layout)
+    _draw_panels(panels, _in_order(shown, layout), curves, best_number(trials), layout)
     if len(shown) < len(trials):
         title = f"the {len(shown)} most accurate of {len(trials)} candidates"
         figure.suptitle(title, fontsize=TITLE)
@@ -109,7 +106,7 @@ def _in_order(trials: pd.DataFrame, layout: tuple[str, str]) -> pd.DataFrame:
 
 
 def _draw_panels(
-    panels: Any,
+    panels: NDArray[Any],
     trials: pd.DataFrame,
     curves: pd.DataFrame,
     best: int | None,
@@ -120,59 +117,54 @@ def _draw_panels(
     for ax, (_, trial) in zip(flat, trials.iterrows(), strict=False):
         _draw_panel(ax, trial, by_number.get(trial["number"], curves[:0]), layout)
         if trial["number"] == best:
-            _frame(ax)
+            for spine in ax.spines.values():
+                spine.set(visible=True, color=BLACK, linewidth=1.6)
+            title = f"best {ax.get_title(loc='left')}"
+            ax.set_title(title, fontsize=SMALL, loc="left", weight="bold")
     for ax in flat[len(trials) :]:
         ax.set_visible(False)
     for ax in flat[max(0, len(trials) - panels.shape[1]) : len(trials)]:
         ax.tick_params(labelbottom=True)
-    losses = curves.loc[curves["number"].isin(trials["number"]), ["train_loss", "valid_loss"]]
-    _limit(flat[0], losses.to_numpy(dtype=np.float64), curves)
+    _limit(flat[0], curves[curves["number"].isin(trials["number"])], curves)
 
 
 def _draw_panel(
-    ax: Axes, trial: "pd.Series[Any]", own: pd.DataFrame, layout: tuple[str, str]
+    ax: Axes, trial: "pd.Series[Any]", rows: pd.DataFrame, layout: tuple[str, str]
 ) -> None:
     notes = [] if str(trial["state"]).lower() == "complete" else [str(trial["state"]).lower()]
-    losses = own[["train_loss", "valid_loss"]].to_numpy(dtype=np.float64)
-    if not len(own):
+    losses = _losses(rows)
+    if not len(rows):
         notes.append("no curve")
     elif not np.isfinite(losses).all():
         notes.append("diverged")
     finite = np.where(np.isfinite(losses), losses, np.nan)
     looks = (("training", BLUE, "-"), ("validation", VERMILION, (0, (4, 1.5))))
-    for column, (label, colour, stroke) in enumerate(looks):
-        ax.plot(own["epoch"], finite[:, column], color=colour, ls=stroke, lw=1.4, label=label)
+    for column, (text, color, stroke) in enumerate(looks):
+        ax.plot(rows["epoch"], finite[:, column], color=color, ls=stroke, lw=1.4, label=text)
     dress(ax)
-    ax.set_title(
-        f"#{trial['number']}: {trial[layout[0]]}\n"
-        f"rate {float(trial['learning_rate']):.3g}, {_SHORT.get(layout[1], layout[1])} "
-        f"{trial[layout[1]]}",
-        fontsize=SMALL,
-        loc="left",
-    )
+    second = f"{_SHORT.get(layout[1], layout[1])} {trial[layout[1]]}"
+    title = f"#{trial['number']}: {trial[layout[0]]}\nrate {trial['learning_rate']:.3g}, {second}"
+    ax.set_title(title, fontsize=SMALL, loc="left")
     ax.tick_params(labelsize=SMALL)
     if notes:
         place: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "top"}
         ax.text(0.97, 0.95, ", ".join(notes), style="italic", fontsize=SMALL, **place)
 
 
-def _frame(ax: Axes) -> None:
-    for spine in ax.spines.values():
-        spine.set(visible=True, color=BLACK, linewidth=1.6)
-    ax.set_title(f"best {ax.get_title(loc='left')}", fontsize=SMALL, loc="left", weight="bold")
+def _losses(rows: pd.DataFrame) -> NDArray[np.float64]:
+    return rows[["train_loss", "valid_loss"]].to_numpy(dtype=np.float64)
 
 
-def _limit(ax: Axes, losses: Any, curves: pd.DataFrame) -> None:
-    """Scale the shared axis to the candidates that learn, not to one that runs away."""
+def _limit(ax: Axes, shown: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """Scale the shared axis to the candidates that learn, not to one that diverges."""
+    losses = _losses(shown)
     finite = losses[np.isfinite(losses)]
     if not finite.size:
         return
-    columns = ["train_loss", "valid_loss"]
-    starts = curves.loc[curves["epoch"] == curves["epoch"].min(), columns]
-    first = starts.to_numpy(dtype=np.float64)
+    first = _losses(curves[curves["epoch"] == curves["epoch"].min()])
     first = first[np.isfinite(first)]
     ceiling = _DIVERGING * float(np.median(first)) if first.size else float(finite.max())
-    shown = finite[finite <= ceiling]
-    loss_scale(ax, shown)
-    if len(shown) < len(finite):
-        ax.set_ylim(0.9 * shown.min(), ceiling)
+    kept = finite[finite <= ceiling]
+    loss_scale(ax, kept)
+    if len(kept) < len(finite):
+        ax.set_ylim(0.9 * kept.min(), ceiling)

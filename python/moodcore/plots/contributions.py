@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from moodcore.plots.style import BLUE, SMALL, TICK, VERMILION, axes_for, dress
 
 # Told apart without red or green; a thin edge keeps the light end visible on white.
-_COLOURS = "viridis"
-_GREY = "#888888"
+_COLORS = "viridis"
+_GRAY = "#888888"
 _EDGE = {"edgecolors": "#444444", "linewidths": 0.3}
 
 
@@ -51,11 +51,6 @@ def contribution_waterfall(
     Axes
         The largest contribution is on top.
 
-    Raises
-    ------
-    ValueError
-        When numbers and names are not equally many, or a number is not finite.
-
     Examples
     --------
     >>> ax = contribution_waterfall([0.5, -2.0], ["tempo", "energy"], base=1.0, output="calm")
@@ -77,18 +72,16 @@ def contribution_waterfall(
     ax = axes_for(ax, 7.0, 1.3 + 0.32 * len(steps))
     at = base
     for place, (_, size) in enumerate(steps):
-        colour, hatch = (BLUE, "") if size >= 0 else (VERMILION, "///")
-        ax.barh(
-            place, size, 0.7, left=at, color=colour, hatch=hatch, edgecolor="white", linewidth=0
-        )
+        color, hatch = (BLUE, "") if size >= 0 else (VERMILION, "///")
+        ax.barh(place, size, 0.7, left=at, color=color, hatch=hatch, edgecolor="white", linewidth=0)
         ends = (at, at + size)
         ax.annotate(
             f"{size:+.3g}", (max(ends), place), xytext=(4, 0), textcoords="offset points",
             va="center", fontsize=SMALL,
         )  # fmt: skip
         at += size
-        ax.plot([at, at], [place - 0.35, place + 1.35], color=_GREY, linewidth=0.8)
-    ax.axvline(base, color=_GREY, linewidth=0.8, linestyle=(0, (3, 2)))
+        ax.plot([at, at], [place - 0.35, place + 1.35], color=_GRAY, linewidth=0.8)
+    ax.axvline(base, color=_GRAY, linewidth=0.8, linestyle=(0, (3, 2)))
     dress(ax, x=f"margin{f' of {output}' if output else ''}: from {base:.3g} to {at:.3g}", grid="x")
     ax.set_yticks(range(len(steps)), [name for name, _ in steps])
     ax.set_ylim(len(steps) - 0.4, -0.6)
@@ -107,14 +100,14 @@ def contribution_swarm(
     max_features: int = 12,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the contributions to many rows: a point a row, coloured by the feature's value.
+    """Draw the contributions to many rows: a point a row, colored by the feature's value.
 
     Parameters
     ----------
     contributions : array-like of shape (n_rows, n_features)
         Finite.
     data : array-like of shape (n_rows, n_features)
-        Values of the features; grey points where they are missing or no numbers.
+        Values of the features; gray points where they are missing or no numbers.
     names : sequence of str
         Of the features.
     output : str, optional
@@ -128,11 +121,6 @@ def contribution_swarm(
     -------
     Axes
         The feature with the largest mean size is on top.
-
-    Raises
-    ------
-    ValueError
-        When the shapes differ, there is no row, or a contribution is not finite.
 
     Examples
     --------
@@ -150,21 +138,21 @@ def contribution_swarm(
     sizes = _checked(np.abs(found).mean(axis=0), names)
     order = np.argsort(-sizes, kind="stable")[:max_features]
     ax = axes_for(ax, 7.5, 1.3 + 0.42 * len(order))
-    ax.axvline(0.0, color=_GREY, linewidth=0.8)
+    ax.axvline(0.0, color=_GRAY, linewidth=0.8)
     for place, feature in enumerate(order):
         column = found[:, feature]
         heights, shades = place + _spread(column), _shades(given[:, feature])
         known = ~np.isnan(shades)
-        ax.scatter(column[~known], heights[~known], s=11, color=_GREY, linewidths=0)
+        ax.scatter(column[~known], heights[~known], s=11, color=_GRAY, linewidths=0)
         ax.scatter(
-            column[known], heights[known], c=shades[known], s=11, cmap=_COLOURS, vmin=0, vmax=1,
+            column[known], heights[known], c=shades[known], s=11, cmap=_COLORS, vmin=0, vmax=1,
             linewidths=0,
         )  # fmt: skip
     dress(ax, x=f"contribution to the margin{f' of {output}' if output else ''}", grid="x")
     ax.set_yticks(range(len(order)), [names[at] for at in order])
     ax.set_ylim(len(order) - 0.4, -0.6)
     bar = ax.figure.colorbar(
-        ScalarMappable(Normalize(0, 1), colormaps[_COLOURS]), ax=ax, aspect=30, pad=0.02
+        ScalarMappable(Normalize(0, 1), colormaps[_COLORS]), ax=ax, aspect=30, pad=0.02
     )
     bar.set_ticks([0, 1], labels=["low", "high"])
     bar.ax.tick_params(labelsize=TICK, length=0)

@@ -9,44 +9,39 @@ from matplotlib.figure import Figure
 
 from moodcore.plots.style import ROLES
 
-# Dates and addresses of vocabularies would make each page another, and not an offline one.
+# Dates would make every file different; addresses of vocabularies are not offline.
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
-# Where an id is given, and where one is referred to.
+# Definitions of ids and references to them.
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
-# A colour in a style, or in an attribute of its own as the patterns of hatches have it.
-_STYLE_COLOUR = re.compile(r"(?<=[:] )#[0-9a-f]{6}(?=[;\"])")
-_ATTRIBUTE_COLOUR = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
-# It would hold for the whole page.
+# A color in a style, or in an attribute, as in the patterns of hatches.
+_STYLE_COLOR = re.compile(r"(?<=[:] )#[0-9a-f]{6}(?=[;\"])")
+_ATTRIBUTE_COLOR = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
+# It would apply to the whole page.
 _STYLE_SHEET = re.compile(r"\s*<style.*?</style>", re.DOTALL)
 
-Colours = Literal["paper", "page"]
+Colors = Literal["paper", "page"]
 
 
-def figure_svg(figure: Figure, *, name: str = "figure", colours: Colours = "paper") -> str:
-    """Give a figure as an ``<svg>`` element to put into an HTML page.
+def figure_svg(figure: Figure, *, name: str = "figure", colors: Colors = "paper") -> str:
+    """Return a figure as an ``<svg>`` element for an HTML page.
 
     Parameters
     ----------
     figure : Figure
         The figure; ``ax.figure`` of what the drawing functions return.
     name : str, default="figure"
-        Put before every id, so that several pictures share a page. Letters, digits, ``-``, ``_``.
-    colours : {"paper", "page"}, default="paper"
-        "paper" draws on white, for a file. "page" follows the page's variables, ``--fig-ink``,
-        ``--fig-ground``, ``--fig-blue`` and so on, one for each colour in
-        `moodcore.plots.style.ROLES`, and draws text in the page's ``fill``; a page that does not
-        set them gets the colours of paper.
+        Prefix of every id, so that a page can have several figures. Letters, digits, ``-``, ``_``.
+    colors : {"paper", "page"}, default="paper"
+        "paper" draws on white, for a file. "page" uses the CSS variables of the page,
+        ``--fig-ink``, ``--fig-ground``, ``--fig-blue`` and so on, one per color in
+        `moodcore.plots.style.ROLES`, and its ``fill`` for text; the colors of paper are the
+        fallback.
 
     Returns
     -------
     str
-        The element, without XML declaration, date or outside references. Text is drawn as paths,
+        The element, without XML declaration, date or external references. Text is drawn as paths,
         so that it looks the same everywhere.
-
-    Raises
-    ------
-    ValueError
-        When the name cannot begin an id, or the colours are neither.
 
     Examples
     --------
@@ -59,31 +54,31 @@ def figure_svg(figure: Figure, *, name: str = "figure", colours: Colours = "pape
         raise ValueError(
             f"name must be a letter and then letters, digits, '-' or '_', got {name!r}"
         )
-    if colours not in ("paper", "page"):
-        raise ValueError(f"colours must be 'paper' or 'page', got {colours!r}")
+    if colors not in ("paper", "page"):
+        raise ValueError(f"colors must be 'paper' or 'page', got {colors!r}")
     buffer = io.StringIO()
-    # The salt can only be set here; it is put back at once.
+    # The salt can only be set here; it is restored at once.
     with matplotlib.rc_context({"svg.hashsalt": "moodcore", "svg.fonttype": "path"}):
         figure.savefig(buffer, format="svg", bbox_inches=_bounds(figure), metadata=_NO_METADATA)
     text = buffer.getvalue()
     text = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
-    return text if colours == "paper" else _follow_page(text)
+    return text if colors == "paper" else _follow_page(text)
 
 
 def _follow_page(text: str) -> str:
-    """Put the page's variables in the place of the colours that have a role."""
+    """Replace the colors that have a role by the variables of the page."""
 
-    def variable(colour: str) -> str:
-        return f"var(--fig-{ROLES[colour]}, {colour})" if colour in ROLES else colour
+    def variable(color: str) -> str:
+        return f"var(--fig-{ROLES[color]}, {color})" if color in ROLES else color
 
     text = _STYLE_SHEET.sub("", text)
-    # Variables stand in styles only.
-    text = _ATTRIBUTE_COLOUR.sub(r' style="\1: \2"', text)
-    return _STYLE_COLOUR.sub(lambda found: variable(found[0]), text)
+    # Variables are allowed in styles only.
+    text = _ATTRIBUTE_COLOR.sub(r' style="\1: \2"', text)
+    return _STYLE_COLOR.sub(lambda found: variable(found[0]), text)
 
 
 def figure_png(figure: Figure, *, dpi: float = 150) -> bytes:
-    """Give a figure as the bytes of a PNG file.
+    """Return a figure as the bytes of a PNG file.
 
     Parameters
     ----------
@@ -96,11 +91,6 @@ def figure_png(figure: Figure, *, dpi: float = 150) -> bytes:
     -------
     bytes
         The file, without date or software version.
-
-    Raises
-    ------
-    ValueError
-        When `dpi` is not above 0.
     """
     if not dpi > 0:
         raise ValueError(f"dpi must be above 0, got {dpi!r}")
@@ -112,9 +102,9 @@ def figure_png(figure: Figure, *, dpi: float = 150) -> bytes:
 
 
 def _bounds(figure: Figure) -> Literal["tight"] | None:
-    """Give what savefig needs to clip nothing: a figure with a layout has room for everything.
+    """Return the `bbox_inches` that clips nothing: a figure with a layout has room for everything.
 
-    A layout moves a little with every drawing; it is run once and then kept, so that the same
+    A layout moves a little with every drawing; it is run once and then fixed, so that the same
     figure gives the same file.
     """
     if figure.get_layout_engine():

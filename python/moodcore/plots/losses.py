@@ -12,15 +12,16 @@ from moodcore.plots.style import (
     LOSS,
     axes_for,
     dress,
+    label,
     legend_right,
     line_styles,
     loss_scale,
     whole_numbers,
 )
 
-# About one block per two pixels; fewer where the first decades have single updates, full of noise.
+# About one block per two pixels; fewer where the first decades have single, noisy updates.
 _BLOCKS, _LOG_BLOCKS = 400, 120
-# Trainings whose lengths differ this much share only a logarithmic axis.
+# Trainings whose lengths differ by more than this factor have a logarithmic axis.
 _LENGTH_RATIO = 10
 
 
@@ -30,18 +31,10 @@ def loss_per_epoch(losses: Mapping[str, Sequence[float]], *, ax: Axes | None = N
     Parameters
     ----------
     losses : mapping of str to sequence of float, shape (n_epochs,)
-        Loss of each training, in nats; what is not finite is left out and marked as diverged.
+        Loss of each training, in nats; values that are not finite are left out and the training is
+        marked as diverged.
     ax : Axes, optional
         Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        When there is no training, or one has no epoch.
 
     Examples
     --------
@@ -63,25 +56,16 @@ def loss_per_epoch(losses: Mapping[str, Sequence[float]], *, ax: Axes | None = N
 def loss_per_update(losses: Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Axes:
     """Draw the loss at each weight update: the mean of blocks of updates, and their range.
 
-    Up to some hundred blocks per training are drawn, so that a million updates read as well as a
-    hundred. Where one training has ten times as many updates as another, the axis of updates is
-    logarithmic and the blocks widen with it.
+    Each training is drawn as a few hundred blocks at most. Where one training has ten times as
+    many updates as another, the axis of updates is logarithmic and the blocks widen with it.
 
     Parameters
     ----------
     losses : mapping of str to array-like of float, shape (n_updates,)
-        Loss of each training, in nats; what is not finite is left out and marked as diverged.
+        Loss of each training, in nats; values that are not finite are left out and the training is
+        marked as diverged.
     ax : Axes, optional
         Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        When there is no training, or one has no update.
 
     Examples
     --------
@@ -92,12 +76,11 @@ def loss_per_update(losses: Mapping[str, ArrayLike], *, ax: Axes | None = None) 
     curves = _check(losses, "update")
     ax = axes_for(ax, 7.4, 3.8)
     lengths = [len(curve) for curve in curves.values()]
-    longest = max(lengths)
-    logarithmic = longest > _LENGTH_RATIO * min(lengths)
+    logarithmic = max(lengths) > _LENGTH_RATIO * min(lengths)
     edges_of = _log_edges if logarithmic else _even_edges
     drawn = []
     for (name, curve), look in zip(curves.items(), line_styles(len(curves)), strict=True):
-        at, mean, low, high = block_means(curve, edges_of)
+        at, mean, low, high = _block_means(curve, edges_of)
         if len(at) < len(curve):
             ax.fill_between(at, low, high, color=look["color"], alpha=0.18, linewidth=0)
         draw_curve(ax, at, mean, name, look, diverged=not np.isfinite(curve).all())
@@ -108,7 +91,7 @@ def loss_per_update(losses: Mapping[str, ArrayLike], *, ax: Axes | None = None) 
     else:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     loss_scale(ax, np.concatenate(drawn))
-    legend_right(ax, "mean and range" if longest > _BLOCKS else None)
+    legend_right(ax, "mean and range" if max(lengths) > _BLOCKS else None)
     return ax
 
 
@@ -121,21 +104,21 @@ def draw_curve(
     *,
     diverged: bool | None = None,
 ) -> None:
-    """Draw one line; where it stops being finite, say so in its legend entry."""
+    """Draw one line; the legend says so where it is not finite to its end."""
     if diverged is None:
         diverged = not np.isfinite(curve).all()
-    label = f"{name} (diverged)" if diverged else name
-    finite = np.where(np.isfinite(curve), curve, np.nan)
-    # Eight markers a line, or its few points; some lines begin elsewhere so that they part.
+    text = f"{label(name)} (diverged)" if diverged else label(name)
+    # Eight markers per line; lines begin at different points so that markers do not coincide.
     step = max(1, len(at) // 8)
     first = len(ax.lines) * step // 3 % step
-    ax.plot(at, finite, label=label, markevery=(first, step), **look)
+    finite = np.where(np.isfinite(curve), curve, np.nan)
+    ax.plot(at, finite, label=text, markevery=(first, step), **look)
 
 
-def block_means(
+def _block_means(
     curve: NDArray[np.float64], edges_of: Callable[[int], NDArray[np.intp]]
 ) -> tuple[NDArray[np.float64], ...]:
-    """Give position (1-based), mean, least and greatest of each block; NaN where none is finite."""
+    """Return position (1-based), mean, minimum and maximum of each block; NaN if none is finite."""
     starts = edges_of(len(curve))
     finite = np.isfinite(curve)
     counts = np.add.reduceat(finite.astype(np.float64), starts)
@@ -159,7 +142,7 @@ def _log_edges(length: int) -> NDArray[np.intp]:
 def _check(losses: Mapping[str, Any], unit: str) -> dict[str, NDArray[np.float64]]:
     if not losses:
         raise ValueError("losses must hold at least one training, got none")
-    curves = {str(name): np.asarray(one, dtype=np.float64) for name, one in losses.items()}
+    curves = {str(name): np.asarray(v, dtype=np.float64) for name, v in losses.items()}
     for name, curve in curves.items():
         if curve.ndim != 1 or not curve.size:
             raise ValueError(

@@ -1,31 +1,40 @@
-"""The look that all pictures share."""
+"""The look that all figures share, and helpers for axes, names and tables."""
 
+from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import cycle, islice
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+    StrMethodFormatter,
+)
 from numpy.typing import NDArray
 
 # Okabe and Ito, Color Universal Design, 2008. Yellow is left out: too faint for a line on white.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
-_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 _STROKES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _GRID, AXIS, SOFT, GROUND = "#D9D9D9", "#808080", "#505050", "#FFFFFF"
-# Text on a coloured cell: it belongs to the cell, whatever the page's colours are. Not quite black
-# and white, which are the page's.
+# Text on a colored cell, which has the same color on a dark page. Not quite black and white, which
+# follow the page.
 ON_LIGHT, ON_DARK = "#010101", "#FEFEFE"
-# Text on a cell that lets the page shine through.
+# Text on a translucent cell.
 ON_PAGE = "#020202"
 
-#: What each colour is for: a page in other colours puts its own in their place.
+#: The role of each color: a page in other colors replaces them by role.
 ROLES = {
-    colour.lower(): role
-    for colour, role in (
+    color.lower(): role
+    for color, role in (
         (GROUND, "ground"),
         (BLACK, "ink"),
         (SOFT, "soft"),
@@ -43,25 +52,26 @@ ROLES = {
 
 LOSS = "cross-entropy loss (nats)"
 TITLE, LABEL, TICK, SMALL = 11, 10, 9, 8
+# Longer names are cut in the middle.
+_NAME_LENGTH = 32
+# Losses whose range is wider than this have a logarithmic axis.
+_LOG_RATIO = 12.0
 
 Grid = Literal["both", "x", "y", "none"]
 
-# A range of losses this wide is read on a logarithmic axis.
-_LOG_RATIO = 12.0
-
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make a figure, in inches, that only its holder knows."""
+    """Make a figure, in inches, that pyplot does not know."""
     return Figure(figsize=(width, height), layout="constrained", facecolor=GROUND)
 
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
-    """Give the axes to draw into: those passed in, or new ones of a size in inches."""
+    """Return the axes passed in, or those of a new figure of this size in inches."""
     return new_figure(width, height).add_subplot() if ax is None else ax
 
 
 def dress(ax: Axes, *, title: str = "", x: str = "", y: str = "", grid: Grid = "both") -> None:
-    """Label the axes; draw a light grid behind the data ("both", "x", "y" or "none")."""
+    """Label the axes and draw a light grid behind the data."""
     if title:
         ax.set_title(title, fontsize=TITLE, loc="left")
     ax.set_xlabel(x, fontsize=LABEL)
@@ -78,8 +88,8 @@ def dress(ax: Axes, *, title: str = "", x: str = "", y: str = "", grid: Grid = "
 
 
 def line_styles(n: int) -> list[dict[str, Any]]:
-    """Give `n` looks for lines, told apart by colour, stroke and marker."""
-    looks = zip(cycle(_COLOURS), cycle(_STROKES), cycle(_MARKERS), strict=False)
+    """Return `n` styles of lines that differ in color, stroke and marker."""
+    looks = zip(cycle(_COLORS), cycle(_STROKES), cycle(_MARKERS), strict=False)
     return [
         {"color": c, "linestyle": s, "marker": m, "linewidth": 1.7, "markersize": 4.5}
         for c, s, m in islice(looks, n)
@@ -87,7 +97,7 @@ def line_styles(n: int) -> list[dict[str, Any]]:
 
 
 def legend_right(ax: Axes, title: str | None = None) -> None:
-    """Put the legend beside the axes, where it covers no data."""
+    """Put the legend to the right of the axes, where it covers no data."""
     legend = ax.legend(
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
@@ -101,11 +111,23 @@ def legend_right(ax: Axes, title: str | None = None) -> None:
     legend.set_alignment("left")
 
 
+def rows_from_top(ax: Axes, names: Iterable[object]) -> None:
+    """Name the rows of a chart, the first on top."""
+    labels = [label(name) for name in names]
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.5, -0.7)
+
+
 def whole_numbers(ax: Axes) -> None:
-    """Put ticks of the x axis at whole numbers only, also where there is just one."""
+    """Put ticks of the x axis at integers only, also where there is just one."""
     ax.xaxis.set_major_locator(
         MaxNLocator("auto", integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
     )
+
+
+def percentages(axis: Any, decimals: int | None = None) -> None:
+    """Write the shares on an axis in percent."""
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
 
 
 def loss_scale(ax: Axes, losses: NDArray[np.float64]) -> None:
@@ -120,18 +142,18 @@ def loss_scale(ax: Axes, losses: NDArray[np.float64]) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def ink_over(colour: Any) -> str:
-    """Give the ink for a cell: black or white, or the page's where the page shines through.
+def ink_over(color: Any) -> str:
+    """Return the text color for a cell: black, white, or the page's where the page shines through.
 
-    Black or white is what reads better on the colour (W3C relative luminance). A colour with an
-    alpha that takes black on a white page takes the page's ink, for on a dark one it is dark.
+    Black or white is whichever has the higher contrast (W3C relative luminance). A translucent
+    color that takes black on a white page takes the page's text color.
     """
-    *rgb, alpha = colour
+    *rgb, alpha = color
     light = _luminance(alpha * np.asarray(rgb) + 1 - alpha) > _MIDDLE
     return (ON_LIGHT if alpha == 1 else ON_PAGE) if light else ON_DARK
 
 
-# The luminance on which black and white read alike: (L + 0.05)² = 0.05 · 1.05.
+# The luminance on which black and white have the same contrast: (L + 0.05)² = 0.05 · 1.05.
 _MIDDLE = np.sqrt(0.05 * 1.05) - 0.05
 
 
@@ -139,3 +161,67 @@ def _luminance(rgb: Any) -> float:
     rgb = np.asarray(rgb)
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+# Names.
+
+
+def label(name: object, length: int = _NAME_LENGTH) -> str:
+    r"""Return a name from the data as matplotlib can draw it.
+
+    Long names are cut in the middle, dollar signs do not begin a formula, and characters that the
+    font lacks become squares.
+
+    Examples
+    --------
+    >>> label("a" * 20 + "b" * 20), label("$50K")
+    ('aaaaaaaaaaaaaaaaaaaab…bbbbbbbbbb', '\\$50K')
+    """
+    text = " ".join(str(name).split())
+    if len(text) > length:
+        tail = length // 3
+        text = f"{text[: length - tail - 1]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - tail :]}"
+    known = _characters()
+    return "".join(c if ord(c) in known else "\N{WHITE SQUARE}" for c in text).replace("$", r"\$")
+
+
+@cache
+def _characters() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset(get_font(findfont(FontProperties())).get_charmap())
+
+
+def words(parameter: str) -> str:
+    """Return the name of a hyperparameter with spaces."""
+    return parameter.replace("_", " ")
+
+
+def level_key(value: object) -> tuple[int, tuple[float, ...]]:
+    """Order the values of a hyperparameter: numbers by size, layouts by depth, then text.
+
+    Examples
+    --------
+    >>> sorted([10.0, 1.0], key=level_key), sorted(["16-16", "8"], key=level_key)
+    ([1.0, 10.0], ['8', '16-16'])
+    >>> sorted(["full", "32"], key=level_key)
+    ['32', 'full']
+    """
+    if isinstance(value, str):
+        widths = tuple(int(width) for width in value.split("-") if width.isdigit())
+        return (len(widths), widths) if widths else (1 << 10, ())
+    return 0, (float(value),)  # type: ignore[arg-type]
+
+
+# Tables.
+
+
+def check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+    """Raise a `ValueError` for a table that is empty or lacks a column."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ValueError(
+            f"{name} must have the columns {', '.join(columns)}; missing: {', '.join(missing)}"
+        )
+    if table.empty:
+        raise ValueError(f"{name} must have at least one row, got none")

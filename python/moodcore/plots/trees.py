@@ -1,4 +1,4 @@
-"""A tree, as a diagram of its questions."""
+"""Tree diagrams."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,17 +7,25 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from moodcore.plots.style import AXIS, BLUE, GROUND, ORANGE, SMALL, SOFT, axes_for
-from moodcore.plots.tables import check_table
+from moodcore.plots.style import (
+    AXIS,
+    BLUE,
+    GROUND,
+    ORANGE,
+    SMALL,
+    SOFT,
+    axes_for,
+    check_table,
+)
 
 _COLUMNS = ("ID", "Feature", "Split", "Yes", "No", "Missing", "Gain", "Category")
 
-# Labels of a category that are written into a node; the others are counted.
+# Categories named in a node; the others are counted.
 _MOST_LABELS = 3
 
 
 def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw one tree: questions, where the answer yes leads to the left, and values.
+    """Draw one tree: splits, with "yes" to the left, and leaf values.
 
     Parameters
     ----------
@@ -25,15 +33,6 @@ def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         The rows of one tree of `GBT.trees_to_dataframe`.
     ax : Axes, optional
         Where to draw; a new figure by default, as large as the tree.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    ValueError
-        When there is no node, or a column is missing.
 
     Examples
     --------
@@ -76,7 +75,7 @@ def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _places(rows: Mapping[str, Mapping[str, Any]], root: str) -> dict[str, tuple[float, float]]:
-    """Give leaves places side by side, and each question the middle of its answers."""
+    """Return the places of the nodes: leaves side by side, splits above their children."""
     places: dict[str, tuple[float, float]] = {}
     taken = 0
     waiting = [(root, 0, False)]

@@ -1,52 +1,43 @@
-"""Offline pages that tell a run, and their pictures.
+"""Offline pages about finished runs.
 
-A page is one HTML file: style, pictures and tables are in it, nothing is loaded and no script
-runs. What all pages share is here; what one kind of run tells is a subpackage (`tune`, ...).
+`build(folder)` writes `report.html` and the figures of a run of any kind; `summary(metrics)`
+returns its outcome as text, as the commands print it. Both read the files of the run and compute
+nothing anew, so that a page can be rebuilt at any time.
 
-How a new kind of page is made
-------------------------------
-1. A subpackage, say `report/compare/`, with a function `build(folder)` that reads the files of a
-   finished run, draws and writes. Nothing is computed anew: a page can be built again at any time.
-2. Pictures: `picture(name, title, caption, drawn, table)` takes what a function of
-   `moodcore.plots` returns and the numbers behind it. The caption says what to see, in numbers
-   of this run where it can.
-3. `Page(...)` holds what every run has: title, sentences of the summary, headline numbers, checks,
-   provenance, and whether the data are synthetic.
-4. A template `report/compare/page.html.j2` extends the base and writes its own sections; the base
-   writes header, summary, contents, checks and how it was made, and the list of sections follows
-   the template::
-
-       {% extends "base.html.j2" %}
-       {% from "parts.html.j2" import section, figure, table with context %}
-       {% block content %}
-       {% call section("models", "Models") %}
-       <p>{{ sentence | prose }}</p>
-       {{ figure("calibration") }}
-       {{ table(scores, "Each model on the same folds.") }}
-       {% endcall %}
-       {% endblock %}
-
-   Headings inside a section are `<h3>`. `figure` of a picture that the run does not have writes
-   nothing; a picture that no figure shows is an error. `table` takes a DataFrame, whose first
-   column names the rows; `prose` (keeps a number and its per cent
-   sign on one line), `percent`, `signed` and `thousands` are filters.
-5. `write(path, "compare/page.html.j2", page, figures=folder.figures, scores=frame)` writes the page
-   and one SVG file a picture.
-6. A row in `tests/report/pages.py`: the tests in a browser then look at the page too.
+A page is one HTML file: style, figures and tables are in it; nothing is loaded and no script runs.
+A kind of run is a module here (`tune`, `compare`, `features`) with two functions:
+`headline(metrics)` returns title, sentences, highlights and checks, and `sections(run)` returns
+the rest of the page as a list of :class:`Section`, each with its text, tables and figures in
+order. To add a kind: write such a module, name it in `_KINDS` of `build.py`, and add a run to
+`tests/report/pages.py`, so that the browser tests open its page.
 """
 
-from moodcore.report.page import SYNTHETIC, Highlight, Page, Provenance, render, write
-from moodcore.report.pictures import Picture, picture
-from moodcore.report.tune import build, summary
+from moodcore.report.build import build, summary
+from moodcore.report.page import (
+    SYNTHETIC,
+    Figure,
+    Folded,
+    Heading,
+    Headline,
+    Note,
+    Page,
+    Section,
+    Table,
+    render,
+    write,
+)
 
 __all__ = [
     "SYNTHETIC",
-    "Highlight",
+    "Figure",
+    "Folded",
+    "Heading",
+    "Headline",
+    "Note",
     "Page",
-    "Picture",
-    "Provenance",
+    "Section",
+    "Table",
     "build",
-    "picture",
     "render",
     "summary",
     "write",

@@ -549,7 +549,7 @@ class GBT(Classifier):
         table = self.trees_to_dataframe()
         if not 0 <= tree < self.n_trees_:
             raise ValueError(f"tree must be from 0 to {self.n_trees_ - 1}, got {tree}")
-        draw = import_module("moodcore.plots.trees").tree_diagram
+        draw = import_module("moodcore.plots").tree_diagram
         return draw(table[table["Tree"] == tree], ax=ax)
 
     def plot_importance(
@@ -557,7 +557,7 @@ class GBT(Classifier):
     ) -> "Axes":
         """Draw the importances of the features; see :func:`moodcore.plots.feature_importance`."""
         values = dict(zip(self._feature_names(), self.importances(kind).tolist(), strict=True))
-        draw = import_module("moodcore.plots.importance").feature_importance
+        draw = import_module("moodcore.plots").feature_importance
         return draw(values, kind=kind, max_features=max_features, ax=ax)
 
     def __getitem__(self, rounds: slice) -> Self:

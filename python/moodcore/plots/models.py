@@ -1,0 +1,191 @@
+"""Models side by side: scores with intervals, folds, costs of feature selections."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from moodcore.plots.style import (
+    AXIS,
+    BLUE,
+    GROUND,
+    ORANGE,
+    SMALL,
+    SOFT,
+    VERMILION,
+    axes_for,
+    check_table,
+    dress,
+    label,
+    legend_right,
+    line_styles,
+    percentages,
+    rows_from_top,
+    words,
+)
+
+_KINDS = {
+    "model": (BLUE, "o", "model"),
+    "combination": (VERMILION, "D", "combination of models"),
+    "baseline": (ORANGE, "s", "baseline"),
+}
+_BEHIND_TEXT = {"boxstyle": "square,pad=0.1", "facecolor": GROUND, "edgecolor": "none"}
+
+
+def score_intervals(
+    summary: pd.DataFrame, metric: str = "accuracy", *, ax: Axes | None = None
+) -> Axes:
+    """Draw the mean of a metric for every model, with its confidence interval.
+
+    Parameters
+    ----------
+    summary : DataFrame of shape (n_models, n_columns)
+        Columns ``model``, ``kind`` ("model", "combination" or "baseline"), and those of the
+        metric: its name, and its name with ``_low`` and ``_high``. The first model is on top;
+        models without the metric are left out.
+    metric : str, default="accuracy"
+        The metric.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Examples
+    --------
+    >>> summary = pd.DataFrame({"model": ["GBT", "MLP"], "kind": "model", "accuracy": [0.8, 0.7]})
+    >>> summary = summary.assign(accuracy_low=[0.78, 0.66], accuracy_high=[0.82, 0.74])
+    >>> [text.get_text() for text in score_intervals(summary).get_yticklabels()]
+    ['GBT', 'MLP']
+    """
+    low, high = f"{metric}_low", f"{metric}_high"
+    check_table(summary, ("model", "kind", metric, low, high), "summary")
+    drawn = summary[summary[metric].notna()].reset_index(drop=True)
+    if not len(drawn):
+        raise ValueError(f"summary must have a model with {metric}, got none")
+    ax = axes_for(ax, 7.4, 1.1 + 0.34 * len(drawn))
+    for kind, (color, marker, text) in _KINDS.items():
+        rows = drawn[drawn["kind"] == kind]
+        if len(rows):
+            look = {"fmt": marker, "markersize": 6, "elinewidth": 1.8, "capsize": 3}
+            _intervals(ax, rows, (metric, low, high), rows.index, color=color, label=text, **look)
+    for place, value in enumerate(drawn[metric]):
+        ax.annotate(
+            f"{value:.3f}", (value, place), xytext=(0, 5), textcoords="offset points", ha="center",
+            va="bottom", fontsize=SMALL, color=SOFT,
+        )  # fmt: skip
+    dress(ax, x=f"{words(metric)}, mean and 95 % confidence interval", grid="x")
+    rows_from_top(ax, drawn["model"])
+    ax.margins(x=0.08)
+    legend_right(ax)
+    return ax
+
+
+def _intervals(
+    ax: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], at: Any, **look: Any
+) -> None:
+    middle, low, high = (rows[name].to_numpy(float) for name in columns)
+    ax.errorbar(middle, np.asarray(at), xerr=np.abs([middle - low, high - middle]), **look)
+
+
+def fold_accuracies(accuracies: Mapping[str, Sequence[float]], *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of each model on each fold, in the order given, and the means.
+
+    A gray line joins the results of one fold: where the lines are parallel, the folds agree on the
+    order of the models, whatever their spread.
+
+    Parameters
+    ----------
+    accuracies : mapping of str to sequence of float, shape (n_folds,)
+        By model, each in [0, 1]; all have the same folds in the same order.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Examples
+    --------
+    >>> ax = fold_accuracies({"trees": [0.82, 0.84], "network": [0.80, 0.81]})
+    >>> [text.get_text() for text in ax.texts]
+    ['83.0 %', '80.5 %']
+    """
+    values = _check_folds(accuracies)
+    rows = np.arange(len(values))
+    ax = axes_for(ax, 7.0, 1.3 + 0.55 * len(rows))
+    ax.plot(values, rows, color=AXIS, linewidth=0.7, alpha=0.7, zorder=1)
+    ax.plot(values, rows, "o", color=BLUE, markersize=5, zorder=2)
+    ax.plot([], [], "o", color=BLUE, label="one fold")
+    means = values.mean(axis=1)
+    mark: dict[str, Any] = {"marker": "|", "ls": "", "color": VERMILION, "markeredgewidth": 2.5}
+    ax.plot(means, rows, markersize=20, **mark)
+    ax.plot([], [], markersize=11, label="mean", **mark)
+    for row, mean in zip(rows, means, strict=True):
+        look: dict[str, Any] = {"ha": "center", "va": "bottom", "bbox": _BEHIND_TEXT}
+        ax.text(mean, row - 0.24, f"{100 * mean:.1f} %", fontsize=SMALL, **look)
+    dress(ax, x="validation accuracy", grid="x")
+    rows_from_top(ax, accuracies)
+    percentages(ax.xaxis, 1)
+    ax.margins(x=0.08)
+    legend_right(ax)
+    return ax
+
+
+def _check_folds(accuracies: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
+    lengths = {name: len(values) for name, values in accuracies.items()}
+    if not lengths or 0 in lengths.values() or len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"accuracies must hold the same folds of every model, at least one, got {lengths}"
+        )
+    for name, values in accuracies.items():
+        for fold, value in enumerate(values):
+            if not (np.isfinite(value) and 0 <= value <= 1):
+                raise ValueError(f"accuracies[{name!r}][{fold}] must be in [0, 1], got {value!r}")
+    return np.array(list(accuracies.values()), dtype=np.float64)
+
+
+def elimination_costs(
+    choices: pd.DataFrame, *, titles: Mapping[str, str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the accuracy that each choice of features costs, in points, with its 95 % interval.
+
+    Parameters
+    ----------
+    choices : DataFrame
+        Columns ``choice``, ``model``, ``n_features``, ``cost``, ``cost_low`` and ``cost_high``
+        (shares of rows), drawn from top to bottom.
+    titles : mapping of str to str, optional
+        Names of the models in the legend.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Examples
+    --------
+    >>> choices = pd.DataFrame({"choice": ["seven"], "model": ["gbt"], "n_features": [7.0]})
+    >>> choices = choices.assign(cost=0.08, cost_low=0.07, cost_high=0.09)
+    >>> [text.get_text() for text in elimination_costs(choices).get_yticklabels()]
+    ['seven (7)']
+    """
+    columns = ("cost", "cost_low", "cost_high")
+    check_table(choices, ("choice", "model", "n_features", *columns), "choices")
+    found = choices[np.isfinite(choices["cost"].to_numpy(dtype=float))]
+    if found.empty:
+        raise ValueError("choices must hold a cost that is a number, got none")
+    points = found.assign(**{name: 100 * found[name] for name in columns})
+    names = list(dict.fromkeys(found["choice"]))
+    models = list(dict.fromkeys(found["model"]))
+    ax = axes_for(ax, 7.6, 1.3 + 0.42 * len(names))
+    # Models of one choice lie below each other, apart from those of the next.
+    offsets = np.linspace(-0.3, 0.3, len(models)) if len(models) > 1 else np.zeros(1)
+    for name, offset, style in zip(models, offsets, line_styles(len(models)), strict=True):
+        rows = points[points["model"] == name]
+        at = np.array([names.index(choice) for choice in rows["choice"]]) + offset
+        look = {"fmt": style["marker"], "markersize": 4.5, "elinewidth": 1.1, "capsize": 2}
+        text = label((titles or {}).get(name, name))
+        _intervals(ax, rows, columns, at, color=style["color"], label=text, **look)
+    ax.axvline(0.0, color=AXIS, linewidth=1.0)
+    dress(ax, x="loss of accuracy compared with all features (points)", grid="x")
+    sizes = found.groupby("choice")["n_features"].mean().to_dict()
+    rows_from_top(ax, [f"{name} ({round(sizes[name], 1):g})" for name in names])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    for edge in range(1, len(names)):
+        ax.axhline(edge - 0.5, color=AXIS, linewidth=0.4, alpha=0.4)
+    legend_right(ax)
+    return ax
