@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -235,3 +236,12 @@ def test_runs_of_other_commands_and_versions_are_refused(finished, moodcore, tmp
         done = moodcore("features", "--resume", tmp_path / "run")
         assert done.code == 2
         assert message in done.err
+
+
+@pytest.mark.parametrize("run", ["features-finished", "features-interrupted"])
+def test_runs_of_version_1_are_refused(moodcore, tmp_path, run):
+    folder = Path(__file__).parent.parent / "golden" / "version_1_runs" / run
+    done = moodcore("features", "--resume", shutil.copytree(folder, tmp_path / "run"))
+    assert done.code == 2
+    assert "begun by a version of moodcore that recorded none" in done.err
+    assert "start a new run" in done.err

@@ -109,7 +109,10 @@ def features_values(run: Path) -> Values:
     """Read the run folder of `moodcore features`."""
     metrics = _read_json(run / "metrics.json")
     pinned = {name: metrics[name] for name in ("data", "correlation")}
+    # Version 1 named the number of rows after the songs, and kept all results in one file.
+    pinned["data"] |= {"songs": metrics["data"]["rows"]}
     values = {"files": _existing(run, _FEATURES_FILES), "metrics.json": flatten(pinned)}
+    values["files"]["parts.json"] = (run / "results").is_dir()
     for name, fields in _FEATURES_LISTS.items():
         values[name] = flatten(_by_fields(metrics[name], fields))
     return values

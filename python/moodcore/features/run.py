@@ -223,7 +223,7 @@ class FeatureRun(Run[FeatureSettings]):
         from moodcore import GBT
 
         given = models.get(TREES)
-        return given if isinstance(given, GBT) else default_model(TREES, self.settings.epochs)
+        return given if isinstance(given, GBT) else default_model(TREES)
 
     def _n_test(self, dataset: Dataset) -> int:
         return 0 if dataset.test is None else len(dataset.test[1])
