@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from moodcore import GBT, MLP, predict, songs
 from moodcore.predict.preparation import Preparation
-from moodcore.predict.reading import BATCH_ROWS
+from moodcore.predict.readers import BATCH_ROWS
 
 THREADS, PART, ROUNDS = 2, 500_000, 3
 
@@ -97,11 +97,11 @@ def whole(X: pd.DataFrame, y: np.ndarray, n_rows: int) -> None:
         }.items():
             fitted = songs.pipeline(model, features="all").fit(X[:135_000], y[:135_000])
             begin, busy = time.perf_counter(), time.process_time()
-            account = predict.score(fitted, path, Path(folder) / "moods.parquet")
+            report = predict.score(fitted, path, Path(folder) / "moods.parquet")
             seconds, busy = time.perf_counter() - begin, time.process_time() - busy
             model = processor_time(fitted, X) * n_rows / len(X)
             print(
-                f"moodcore predict, {name}: {account.n_scored / seconds / 1e6:.2f} million rows a "
+                f"moodcore predict, {name}: {report.n_scored / seconds / 1e6:.2f} million rows a "
                 f"second; of the processor time {model / busy:.2f} in the model and its scaling, "
                 f"{1 - model / busy:.2f} in reading, checking and writing"
             )

@@ -37,7 +37,7 @@ def test_one_song_as_text_json_and_picture(folder, moodcore, tmp_path):
 def test_many_songs_by_size_and_as_swarms(folder, moodcore, tmp_path):
     done = moodcore("explain", folder / "gbt", folder / "songs.csv", "-o", tmp_path / "all.png")
     assert done.code == 0, done.err
-    assert done.out.startswith("mean size of the contributions to 200 songs")
+    assert done.out.startswith("mean size of the contributions to 200 rows")
     assert (tmp_path / "all.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -64,7 +64,7 @@ def test_a_package_that_is_missing_is_no_bug(folder, moodcore, monkeypatch):
         (["--row", 300], "there is no row 300; rows are 0 to 299"),
         (["--row", -1], "-1 is not in the range"),
         (["--class", "hapy"], "did you mean 'happy'?"),
-        (["-o", "song.gif"], "pictures end in .svg or .png, got 'song.gif'"),
+        (["-o", "song.gif"], "the file name must end in .svg or .png, got '.gif'"),
         (["--background", "songs.csv"], "GBT takes no background"),
         (["--background", "none.csv", "--row", 1], "none.csv"),
     ],

@@ -35,7 +35,7 @@ def test_standard_input_to_standard_output(folder):
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(io.BytesIO(done.stdout))
     assert found["uri"].tolist() == [f"u{at}" for at in range(400)]
-    assert b"400 of 400 songs" in done.stderr
+    assert b"400 of 400 rows scored" in done.stderr
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="waits for a pipe")
@@ -107,7 +107,7 @@ def test_playlists_are_written(folder, moodcore, tmp_path):
     assert sorted(path.name for path in (tmp_path / "lists").iterdir()) == sorted(
         f"{name}.{kind}" for name in songs.LABEL_NAMES for kind in ("csv", "m3u")
     )
-    assert "happy: 4 songs, the least sure 0." in done.out
+    assert "happy: 4 songs, lowest probability 0." in done.out
     spoilt = pd.read_csv(folder / "songs.csv").astype(object)
     spoilt.loc[[3, 4], "tempo"] = 999
     spoilt.loc[5, "uri"] = None

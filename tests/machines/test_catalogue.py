@@ -52,7 +52,7 @@ def test_workers_give_the_same_files_also_when_one_is_killed(folder, tmp_path, p
     assert len(names) == N_FILES
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
-    assert f"{40_000 * N_FILES:,} songs in {N_FILES} files" in processes.log("predict")
+    assert f"{40_000 * N_FILES:,} rows scored in {N_FILES} files" in processes.log("predict")
 
 
 def test_a_scheduler_that_is_not_there_is_named_within_seconds(folder, tmp_path, moodcore):

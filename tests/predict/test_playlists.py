@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from moodcore import LinearSVM, songs
-from moodcore.predict import CatalogueError, make_playlists, playlists, write_playlists
+from moodcore.errors import ConfigError, TableError
+from moodcore.predict import make_playlists, playlists, write_playlists
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,10 @@ def test_the_surest_songs_of_each_mood(source, table, model):
 
 
 def test_batches_do_not_matter(source, model, monkeypatch):
-    from moodcore.predict import reading
+    from moodcore.predict import csv_reader
 
     whole = make_playlists(model, source, per_mood=15)
-    monkeypatch.setattr(reading, "_BLOCK", 8_000)
+    monkeypatch.setattr(csv_reader, "_BLOCK", 8_000)
     parted = make_playlists(model, source, per_mood=15)
     for one, other in zip(whole, parted, strict=True):
         pd.testing.assert_frame_equal(one.songs, other.songs)
@@ -88,7 +89,7 @@ def test_a_mood_without_sure_songs_has_an_empty_list(source, model, tmp_path):
 
 def test_what_is_needed_is_said(source, table, model, tmp_path):
     table.drop(columns=["uri"]).to_csv(tmp_path / "nameless.csv", index=False)
-    with pytest.raises(CatalogueError, match="missing column: 'uri'"):
+    with pytest.raises(TableError, match="missing column: 'uri'"):
         make_playlists(model, tmp_path / "nameless.csv")
     with pytest.raises(ValueError, match="per_mood must be at least 1, got 0"):
         make_playlists(model, source, per_mood=0)
@@ -96,7 +97,7 @@ def test_what_is_needed_is_said(source, table, model, tmp_path):
         make_playlists(model, source, min_probability=80)
     X, y = songs.synthesize(300, random_state=0)
     lines = songs.pipeline(LinearSVM(random_state=0)).fit(X, y)
-    with pytest.raises(CatalogueError, match=r"nameless.csv: is a file; playlists need a folder"):
+    with pytest.raises(ConfigError, match=r"nameless.csv: is a file; playlists need a folder"):
         write_playlists([], tmp_path / "nameless.csv")
     with pytest.raises(ValueError, match="gives no probabilities"):
         make_playlists(lines, source)

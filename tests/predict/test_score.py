@@ -1,4 +1,4 @@
-"""Whole catalogues: every kind of file, every row accounted for."""
+"""Prediction for files of every kind, with an account of every row."""
 
 import gzip
 import json
@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from moodcore import GBT, LinearSVM, predict, songs
-from moodcore.predict import CatalogueError, reading, run
+from moodcore.errors import ConfigError, TableError
+from moodcore.predict import csv_reader, readers, run
 from moodcore.songs import LABEL_NAMES
 
 PROBABILITIES = [f"probability_{name}" for name in LABEL_NAMES]
@@ -54,20 +55,20 @@ def read(path):
 def test_every_kind_of_file_gives_the_models_own_predictions(
     kind, out, table, model, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(reading, "BATCH_ROWS", 64)
-    monkeypatch.setattr(reading, "_BLOCK", 20_000)
+    monkeypatch.setattr(readers, "BATCH_ROWS", 64)
+    monkeypatch.setattr(csv_reader, "_BLOCK", 20_000)
     monkeypatch.setattr(run, "_TOGETHER", 200)
     source = written(table, tmp_path / f"songs.{kind}")
-    account = predict.score(model, source, tmp_path / f"moods.{out}", jobs=3)
+    report = predict.score(model, source, tmp_path / f"moods.{out}", jobs=3)
     found = read(tmp_path / f"moods.{out}")
     assert list(found) == ["uri", "predicted_label", *PROBABILITIES]
     assert found["uri"].tolist() == table["uri"].tolist()
     expected = model.predict_proba(table)
     assert np.array_equal(found[PROBABILITIES].to_numpy(), expected)
     assert found["predicted_label"].tolist() == [LABEL_NAMES[at] for at in expected.argmax(axis=1)]
-    assert (account.n_read, account.n_scored, account.n_rejected) == (700, 700, 0)
-    assert not account.suspicions
-    assert sorted(account.seconds) == ["checking", "model", "reading", "writing"]
+    assert (report.n_read, report.n_scored, report.n_rejected) == (700, 700, 0)
+    assert not report.warnings
+    assert sorted(report.seconds) == ["checking", "model", "reading", "writing"]
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     assert not (tmp_path / f"moods.{out}.rejected.csv").exists()
 
@@ -84,7 +85,7 @@ def test_columns_are_passed_through_as_they_are(table, model, tmp_path):
     predict.score(model, typed, tmp_path / "typed.parquet", keep=["all"])
     kept = read(tmp_path / "typed.parquet")[list(table)]
     pd.testing.assert_frame_equal(kept, table.reset_index(drop=True))
-    with pytest.raises(CatalogueError, match=r"missing column: .uris. .there is .uri."):
+    with pytest.raises(TableError, match=r"missing column: .uris. .there is .uri."):
         predict.score(model, source, tmp_path / "no.csv", keep=["uris"])
     assert not (tmp_path / "no.csv").exists()
 
@@ -118,10 +119,10 @@ def spoilt(table, tmp_path_factory):
 def test_bad_rows_are_listed_and_the_others_scored(
     on_error, spoilt, table, model, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(reading, "_BLOCK", 10_000)
+    monkeypatch.setattr(csv_reader, "_BLOCK", 10_000)
     path, bad = spoilt
-    account = predict.score(model, path, tmp_path / "out.csv", on_error=on_error, jobs=2)
-    assert (account.n_read, account.n_rejected) == (701, len(bad))
+    report = predict.score(model, path, tmp_path / "out.csv", on_error=on_error, jobs=2)
+    assert (report.n_read, report.n_rejected) == (701, len(bad))
     listed = pd.read_csv(tmp_path / "out.csv.rejected.csv", keep_default_na=False)
     assert dict(zip(listed["row"], listed["reason"], strict=True)) == bad
     assert (listed["line"] == listed["row"] + 2).all()
@@ -143,7 +144,7 @@ def test_bad_rows_are_listed_and_the_others_scored(
 
 def test_the_first_bad_row_stops_a_strict_run_and_leaves_nothing(spoilt, model, tmp_path):
     (tmp_path / "out.csv").write_text("old")
-    with pytest.raises(CatalogueError, match=r"column 'tempo', row 3 .*: not a number: 'fast'"):
+    with pytest.raises(TableError, match=r"column 'tempo', row 3 .*: not a number: 'fast'"):
         predict.score(model, spoilt[0], tmp_path / "out.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
     assert (tmp_path / "out.csv").read_text() == "old"
@@ -166,7 +167,7 @@ def test_types_are_coerced_safely(table, model, tmp_path):
     found = read(tmp_path / "out.parquet")
     assert np.array_equal(found[PROBABILITIES].to_numpy(), expected)
     true = odd.assign(tempo=True)
-    with pytest.raises(CatalogueError, match=r"'tempo', row 0 .*: not a number: 'True'"):
+    with pytest.raises(TableError, match=r"'tempo', row 0 .*: not a number: 'True'"):
         predict.score(model, written(true, tmp_path / "true.parquet"), tmp_path / "no.parquet")
 
 
@@ -177,18 +178,18 @@ def test_folders_go_file_by_file_and_resume(table, model_file, tmp_path):
     for at, name in enumerate(names):
         written(table[at * 100 : at * 100 + 100], source / name)
     (source / "notes.txt").write_text("no songs")
-    account = predict.score(model_file, source, out)
-    assert (account.n_files, account.n_scored) == (3, 300)
+    report = predict.score(model_file, source, out)
+    assert (report.n_files, report.n_scored) == (3, 300)
     made = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     assert made == [".moodcore-predict.json", "2024/b.parquet", "2024/c.arrow", "a.csv"]
     bytes_before = {name: (out / name).read_bytes() for name in made}
-    with pytest.raises(CatalogueError, match="--resume goes on with it"):
+    with pytest.raises(ConfigError, match="--resume continues it"):
         predict.score(model_file, source, out)
     (out / "2024" / "b.parquet").unlink()
-    account = predict.score(model_file, source, out, resume=True)
-    assert (account.n_files, account.n_skipped_files, account.n_scored) == (1, 2, 100)
+    report = predict.score(model_file, source, out, resume=True)
+    assert (report.n_files, report.n_skipped_files, report.n_scored) == (1, 2, 100)
     assert {name: (out / name).read_bytes() for name in made} == bytes_before
-    with pytest.raises(CatalogueError, match=r"cannot resume: keep was .* and is .'tempo'. now"):
+    with pytest.raises(ConfigError, match=r"cannot resume .*: keep was .* and is .'tempo'. now"):
         predict.score(model_file, source, out, resume=True, keep=["tempo"])
     # One kind for all of them, or all in one file.
     predict.score(model_file, source, tmp_path / "csv", kind="csv")
@@ -203,12 +204,12 @@ def test_damaged_files_do_not_stop_a_run_that_may_go_on(table, model, tmp_path):
     good = written(table, source / "good.parquet")
     (source / "bad.parquet").write_bytes(good.read_bytes()[:-100])
     (source / "empty.csv").write_bytes(b"")
-    with pytest.raises(CatalogueError, match=r"bad\.parquet: no Parquet file, or damaged"):
+    with pytest.raises(TableError, match=r"bad\.parquet: not a Parquet file, or damaged"):
         predict.score(model, source, tmp_path / "strict")
-    account = predict.score(model, source, tmp_path / "out", on_error="skip")
-    assert [name for name, _ in account.damaged] == ["bad.parquet", "empty.csv"]
-    assert account.n_scored == 700
-    assert json.loads(json.dumps(account.to_dict()))["damaged_files"].keys() == {
+    report = predict.score(model, source, tmp_path / "out", on_error="skip")
+    assert [name for name, _ in report.damaged] == ["bad.parquet", "empty.csv"]
+    assert report.n_scored == 700
+    assert json.loads(json.dumps(report.to_dict()))["damaged_files"].keys() == {
         "bad.parquet",
         "empty.csv",
     }
@@ -219,8 +220,8 @@ def test_files_without_rows_and_models_without_probabilities(table, tmp_path):
     model = songs.pipeline(LinearSVM(random_state=0)).fit(X, y)
     for kind in ("csv", "parquet"):
         source = written(table[:0], tmp_path / f"none.{kind}")
-        account = predict.score(model, source, tmp_path / f"out.{kind}")
-        assert account.n_read == 0
+        report = predict.score(model, source, tmp_path / f"out.{kind}")
+        assert report.n_read == 0
         assert list(read(tmp_path / f"out.{kind}")) == ["uri", "predicted_label"]
     predict.score(model, written(table, tmp_path / "songs.csv"), tmp_path / "moods.csv")
     expected = [LABEL_NAMES[code] for code in model.predict(table)]
@@ -235,8 +236,8 @@ def test_models_of_any_table(tmp_path):
     model = GBT(5, random_state=0).fit(X, y)
     for kind in ("csv", "parquet"):
         source = written(X.assign(kind=X["kind"].astype(str)), tmp_path / f"any.{kind}")
-        account = predict.score(model, source, tmp_path / f"out.{kind}")
-        assert account.n_rejected == 0
+        report = predict.score(model, source, tmp_path / f"out.{kind}")
+        assert report.n_rejected == 0
         found = read(tmp_path / f"out.{kind}")
         expected = model.predict_proba(X)
         assert np.array_equal(found[["probability_no", "probability_yes"]].to_numpy(), expected)
@@ -248,17 +249,17 @@ REQUESTS = [
     ({"source": "none.csv"}, FileNotFoundError, "none.csv: no such file"),
     ({"source": "song.csv"}, FileNotFoundError, "there is 'songs.csv'"),
     ({"source": "*.pq"}, FileNotFoundError, "no file matches"),
-    ({"source": "songs.xlsx"}, CatalogueError, "unknown kind of file '.xlsx'; allowed are .csv"),
-    ({"output": "out.txt"}, CatalogueError, "unknown kind of file '.txt'; allowed are .csv, .parq"),
+    ({"source": "songs.xlsx"}, ConfigError, "unknown kind of file '.xlsx'; allowed are .csv"),
+    ({"output": "out.txt"}, ConfigError, "unknown kind of file '.txt'; allowed are .csv, .parq"),
     ({"output": "no/such/out.csv"}, FileNotFoundError, "there is no folder no/such"),
     ({"on_error": "ignore"}, ValueError, "on_error must be one of 'fail', 'skip', 'null'"),
-    ({"resume": True}, CatalogueError, "for an output folder; the output is out.csv"),
-    ({"source": "empty"}, CatalogueError, "no file in it ends in .csv"),
-    ({"source": "twice.csv"}, CatalogueError, "'tempo' is the name of more than one column"),
-    ({"source": "lacking.csv"}, CatalogueError, "missing column: 'tempo' .there is 'Tempo'"),
-    ({"source": "same", "output": "out"}, CatalogueError, "would both become out/a.csv"),
-    ({"output": "lone"}, CatalogueError, "lone: is there and is no folder"),
-    ({"source": "same", "output": "o", "kind": "xml"}, CatalogueError, "format must be one of csv"),
+    ({"resume": True}, ConfigError, "need an output folder; the output is out.csv"),
+    ({"source": "empty"}, TableError, "no file in it ends in .csv"),
+    ({"source": "twice.csv"}, TableError, "'tempo' is the name of more than one column"),
+    ({"source": "lacking.csv"}, TableError, "missing column: 'tempo' .there is 'temper'"),
+    ({"source": "same", "output": "out"}, ConfigError, "would both become out/a.csv"),
+    ({"output": "lone"}, ConfigError, "lone: is a file, not a folder"),
+    ({"source": "same", "output": "o", "kind": "xml"}, ConfigError, "format must be one of csv"),
 ]
 
 
@@ -275,7 +276,7 @@ def test_wrong_requests_say_what_is_allowed(
     for ending in ("csv", "csv.gz"):
         written(table, tmp_path / "same" / f"a.{ending}")
     (tmp_path / "twice.csv").write_text("tempo,tempo\n1,2\n")
-    table.rename(columns={"tempo": "Tempo"}).to_csv(tmp_path / "lacking.csv")
+    table.rename(columns={"tempo": "temper"}).to_csv(tmp_path / "lacking.csv")
     request = {"source": "songs.csv", "output": "out.csv"} | change
     with pytest.raises(kind, match=says):
         predict.score(model, **request)

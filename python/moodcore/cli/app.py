@@ -21,10 +21,10 @@ _COMMANDS = {
     "features": "Measure what features are worth, and what dropping them costs.",
     "data": "Make or check tables of songs.",
     "train": "Train one model and save it.",
-    "evaluate": "Test a saved model on labelled songs.",
-    "predict": "Add labels and probabilities to songs.",
-    "playlists": "Make playlists of the surest songs of each mood.",
-    "explain": "Say what each feature contributes.",
+    "evaluate": "Test a saved model on labeled rows.",
+    "predict": "Add labels and probabilities to tables.",
+    "playlists": "Make a playlist for each mood.",
+    "explain": "Show what each feature contributes.",
     "export": "Write a model as ONNX, XGBoost, libsvm, C or Rust.",
 }
 
@@ -110,9 +110,9 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         # Another Ctrl-C, while the first was answered.
         code = ExitCode.INTERRUPTED
-    if code == ExitCode.INTERRUPTED and "moodcore.predict.reading" in sys.modules:
-        # A library's own threads may be reading still, and an interpreter that ends under them is
-        # aborted. All files are closed by now.
+    if code == ExitCode.INTERRUPTED and "moodcore.predict" in sys.modules:
+        # A batch may still be in the model, and its result is not wanted any more. All files are
+        # closed by now.
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

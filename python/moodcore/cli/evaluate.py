@@ -1,4 +1,4 @@
-"""`moodcore evaluate`: a saved model against labelled songs."""
+"""`moodcore evaluate`: a saved model against labeled rows."""
 
 from __future__ import annotations
 
@@ -11,31 +11,41 @@ from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 
 
-@click.command("evaluate", short_help="Test a saved model on labelled songs.")
+@click.command("evaluate", short_help="Test a saved model on labeled rows.")
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("songs", type=options.INPUT_FILE)
+@click.argument("table")
+@click.option(
+    "--target",
+    metavar="COLUMN",
+    help="Column of the labels.  [default: that of the training data]",
+)
 @options.as_json
 @options.debug
-def command(model: Path, songs: Path, as_json: bool) -> int:
-    """Compare what MODEL says about SONGS with their labels."""
-    from moodcore.predict.song_models import evaluate_songs, load_song_model
+def command(model: Path, table: str, target: str | None, as_json: bool) -> int:
+    """Compare the predictions of MODEL for the rows of TABLE with their labels."""
+    from moodcore import load
+    from moodcore.predict import evaluate_file
 
-    found = evaluate_songs(load_song_model(model), songs)
+    evaluation = evaluate_file(load(model), table, target)
+    for note in evaluation.notes:
+        click.echo(note, err=True)
+    metrics = evaluation.metrics
     if as_json:
-        head = {"format": "moodcore-evaluation", "version": 1}
-        click.echo(json.dumps(head | found.to_dict()))
+        head = {"format": "moodcore-evaluation", "version": 2, "target": evaluation.target}
+        click.echo(json.dumps(head | {"notes": evaluation.notes} | metrics.to_dict()))
         return ExitCode.DONE
-    click.echo(f"songs              {found.n_rows:,}")
-    click.echo(f"accuracy           {100 * found.accuracy:.2f} %")
-    click.echo(f"balanced accuracy  {100 * found.balanced_accuracy:.2f} %")
-    click.echo(f"macro F1           {found.macro_f1:.4f}")
-    # Some models give no probabilities that could be judged.
-    for title, value in (("log loss", found.log_loss), ("Brier score", found.brier)):
+    click.echo(f"{evaluation.noun:<18} {metrics.n_rows:,}")
+    click.echo(f"accuracy           {100 * metrics.accuracy:.2f} %")
+    click.echo(f"balanced accuracy  {100 * metrics.balanced_accuracy:.2f} %")
+    click.echo(f"macro F1           {metrics.macro_f1:.4f}")
+    # Models without probabilities have neither.
+    for title, value in (("log loss", metrics.log_loss), ("Brier score", metrics.brier)):
         if value is not None:
             click.echo(f"{title:<18} {value:.4f}")
-    for one in found.classes:
+    width = max(12, *(len(part.name) for part in metrics.classes))
+    for part in metrics.classes:
         click.echo(
-            f"  {one.name:<12} precision {one.precision:.3f}  recall {one.recall:.3f}  "
-            f"F1 {one.f1:.3f}  songs {one.support:,}"
+            f"  {part.name:<{width}} precision {part.precision:.3f}  recall {part.recall:.3f}  "
+            f"F1 {part.f1:.3f}  {evaluation.noun} {part.support:,}"
         )
     return ExitCode.DONE

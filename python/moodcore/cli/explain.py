@@ -1,4 +1,4 @@
-"""`moodcore explain`: what each feature contributes to what a model says of songs."""
+"""`moodcore explain`: contributions of features to the predictions of a model."""
 
 from __future__ import annotations
 
@@ -18,55 +18,53 @@ _PICTURES = (".svg", ".png")
 _MANY = 200
 
 
-@click.command("explain", short_help="Say what each feature contributes.")
+@click.command("explain", short_help="Show what each feature contributes.")
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("songs", type=options.INPUT_FILE)
+@click.argument("table")
 @click.option(
     "--row",
     "rows",
     type=click.IntRange(min=0),
     multiple=True,
     metavar="N",
-    help="A song to explain, counted from 0 without the header; give it several times for "
-    f"several.  [default: {_MANY} songs drawn from all]",
+    help="A row to explain, counted from 0 without the header; may be repeated.  "
+    f"[default: {_MANY} rows drawn from all]",
 )
 @click.option(
     "--class",
     "output",
     metavar="NAME",
-    help="The class whose margin is explained.  [default: the one predicted; of many songs, the "
-    "first]",
+    help="The class whose margin is explained.  [default: the predicted one, of the first row]",
 )
 @click.option(
     "--background",
     type=options.INPUT_FILE,
     metavar="FILE",
-    help="Songs whose mean contributions are measured from; not for trees.  "
-    "[default: 100 of SONGS]",
+    help="Rows from whose mean contributions are measured; not for trees.  [default: 100 of TABLE]",
 )
 @click.option(
     "-o",
     "--out",
     type=options.INPUT_FILE,
     metavar="FILE",
-    help="Draw a picture, SVG or PNG by its ending: a waterfall of one song, swarms of many.",
+    help="Draw a picture, SVG or PNG by its ending: a waterfall of one row, swarms of many.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-              help="Of what is drawn.")  # fmt: skip
+              help="Seed of every random choice.")  # fmt: skip
 @options.as_json
 @options.debug
 def command(
-    model: Path, songs: Path, output: str | None, out: Path | None, as_json: bool, **given: Any
+    model: Path, table: str, output: str | None, out: Path | None, as_json: bool, **given: Any
 ) -> int:
-    """Say what each feature contributes to what MODEL says of SONGS.
+    """Show what each feature contributes to the predictions of MODEL for the rows of TABLE.
 
-    The contributions to a song add up to the model's margin, from the mean over other songs.
+    The contributions to a row add up to the model's margin, from the mean over other rows.
     """
-    if out is not None and out.suffix.lower() not in _PICTURES:
-        raise click.BadParameter(
-            f"pictures end in {' or '.join(_PICTURES)}, got {out.name!r}", param_hint="'--out'"
-        )
-    found = _explain(model, songs, **given)
+    from moodcore.files import check_writable
+
+    if out is not None:
+        check_writable(out, _PICTURES)
+    found = _explain(model, table, **given)
     found.output(output)
     if as_json:
         click.echo(json.dumps({"format": "moodcore-explanation", "version": 1} | found.to_dict()))
@@ -79,24 +77,19 @@ def command(
 
 
 def _explain(
-    path: Path, songs: Path, *, rows: tuple[int, ...], background: Path | None, seed: int
+    path: Path, table: str, *, rows: tuple[int, ...], background: Path | None, seed: int
 ) -> Explanation:
     import numpy as np
 
-    from moodcore import explain
+    from moodcore import explain, load
     from moodcore.explanation.methods import takes_background
-    from moodcore.predict.song_models import load_song_model, needed_columns
-    from moodcore.songs import read
+    from moodcore.predict import read_rows
 
-    model = load_song_model(path)
-
-    def table(source: Path) -> Any:
-        return read(source, labels="ignore", columns=needed_columns(model)).X
-
-    every = table(songs)
+    model = load(path)
+    every = read_rows(model, table)
     beyond = [row for row in rows if row >= len(every)]
     if beyond:
-        raise ValueError(f"{songs}: there is no row {beyond[0]}; rows are 0 to {len(every) - 1}")
+        raise ValueError(f"{table}: there is no row {beyond[0]}; rows are 0 to {len(every) - 1}")
     if rows:
         chosen = every.iloc[list(dict.fromkeys(rows))]
     elif len(every) > _MANY:
@@ -106,7 +99,7 @@ def _explain(
         chosen = every
     measured = None
     if background is not None:
-        measured = table(background)
+        measured = read_rows(model, background)
     elif takes_background(model):
         measured = every
     return explain(model, chosen, background=measured, random_state=seed)
@@ -116,7 +109,7 @@ def _text(found: Explanation, output: str | None, *, is_summary: bool) -> str:
     note = f"({found.method})"
     if is_summary:
         table = found.importance().to_string(float_format="{:.4f}".format)
-        head = f"mean size of the contributions to {len(found.data):,} songs"
+        head = f"mean size of the contributions to {len(found.data):,} rows"
         return f"{head}\n{table}\n{note}"
     texts = [found.text(row, output) for row in range(len(found.data))]
     return "\n\n".join([*texts, note])

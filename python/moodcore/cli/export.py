@@ -1,4 +1,4 @@
-"""`moodcore export`: a model in a format of another program, or from one."""
+"""`moodcore export`: a model in the format of another program, or from one."""
 
 from __future__ import annotations
 
@@ -24,29 +24,31 @@ from moodcore.cli.exit_codes import ExitCode
 @click.option(
     "--classifier-only",
     is_flag=True,
-    help="Leave out what the pipeline does before its classifier.",
+    help="Leave out the steps of the pipeline before its classifier.",
 )
 @click.option(
     "--inputs",
     type=options.Choice(["tensor", "columns"]),
-    help="ONNX: one input with all columns, or one a column.  [default: tensor]",
+    help="ONNX: one input with all columns, or one per column.  [default: tensor]",
 )
 @click.option(
     "--dtype",
     type=options.Choice(["float64", "float32"]),
     default="float64",
     show_default=True,
-    help="ONNX and XGBoost: type of the numbers that come in.",
+    help="ONNX and XGBoost: type of the input numbers.",
 )
 @options.debug
 def command(model: Path, output: Path, format_: str | None, **given: Any) -> int:
     """Write MODEL to OUTPUT in another format.
 
-    MODEL is a file of moodcore, or one of XGBoost, LightGBM or libsvm. The ending of OUTPUT says
-    the format: .onnx, .json or .ubj (XGBoost), .model (libsvm), .c, .h, .rs, .safetensors.
+    MODEL is a file of moodcore, XGBoost, LightGBM or libsvm. The ending of OUTPUT is the format:
+    .onnx, .json or .ubj (XGBoost), .model (libsvm), .c, .h, .rs, .safetensors.
     """
     from moodcore import exchange
+    from moodcore.files import check_writable
 
+    check_writable(output)
     try:
         exchange.export(exchange.load(model), output, format=format_, **given)
     except TypeError as error:

@@ -1,8 +1,10 @@
-"""`moodcore predict`: labels and probabilities for a whole catalogue."""
+"""`moodcore predict`: labels and probabilities for files of any size."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,12 @@ from moodcore.cli.cluster import chosen_scheduler
 from moodcore.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from moodcore.predict import Account
+    from moodcore.predict import ScoringReport
 
 
-@click.command("predict", short_help="Add labels and probabilities to songs.")
+@click.command("predict", short_help="Add labels and probabilities to tables.")
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("songs")
+@click.argument("table")
 @click.option(
     "-o",
     "--out",
@@ -31,7 +33,12 @@ if TYPE_CHECKING:
     "--keep",
     multiple=True,
     metavar="COLUMN",
-    help="A column to pass through, several times for several; all for all.  [default: uri]",
+    help="A column to pass through; may be repeated; all for all.",
+)
+@click.option(
+    "--id",
+    metavar="COLUMN",
+    help="Column that identifies the rows, passed through first.  [default: uri, id and the like]",
 )
 @click.option(
     "--on-error",
@@ -47,52 +54,64 @@ if TYPE_CHECKING:
     metavar="KIND",
     help="Files of an output folder: csv, parquet or arrow.  [default: as the input]",
 )
-@click.option("--resume", is_flag=True, help="Go on with an output folder.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run in an output folder.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Batches scored at the same time.  [default: one a processor, at most 4]",
+    help="Batches scored at the same time.  [default: one per CPU, at most 4]",
 )
 @click.option("--rejected", type=options.INPUT_FILE, metavar="FILE",
               help="Where to list rejected rows.  [default: PATH.rejected.csv]")  # fmt: skip
-@options.scheduler
 @options.engine
+@options.scheduler
 @options.as_json
 @options.debug
-def command(model: Path, songs: str, out: Path | None, as_json: bool, **given: Any) -> int:
-    """Add the label and the probability of each class to every song of SONGS.
+def command(model: Path, table: str, out: Path | None, as_json: bool, **given: Any) -> int:
+    """Add the label and the probability of each class to every row of TABLE.
 
-    SONGS is a CSV (also .gz, .zst), Parquet or Arrow file, a folder or a pattern of such files, or
-    - for CSV on standard input. Memory does not grow with the number of songs.
+    TABLE is a text file (CSV, TSV, also .gz, .zst, .zip), Parquet or Arrow file, a folder or a
+    pattern of such files, or - for CSV on standard input. Columns are found by name. Memory does
+    not grow with the number of rows.
     """
-    from moodcore.cli.rows_progress import make_rows_progress
+    from moodcore.cli.progress import make_progress
     from moodcore.predict import score
+    from moodcore.runs.interrupts import RunInterruptedError, stop_on_interrupt
 
     if as_json and out is None:
-        raise click.UsageError("--json writes to stdout, and so would the songs; give --out")
+        raise click.UsageError("--json writes to stdout, as would the rows; give --out")
     given["scheduler"] = chosen_scheduler(given.pop("engine"), given["scheduler"])
-    with make_rows_progress() as progress:
-        account = score(model, songs, out, watcher=progress, **given)
+    stop = click.get_current_context().obj
+    try:
+        with stop_on_interrupt(stop):
+            report = score(
+                model, table, out, listener=make_progress(), should_stop=stop.is_set, **given
+            )
+    except (RunInterruptedError, KeyboardInterrupt):
+        click.echo("moodcore: interrupted", err=True)
+        if out is not None and out.is_dir():
+            words = [word for word in sys.argv[1:] if word != "--resume"]
+            click.echo(f"To continue: {shlex.join(['moodcore', *words, '--resume'])}", err=True)
+        return ExitCode.INTERRUPTED
     if as_json:
-        head = {"format": "moodcore-prediction", "version": 1}
-        click.echo(json.dumps(head | account.to_dict()))
-    _tell(account, out)
-    failed = account.n_rejected or account.damaged
+        head = {"format": "moodcore-prediction", "version": 2}
+        click.echo(json.dumps(head | report.to_dict()))
+    _show(report, out)
+    failed = report.n_rejected or report.damaged
     return ExitCode.SOME_REJECTED if failed else ExitCode.DONE
 
 
-def _tell(account: Account, out: Path | None) -> None:
+def _show(report: ScoringReport, out: Path | None) -> None:
     """Say on stderr what became of the rows."""
     from moodcore.songs.problems import rows
 
     where = f"{out}: " if out else ""
-    files = f" in {account.n_files:,} files" if account.n_files > 1 else ""
-    click.echo(f"{where}{account.n_scored:,} of {account.n_read:,} songs{files}", err=True)
-    if account.n_skipped_files:
-        done = account.n_skipped_files
+    files = f" in {report.n_files:,} files" if report.n_files > 1 else ""
+    click.echo(f"{where}{report.n_scored:,} of {rows(report.n_read)} scored{files}", err=True)
+    if report.n_skipped_files:
+        done = report.n_skipped_files
         click.echo(f"{done:,} {'file was' if done == 1 else 'files were'} done before", err=True)
-    for reason, count in account.rejected.most_common():
+    for reason, count in report.rejected.most_common():
         click.echo(f"rejected: {rows(count)}: {reason}", err=True)
-    for name, reason in account.damaged:
+    for name, reason in report.damaged:
         click.echo(f"not scored: {name}: {reason}", err=True)

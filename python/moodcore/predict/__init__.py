@@ -1,4 +1,4 @@
-"""A model on a whole catalogue: files of any length, row by row accounted for.
+"""Predictions of a model for files of any length, with an account of every row.
 
 Examples
 --------
@@ -8,38 +8,42 @@ Examples
 >>> model = songs.pipeline(GBT(5, random_state=0)).fit(X, y)
 >>> folder = tempfile.mkdtemp()
 >>> X.to_csv(f"{folder}/songs.csv", index=False)
->>> account = predict.score(model, f"{folder}/songs.csv", f"{folder}/moods.parquet")
->>> account.n_read, account.n_scored, account.n_rejected
+>>> report = predict.score(model, f"{folder}/songs.csv", f"{folder}/moods.parquet")
+>>> report.n_read, report.n_scored, report.n_rejected
 (500, 500, 0)
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from moodcore.predict.files import (
+from moodcore.errors import ConfigError
+from moodcore.predict.folders import begin, results_of, score_to_folder
+from moodcore.predict.inputs import (
     STDIN,
     WRITABLE,
-    CatalogueError,
-    Source,
+    InputFile,
     check_kind,
-    find_sources,
+    find_inputs,
     kind_of,
     rejected_path,
 )
-from moodcore.predict.folders import checksum, claim, results_of, score_one, without_done
+from moodcore.predict.labeled import FileEvaluation, evaluate_file, read_rows
 from moodcore.predict.playlists import Playlist, make_playlists, write_playlists
-from moodcore.predict.run import Account, Silent, Task, Watcher, score_together
-from moodcore.predict.scoring import OnError
+from moodcore.predict.run import Progress, ScoringReport, ScoringTask, score_files
+from moodcore.predict.scorer import OnError
+from moodcore.runs.listener import Listener
 
 __all__ = [
-    "Account",
-    "CatalogueError",
+    "FileEvaluation",
     "Playlist",
+    "ScoringReport",
+    "evaluate_file",
     "make_playlists",
+    "read_rows",
     "score",
     "write_playlists",
 ]
@@ -54,104 +58,111 @@ def score(
     output: str | os.PathLike[str] | None,
     *,
     keep: Sequence[str] = (),
+    id: str | None = None,
     on_error: OnError = "fail",
     kind: str | None = None,
     resume: bool = False,
     jobs: int | None = None,
     rejected: str | os.PathLike[str] | None = None,
     scheduler: str | None = None,
-    watcher: Watcher | None = None,
-) -> Account:
+    listener: Listener | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ScoringReport:
     """Add label and probabilities to every row of a file, or of all files of a folder.
 
-    Rows are read, scored and written a batch at a time: memory stays the same however many they
-    are. The result has the columns kept, `predicted_label`, and a `probability_<class>` for each
+    Rows are read, scored and written a batch at a time, in memory that does not grow with their
+    number. The result has the columns kept, `predicted_label`, and one `probability_<class>` per
     class, in the order of the rows.
 
     Parameters
     ----------
     model : path, or a fitted model
-        A song pipeline, or another model that was trained on named columns.
+        Any model that was trained on named columns. Song models also know the columns by
+        their common aliases.
     source : path
-        A CSV (also `.gz`, `.zst`), Parquet or Arrow file, a folder of such files, a pattern with
-        `*`, or "-" for CSV on standard input.
+        Text (.csv, .tsv, .txt, also .gz, .zst, .zip), Parquet or Arrow file, a folder of such
+        files, a pattern with `*`, or "-" for CSV on standard input.
     output : path or None
         A file (.csv, .parquet, .arrow), into which several inputs go one after another; a folder,
-        for an input that is a folder: a name without ending, or one that is there; None for CSV on
+        for an input that is a folder: a name without ending, or an existing one; None for CSV on
         standard output.
     keep : sequence of str, default=()
-        Columns that are passed through; "all" for all. `uri` always is, where there is one.
+        Columns that are passed through; "all" for all.
+    id : str, optional
+        Column that identifies the rows, which is passed through first; by default that of one of
+        the usual names, such as `uri` or `id`.
     on_error : {"fail", "skip", "null"}, default="fail"
-        What becomes of rows with values that are missing, no numbers, infinite or out of range:
-        stop with an error and write nothing, leave them out, or keep them without a prediction.
+        What to do with rows whose values are missing (unless the model takes them so), not
+        numbers, infinite or out of range: stop with an error and write nothing, leave them out, or
+        keep them without a prediction.
     kind : {"csv", "parquet", "arrow"}, optional
         Kind of the files in an output folder; by default that of each input.
     resume : bool, default=False
-        Go on with an output folder: files whose result is there are left as they are.
+        Continue an interrupted run in an output folder: files that have a result are skipped.
     jobs : int, optional
-        Batches scored at the same time; by default one a processor, at most four.
+        Batches scored at the same time; by default one per CPU, at most four.
     rejected : path, optional
-        Where rejected rows are listed; by default beside each result, as `<result>.rejected.csv`.
+        Where rejected rows are listed; by default next to each result, as `<result>.rejected.csv`.
     scheduler : str, optional
         Address of a Dask scheduler, such as `tcp://HOST:8786`, whose workers score the files of a
         folder; they must see both folders under the same names.
-    watcher : Watcher, optional
-        Whoever shows progress.
+    listener : Listener, optional
+        Receives the progress (see `moodcore.runs.listener`).
+    should_stop : callable, optional
+        Checked for every batch; when it returns true, the run ends.
 
     Returns
     -------
-    Account
-        Counts of rows by what became of them, and what was suspicious about the columns.
+    ScoringReport
+        Numbers of rows by what became of them, and warnings about columns.
 
     Raises
     ------
-    CatalogueError
-        A `ValueError`, when what is asked for cannot be done, columns are missing, a file is
-        damaged, or with `on_error="fail"` a row is unusable.
+    ConfigError
+        A `ValueError`, when an option cannot be used.
+    TableError
+        A `ConfigError`, when columns are missing, a file is damaged, or with `on_error="fail"` a
+        row is unusable.
     OSError
         When a file cannot be read or written.
+    RunInterruptedError
+        When `should_stop` returned true.
     """
     from moodcore.platform import thread_count
+    from moodcore.songs.problems import choice
 
     if scheduler is not None:
-        from moodcore.tuning.dask_engine import check_address, check_scheduler
+        from moodcore.runs.executors.dask import check_address, check_scheduler
 
         check_address(scheduler)
         check_scheduler(scheduler)
-    watcher = watcher or Silent()
+    choice("on_error", on_error, ("fail", "skip", "null"))
     out = None if output is None else Path(output)
-    task = Task(
-        _loaded(model), tuple(keep), _checked(on_error), jobs or min(thread_count(-1), _MOST_JOBS)
+    task = ScoringTask(
+        _loaded(model), tuple(keep), id, on_error, jobs or min(thread_count(-1), _MOST_JOBS)
     )
-    sources = _without_results(find_sources(os.fspath(source)), out)
-    read = [one.path for one in sources if one.path]
+    files = _without_results(find_inputs(os.fspath(source)), out)
+    read = [file.path for file in files if file.path]
     if isinstance(model, str | os.PathLike):
         read.append(Path(model))
     _refuse_overwriting(read, out, "output")
     _refuse_overwriting(read, None if rejected is None else Path(rejected), "rejected")
+    progress = Progress(listener, should_stop)
     if out is None or not _is_folder(out):
         if resume or scheduler or kind:
-            raise CatalogueError(
-                "resume, scheduler and format are for an output folder; the output is "
+            raise ConfigError(
+                "resume, scheduler and format need an output folder; the output is "
                 f"{out or 'standard output'}"
             )
         listed = rejected_path(out) if out and rejected is None else rejected
-        return score_together(task, sources, out, Path(listed) if listed else None, watcher)
+        return score_files(task, files, out, Path(listed) if listed else None, progress)
     if os.fspath(source) == STDIN:
-        raise CatalogueError(f"{out}: is a folder; standard input goes to a file")
+        raise ConfigError(f"{out}: is a folder; for standard input the output must be a file")
     if rejected is not None:
-        raise CatalogueError("rejected rows of a folder are listed beside each result")
-    pairs = results_of(sources, out, None if kind is None else check_kind(kind))
-    claim(out, _mark(model, task), resume=resume)
-    left, account = without_done(pairs)
-    if scheduler is not None:
-        from moodcore.predict.cluster import score_on_cluster
-
-        account.add(score_on_cluster(task, left, scheduler, watcher))
-        return account
-    for one, result in left:
-        account.add(score_one(task, one, result, watcher))
-    return account
+        raise ConfigError("rejected rows of a folder are listed next to each result")
+    pairs = results_of(files, out, None if kind is None else check_kind(kind))
+    begin(out, _mark(model, task, kind), resume=resume)
+    return score_to_folder(task, pairs, progress, scheduler)
 
 
 def _loaded(model: Any) -> Any:
@@ -160,12 +171,12 @@ def _loaded(model: Any) -> Any:
     return load(model) if isinstance(model, str | os.PathLike) else model
 
 
-def _without_results(sources: list[Source], out: Path | None) -> list[Source]:
+def _without_results(files: list[InputFile], out: Path | None) -> list[InputFile]:
     """Leave out what an earlier run wrote into a folder inside the one that is read."""
     if out is None or not out.is_dir():
-        return sources
+        return files
     inside = out.resolve()
-    return [one for one in sources if not one.path or inside not in one.path.resolve().parents]
+    return [file for file in files if not file.path or inside not in file.path.resolve().parents]
 
 
 def _refuse_overwriting(read: Sequence[Path], written: Path | None, name: str) -> None:
@@ -174,20 +185,13 @@ def _refuse_overwriting(read: Sequence[Path], written: Path | None, name: str) -
         return
     for path in read:
         if path.exists() and path.samefile(written):
-            raise CatalogueError(
-                f"{name} {written} would be written over {path}, which is read; choose another name"
+            raise ConfigError(
+                f"{name} {written} would overwrite {path}, which is read; choose another name"
             )
 
 
-def _checked(on_error: str) -> OnError:
-    from moodcore.songs.problems import choice
-
-    choice("on_error", on_error, ("fail", "skip", "null"))
-    return on_error  # type: ignore[return-value]
-
-
 def _is_folder(path: Path) -> bool:
-    """Whether an output is a folder: it is one, or its name has no ending of a file."""
+    """Return whether an output is a folder: it is one, or its name has no ending of a file."""
     if path.is_dir():
         return True
     if path.suffix:
@@ -196,16 +200,24 @@ def _is_folder(path: Path) -> bool:
     return True
 
 
-def _mark(model: Any, task: Task) -> dict[str, Any]:
-    """Return what must be the same for a run to go on."""
+def _mark(model: Any, task: ScoringTask, kind: str | None) -> dict[str, Any]:
+    """Return the resume mark; inputs may be added between runs, so they are not part of it."""
+    import hashlib
     import tempfile
 
     from moodcore.model_files.container import save
+    from moodcore.runs.mark import make_mark
+
+    def checksum(path: str | os.PathLike[str]) -> str:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     if isinstance(model, str | os.PathLike):
-        told = checksum(model)
+        sha256 = checksum(model)
     else:
         with tempfile.TemporaryDirectory() as folder:
             save(model, f"{folder}/model")
-            told = checksum(f"{folder}/model")
-    return {"model": told, "keep": sorted(task.keep), "on_error": task.on_error}
+            sha256 = checksum(f"{folder}/model")
+    settings = {"model": f"SHA-256 {sha256}", "keep": sorted(task.keep), "id": task.id,
+                "on_error": task.on_error, "format": kind}  # fmt: skip
+    return make_mark(settings, "")

@@ -1,4 +1,4 @@
-"""The surest songs of each mood, in an order in which neighbours are alike."""
+"""Playlists: the songs of each mood that the model is most sure of, similar songs in a row."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.errors import missing_columns
+from moodcore.errors import ConfigError, TableError, missing_columns
 from moodcore.files import write_table, write_text
-from moodcore.predict.columns import to_numbers
-from moodcore.predict.files import CatalogueError, Source, find_sources
-from moodcore.predict.reading import open_source
-from moodcore.predict.scoring import Scorer
+from moodcore.predict.inputs import InputFile, find_inputs
+from moodcore.predict.model_columns import ModelColumns
+from moodcore.predict.readers import RowError, open_input
+from moodcore.predict.scorer import Scorer
+from moodcore.predict.values import to_numbers
 from moodcore.songs.schema import URI
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What neighbours are to be alike in, and how far apart two songs are that differ by one.
+# What neighbors should share, and the difference that counts as one.
 _ORDERED_BY = {"tempo": 20.0, "energy": 0.2}
 
 
@@ -37,6 +38,7 @@ class Playlist:
     Attributes
     ----------
     mood : str
+        Its name.
     songs : DataFrame
         `uri`, `probability`, `tempo` (BPM) and `energy`, in the order of playing.
     """
@@ -53,31 +55,31 @@ def make_playlists(
     min_probability: float = 0.0,
     left_out: Counter[str] | None = None,
 ) -> list[Playlist]:
-    """Choose the surest songs of each mood.
+    """Choose the songs of each mood that the model is most sure of.
 
     Parameters
     ----------
     model : SongPipeline
         A fitted pipeline that gives probabilities.
     source : path
-        Files of songs with `uri`, `tempo` and `energy`, as for `moodcore.predict.score`. Songs
-        with unusable values or without `uri` are left out.
+        Files of songs with `uri`, `tempo` and `energy` or their aliases, as for
+        `moodcore.predict.score`. Songs with unusable values or without `uri` are left out.
     per_mood : int, default=50
-        Songs of a mood at most, at least 1.
+        Largest number of songs per mood, at least 1.
     min_probability : float, default=0.0
-        Songs of which the model is less sure are left out; in [0, 1].
+        Songs with a lower probability are left out; in [0, 1].
     left_out : Counter, optional
-        Is told how many songs could not be used, by column and reason.
+        Receives the number of songs that could not be used, by column and reason.
 
     Returns
     -------
     list of Playlist
-        One a mood, in the order of the model's classes; a mood without songs has an empty one.
-        A song, told by its `uri`, is in one playlist, once.
+        One per mood, in the order of the model's classes; a mood without songs has an empty one.
+        A song, identified by its `uri`, is in one playlist, once.
 
     Raises
     ------
-    CatalogueError
+    TableError
         When columns are missing or a file is damaged.
     ValueError
         When the model gives no probabilities, or a number is not as above.
@@ -88,26 +90,24 @@ def make_playlists(
         raise ValueError(f"min_probability must be in [0, 1], got {min_probability}")
     if not hasattr(model, "predict_proba"):
         raise ValueError(
-            "the model gives no probabilities, so that no song is surer than another; train an "
-            "MLP, a GBT, or an SVM with probability=True"
+            "the model gives no probabilities, by which playlists choose songs; train an MLP, a "
+            "GBT, or an SVM with probability=True"
         )
-    scorer = Scorer(model, [URI, *_ORDERED_BY], null_rows=False)
-    best: list[_Best] = [_Best(per_mood) for _ in scorer.names]
-    unusable: Counter[str] = Counter() if left_out is None else left_out
-    for one in find_sources(os.fspath(source)):
-        _collect(scorer, one, min_probability, best, unusable)
+    chosen = _Chosen(model, per_mood, min_probability, Counter() if left_out is None else left_out)
+    for file in find_inputs(os.fspath(source)):
+        chosen.add(file)
     return [
-        Playlist(name, _in_order(found.frame()))
-        for name, found in zip(scorer.names, best, strict=True)
+        Playlist(name, _in_order(best.frame()))
+        for name, best in zip(chosen.names, chosen.best, strict=True)
     ]
 
 
 class _Best:
-    """The surest songs so far, each once."""
+    """The songs with the highest probabilities so far, each once."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        # The least sure first; of equals, the one that came last.
+        # The least probable first; of equals, the one that came last.
         self._heap: list[tuple[float, int, str, float, float]] = []
         self._seen: dict[str, float] = {}
         self._count = 0
@@ -128,7 +128,7 @@ class _Best:
 
     @property
     def least(self) -> float:
-        """What a song must be surer than to come in."""
+        """Probability that a song must exceed to come in."""
         return self._heap[0][0] if len(self._heap) == self._most else -1.0
 
     def frame(self) -> pd.DataFrame:
@@ -139,40 +139,63 @@ class _Best:
         return pd.DataFrame(rows, columns=columns)[[URI, "probability", *_ORDERED_BY]]
 
 
-def _collect(
-    scorer: Scorer,
-    source: Source,
-    min_probability: float,
-    best: Sequence[_Best],
-    left_out: Counter[str],
-) -> None:
-    with closing(open_source(source)) as reader:
-        missing = [name for name in scorer.wanted if name not in reader.columns]
-        if missing:
-            raise CatalogueError(f"{source.name}: {missing_columns(missing, reader.columns)}")
-        for batch in reader.batches(scorer.wanted):
-            scored = scorer.score(batch)
-            left_out.update(one.told for one in scored.rejected)
-            table = scored.table
-            uri = table.column(URI).to_pylist()
-            left_out.update(f"{URI}: missing" for one in uri if not one)
-            numbers = {name: to_numbers(table.column(name).combine_chunks())[0]
-                       for name in _ORDERED_BY}  # fmt: skip
-            probabilities = np.column_stack(
-                [table.column(f"probability_{name}").to_numpy() for name in scorer.names]
-            )
-            surest = probabilities.argmax(axis=1)
-            for code, found in enumerate(best):
-                own = probabilities[:, code]
-                enough = (surest == code) & (own >= min_probability) & (own > found.least)
-                for row in np.flatnonzero(enough):
-                    if uri[row]:
-                        tempo, energy = (float(numbers[name][row]) for name in _ORDERED_BY)
-                        found.offer(float(own[row]), (str(uri[row]), tempo, energy))
+class _Chosen:
+    """The songs chosen from files, by mood."""
+
+    def __init__(
+        self, model: Any, per_mood: int, min_probability: float, left_out: Counter[str]
+    ) -> None:
+        from moodcore.metrics import class_names
+
+        self._model, self._min_probability, self._left_out = model, min_probability, left_out
+        self.names = class_names(model)
+        self.best = [_Best(per_mood) for _ in self.names]
+
+    def add(self, file: InputFile) -> None:
+        with closing(open_input(file)) as reader:
+            columns = ModelColumns.find(self._model, reader.columns, file.name)
+            missing = [name for name in (URI, *_ORDERED_BY) if name not in columns.names]
+            if missing:
+                raise TableError(f"{file.name}: {missing_columns(missing, reader.columns)}")
+            own = [columns.names[name] for name in (URI, *_ORDERED_BY)]
+            scorer = Scorer(self._model, columns, own)
+            n_rows = 0
+            for batch in reader.batches(scorer.wanted):
+                try:
+                    scored = scorer.score(batch)
+                except RowError as error:
+                    row = n_rows + error.row
+                    raise TableError(f"{file.name}: row {row:,}: {error.reason}") from error
+                n_rows += scored.n_rows
+                self._left_out.update(row.summary for row in scored.bad)
+                self._offer(scored.table, own)
+
+    def _offer(self, table: Any, columns: Sequence[str]) -> None:
+        uri = table.column(columns[0]).to_pylist()
+        usable = [bool(name) and str(name).isprintable() for name in uri]
+        self._left_out.update(
+            f"{columns[0]}: {'not printable' if name else 'missing'}"
+            for name, is_usable in zip(uri, usable, strict=True)
+            if not is_usable
+        )
+        tempo, energy = (
+            to_numbers(table.column(name).combine_chunks(), decimal_comma=True)[0]
+            for name in columns[1:]
+        )
+        probabilities = np.column_stack(
+            [table.column(f"probability_{name}").to_numpy() for name in self.names]
+        )
+        likeliest = probabilities.argmax(axis=1)
+        for code, best in enumerate(self.best):
+            p = probabilities[:, code]
+            enough = (likeliest == code) & (p >= self._min_probability) & (p > best.least)
+            for row in np.flatnonzero(enough & np.array(usable, bool)).tolist():
+                song = (str(uri[row]), float(tempo[row]), float(energy[row]))
+                best.offer(float(p[row]), song)
 
 
 def _in_order(songs: pd.DataFrame) -> pd.DataFrame:
-    """Put songs in an order in which neighbours are alike, from the calmest on."""
+    """Sort songs so that neighbors are similar, starting with the calmest."""
     places = np.column_stack([songs[name] / unit for name, unit in _ORDERED_BY.items()])
     if len(places) < 3:
         return songs
@@ -181,7 +204,7 @@ def _in_order(songs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _nearest_next(places: NDArray[np.float64]) -> list[int]:
-    """Walk from the song of least energy to the nearest that is left, again and again."""
+    """Walk from the song of least energy to the nearest remaining one, again and again."""
     path = [int(places[:, 1].argmin())]
     left = np.ones(len(places), dtype=bool)
     left[path[0]] = False
@@ -193,7 +216,7 @@ def _nearest_next(places: NDArray[np.float64]) -> list[int]:
 
 
 def _shortened(places: NDArray[np.float64], path: list[int]) -> list[int]:
-    """Turn round stretches of a path while that makes it shorter (2-opt, Croes 1958)."""
+    """Reverse parts of a path while that makes it shorter (2-opt, Croes 1958)."""
     order = np.array(path)
     for _ in range(len(order)):
         improved = False
@@ -220,8 +243,9 @@ def write_playlists(playlists: Sequence[Playlist], folder: str | os.PathLike[str
     Parameters
     ----------
     playlists : sequence of Playlist
+        What `make_playlists` returned.
     folder : path
-        Made if it is not there; files of the same names are replaced.
+        Made if it does not exist; files of the same names are replaced.
 
     Returns
     -------
@@ -230,22 +254,23 @@ def write_playlists(playlists: Sequence[Playlist], folder: str | os.PathLike[str
 
     Raises
     ------
-    CatalogueError
+    ConfigError
         When there is a file of that name.
     OSError
         When the folder cannot be made or written.
     """
     target = Path(folder)
     if target.exists() and not target.is_dir():
-        raise CatalogueError(f"{target}: is a file; playlists need a folder")
+        raise ConfigError(f"{target}: is a file; playlists need a folder")
     target.mkdir(parents=True, exist_ok=True)
     written = []
-    for one in playlists:
-        stem = re.sub(r"[^\w-]+", "_", one.mood)
-        lines = ["#EXTM3U", f"#PLAYLIST:{one.mood}"]
-        for song in one.songs.itertuples():
-            lines += [f"#EXTINF:-1,{one.mood} {song.probability:.3f}", str(song.uri)]
+    for playlist in playlists:
+        mood = " ".join(playlist.mood.split())
+        stem = re.sub(r"[^\w-]+", "_", mood)
+        lines = ["#EXTM3U", f"#PLAYLIST:{mood}"]
+        for song in playlist.songs.itertuples():
+            lines += [f"#EXTINF:-1,{mood} {song.probability:.3f}", str(song.uri)]
         write_text(target / f"{stem}.m3u", "\n".join(lines) + "\n")
-        write_table(target / f"{stem}.csv", one.songs)
+        write_table(target / f"{stem}.csv", playlist.songs)
         written.append(target / f"{stem}.m3u")
     return written

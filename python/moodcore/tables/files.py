@@ -204,22 +204,34 @@ def _unpack(path: Path) -> tuple[bytes, str]:
 def _unpack_zip(path: Path, data: bytes) -> tuple[bytes, str]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = [
-                info.filename
-                for info in archive.infolist()
-                if not info.is_dir()
-                and _kind(info.filename)[0] in ENDINGS
-                and not any(part.startswith((".", "__")) for part in PurePath(info.filename).parts)
-            ]
-            if len(names) != 1:
-                inside = ", ".join(map(repr, names)) or "none"
-                raise TableError(
-                    f"{path}: must hold one table ({', '.join(ENDINGS)}), got {inside}; "
-                    "unpack it and name the table"
-                )
-            return archive.read(names[0]), names[0]
+            name = table_in_zip(archive, str(path))
+            return archive.read(name), name
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise TableError(f"{path}: damaged or encrypted zip file: {error}") from error
+
+
+def table_in_zip(archive: zipfile.ZipFile, source: str) -> str:
+    """Return the name of the one table in an archive.
+
+    Raises
+    ------
+    TableError
+        When there is none, or more than one.
+    """
+    names = [
+        info.filename
+        for info in archive.infolist()
+        if not info.is_dir()
+        and _kind(info.filename)[0] in ENDINGS
+        and not any(part.startswith((".", "__")) for part in PurePath(info.filename).parts)
+    ]
+    if len(names) != 1:
+        inside = ", ".join(map(repr, names)) or "none"
+        raise TableError(
+            f"{source}: must hold one table ({', '.join(ENDINGS)}), got {inside}; "
+            "unpack it and name the table"
+        )
+    return names[0]
 
 
 def _read_arrow(path: Path, data: bytes, kind: str) -> pd.DataFrame:
@@ -236,6 +248,8 @@ def _read_arrow(path: Path, data: bytes, kind: str) -> pd.DataFrame:
             raise TableError(f"{path}: Feather version 1; write it again as version 2")
         else:
             table = pa.ipc.open_stream(source).read_all()
+        # Offsets of a damaged file may point beyond its buffers.
+        table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path}: not {_article(kind)} file, or damaged: {error}") from error
     return with_plain_names(arrow_to_frame(table), str(path))
@@ -267,8 +281,8 @@ def with_plain_names(frame: pd.DataFrame, source: str) -> pd.DataFrame:
 
 def _read_text(path: Path, data: bytes, drop_ragged_rows: bool) -> tuple[pd.DataFrame, list[str]]:
     text, notes = _decode(path, data)
-    text, separator = _separated(text)
-    header = _header(path, text, separator)
+    text, separator = separate(text)
+    header, _ = read_header(text, separator, str(path))
     if separator != ",":
         notes.append(f"fields separated by {_SEPARATOR_NAMES[separator]}")
     frame = _parse(path, text, separator, header)
@@ -312,27 +326,54 @@ def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
     return text, notes
 
 
-def _separated(text: str) -> tuple[str, str]:
-    """Return the text without Excel's line "sep=;", and the separator."""
+def separate(text: str) -> tuple[str, str]:
+    """Return the text without Excel's line "sep=;", and the separator of its fields."""
     declared = re.match(r'"?sep=(.)"?\r?\n', text)
     if declared:
         return text[declared.end() :], declared[1]
     return text, detect_separator(first_lines(text))
 
 
-def _header(path: Path, text: str, separator: str) -> list[str]:
-    rows = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
-    header = next((row for row in rows if any(field.strip() for field in row)), None)
+def read_header(text: str, separator: str, source: str) -> tuple[list[str], int]:
+    """Return the names of the columns, and the position in the text where the rows begin.
+
+    Parameters
+    ----------
+    text : str
+        The start of the text, with the whole header.
+    separator : str
+        The character between fields.
+    source : str
+        Name of the file, for errors.
+
+    Raises
+    ------
+    TableError
+        When the first line that is not blank holds no names, or repeats one.
+    """
+    end = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal end
+        for line in io.StringIO(text, newline=""):
+            end += len(line)
+            yield line
+
+    rows = csv.reader(lines(), delimiter=separator, skipinitialspace=True)
+    try:
+        header = next((row for row in rows if any(field.strip() for field in row)), None)
+    except csv.Error as error:
+        raise TableError(f"{source}: the header cannot be read: {error}") from error
     if header is None:
-        raise TableError(f"{path}: the file is empty")
+        raise TableError(f"{source}: the file is empty")
     names = [name.strip() for name in header]
     if len(names) > 1 and all(re.fullmatch(r"[+-]?\d*[.,]?\d+([eE][+-]?\d+)?", n) for n in names):
         raise TableError(
-            f"{path}: the first line holds numbers ({', '.join(names[:_SHOWN])}, ...); "
+            f"{source}: the first line holds numbers ({', '.join(names[:_SHOWN])}, ...); "
             "a table needs a first line with the names of the columns"
         )
-    refuse_repeated_names(names, str(path))
-    return names
+    refuse_repeated_names(names, source)
+    return names, end
 
 
 def _parse(path: Path, text: str, separator: str, header: list[str]) -> pd.DataFrame | None:
@@ -364,7 +405,7 @@ def _parse(path: Path, text: str, separator: str, header: list[str]) -> pd.DataF
 
 def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each row starts, counted from 1, and its fields; skip blank lines."""
-    rows = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     line = 1
     for fields in rows:
         if len(fields) > 1 or "".join(fields).strip():

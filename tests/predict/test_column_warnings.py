@@ -10,7 +10,7 @@ from moodcore import GBT, load, predict, songs
 from moodcore.songs.training_ranges import training_ranges
 
 ODD = {
-    "percent": ("energy", lambda x: 100 * x, "percent in place of shares?"),
+    "percent": ("energy", lambda x: 100 * x, "percent instead of shares?"),
     "lost sign": ("loudness", np.abs, "the sign is lost?"),
     "no tempo": ("tempo", lambda x: 0 * x, "0 for an unknown tempo?"),
     "constant": ("valence", lambda x: 0 * x + 0.5, "the column is constant"),
@@ -29,27 +29,27 @@ def wide():
 def test_odd_columns_are_named_with_counts(column, change, guess, table, wide, tmp_path):
     odd = table.assign(**{column: change(table[column])})
     odd.to_parquet(tmp_path / "odd.parquet")
-    account = predict.score(
+    report = predict.score(
         wide, tmp_path / "odd.parquet", tmp_path / "out.parquet", on_error="skip"
     )
-    (found,) = account.suspicions[str(tmp_path / "odd.parquet")]
+    (found,) = report.warnings[str(tmp_path / "odd.parquet")]
     assert (found.column, found.n_rows) == (column, 700)
     assert found.n_odd > 350
     assert guess in str(found)
 
 
-def test_songs_like_those_of_training_raise_no_suspicion(wide, tmp_path):
+def test_songs_like_those_of_training_give_no_warnings(wide, tmp_path):
     for seed in range(3):
         X, _ = songs.synthesize(2000, random_state=seed + 1)
         X.to_parquet(tmp_path / "songs.parquet")
-        account = predict.score(wide, tmp_path / "songs.parquet", tmp_path / "out.parquet")
-        assert not account.suspicions
+        report = predict.score(wide, tmp_path / "songs.parquet", tmp_path / "out.parquet")
+        assert not report.warnings
 
 
 def test_few_rows_show_nothing(wide, table, tmp_path):
     table.head(5).assign(tempo=0.0).to_parquet(tmp_path / "five.parquet")
-    account = predict.score(wide, tmp_path / "five.parquet", tmp_path / "out.parquet")
-    assert not account.suspicions
+    report = predict.score(wide, tmp_path / "five.parquet", tmp_path / "out.parquet")
+    assert not report.warnings
 
 
 def test_ranges_are_kept_with_the_model(wide, tmp_path):

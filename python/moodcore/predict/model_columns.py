@@ -1,0 +1,92 @@
+"""The columns of a file that a model needs, by the names that both know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy import bool_
+from numpy.typing import NDArray
+
+from moodcore.errors import TableError, missing_columns
+from moodcore.predict.readers import BadRow, Rows
+from moodcore.predict.values import read_values
+from moodcore.songs.schema import DURATION, RANGES
+from moodcore.tables import Column, required_columns
+
+_RATE, _SPEECH = "spec_rate", "speechiness"
+
+
+@dataclass(frozen=True)
+class ModelColumns:
+    """Columns of a file that a model reads.
+
+    Attributes
+    ----------
+    columns : list of Column
+        What is read; by their names in the model.
+    names : dict of str to str
+        Names in the file of all columns that have one in the model's terms.
+    computes_rate : bool
+        Whether the songs' ``spec_rate`` is computed from the duration.
+    """
+
+    columns: list[Column]
+    names: dict[str, str]
+    computes_rate: bool = False
+
+    @classmethod
+    def find(cls, model: Any, present: Sequence[str], source: str) -> ModelColumns:
+        """Find the columns that a model needs among those of a file.
+
+        Parameters
+        ----------
+        model : classifier or pipeline
+            Fitted on a table with column names.
+        present : sequence of str
+            The columns of the file.
+        source : str
+            Name of the file, for errors.
+
+        Raises
+        ------
+        TableError
+            Naming those that are missing, and the nearest that are there.
+        """
+        columns = required_columns(model)
+        names = {name: name for name in present if name}
+        computes_rate = False
+        if is_song_model(model):
+            from moodcore.songs.recognition import recognize
+
+            names = recognize(present).names | names
+            needs_rate = any(column.name == _RATE for column in columns)
+            computes_rate = needs_rate and _RATE not in names and {_SPEECH, DURATION} <= set(names)
+        if computes_rate:
+            others = {column.name: column for column in columns if column.name != _RATE}
+            parts = {name: Column(name, allowed=RANGES[name]) for name in (_SPEECH, DURATION)}
+            columns = list((others | parts).values())
+        missing = [column.name for column in columns if column.name not in names]
+        if missing:
+            raise TableError(f"{source}: {missing_columns(missing, present)}")
+        return cls(columns, names, computes_rate)
+
+    @property
+    def in_file(self) -> list[str]:
+        """The names in the file of the columns that are read."""
+        return [self.names[column.name] for column in self.columns]
+
+    def read(self, rows: Rows) -> tuple[dict[str, Any], NDArray[bool_], list[BadRow]]:
+        """Return the values by the names of the model (see `values.read_values`)."""
+        values, good, bad = read_values(rows, self.columns, self.names)
+        if self.computes_rate:
+            values[_RATE] = values[_SPEECH] / values[DURATION]
+        return values, good, bad
+
+
+def is_song_model(model: Any) -> bool:
+    """Return whether a model was trained on songs, whose columns have known aliases."""
+    from moodcore.songs import SongPipeline
+
+    return isinstance(model, SongPipeline)
