@@ -1,6 +1,6 @@
 """How much sooner a search ends with two workers than with one, on this machine.
 
-    python benches/machines.py [--rounds 3] [--storage URL]
+    python benches/cluster.py [--rounds 3] [--storage URL]
 
 Each round runs the same search four times: with one process and with two that share a study, and
 with one and with two Dask workers of one thread. Only the search is timed, from the first

@@ -1,6 +1,6 @@
 """Scoring a catalogue: rows a second beside LightGBM and ONNX Runtime, and where the time goes.
 
-    pip install '.[bench]' && python benches/catalogue.py [--rows 10000000]
+    pip install '.[bench]' && python benches/predict.py [--rows 10000000]
 
 First the models alone, on rows in memory, two threads each, contestants in turns: boosted trees of
 100 rounds and 31 leaves a class beside LightGBM's of the same size, and the 16-16 network beside
