@@ -91,7 +91,7 @@ def test_the_candidate_of_a_killed_process_is_tried_again(database, processes, t
     assert trials_of(database)[left.number].state.name == "FAIL"
     # The victim's folder knows where its study is, and has the results that it would have had.
     processes.finish("c", processes.moodcore("c", "tune", "--resume", "a"))
-    assert "12 already done" in processes.log("c")
+    assert "24 already done" in processes.log("c")
     alone = TuneSettings(rows=2000, folds=2, grid=GRID | {"epochs": epochs})
     run(tmp_path / "alone", alone)
     assert_same_results(tmp_path / "alone", tmp_path / "a")
