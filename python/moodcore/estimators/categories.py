@@ -40,13 +40,7 @@ class CategoryCodes:
         self._kind = kinds.pop() if len(kinds) == 1 else "value"
 
     def encode(self, column: Column) -> NDArray[np.float64]:
-        """Return the code of each row, NaN where the value is missing or was not in training.
-
-        Raises
-        ------
-        ColumnError
-            If values of another kind than in training do not match the categories.
-        """
+        """Return the code of each row (see `code`)."""
         if not isinstance(column, Categories):
             values, codes = np.unique(column, return_inverse=True)
             column = Categories(codes, values.tolist())

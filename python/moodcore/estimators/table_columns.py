@@ -4,7 +4,7 @@ import math
 import numbers
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -12,8 +12,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-# Integers of two bytes and less fit float32.
-_SHORT = 2
+#: Bytes of a number that fits float32, whatever its type.
+SHORT = 2
 # So many rows are numbered sooner in Python than through a library of data frames.
 _FEW_ROWS = 5000
 _SHORT_DTYPES = (nw.Boolean, nw.Int8, nw.Int16, nw.UInt8, nw.UInt16, nw.Float32)
@@ -54,25 +54,12 @@ class Categories:
     codes: NDArray[np.signedinteger[Any]]
     values: list[Any]
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, rows: NDArray[Any]) -> "Categories":
-        """Return the given rows."""
-        return replace(self, codes=self.codes[rows])
-
 
 Column = NDArray[Any] | Categories
 
 
 def read_series(series: Any, name: Any) -> Column:
-    """Read a pandas Series.
-
-    Raises
-    ------
-    ColumnError
-        If it holds neither numbers nor categories.
-    """
+    """Read a pandas Series."""
     import pandas as pd
 
     dtype = series.dtype
@@ -94,19 +81,14 @@ def read_series(series: Any, name: Any) -> Column:
 
 
 def read_narwhals(series: Any, name: Any) -> Column:
-    """Read a column of any library that narwhals knows.
-
-    Raises
-    ------
-    ColumnError
-        If it holds neither numbers nor categories.
-    """
+    """Read a column of any library that narwhals knows."""
     dtype = series.dtype
     native = series.to_native()
     kind = str(getattr(native, "dtype", None) or native.type)
-    if dtype.is_numeric() or isinstance(dtype, nw.Boolean) or kind.lower().startswith("decimal"):
+    is_decimal = kind.lower().startswith("decimal")
+    if dtype.is_numeric() or isinstance(dtype, nw.Boolean) or is_decimal:
         short = isinstance(dtype, _SHORT_DTYPES)
-        if kind.lower().startswith("decimal"):
+        if is_decimal:
             # Arrow does not round a decimal to the nearest float, but parses text exactly.
             series = series.cast(nw.String).cast(nw.Float64)
         elif isinstance(dtype, nw.Boolean) or "128" in kind:
@@ -130,13 +112,7 @@ def read_narwhals(series: Any, name: Any) -> Column:
 
 
 def read_objects(values: NDArray[np.object_], name: Any) -> Column:
-    """Read Python objects: numbers where all of them are, categories where all are text.
-
-    Raises
-    ------
-    ColumnError
-        If some are neither, or there are both.
-    """
+    """Read Python objects: numbers where all of them are, categories where all are text."""
     numbers = object_numbers(values)
     if numbers is not None:
         return numbers
@@ -165,7 +141,7 @@ def as_float(values: NDArray[Any]) -> NDArray[Any]:
     """Convert numbers to float32 where it holds them all, else to float64."""
     if values.dtype in (np.float32, np.float64):
         return values
-    short = values.dtype.itemsize <= _SHORT or values.dtype.str[1:] == "f4"
+    short = values.dtype.itemsize <= SHORT or values.dtype.str[1:] == "f4"
     return values.astype(np.float32 if short else np.float64)
 
 

@@ -48,16 +48,7 @@ class TableSchema:
 
     @classmethod
     def learn(cls, table: RawTable, categorical: NDArray[np.bool_] | None, missing: Any) -> Self:
-        """Learn which columns are categories, and their values.
-
-        Parameters
-        ----------
-        table : RawTable
-        categorical : ndarray of bool, optional
-            Which columns are categories; those that hold categories, by default.
-        missing : float or str
-            A value that counts as missing, besides NaN.
-        """
+        """Learn the categories of the columns in ``categorical``, by default of all that have."""
         if table.matrix is not None:
             chosen = np.zeros(table.matrix.shape[1], bool) if categorical is None else categorical
             return cls(tuple(chosen.tolist()), (None,) * len(chosen), missing, table.names)
@@ -82,29 +73,14 @@ class TableSchema:
         return not self.has_categories and _is_nan(self.missing)
 
     def table(self, raw: RawTable) -> Table:
-        """Convert a table to numbers; categories that were not in training become NaN.
-
-        Raises
-        ------
-        ColumnError
-            If a column holds text that held numbers in training, or the other way round, and
-            the values do not match.
-        """
+        """Convert a table to numbers; categories that were not in training become NaN."""
         if raw.matrix is not None and not self.has_categories:
             return contiguous(self._without_missing(raw.matrix))
         columns = enumerate(raw.as_columns())
         return [np.ascontiguousarray(self._encode(column, at)) for at, column in columns]
 
     def row(self, values: Sequence[Any]) -> list[float]:
-        """Convert the values of one row.
-
-        Raises
-        ------
-        ColumnError
-            As `table`.
-        ValueError
-            If there are more or fewer values than columns.
-        """
+        """Convert the values of one row as `table` does."""
         if len(values) != len(self.categories):
             raise ValueError(f"a row must have {len(self.categories)} values, got {len(values)}")
         missing = self.missing

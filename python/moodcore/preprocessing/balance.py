@@ -17,7 +17,13 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from moodcore.estimators.tables import as_table, named_table, native, refuse_repeated, take_rows
+from moodcore.estimators.table_containers import (
+    as_table,
+    named_table,
+    native,
+    refuse_repeated,
+    take_rows,
+)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from moodcore.estimators.tables import (
-    as_table,
-    read_table,
-    refuse_repeated,
-    validate_numbers,
-)
+from moodcore.estimators.table_containers import as_table, refuse_repeated
+from moodcore.estimators.tables import read_table, validate_numbers
 
 
 class SelectColumns(TransformerMixin, BaseEstimator):

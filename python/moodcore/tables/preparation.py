@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from moodcore.errors import missing_columns
 from moodcore.estimators.categories import number_in
-from moodcore.estimators.tables import named_table, to_frame
+from moodcore.estimators.table_containers import named_table
+from moodcore.estimators.tables import to_frame
 from moodcore.preprocessing import BalancedClassifier
 from moodcore.tables.columns import Column
 from moodcore.tables.roles import FEATURE_ROLES, category_text, column_role, to_numbers, to_texts
