@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from small_studies import table, trees
 
 from moodcore import FeatureStudy, feature_study, songs
+from moodcore.errors import ConfigError
 from moodcore.features import MODELS, measures
 from moodcore.preprocessing import CorrelationFilter
 from moodcore.runs.folds import cut
@@ -238,7 +239,7 @@ def test_numbers_of_numpy_are_numbers(data):
 
 def test_another_seed_is_another_study(data):
     X, y = data
-    assert not quick(X, y).trainings.equals(quick(X, y, seed=1).trainings)
+    assert not quick(X, y).trainings.equals(quick(X, y, random_state=1).trainings)
 
 
 # What may come.
@@ -386,6 +387,7 @@ def test_a_study_is_read_from_its_folder(data, tmp_path):
     X, y = data
     found = quick(X, y, models=["gbt"], epochs=5, out=tmp_path / "run")
     read = FeatureStudy.read(tmp_path / "run")
+    assert read.best_model.predict(X).tolist() == found.best_model.predict(X).tolist()
     for name in ("features", "importances", "choices", "trainings", "correlation"):
         pd.testing.assert_frame_equal(getattr(read, name), getattr(found, name))
     assert (tmp_path / "run" / "report.html").exists()
@@ -438,6 +440,14 @@ def wrong(X=None, y=None, **options):
 def test_wrong_requests_say_what_is_allowed(ask, says):
     with pytest.raises(ValueError, match=says):
         ask()
+
+
+def test_a_model_of_another_library_is_in_no_file(data, tmp_path):
+    X, y = data
+    found = quick(X, y, out=tmp_path / "run")
+    assert found.best_model.predict(X).shape == y.shape
+    with pytest.raises(ConfigError, match="'plain', is of another library"):
+        _ = FeatureStudy.read(tmp_path / "run").best_model
 
 
 def test_the_model_of_songs_is_in_the_folder(tmp_path):

@@ -28,7 +28,7 @@ from moodcore.runs.describe import describe_data
 from moodcore.runs.folder import RunFolder
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.mark import make_mark
-from moodcore.runs.models import named_models
+from moodcore.runs.models import named_models, save_model
 from moodcore.runs.run import Execution, Run
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.store import FolderStore
@@ -237,9 +237,7 @@ class FeatureRun(Run[FeatureSettings]):
         metrics: Mapping[str, Any],
     ) -> dict[str, Any] | None:
         """Train the recommended model on all rows, save it if it can be saved, and test it."""
-        from moodcore import model_files
         from moodcore.metrics import evaluate_model
-        from moodcore.platform import versions
 
         dataset, columns = table.dataset, recommended["features"]
         seed = derive(self.settings.seed, Stream.REFIT)
@@ -258,16 +256,10 @@ class FeatureRun(Run[FeatureSettings]):
                 X, y = dataset.test
                 names = dataset.class_names
                 test = evaluate_model(self.model, X[columns], y, class_names=names).to_dict()
-        data = metrics["data"]
-        provenance = {
-            "versions": versions(),
-            "settings": self.settings.to_dict(),
-            **{name: data[name] for name in ("source", "synthetic", "preset", "target", "sha256")},
-            "test": test,
-        }
+        described = {"settings": self.settings.to_dict(), "data": metrics["data"], "test": test}
         # Model files hold models of the package only.
         with suppress(TypeError):
-            model_files.save(self.model, folder.model, provenance=provenance)
+            save_model(self.model, folder.model, described)
         return test
 
     def _poll(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from moodcore.errors import ConfigError
 from moodcore.features.models import MODELS
 from moodcore.features.run import FeatureRun
 from moodcore.features.settings import FeatureSettings
@@ -38,14 +39,24 @@ class FeatureStudy(RunResult):
         """The most accurate model, trained on all rows with the recommended features.
 
         The recommended features are the fewest, selected by elimination, that cost the model no
-        accuracy (`metrics["recommended"]`). None if nothing could be trained, and in a study read
-        from a folder if the model is not one of the package, which alone have model files.
+        accuracy (`metrics["recommended"]`). None if nothing could be trained.
+
+        Raises
+        ------
+        ConfigError
+            In a study read from a folder, for a model of another library, which is in no file.
         """
+        if self._model is not None or self.metrics["recommended"] is None:
+            return self._model
+        if not self._files.model.exists():
+            name = self.metrics["recommended"]["model"]
+            raise ConfigError(
+                f"{self._files.path}: the best model, {name!r}, is of another library and in no "
+                "file; train it again"
+            )
         from moodcore.model_files import load
 
-        if self._model is not None:
-            return self._model
-        return load(self._files.model) if self._files.model.exists() else None
+        return load(self._files.model)
 
     @cached_property
     def features(self) -> pd.DataFrame:
@@ -107,6 +118,7 @@ def feature_study(
     y: Any = None,
     *,
     models: Sequence[str] | Mapping[str, Any] | None = None,
+    random_state: int | None = None,
     out: str | os.PathLike[str] | None = None,
     n_jobs: int | None = -1,
     minutes: float | None = None,
@@ -133,6 +145,8 @@ def feature_study(
         classifiers and such names by names of your own; None means all five. A `GBT` of the name
         "gbt" also eliminates features and measures gain and Shapley values; without one the
         default "gbt" does.
+    random_state : int or None, default=None
+        Seed of every random choice, the same as the setting `seed`, which is 0 by default.
     out : path or None, default=None
         New folder for the run; None keeps the files no longer than the result.
     n_jobs : int or None, default=-1
@@ -177,6 +191,8 @@ def feature_study(
     ['loud', 'quiet']
     """
     named = named_models(models, MODELS)
+    if random_state is not None:
+        settings["seed"] = random_state
     run = in_memory(
         FeatureRun,
         FeatureSettings,

@@ -1,7 +1,8 @@
-"""Models that a user passes to a run: families by name, or classifiers."""
+"""Models of a run: passed as families or classifiers, given seeds, and saved."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -88,3 +89,28 @@ def seeded(estimator: Any, seed: int) -> Any:
         elif last == "cv" and getattr(value, "shuffle", False) and value.random_state is None:
             changes[name] = type(value)(value.n_splits, shuffle=True, random_state=seed)
     return model.set_params(**changes)
+
+
+def save_model(model: Any, path: str | os.PathLike[str], metrics: Mapping[str, Any]) -> None:
+    """Write a fitted model with its provenance.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Fitted.
+    path : str or path-like
+        The model's file.
+    metrics : mapping
+        With `settings`, `data` and `test`, as in `metrics.json`.
+    """
+    from moodcore import model_files
+    from moodcore.platform import versions
+
+    data = metrics["data"]
+    provenance = {
+        "versions": versions(),
+        "settings": metrics["settings"],
+        **{name: data[name] for name in ("source", "synthetic", "preset", "target", "sha256")},
+        "test": metrics["test"],
+    }
+    model_files.save(model, path, provenance=provenance)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -104,28 +103,3 @@ def _learned_rows(dataset: Dataset, parts: Split, settings: TuneSettings) -> NDA
     if not is_balanced(dataset, settings):
         return np.arange(len(parts.y_train))
     return balanced_rows(parts.y_train, derive(settings.seed, Stream.REFIT))
-
-
-def save(model: Any, path: str | os.PathLike[str], metrics: Mapping[str, Any]) -> None:
-    """Write a fitted model with its provenance.
-
-    Parameters
-    ----------
-    model : Pipeline
-        Fitted.
-    path : str or path-like
-        The model's file.
-    metrics : mapping
-        With `settings`, `data` and `test`, as in `metrics.json`.
-    """
-    from moodcore import model_files
-    from moodcore.platform import versions
-
-    data = metrics["data"]
-    provenance = {
-        "versions": versions(),
-        "settings": metrics["settings"],
-        **{name: data[name] for name in ("source", "synthetic", "preset", "target", "sha256")},
-        "test": metrics["test"],
-    }
-    model_files.save(model, path, provenance=provenance)

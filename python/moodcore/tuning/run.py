@@ -13,6 +13,7 @@ from moodcore.runs.estimate import Estimate
 from moodcore.runs.families import family
 from moodcore.runs.folder import RunFolder
 from moodcore.runs.folds import Split, split
+from moodcore.runs.models import save_model
 from moodcore.runs.run import Run
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.space import check_arguments
@@ -29,7 +30,6 @@ from moodcore.tuning.refit import (
     prepared_rows,
     reference_preparation,
     refit,
-    save,
 )
 from moodcore.tuning.search import Search
 from moodcore.tuning.settings import TuneSettings
@@ -154,7 +154,7 @@ class TuneRun(Run[TuneSettings]):
         )
         write_table(folder.table("trials"), results.trials_table(found, space))
         write_table(folder.table("curves.parquet"), results.curves_table(found))
-        save(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
+        save_model(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
         return metrics
 
     def _poll(self) -> None:

@@ -10,8 +10,9 @@ from moodcore.metrics import Evaluation
 from moodcore.runs.data import load
 from moodcore.runs.describe import describe_data
 from moodcore.runs.folds import split
+from moodcore.runs.models import save_model
 from moodcore.runs.space import check_arguments
-from moodcore.tuning.refit import evaluate_test, refit, save
+from moodcore.tuning.refit import evaluate_test, refit
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
@@ -54,5 +55,5 @@ def train(
         "data": describe_data(dataset, len(parts.y_train), len(parts.y_test)),
         "test": test.to_dict(),
     }
-    save(model, path, described)
+    save_model(model, path, described)
     return test
