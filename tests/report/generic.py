@@ -244,7 +244,8 @@ def features(path, classes, features, facts=None):
         "features": rows, "importances": importances, "choices": choices, "trainings": trainings,
         "correlation": correlation(numbers), "test": None,
         "recommended": {"model": "gbt", "accuracy": 0.9, "features": features[: n - 1],
-                        "accuracy_kept": 0.89, "sufficient": {"all models": None}},
+                        "accuracy_kept": 0.89, "sufficient": {"all models": None},
+                        "largest_size": n - 1},
     }  # fmt: skip
     metrics["data"] |= {"train_rows": 5200, "test_rows": 0}
     return finish(path, metrics, {}, facts)

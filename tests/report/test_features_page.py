@@ -65,6 +65,33 @@ def test_the_recommendation_is_the_first_sentence(metrics):
     assert headline(none).sentences == ["No model could be trained on all features."]
 
 
+def cost(metrics, choice):
+    model = metrics["recommended"]["model"]
+    (row,) = (r for r in metrics["choices"] if (r["choice"], r["model"]) == (choice, model))
+    return f"{100 * row['cost']:.1f}"
+
+
+def test_the_cost_of_elimination_is_that_of_the_number_left_out(metrics):
+    """With --sizes 7 nothing is known of leaving out one or two."""
+    every = metrics["recommended"] | {"features": ["x"] * 10, "largest_size": 7}
+    shown = headline(metrics | {"recommended": every})
+    assert shown.title == "Song mood: keep all 10 features"
+    assert shown.sentences[0] == (
+        "Keep all 10 features: leaving out 3, the fewest that were measured, costs GBT "
+        f"{cost(metrics, 'eliminated to 7')} points of accuracy."
+    )
+    shown = headline(metrics | {"recommended": every | {"largest_size": None}})
+    assert shown.sentences[0] == "Keep all 10 features: no elimination was measured with GBT."
+
+
+def test_a_run_that_the_time_limit_ended_early_is_reported(metrics):
+    model = metrics["recommended"]["model"]
+    rows = [r for r in metrics["choices"] if r["choice"] == "all" or r["model"] != model]
+    every = metrics["recommended"] | {"features": ["x"] * 10, "largest_size": None}
+    shown = headline(metrics | {"choices": rows, "recommended": every, "complete": False})
+    assert not any("published" in label for _, label in shown.highlights)
+
+
 def test_a_test_is_reported(metrics):
     assert not any("Test accuracy" in sentence for sentence in headline(metrics).sentences)
     tested = metrics | {"test": {"accuracy": 0.9, "n_rows": 100}}

@@ -31,7 +31,7 @@ def recommend(features: pd.DataFrame, choices: pd.DataFrame, folds: int) -> dict
         longest, or all of them; `accuracy_kept`, that with as many features selected by
         elimination; `sufficient`, a size for each model and for "all models", None where a model
         needs all features; `largest_size`, the largest number of features below all that was
-        measured. None if no model could be trained.
+        measured with the model. None if no model could be trained.
     """
     usable = choices[choices["accuracy"].notna()]
     full = usable[usable["choice"] == ALL]
@@ -39,12 +39,12 @@ def recommend(features: pd.DataFrame, choices: pd.DataFrame, folds: int) -> dict
         return None
     best = full.iloc[int(full["accuracy"].to_numpy().argmax())]
     model = str(best["model"])
-    eliminated = usable[usable["kind"] == "elimination"]
+    eliminated = usable[(usable["kind"] == "elimination") & (usable["model"] == model)]
     sufficient = {
         str(name): sufficient_size(usable[usable["model"] == name], folds) for name in full["model"]
     }
     size = sufficient[model]
-    kept = eliminated[(eliminated["model"] == model) & (eliminated["level"] == size)]
+    kept = eliminated[eliminated["level"] == size]
     order = features.sort_values("elimination_rank", kind="stable")["feature"].tolist()
     chosen = set(order[: len(order) if size is None else size])
     return {

@@ -104,14 +104,21 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
         sentences = ["No model could be trained on all features.", *_failures(study)]
         return Headline(title, sentences, (), _checks(study))
     name, n_features = model_name(best["model"]), study.n_features
-    title += f"{len(best['features'])} of {n_features} features are enough for {name}"
+    kept = len(best["features"])
+    title += (
+        f"{kept} of {n_features} features are enough for {name}"
+        if kept < n_features
+        else f"keep all {n_features} features"
+    )
     rows = study.choices[study.choices["model"] == best["model"]]
     accuracy = rows.set_index("choice")["accuracy"]
     highlights = [(percent(best["accuracy"]), f"{name} with all {n_features} features")]
     for choice, size in study.named.items():
-        highlights.append(
-            (percent(accuracy[choice]), f"{name} with the {size} features “{choice}”")
-        )
+        if choice not in accuracy.index:
+            # The time limit ended the run before.
+            continue
+        label = f"{name} with the {size} features “{choice}”"
+        highlights.append((percent(accuracy[choice]), label))
         if f"eliminated to {size}" in accuracy.index:
             eliminated = percent(accuracy[f"eliminated to {size}"])
             highlights.append((eliminated, f"{name} with {size} selected by elimination"))
@@ -121,26 +128,42 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
 
 
 def _sentences(study: Study, best: Mapping[str, Any]) -> list[str]:
-    name, n_features, kept = model_name(best["model"]), study.n_features, best["features"]
-    first = f"Keep all {n_features} features: leaving any out costs {name} accuracy."
-    if len(kept) < n_features:
-        names = f" ({listed(kept)})" if len(kept) <= _NAMED else ""
-        first = (
-            f"{len(kept)} of {n_features} features are enough for {name}{names}: with these, "
-            f"selected by recursive elimination, it reaches {percent(best['accuracy_kept'])}; with "
-            f"all features, {percent(best['accuracy'])}."
-        )
-    found = [first, _test(study, name)]
+    name = model_name(best["model"])
+    found = [_recommendation(study, best), _test(study, name)]
     if len(study.models) > 1:
         every = best["sufficient"]["all models"]
-        found.append(
-            f"{name} is the most accurate of {len(study.models)} models. For every model to keep "
-            f"its accuracy, {'all features are' if every is None else f'{every} are'} needed."
+        enough = (
+            "No smaller number that was measured is enough for every model."
+            if every is None
+            else f"For every model to keep its accuracy, {every} are needed."
         )
+        found.append(f"{name} is the most accurate of {len(study.models)} models. {enough}")
     for choice, size in study.named.items():
         rows = study.choices[study.choices["choice"] == choice]
         found.append(f"The set “{choice}” ({size} features): {_costs(rows)}.")
     return [sentence for sentence in (*found, *_filter(study), *_failures(study)) if sentence]
+
+
+def _recommendation(study: Study, best: Mapping[str, Any]) -> str:
+    name, n_features, kept = model_name(best["model"]), study.n_features, best["features"]
+    if len(kept) < n_features:
+        names = f" ({listed(kept)})" if len(kept) <= _NAMED else ""
+        return (
+            f"{len(kept)} of {n_features} features are enough for {name}{names}: with these, "
+            f"selected by recursive elimination, it reaches {percent(best['accuracy_kept'])}; with "
+            f"all features, {percent(best['accuracy'])}."
+        )
+    largest = best["largest_size"]
+    if largest is None:
+        return f"Keep all {n_features} features: no elimination was measured with {name}."
+    rows = study.choices[study.choices["model"] == best["model"]].set_index("choice")
+    lost = f"costs {name} {100 * rows['cost'][f'eliminated to {largest}']:.1f} points of accuracy"
+    if largest == n_features - 1:
+        return f"Keep all {n_features} features: leaving out the least used {lost}."
+    return (
+        f"Keep all {n_features} features: leaving out {n_features - largest}, the fewest that were "
+        f"measured, {lost}."
+    )
 
 
 def _test(study: Study, name: str) -> str:
