@@ -10,11 +10,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-from moodcore.cli import main
 
 # Far beyond what anything here takes on a quiet machine.
 PATIENCE = 120
@@ -79,26 +76,6 @@ def processes(tmp_path):
     started = Processes(tmp_path)
     yield started
     started.end()
-
-
-class Done(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def moodcore(capsys):
-    """Run a command in this process."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        code = main([str(one) for one in arguments])
-        return Done(int(code), *capsys.readouterr())
-
-    return run
 
 
 def _postgres_programs():

@@ -1,72 +1,12 @@
 """Pages in a real browser: nothing overflows, nothing is loaded, everything can be read."""
 
 import base64
-import json
-import os
 import re
-import shutil
 from itertools import pairwise
 
 import pytest
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WIDTHS, SCHEMES = (380, 1280), ("light", "dark")
-
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER) and not os.environ.get("CI"),
-    reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)",
-)
-
-
-class Browser:
-    """A page in headless Chromium, as wide and as dark as it is told."""
-
-    def __init__(self):
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-
-        assert BROWSER and DRIVER, "chromium and chromedriver must be installed where CI is set"
-        options = webdriver.ChromeOptions()
-        options.binary_location = BROWSER
-        for one in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-            options.add_argument(f"--{one}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-
-    def show(self, path, *, width=1280, scheme="light", media="screen"):
-        """Open a page anew; returns what was asked of the network and what the console says."""
-        self.driver.get("about:blank")
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"media": media, "features": features}
-        )
-        for log in ("browser", "performance"):
-            self._log(log)
-        self.driver.get(path.as_uri())
-        events = [json.loads(one["message"])["message"] for one in self._log("performance")]
-        requests = [
-            one["params"]["request"]["url"]
-            for one in events
-            if one["method"] == "Network.requestWillBeSent"
-        ]
-        return requests, [one["message"] for one in self._log("browser")]
-
-    def _log(self, name):
-        return self.driver.get_log(name)
-
-    def ask(self, script, *arguments):
-        """Return what a piece of JavaScript finds."""
-        return self.driver.execute_script(script, *arguments)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    found = Browser()
-    yield found
-    found.driver.quit()
-
 
 # The elements that stick out of the window, but for what scrolls in a box of its own.
 STICKING_OUT = """
