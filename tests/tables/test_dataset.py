@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from moodcore import GBT
 from moodcore.datasets import load_dataset
 from moodcore.errors import ConfigError, TableError
 
@@ -136,6 +137,7 @@ ERRORS = [
     ({"target": "pays", "id": "personid"}, "id: column .* did you mean 'person_id'"),
     ({"target": "pays", "features": ["scor"]}, "features: column 'scor' .* did you mean 'score'"),
     ({"target": "pays", "drop": "age"}, "drop must be a list of columns, got the text 'age'"),
+    ({"target": "pays", "features": ["joined"]}, "features 'joined' hold dates; allowed are numb"),
     ({"target": "pays", "features": "published"}, "features must be 'all' or a list of columns"),
     ({"target": "score"}, "'score' has 240 distinct numbers, not all whole; moodcore trains class"),
     ({"target": "person_id"}, "'person_id' has 240 distinct values in 240 rows, which are no cl"),
@@ -207,6 +209,22 @@ def test_labels_of_a_held_out_table_are_matched_by_value(tmp_path):
     assert set(load_dataset(table, "label", test=one_class).test[1]) == {"0"}
 
 
+def test_numbers_of_a_held_out_table_are_converted(people):
+    texts = people.assign(score=people["score"].astype(str))
+    texts.loc[0, "score"] = "n. a."
+    X, _ = load_dataset(people, "pays", test=texts).test
+    assert np.isnan(X["score"][0])
+    assert X["score"][1:].tolist() == people["score"][1:].tolist()
+
+
+def test_the_columns_of_a_fold_are_those_of_the_table():
+    """A column of few repeats is a category in every fold, however its values fall."""
+    table = pd.DataFrame({"a": [f"v{row % 75}" for row in range(80)], "b": np.arange(80) % 7})
+    dataset = load_dataset(table.assign(label=["x", "y"] * 40), "label")
+    model = dataset.pipeline(GBT(2, min_child_samples=2)).fit(dataset.X[:40], dataset.y[:40])
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -222,7 +240,7 @@ def test_held_out_tables_that_do_not_fit(people, change, message):
 
 
 def test_pipeline_and_preparation(people):
-    from moodcore import GBT, MLP
+    from moodcore import MLP
 
     dataset = load_dataset(people, "pays", class_names=["never", "always"])
     model = dataset.pipeline(MLP(epochs=5, random_state=0), balance=True, random_state=0)

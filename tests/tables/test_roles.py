@@ -43,7 +43,10 @@ def test_role(role, values):
     assert column_role(pd.Series(values, name="x")).role == role
 
 
-@pytest.mark.parametrize("name", ["id", "track_id", "URI", "Track URI", "index", "Unnamed: 0", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["id", "track_id", "URI", "Track URI", "PassengerId", "userID", "index", "Unnamed: 0", ""],
+)
 def test_named_identifiers(name):
     assert column_role(pd.Series(range(N), name=name)).role == "id"
 
@@ -93,13 +96,20 @@ def test_suspicious_columns():
             "nearly": ["x"] * 398 + ["y"] * 2,
             "answer": label.map({"a": 1, "b": 0}),
             "mixed": [*map(str, [*range(398), 5]), "n. a."],
+            "street": [f"street {row % 90}" for row in range(400)],
+            "number": range(1, 401),
         }
     )
-    frame["again"] = frame["plain"] * 2
+    frame["again"] = frame["plain"].astype(str)
+    frame["color"] = frame["nearly"].map({"x": "red", "y": "blue"})
     assert suspicious_columns(frame, column_roles(frame), label) == [
         "'gaps' is missing in 75% of rows",
         "'nearly' is 'x' in 99.5% of rows",
         "'answer' repeats the label",
         "'mixed' holds numbers and text such as 'n. a.'",
+        "'street' has 90 distinct values",
+        "'number' counts the rows",
         "'again' repeats 'plain'",
+        "'color' is 'red' in 99.5% of rows",
+        "'color' repeats 'nearly'",
     ]

@@ -55,7 +55,12 @@ def check_table(file: Path, target: str | None, **options: Any) -> dict[str, Any
         notes = _notes_of_unlabeled(table, options)
     roles = column_roles(table.frame)
     label = songs.names.get(LABEL) if songs is not None and is_songs else target
-    features = [role for role in roles if role.name != label]
+    features = [
+        role
+        for role in roles
+        if role.name != label
+        and (songs is None or not is_songs or role.name in songs.names.values())
+    ]
     labels = None if label is None else table.frame[label]
     return {
         "format": "moodcore-data-check",

@@ -152,6 +152,8 @@ def _copies(songs: SongTable) -> tuple[NDArray[np.intp] | None, list[str]]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
+    if not songs.X.duplicated().any() and (songs.uri is None or songs.uri.is_unique):
+        return None, []
     by_values = songs.X.groupby(list(songs.X.columns), sort=False).ngroup().to_numpy()
     keys = [by_values]
     if songs.uri is not None:

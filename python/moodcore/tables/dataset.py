@@ -153,7 +153,8 @@ class Dataset:
 
         return pipeline(
             estimator,
-            columns=self.check_features(features),
+            # By name, so that no column changes its role with the rows of a fold.
+            columns=self.check_features(features) or [str(name) for name in self.X.columns],
             balance=balance,
             class_names=self.class_names,
             random_state=random_state,
@@ -387,8 +388,16 @@ def _features(
     """Return the columns to learn from, and notes about the others."""
     if features is not None:
         names = known_names(features, [str(name) for name in frame.columns], "features")
-        return _with_numbers(frame[names], column_roles(frame[names])), []
+        frame = frame[names]
     roles = column_roles(frame)
+    if features is not None:
+        dates = [repr(role.name) for role in roles if role.role == "date"]
+        if dates:
+            raise TableError(
+                f"{source}: features {', '.join(dates)} hold dates; allowed are numbers and "
+                "categories, such as the year or the month"
+            )
+        return _with_numbers(frame, roles), []
     used = [role for role in roles if role.role in FEATURE_ROLES]
     notes = []
     for role, words in _LEFT_OUT.items():
@@ -451,7 +460,13 @@ def _test_part(
     by_text = {category_text(label): label for label in dataset.classes.tolist()}
     labels = np.array([by_text[category_text(label)] for label in classes.tolist()])
     kept = np.flatnonzero(codes >= 0)
-    return frame[list(dataset.X.columns)].iloc[kept], labels[codes[kept]]
+    X = frame[list(dataset.X.columns)].iloc[kept]
+    numbers = {
+        name: to_numbers(X[name])[0]
+        for name in X.columns
+        if dataset.X[name].dtype.kind in "iufIUF" and X[name].dtype.kind not in "iufIUF"
+    }
+    return X.assign(**numbers), labels[codes[kept]]
 
 
 def check_counts(dataset: Dataset, folds: int) -> None:

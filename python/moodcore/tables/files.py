@@ -45,6 +45,8 @@ ID_NAMES: Final = frozenset(
 )
 
 _SAMPLE = 1 << 16
+_LONGEST_HEADER = 1 << 20
+_DECLARED_SEPARATOR = re.compile(rb'"?sep=(.)"?\r?\n')
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,?\d+(?:[eE][+-]?\d+)?")
 _SHOWN = 3
 
@@ -280,21 +282,22 @@ def with_plain_names(frame: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def _read_text(path: Path, data: bytes, drop_ragged_rows: bool) -> tuple[pd.DataFrame, list[str]]:
-    text, notes = _decode(path, data)
-    text, separator = separate(text)
-    header, _ = read_header(text, separator, str(path))
+    data, notes = _to_utf8(path, data)
+    head, separator = separate(data[:_LONGEST_HEADER].decode(errors="replace"))
+    if declared := _DECLARED_SEPARATOR.match(data):
+        data = data[declared.end() :]
+    header, _ = read_header(head, separator, str(path))
     if separator != ",":
         notes.append(f"fields separated by {_SEPARATOR_NAMES[separator]}")
-    frame = _parse(path, text, separator, header)
+    frame = _parse(path, data, separator, header)
     if frame is None or (len(frame) and frame.iloc[:, -1].isna().any()):
         # Pandas fills rows that are too short; only the last column can show it.
-        ragged = _ragged_rows(text, separator, len(header))
+        ragged = _ragged_rows(data, separator, len(header))
         if ragged:
             message = _ragged_message(ragged, len(header))
             if not drop_ragged_rows:
                 raise TableError(f"{path}: {message}")
-            text = _without_ragged_rows(text, separator, len(header))
-            frame = _parse(path, text, separator, header)
+            frame = _parse(path, _without_ragged_rows(data, separator, header), separator, header)
             notes.append(f"{message}: dropped")
     if frame is None:
         raise TableError(f"{path}: not a table of fields separated by {separator!r}")
@@ -306,24 +309,28 @@ def _read_text(path: Path, data: bytes, drop_ragged_rows: bool) -> tuple[pd.Data
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
-def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
+def _to_utf8(path: Path, data: bytes) -> tuple[bytes, list[str]]:
+    """Return a text in UTF-8 without a byte order mark, and how it was encoded."""
     notes = []
     encoding = detect_encoding(data[:_SAMPLE])
-    try:
-        text = data.decode(encoding)
-        if encoding != "utf-8":
-            notes.append("text in UTF-16")
-    except UnicodeDecodeError as error:
-        if encoding != "utf-8":
+    if encoding == "utf-8":
+        try:
+            codecs.utf_8_decode(data, "strict", True)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            notes.append(f"not valid UTF-8 (line {line}): read as Latin-1")
+            data = data.decode("latin-1").encode()
+    else:
+        try:
+            data = data.decode(encoding).encode()
+        except UnicodeError as error:
             raise TableError(f"{path}: damaged UTF-16 text: {error}") from error
-        text = data.decode("latin-1")
-        line = data.count(b"\n", 0, error.start) + 1
-        notes.append(f"not valid UTF-8 (line {line}): read as Latin-1")
-    text = text.removeprefix("\ufeff")
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+        notes.append("text in UTF-16")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if b"\0" in data:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise TableError(f"{path}: line {line} holds a NUL byte; the file is damaged or no text")
-    return text, notes
+    return data, notes
 
 
 def separate(text: str) -> tuple[str, str]:
@@ -376,7 +383,7 @@ def read_header(text: str, separator: str, source: str) -> tuple[list[str], int]
     return names, end
 
 
-def _parse(path: Path, text: str, separator: str, header: list[str]) -> pd.DataFrame | None:
+def _parse(path: Path, data: bytes, separator: str, header: list[str]) -> pd.DataFrame | None:
     """Parse the text; None when rows have another number of fields than the header."""
     import pandas as pd
 
@@ -386,7 +393,7 @@ def _parse(path: Path, text: str, separator: str, header: list[str]) -> pd.DataF
             # Pandas only warns of rows longer than the header, and shifts or cuts them.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
-                io.StringIO(text),
+                io.BytesIO(data),
                 sep=separator,
                 index_col=False,
                 low_memory=False,
@@ -397,15 +404,16 @@ def _parse(path: Path, text: str, separator: str, header: list[str]) -> pd.DataF
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         if "EOF inside string" in str(error):
-            raise _unclosed_quote(path, text, separator) from error
+            raise _unclosed_quote(path, data, separator) from error
         return None
     frame.columns = pd.Index(header)
     return frame
 
 
-def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _records(data: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each row starts, counted from 1, and its fields; skip blank lines."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
+    rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     line = 1
     for fields in rows:
         if len(fields) > 1 or "".join(fields).strip():
@@ -413,18 +421,18 @@ def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
         line = rows.line_num + 1
 
 
-def _ragged_rows(text: str, separator: str, width: int) -> list[tuple[int, int]]:
+def _ragged_rows(data: bytes, separator: str, width: int) -> list[tuple[int, int]]:
     """Return line and number of fields of the rows that do not fit the header."""
     return [
-        (line, len(fields)) for line, fields in _records(text, separator) if len(fields) != width
+        (line, len(fields)) for line, fields in _records(data, separator) if len(fields) != width
     ]
 
 
-def _unclosed_quote(path: Path, text: str, separator: str) -> TableError:
+def _unclosed_quote(path: Path, data: bytes, separator: str) -> TableError:
     lines = [1]
     # A field that is opened by a quote and never closed may be longer than the reader's limit.
     with contextlib.suppress(csv.Error):
-        lines += [line for line, _ in _records(text, separator)]
+        lines += [line for line, _ in _records(data, separator)]
     return TableError(
         f"{path}: line {lines[-1]}: a field that is opened by a quote is never closed"
     )
@@ -436,12 +444,12 @@ def _ragged_message(ragged: list[tuple[int, int]], width: int) -> str:
     return first if len(ragged) == 1 else f"{first} ({len(ragged):,} such lines)"
 
 
-def _without_ragged_rows(text: str, separator: str, width: int) -> str:
+def _without_ragged_rows(data: bytes, separator: str, header: list[str]) -> bytes:
     kept = io.StringIO()
     writer = csv.writer(kept, delimiter=separator, lineterminator="\n")
-    rows = (fields for _, fields in _records(text, separator))
-    writer.writerows(fields for fields in rows if len(fields) == width)
-    return kept.getvalue()
+    rows = (fields for _, fields in _records(data, separator))
+    writer.writerows(fields for fields in rows if len(fields) == len(header))
+    return kept.getvalue().encode()
 
 
 def _convert_decimal_commas(frame: pd.DataFrame) -> list[str]:

@@ -89,7 +89,7 @@ class TablePreparation(TransformerMixin, BaseEstimator):
         categories, as boosted trees take them.
     columns : sequence of str or None, default=None
         The columns to use, whatever their role; None chooses them.
-    min_frequency : int, default=5
+    min_frequency : int, default=10
         Rows that a category needs for a column of its own ("numeric").
     max_categories : int, default=100
         Columns that one category column may become ("numeric").
@@ -117,7 +117,7 @@ class TablePreparation(TransformerMixin, BaseEstimator):
         kind: Kind = "numeric",
         *,
         columns: Sequence[str] | None = None,
-        min_frequency: int = 5,
+        min_frequency: int = 10,
         max_categories: int = 100,
     ) -> None:
         self.kind = kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,11 @@ _UNIQUE_SHARE = 0.95
 _MANY_ROWS = 30
 # Of text values, how many must be numbers or dates for the column to be one of them.
 _CONVERTIBLE_SHARE = 0.95
+# Values that show whether it is worth reading all of them as numbers.
+_SAMPLE = 1000
+_SAMPLE_SHARE = 0.5
 _SHOWN = 3
+_MANY_VALUES = 50
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
 )
@@ -101,8 +106,8 @@ def column_role(column: pd.Series[Any]) -> ColumnRole:
     elif pd.api.types.is_bool_dtype(column.dtype):
         role = "boolean"
     elif pd.api.types.is_numeric_dtype(column.dtype):
-        counts_rows = plain_name(name).startswith("unnamed") and (present % 1 == 0).all()
-        role = "id" if counts_rows or is_named_id else "number"
+        is_index = plain_name(name).startswith("unnamed") and (present % 1 == 0).all()
+        role = "id" if is_index else "number"
         more = {"low": float(present.min()), "high": float(present.max())}
     elif isinstance(column.dtype, pd.CategoricalDtype):
         role = "category"
@@ -116,7 +121,8 @@ def column_role(column: pd.Series[Any]) -> ColumnRole:
 
 def _names_rows(name: str) -> bool:
     plain = plain_name(name)
-    return plain in ID_NAMES or plain in _INDEX_NAMES or plain.endswith((" id", " uri"))
+    is_id = plain in ID_NAMES or plain in _INDEX_NAMES or plain.endswith((" id", " uri"))
+    return is_id or re.search("[a-z](Id|ID)$", name) is not None
 
 
 def _text_role(distinct: pd.Series[int]) -> tuple[str, dict[str, Any]]:
@@ -124,16 +130,18 @@ def _text_role(distinct: pd.Series[int]) -> tuple[str, dict[str, Any]]:
     import pandas as pd
 
     n_present = distinct.sum()
-    texts = distinct.index.map(str)
-    if set(texts.str.casefold()) <= {"true", "false"}:
+    texts = pd.Series(distinct.index, dtype=object).map(str)
+    if len(texts) <= len(_TRUTH) and set(texts.str.casefold()) <= set(_TRUTH):
         return "boolean", {}
-    numbers = pd.to_numeric(pd.Series(texts), errors="coerce").to_numpy(np.float64)
-    is_number = np.isfinite(numbers)
-    if distinct.to_numpy()[is_number].sum() >= _CONVERTIBLE_SHARE * n_present:
+    sample = pd.to_numeric(texts[:_SAMPLE], errors="coerce")
+    are_numbers = sample.notna().mean() > _SAMPLE_SHARE
+    numbers = pd.to_numeric(texts, errors="coerce") if are_numbers else sample * np.nan
+    is_number = np.isfinite(numbers.to_numpy(np.float64))
+    if are_numbers and distinct.to_numpy()[is_number].sum() >= _CONVERTIBLE_SHARE * n_present:
         good = numbers[is_number]
         odd = tuple(texts[~is_number][:_SHOWN])
         return "number", {"low": float(good.min()), "high": float(good.max()), "odd": odd}
-    if _are_dates(texts):
+    if _are_dates(texts[:_SAMPLE]):
         return "date", {}
     if len(distinct) > _UNIQUE_SHARE * n_present and n_present >= _MANY_ROWS:
         return "id", {}
@@ -222,7 +230,13 @@ def suspicious_columns(
         elif len(counts) and counts.iloc[0] > 0.99 * n_rows:
             share = counts.iloc[0] / n_rows
             sentences.append(f"{role.name!r} is {counts.index[0]!r} in {share:.1%} of rows")
-        same = known.setdefault(codes[role.name].tobytes(), role.name)
+        if role.role == "category" and role.n_values > max(_MANY_VALUES, n_rows / 10):
+            sentences.append(f"{role.name!r} has {role.n_values:,} distinct values")
+        if role.role == "number" and (np.diff(to_numbers(frame[role.name])[0]) == 1).all():
+            sentences.append(f"{role.name!r} counts the rows")
+        is_number = role.role == "number"
+        values = to_numbers(frame[role.name])[0] if is_number else codes[role.name]
+        same = known.setdefault(values.tobytes(), role.name)
         if same != role.name:
             sentences.append(f"{role.name!r} repeats {same!r}")
         if label_codes is not None and np.array_equal(codes[role.name], label_codes):
@@ -245,34 +259,32 @@ def without_missing_texts(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _distinct(present: pd.Series[Any], name: str) -> pd.Series[int]:
+    """Return the distinct values and their counts, the most frequent first."""
+    simple = str | bool | int | float | np.generic
+    if present.dtype.kind == "c":
+        raise TableError(
+            f"column {name!r}: Complex data not supported: use real and imaginary part as two "
+            "columns"
+        )
     try:
         distinct = present.value_counts()
+        others = present.dtype.kind == "O" and any(
+            not isinstance(value, simple) and not hasattr(value, "year") for value in distinct.index
+        )
     except TypeError:
-        distinct = None
-    simple = str | bool | int | float | np.generic
-    is_plain = distinct is not None and present.dtype.kind != "c"
-    if is_plain and present.dtype.kind == "O":
-        is_plain = all(isinstance(value, simple) or hasattr(value, "year") for value in present)
-    if not is_plain:
-        if present.dtype.kind == "c":
-            raise TableError(
-                f"column {name!r}: Complex data not supported: use real and imaginary part as two "
-                "columns"
-            )
+        others = True
+    if others:
         value = repr(present.iloc[0])[:40]
         raise TableError(
             f"column {name!r} holds {type(present.iloc[0]).__name__} values ({value}); allowed are "
             "numbers, text, truth values and dates; drop the column or split it into such columns"
         )
-    assert distinct is not None
     return distinct
 
 
-def _are_dates(texts: pd.Index[Any]) -> bool:
-    sample = texts[:1000]
-    return sum(bool(_DATE.fullmatch(text.strip())) for text in sample) >= _CONVERTIBLE_SHARE * len(
-        sample
-    )
+def _are_dates(texts: Iterable[str]) -> bool:
+    matches = [_DATE.fullmatch(text.strip()) is not None for text in texts]
+    return sum(matches) >= _CONVERTIBLE_SHARE * len(matches)
 
 
 def _readable(value: object) -> object:
