@@ -1,4 +1,4 @@
-"""The same table means the same, whichever library holds it and whoever reads it."""
+"""Tables of every library are read alike by every classifier and transformer."""
 
 import datetime
 import decimal

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 #: Bytes of a number that fits float32, whatever its type.
 SHORT = 2
-# So many rows are numbered sooner in Python than through a library of data frames.
+# Up to this many rows, a Python loop is faster than the calls into a data frame library.
 _FEW_ROWS = 5000
 _SHORT_DTYPES = (nw.Boolean, nw.Int8, nw.Int16, nw.UInt8, nw.UInt16, nw.Float32)
 _TEXT_DTYPES = (nw.String, nw.Categorical, nw.Enum)
@@ -95,15 +95,7 @@ def read_narwhals(series: Any, name: Any) -> Column:
             series = series.cast(nw.Float32 if short else nw.Float64)
         return series.to_numpy().astype(np.float32 if short else np.float64, copy=False)
     if isinstance(dtype, _TEXT_DTYPES):
-        if "view" in kind:
-            series = series.cast(nw.String)
-        if len(series) <= _FEW_ROWS:
-            return _factorize(series.to_list())
-        values = [value for value in series.unique().to_list() if value is not None]
-        if not values:
-            return Categories(np.full(len(series), -1), [])
-        codes = series.replace_strict(values, list(range(len(values))), return_dtype=nw.Int64)
-        return Categories(codes.fill_null(-1).to_numpy(), values)
+        return _read_text(series.cast(nw.String) if "view" in kind else series)
     if isinstance(dtype, nw.Object):
         return read_objects(np.array([*series.to_list(), None], dtype=object)[:-1], name)
     if kind.lower().startswith("null"):
@@ -111,15 +103,38 @@ def read_narwhals(series: Any, name: Any) -> Column:
     raise unreadable(kind, name)
 
 
+def _read_text(series: Any) -> Categories:
+    native = series.to_native()
+    if hasattr(native, "dictionary_encode"):
+        encoded = native.dictionary_encode().combine_chunks()
+        return _used(encoded.indices.cast("int64").fill_null(-1).to_numpy(), encoded.dictionary)
+    if len(series) <= _FEW_ROWS:
+        return _numbered(series.to_list())
+    values = [value for value in series.unique().to_list() if value is not None]
+    if not values:
+        return Categories(np.full(len(series), -1), [])
+    codes = series.replace_strict(values, list(range(len(values))), return_dtype=nw.Int64)
+    return Categories(codes.fill_null(-1).to_numpy(), values)
+
+
 def read_objects(values: NDArray[np.object_], name: Any) -> Column:
     """Read Python objects: numbers where all of them are, categories where all are text."""
-    numbers = object_numbers(values)
-    if numbers is not None:
-        return numbers
-    listed = [None if is_missing(value) else value for value in values.tolist()]
-    if all(value is None or isinstance(value, str) for value in listed):
-        return _factorize(listed)
-    raise _mixed(listed, name)
+    listed = values.tolist()
+    kinds = set(map(type, listed))
+    texts = {kind for kind in kinds if issubclass(kind, str)}
+    if not texts:
+        numbers = object_numbers(values)
+        if numbers is not None:
+            return numbers
+    elif kinds <= texts | {type(None)} or all(
+        is_missing(value) for value in listed if type(value) not in texts
+    ):
+        pandas = sys.modules.get("pandas")
+        if pandas is None:
+            return _numbered([value if type(value) in texts else None for value in listed])
+        codes, categories = pandas.factorize(values)
+        return Categories(codes, categories.tolist())
+    raise _mixed([None if is_missing(value) else value for value in listed], name)
 
 
 def object_numbers(values: NDArray[np.object_]) -> NDArray[np.float64] | None:
@@ -146,7 +161,7 @@ def as_float(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether a value says that there is none: None, NaN, NaT or pandas' NA.
+    """Return whether a value is missing: None, NaN, NaT or pandas' NA.
 
     Examples
     --------
@@ -171,7 +186,7 @@ def unreadable(kind: Any, name: Any, row: int | None = None) -> ColumnError:
     )
 
 
-def _factorize(values: list[Any]) -> Categories:
+def _numbered(values: list[Any]) -> Categories:
     """Return the values but None as categories, in the order in which they first come."""
     places: dict[Any, int] = {None: -1}
     codes = [places.setdefault(value, len(places) - 1) for value in values]

@@ -66,7 +66,7 @@ def native(table: Any) -> Any:
 
 
 def is_sparse(X: Any) -> bool:
-    """Tell whether a table is a sparse matrix of SciPy."""
+    """Return whether a table is a SciPy sparse matrix or array."""
     return hasattr(X, "toarray") and hasattr(X, "nnz")
 
 

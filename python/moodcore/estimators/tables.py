@@ -16,6 +16,7 @@ from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from moodcore.estimators.table_columns import (
+    NUMBERS,
     SHORT,
     Categories,
     Column,
@@ -260,7 +261,7 @@ def _read_object_matrix(array: NDArray[Any], columns: Sequence[int] | None = Non
 
 
 def _is_known_matrix(estimator: Any, X: Any) -> bool:
-    """Tell whether nothing is left to check or to warn of: that takes longer than a small batch."""
+    """Return whether X needs no check and no warning; a small batch predicts faster without."""
     return (
         type(X) is np.ndarray
         and X.dtype in (np.float32, np.float64)
@@ -287,7 +288,7 @@ def _numbers(column: Column, name: Any) -> NDArray[Any]:
     if not isinstance(column, Categories):
         return column
     for code, value in enumerate(column.values):
-        if isinstance(value, str) or not np.isscalar(value):
+        if not isinstance(value, NUMBERS):
             raise ColumnError(
                 f"column {name!r} must hold numbers, got {value!r} in row "
                 f"{int((column.codes == code).argmax())}; encode categories first, for example "
