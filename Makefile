@@ -18,6 +18,7 @@ lint:  ## Formatting, lints and types, as CI checks them.
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+	lint-imports
 	$(PYTHON) -m mypy.stubtest moodcore._core --mypy-config-file pyproject.toml
 
 format:  ## Format everything.
