@@ -25,25 +25,8 @@ def carry_out(
 ) -> dict[str, Any]:
     """Carry out the jobs that the store has no result of, and return all results by key.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        In the order in which they are begun.
-    store : MemoryStore
-        Keeps results; after an interrupt those that were finished are in it.
-    executor : Executor
-        Carries the jobs out.
-    listener : Listener
-        Receives the progress.
-    unit : str
-        What a job is, in the plural.
-    describe : callable
-        Returns a job and its result as one line for the user.
-    minutes : float or None, default=None
-        Time after which no other job begins once there is `enough`; then fewer results are
-        returned.
-    enough : callable
-        Whether the results so far, by key, can be used.
+    `unit` names jobs in the plural, and `describe` returns a job and its result as one line. After
+    `minutes` no other job begins, once the results so far are `enough`; then fewer are returned.
 
     Raises
     ------

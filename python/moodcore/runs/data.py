@@ -12,17 +12,7 @@ if TYPE_CHECKING:
 
 
 def load(settings: RunSettings, table: Any = None, y: Any = None) -> Dataset:
-    """Read or make the data set that the settings describe (see `load_dataset`).
-
-    Parameters
-    ----------
-    settings : RunSettings
-        Settings of the run.
-    table : table, optional
-        Table in memory, instead of the file of the settings.
-    y : array-like, optional
-        Its labels, instead of the column of the settings.
-    """
+    """Read or make the data set that the settings describe (see `load_dataset`)."""
     from moodcore.datasets import load_dataset
 
     return load_dataset(

@@ -14,15 +14,7 @@ _STATISTICS: list[Any] = ["mean", "std", "min", "median", "max"]
 
 
 def describe_data(dataset: Dataset, train_rows: int, test_rows: int) -> dict[str, Any]:
-    """Return source, size, classes and columns of a data set.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The rows.
-    train_rows, test_rows : int
-        Number of rows for training and for the test.
-    """
+    """Return source, size, classes and columns of a data set."""
     return {
         "source": dataset.source,
         "synthetic": dataset.synthetic,

@@ -19,72 +19,40 @@ from moodcore.runs.mark import check_mark, check_version
 from moodcore.runs.settings import RunSettings, write_toml
 
 
+class _Inside:
+    """The path of a file of a run."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: RunFolder, _: object = None) -> Path:
+        return folder.path / self._name
+
+
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of the files of a run.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    """
+    """Paths of the files of a run."""
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        """Settings, as `--config` of the same command reads them."""
-        return self.path / "config.toml"
-
-    @property
-    def mark(self) -> Path:
-        """Command, version, settings and data that the run was begun with."""
-        return self.path / "mark.json"
-
-    @property
-    def storage(self) -> Path:
-        """Address of the study, if it is kept in a database."""
-        return self.path / "storage.json"
-
-    @property
-    def study(self) -> Path:
-        """Optuna's storage of a search."""
-        return self.path / "study.db"
-
-    @property
-    def results(self) -> Path:
-        """Results of finished jobs, from which an interrupted run continues."""
-        return self.path / "results"
-
-    @property
-    def metrics(self) -> Path:
-        """Every number of the run but its times; written last, so that it means finished."""
-        return self.path / "metrics.json"
-
-    @property
-    def timing(self) -> Path:
-        """When, how long, by which command and versions."""
-        return self.path / "timing.json"
-
-    @property
-    def report(self) -> Path:
-        """The report as an HTML page."""
-        return self.path / "report.html"
-
-    @property
-    def figures(self) -> Path:
-        """The figures, one file each."""
-        return self.path / "figures"
-
-    @property
-    def models(self) -> Path:
-        """Fitted models, where a run leaves several."""
-        return self.path / "models"
-
-    @property
-    def model(self) -> Path:
-        """The fitted model, where a run leaves one."""
-        return self.path / "model.safetensors"
+    # Settings, as `--config` of the same command reads them.
+    config = _Inside("config.toml")
+    # Command, version, settings and data that the run was begun with.
+    mark = _Inside("mark.json")
+    # Address of the study, if it is kept in a database, and Optuna's storage if it is not.
+    storage = _Inside("storage.json")
+    study = _Inside("study.db")
+    # Results of finished jobs, from which an interrupted run continues.
+    results = _Inside("results")
+    # Every number of the run but its times; written last, so that it means finished.
+    metrics = _Inside("metrics.json")
+    # When, how long, by which command and versions.
+    timing = _Inside("timing.json")
+    report = _Inside("report.html")
+    figures = _Inside("figures")
+    # Fitted models: of a run that leaves several, and of one that leaves one.
+    models = _Inside("models")
+    model = _Inside("model.safetensors")
 
     def table(self, name: str) -> Path:
         """Return the file of a table."""
@@ -106,18 +74,8 @@ class RunFolder:
     ) -> Self:
         """Make the folder of a new run, with its settings and its mark in it.
 
-        The folder appears under its name with both files, or not at all.
-
-        Parameters
-        ----------
-        out : Path or None
-            New or empty folder; None means `runs/<time>-seed<seed>`.
-        command : str
-            Name of the command, such as "tune".
-        settings : RunSettings
-            Settings of the run.
-        mark : mapping
-            See `moodcore.runs.mark.make_mark`.
+        The folder appears under its name with both files, or not at all. Without `out` it is
+        `runs/<time>-seed<seed>`.
 
         Raises
         ------
@@ -168,17 +126,7 @@ class RunFolder:
         check_mark(read_json(self.mark), mark)
 
     def write_timing(self, *, jobs: int, command: str, seconds: Mapping[str, float]) -> None:
-        """Write `timing.json`, as of now.
-
-        Parameters
-        ----------
-        jobs : int
-            Trainings at a time.
-        command : str
-            Command line.
-        seconds : mapping of str to float
-            Time of each part of the run.
-        """
+        """Write `timing.json`, as of now."""
         from moodcore.platform import versions
 
         values = {

@@ -1,4 +1,4 @@
-"""Signs of life of the trials in training, for a study that many processes share."""
+"""Heartbeats of trials in training, for a study that several processes share."""
 
 from __future__ import annotations
 
@@ -11,17 +11,10 @@ if TYPE_CHECKING:
 
 
 class Heartbeat:
-    """Tells the storage again and again that trials are alive.
+    """Records heartbeats of the trials that `alive` returns, from a thread.
 
-    A trial whose heartbeat stops is given up by the others, and its candidate tried again. A
-    storage without heartbeats belongs to one process, and nothing is told.
-
-    Parameters
-    ----------
-    study : optuna.Study
-        Of the trials.
-    alive : callable
-        Returns the trials that this process works on; called from a thread.
+    A trial without heartbeats is given up by the other processes, and its candidate tried again. A
+    storage that records none belongs to one process.
     """
 
     def __init__(self, study: optuna.Study, alive: Callable[[], Iterable[optuna.Trial]]) -> None:
@@ -43,14 +36,14 @@ class Heartbeat:
             self._thread.join()
 
     def begin(self, trial: optuna.Trial) -> None:
-        """Tell that a trial has just begun."""
+        """Record the first heartbeat of a trial."""
         if self._interval is not None:
             self._storage.record_heartbeat(trial._trial_id)
 
     def begin_for_others(self, trials: Iterable[optuna.trial.FrozenTrial]) -> None:
-        """Give each trial of other processes one heartbeat.
+        """Record one heartbeat for each trial of other processes.
 
-        One that died before its first would otherwise never be missed.
+        A process that died before its first one would otherwise never be detected.
         """
         for trial in trials:
             if self._interval is not None and trial._trial_id not in self._met:
@@ -65,7 +58,7 @@ class Heartbeat:
                 for trial in self._alive():
                     self._storage.record_heartbeat(trial._trial_id)
             except StorageInternalError:
-                # The next may come through; if none does, the search itself fails soon.
+                # The next one may succeed; if none does, the search itself fails soon.
                 continue
             finally:
                 self._storage.remove_session()

@@ -10,29 +10,12 @@ from moodcore.errors import ConfigError
 
 
 def make_mark(settings: Mapping[str, Any], data: str) -> dict[str, Any]:
-    """Return the mark of a run begun now.
-
-    Parameters
-    ----------
-    settings : mapping
-        Settings that decide the results, as JSON holds them.
-    data : str
-        SHA-256 of the data.
-    """
+    """Return the mark of a run begun now."""
     return {"version": _core.__version__, "settings": dict(settings), "data": data}
 
 
 def check_version(mark: Mapping[str, Any], *, action: str, otherwise: str) -> None:
     """Check that a run was begun by this version of the package.
-
-    Parameters
-    ----------
-    mark : mapping
-        The mark that the run was begun with.
-    action : str
-        What a difference forbids, such as "resume".
-    otherwise : str
-        What to do instead.
 
     Raises
     ------
@@ -58,13 +41,6 @@ def check_mark(
     otherwise: str = "start a new run",
 ) -> None:
     """Check that a run continues with the version, settings and data that it was begun with.
-
-    Parameters
-    ----------
-    before, now : mapping
-        Marks, as `make_mark` returns them.
-    action, otherwise : str
-        As in `check_version`.
 
     Raises
     ------

@@ -69,15 +69,7 @@ def named_models(
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """Return a clone of an estimator in which every open random choice has a seed.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Not changed. `random_state=None` anywhere in it, and in splitters that shuffle, is open.
-    seed : int
-        The seed.
-    """
+    """Return a clone of an estimator in which every open random choice has a seed."""
     from sklearn.base import clone
 
     model = clone(estimator)
@@ -92,17 +84,7 @@ def seeded(estimator: Any, seed: int) -> Any:
 
 
 def save_model(model: Any, path: str | os.PathLike[str], metrics: Mapping[str, Any]) -> None:
-    """Write a fitted model with its provenance.
-
-    Parameters
-    ----------
-    model : Pipeline
-        Fitted.
-    path : str or path-like
-        The model's file.
-    metrics : mapping
-        With `settings`, `data` and `test`, as in `metrics.json`.
-    """
+    """Write a fitted model with its provenance."""
     from moodcore import model_files
     from moodcore.platform import versions
 

@@ -126,15 +126,6 @@ def settings_of(
 ) -> Kind:
     """Return the settings of a kind that `values` holds; what is missing has its default.
 
-    Parameters
-    ----------
-    kind : type
-        Dataclass of the settings.
-    values : mapping of str to Any
-        Settings by name.
-    where : str, default="settings"
-        Where they come from, for errors.
-
     Raises
     ------
     ConfigError

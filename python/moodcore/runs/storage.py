@@ -1,4 +1,4 @@
-"""Where a study lies: in a file of the run folder, or in a database that many processes share."""
+"""Storage of a study: a file of the run folder, or a database that several processes share."""
 
 from __future__ import annotations
 
@@ -18,31 +18,21 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "moodcore"
 FORM = "postgresql://USER@HOST:5432/DATABASE"
-# How often a process says that it lives, and how long it is believed to, in seconds. Where one is
-# wrongly taken for dead its candidates are trained twice, with the same result.
+# Seconds between heartbeats, and after which a process without one counts as dead. If it is not,
+# its candidates are trained twice, with the same result.
 HEARTBEAT = 2
 GRACE = 10
-# How long a database may take to answer, in seconds.
+# Seconds that a database may take to answer.
 _TIMEOUT = 5
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 _DATABASES = ("postgresql", "mysql", "mariadb", "sqlite")
-# Processes that make the tables at the same moment get in each other's way.
+# Processes that create the tables at the same moment block each other.
 _ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
 class Storage:
-    """The place of a study.
-
-    Attributes
-    ----------
-    url : str
-        As SQLAlchemy knows it.
-    name : str
-        Of the study, of which a database may hold many.
-    shared : bool
-        Whether other processes may work on the study at the same time.
-    """
+    """URL (SQLAlchemy's) and name of a study, and whether several processes may work on it."""
 
     url: str
     name: str
@@ -50,24 +40,17 @@ class Storage:
 
     @classmethod
     def of_file(cls, path: Path) -> Storage:
-        """Return the place of a study that one run has for itself."""
+        """Return the storage of a study that belongs to one run."""
         return cls(f"sqlite:///{path.resolve().as_posix()}", "search", shared=False)
 
     @classmethod
     def of_url(cls, url: str, name: str = DEFAULT_NAME) -> Storage:
-        """Return the place of a study that many processes share.
-
-        Parameters
-        ----------
-        url : str
-            Database, such as `postgresql://user@host:5432/database`.
-        name : str, default="moodcore"
-            Of the study.
+        """Return the storage of a study in a database that several processes share.
 
         Raises
         ------
         ConfigError
-            If it is no such address, or the database's driver is not installed.
+            If it is no database URL, or the driver of the database is not installed.
 
         Examples
         --------
@@ -82,7 +65,7 @@ class Storage:
 
     @property
     def shown(self) -> str:
-        """The address without its password."""
+        """The URL without its password."""
         from sqlalchemy.engine import URL
 
         url = _parse(self.url)
@@ -92,13 +75,12 @@ class Storage:
         return bare.difference_update_query(["password"]).render_as_string()
 
     def connect(self) -> optuna.storages.RDBStorage:
-        """Open the storage, and make its tables where there are none.
+        """Open the storage, and create its tables if there are none.
 
         Raises
         ------
         ConnectionError
-            If the database does not answer within seconds, or does not let us in; says what to
-            start.
+            If the database does not answer within seconds, or refuses the login.
         """
         import optuna
         from sqlalchemy.exc import SQLAlchemyError
@@ -119,13 +101,7 @@ class Storage:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn the errors of a database that went away into one that says what to do.
-
-        Raises
-        ------
-        ConnectionError
-            In their place.
-        """
+        """Turn errors of a lost database into a `ConnectionError` that says what to do."""
         import optuna
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -137,7 +113,7 @@ class Storage:
     def _engine_arguments(self) -> dict[str, Any]:
         if _parse(self.url).get_backend_name() == "sqlite":
             return {}
-        # A server that was restarted is met with a new connection.
+        # A restarted server gets a new connection.
         return {"connect_args": {"connect_timeout": _TIMEOUT}, "pool_pre_ping": True}
 
     def _explained(self, error: Exception) -> ConnectionError:
@@ -147,7 +123,7 @@ class Storage:
             return ConnectionError(f"the database {self.shown} refuses: {said}")
         if "FATAL" in said:
             return ConnectionError(
-                f"the database {self.shown} does not let us in: {said}; check user, password "
+                f"the database {self.shown} refuses the login: {said}; check user, password "
                 "(the variable PGPASSWORD or ~/.pgpass) and database (createdb makes one)"
             )
         return ConnectionError(

@@ -29,17 +29,7 @@ class MemoryStore(Generic[Result]):
 
 
 class FolderStore(MemoryStore[Result]):
-    """Results in the files of a folder, one per job, written atomically.
-
-    Parameters
-    ----------
-    path : Path
-        The folder; created with the first result.
-    encode, decode : callable
-        Convert a result to bytes and back; `decode` raises `ValueError` for damaged bytes.
-    suffix : str
-        Ending of the files.
-    """
+    """Results in the files of a folder, one per job, written atomically."""
 
     def __init__(
         self,

@@ -112,24 +112,7 @@ def fit_fold(
     on_step: OnStep,
     on_poll: OnPoll,
 ) -> FoldResult:
-    """Train one candidate on one fold and validate it.
-
-    Parameters
-    ----------
-    family : Family
-        Model family.
-    arguments : dict
-        Keyword arguments of its class.
-    fold : Fold
-        The preprocessed fold.
-    seed : int
-        Seed of every random choice in the training.
-    metric : str
-        Metric of the search, one of `moodcore.metrics.SELECTION_METRICS`.
-    on_step, on_poll : callable
-        Called with the curves' last values after every epoch or round, and many times a second
-        without arguments; what they raise ends the training.
-    """
+    """Train one candidate on one fold and validate it."""
     begin = time.perf_counter()
     model = family.estimator()(**arguments, n_jobs=1, random_state=seed)
     kind = SELECTION_METRICS[metric]

@@ -30,25 +30,7 @@ def checks(
     noun: str,
     balanced: bool,
 ) -> list[dict[str, Any]]:
-    """Return the checks, `{"name", "ok", "text"}` each.
-
-    Parameters
-    ----------
-    best : CandidateResult
-        The winner.
-    results : sequence of CandidateResult
-        All of them.
-    space : SearchSpace
-        The families and their hyperparameters.
-    counts : mapping of str to int
-        Rows per class, before balancing.
-    single_features : mapping of str to float
-        Balanced accuracy that each feature reaches alone.
-    noun : str
-        What a row is, in the plural.
-    balanced : bool
-        Whether training rows were downsampled to equal classes.
-    """
+    """Return the checks, `{"name", "ok", "text"}` each."""
     return [
         _edge(best, results, space),
         _spread(best),

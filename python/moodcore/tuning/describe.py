@@ -28,19 +28,7 @@ _CHECK_LEAVES = 16
 def describe_preprocessing(
     dataset: Dataset, parts: Split, preparation: Any, settings: TuneSettings
 ) -> dict[str, Any]:
-    """Return balancing, correlations and the choice of columns.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The data.
-    parts : Split
-        Of which the training rows are used.
-    preparation : Pipeline
-        Fitted preparation of the model.
-    settings : TuneSettings
-        Settings of the run.
-    """
+    """Return balancing, correlations and the choice of columns."""
     kept = kept_columns(preparation)
     numbers = _numeric(dataset, parts.X_train)
     correlation: Any = numbers.corr().fillna(0.0)

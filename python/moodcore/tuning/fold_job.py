@@ -16,19 +16,7 @@ from moodcore.tuning.pruning import PrunerSnapshot, Reports, rungs
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a job.
-
-    Attributes
-    ----------
-    result : FoldResult or None
-        None if training was pruned or failed.
-    pruned : dict of str to list of float, or None
-        The curves so far, if the pruner ended the training.
-    reports : tuple of (int, float)
-        Steps and validation accuracies that were reported to the pruner.
-    failed : str
-        Why the candidate cannot be trained; empty if it can.
-    """
+    """Result of a job."""
 
     result: FoldResult | None = None
     pruned: Curves | None = None
@@ -38,25 +26,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class FoldJob:
-    """One candidate on one fold: all that training needs but the rows, and small.
-
-    Attributes
-    ----------
-    candidate, fold : int
-        Their numbers.
-    shared : (str, int)
-        Name of the prepared fold.
-    model : str
-        Name of the family.
-    arguments : dict
-        Keyword arguments of its class.
-    seed : int
-        Seed of every random choice in the training.
-    metric : str
-        Metric of the search.
-    pruner : PrunerSnapshot or None
-        Looks at the learning curve; None where there is no pruning.
-    """
+    """One candidate on one fold: all that training needs but the rows, and small."""
 
     candidate: int
     fold: int

@@ -39,17 +39,6 @@ def make_folds(
 
     Everything that is fitted sees the training rows of the fold and nothing else; balancing drops
     training rows only.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Knows how its columns are prepared.
-    parts : Split
-        Of which the training rows are used.
-    settings : TuneSettings
-        Of which `folds`, `features`, `balance` and `seed` count.
-    models : iterable of str
-        Names of the families.
     """
     kinds = {preparation_of(dataset, model): model for model in models}
     rows = cut(parts.y_train, settings.folds, settings.seed, groups=parts.groups_train)

@@ -21,19 +21,7 @@ DEFAULT_MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class OptimizerRun:
-    """One training.
-
-    Attributes
-    ----------
-    name : str
-        The optimizer.
-    epoch_loss : ndarray of shape (n_epochs,), float64
-        Mean training loss of each epoch.
-    update_loss : ndarray of shape (n_updates,), float32
-        Training loss at each weight update.
-    accuracy : float
-        Training accuracy in the last epoch.
-    """
+    """One training."""
 
     name: str
     epoch_loss: NDArray[np.float64]
@@ -66,17 +54,7 @@ def variants(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class OptimizerJob:
-    """Training with one optimizer.
-
-    Attributes
-    ----------
-    key : str
-        The optimizer.
-    arguments : dict
-        Arguments of `MLP`.
-    seed : int
-        The same for all optimizers.
-    """
+    """Training with one optimizer."""
 
     key: str
     arguments: dict[str, Any]
@@ -124,19 +102,6 @@ def compare(
     execution: Execution,
 ) -> list[OptimizerRun]:
     """Train the network of `params` with each optimizer from the same first weights.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features), float32
-        Prepared training rows.
-    y : ndarray of shape (n_rows,)
-        Their labels.
-    params : mapping of str to Any
-        Arguments of `MLP`, among them `epochs`.
-    seed : int
-        The same for all three.
-    execution : Execution
-        Where the trainings run.
 
     Raises
     ------

@@ -34,11 +34,6 @@ class SearchSpace:
 
     In Optuna's study those of a joint search stand under the family, as in `gbt.max_leaves`,
     below one more hyperparameter, `model`: a conditional space.
-
-    Attributes
-    ----------
-    spaces : mapping of str to Space
-        By the name of the family.
     """
 
     spaces: Mapping[str, Space]

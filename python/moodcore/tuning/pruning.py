@@ -45,15 +45,7 @@ def rungs(epochs: int) -> list[int]:
 
 @dataclass(frozen=True)
 class PrunerSnapshot:
-    """A pruner with the earlier candidates, which pickle can send anywhere.
-
-    Attributes
-    ----------
-    pruner : BasePruner
-        The pruner of the study.
-    earlier : tuple of FrozenTrial
-        Finished trials, without their curves and parameters.
-    """
+    """A pruner with the earlier candidates, which pickle can send anywhere."""
 
     pruner: optuna.pruners.BasePruner
     earlier: tuple[optuna.trial.FrozenTrial, ...]

@@ -28,28 +28,7 @@ def refit(
     *,
     on_poll: Callable[[], object] | None = None,
 ) -> Any:
-    """Train a family with its preparation on the training rows, balanced if so set.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Knows how its columns are prepared.
-    parts : Split
-        Of which the training rows are used.
-    model : str
-        Name of the family.
-    arguments : mapping of str to Any
-        Arguments of its class.
-    settings : TuneSettings
-        Of which `features`, `balance` and `seed` count.
-    on_poll : callable, optional
-        Called many times a second; what it raises ends the training.
-
-    Returns
-    -------
-    Pipeline
-        Fitted.
-    """
+    """Train a family with its preparation on the training rows, balanced if so set."""
     seed = derive(settings.seed, Stream.REFIT)
     pipeline = dataset.pipeline(
         family(model).estimator()(**arguments, random_state=seed),

@@ -88,19 +88,6 @@ def describe_search(
 ) -> dict[str, Any]:
     """Return the outcome of a search, the families from the best to the worst.
 
-    Parameters
-    ----------
-    space : SearchSpace
-        What was searched.
-    best : CandidateResult
-        The best of all.
-    found : sequence of CandidateResult
-        All that were tried.
-    planned : int
-        Number of candidates without a time limit.
-    metric : str
-        Metric by which candidates were compared.
-
     Returns
     -------
     dict

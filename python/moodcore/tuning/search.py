@@ -67,25 +67,8 @@ class Search:
     (TPE, pruners), candidates come one at a time, their folds in parallel, and the pruner
     looks at the first fold only. A candidate that cannot be trained is recorded with its reason.
 
-    Parameters
-    ----------
-    study : optuna.Study
-        Where results are kept (see `moodcore.tuning.study.open_study`).
-    space : SearchSpace
-        The families and their hyperparameters.
-    settings : TuneSettings
-        Of which `sampler`, `trials`, `pruner`, `folds`, `epochs`, `metric` and `seed` count.
-    executor : Executor
-        Carries the trainings out; it holds the folds.
-    fold_key : callable
-        Returns the name of a prepared fold for a family and the number of the fold.
-    stop : threading.Event
-        Set from outside to end the search.
-    listener : Listener
-        Receives the progress.
-    minutes : float, optional
-        Time limit: after it no other candidate begins, and those in training are abandoned; but
-        the search continues until one candidate is complete.
+    The executor holds the folds under the names that `fold_key` gives them. After `minutes` no
+    other candidate begins and those in training are abandoned, once one candidate is complete.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The Optuna study of a run: made or joined, its candidates claimed, its results kept."""
+"""The Optuna study of a search: created or joined, its candidates claimed, its results kept."""
 
 from __future__ import annotations
 
@@ -20,28 +20,21 @@ from moodcore.tuning.settings import TuneSettings
 if TYPE_CHECKING:
     import optuna
 
-# How long the maker of a shared study may take to write its mark, in seconds.
+# Seconds that the creator of a shared study may take to write its mark.
 _MAKER = 3
 
 
 def open_study(
     storage: Storage, settings: TuneSettings, mark: Mapping[str, Any] | None = None
 ) -> optuna.Study:
-    """Open the study in the storage, or make it.
+    """Open the study in the storage, or create it.
 
-    Parameters
-    ----------
-    storage : Storage
-        Where it lies.
-    settings : TuneSettings
-        Of which the pruner, the epochs and the seed count.
-    mark : mapping, optional
-        Resume mark: written into a new study, compared with that of an old one.
+    The resume mark is written into a new study and compared with that of an old one.
 
     Raises
     ------
     ConfigError
-        If the study was begun with other settings or data; names them with both values.
+        If the study was begun with other settings or data; names them.
     ConnectionError
         If the database does not answer.
     """
@@ -51,7 +44,7 @@ def open_study(
     backend = storage.connect()
     with storage.explained():
         try:
-            # Of processes that begin at the same time, one makes the study.
+            # Of processes that begin at the same time, one creates the study.
             study = optuna.create_study(
                 storage=backend, study_name=storage.name, direction="maximize"
             )
@@ -71,7 +64,7 @@ def open_study(
 
 
 def settings_of(storage: Storage) -> dict[str, Any]:
-    """Return the settings with which a study was begun.
+    """Return the settings that a study was begun with.
 
     Raises
     ------
@@ -111,7 +104,7 @@ def close(study: optuna.Study) -> None:
 
 
 def _claim(study: optuna.Study, mark: Mapping[str, Any], storage: Storage) -> None:
-    """Compare the mark with that of the study, which has one unless its maker died."""
+    """Compare the mark with that of the study, which has one unless its creator died."""
     before = _mark_of(study, storage)
     if before is None:
         study.set_user_attr("fingerprint", dict(mark))
@@ -124,7 +117,7 @@ def _claim(study: optuna.Study, mark: Mapping[str, Any], storage: Storage) -> No
 
 
 def _mark_of(study: optuna.Study, storage: Storage) -> Mapping[str, Any] | None:
-    """Return the study's mark, once its maker has had time to write it."""
+    """Return the mark of the study, once its creator has had time to write it."""
     until = time.monotonic() + (_MAKER if storage.shared else 0)
     while (found := study.user_attrs.get("fingerprint")) is None and time.monotonic() < until:
         time.sleep(0.1)
@@ -132,11 +125,10 @@ def _mark_of(study: optuna.Study, storage: Storage) -> Mapping[str, Any] | None:
 
 
 def close_stale(study: optuna.Study) -> None:
-    """Mark as failed the trials that nobody works on any more.
+    """Mark trials as failed that no process works on any more.
 
-    Of a study with heartbeats those whose heartbeat has stopped; of another, which belongs to
-    one process, all that a killed run left open. Their candidates have no result yet, so they
-    are tried again under the same number.
+    In a study with heartbeats those whose heartbeat has stopped; in another, which belongs to one
+    process, all that a killed run left open. Their candidates are tried again.
     """
     import optuna
     from optuna.trial import TrialState
@@ -153,7 +145,7 @@ def close_stale(study: optuna.Study) -> None:
 
 
 def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials that somebody works on, or has left open."""
+    """Return the trials that are open."""
     from optuna.trial import TrialState
 
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -170,10 +162,7 @@ def finished(study: optuna.Study, known: Container[int] = ()) -> dict[int, Candi
 
 
 def _has_result(trial: optuna.trial.FrozenTrial) -> bool:
-    """Whether the trial's candidate is done: trained, pruned, or impossible to train.
-
-    A failed trial without a result was given up, and its candidate is tried again.
-    """
+    """Whether the candidate of a trial is done; one that was given up is tried again."""
     from optuna.trial import TrialState
 
     if trial.state == TrialState.FAIL:
@@ -182,7 +171,7 @@ def _has_result(trial: optuna.trial.FrozenTrial) -> bool:
 
 
 def _taken(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials whose candidates have a result, or somebody who works on them."""
+    """Return the trials that are open or have a result."""
     return [
         trial
         for trial in study.get_trials(deepcopy=False)
@@ -193,7 +182,7 @@ def _taken(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def choose_by_tpe(study: optuna.Study, seed: int) -> None:
     """Let TPE choose the next parameters from the results so far.
 
-    The sampler is new each time, with the candidate's own seed: a resumed study goes on
+    The sampler is new each time, with the candidate's own seed, so that a resumed study continues
     exactly as an uninterrupted one.
     """
     import optuna
@@ -206,27 +195,14 @@ def open_next(
     candidates: int,
     params_of: Callable[[int], Params],
 ) -> optuna.Trial | None:
-    """Open a trial for the first candidate that has no result and nobody who works on it.
+    """Open a trial for the first candidate that is neither open nor done; None if there is none.
 
-    Any number of processes may do this on one study. Each queues the candidate that it found
-    free, and takes the oldest from the queue, perhaps another's. Where two have queued the same
-    candidate, the trial with the lower number, which the storage gives out once, is the one that
-    counts.
+    The trial has the candidate's number as user attribute `"candidate"`. Its parameters are those
+    of `params_of(number)`; the sampler suggests the others.
 
-    Parameters
-    ----------
-    study : optuna.Study
-        Whose sampler chooses what `params_of` leaves open.
-    candidates : int
-        How many there are.
-    params_of : callable
-        Gives the parameters of a candidate that are known before the sampler is asked.
-
-    Returns
-    -------
-    optuna.Trial or None
-        With the candidate's number as user attribute `"candidate"`, before any parameter is
-        suggested; None when every candidate is taken.
+    Any number of processes may call this on one study. Each enqueues the candidate that it found
+    free, and takes the oldest from the queue, perhaps another's. If two enqueued the same
+    candidate, the trial with the lower number, which the storage gives out once, counts.
     """
     from optuna.trial import TrialState
 
@@ -249,7 +225,7 @@ def open_next(
 
 def _is_ours(study: optuna.Study, trial: optuna.Trial) -> bool:
     candidate = trial.user_attrs.get("candidate")
-    # Without a number, others have emptied the queue before we asked.
+    # Without a number, others have emptied the queue.
     return candidate is not None and not any(
         one.user_attrs.get("candidate") == candidate and one.number < trial.number
         for one in _taken(study)
@@ -261,20 +237,16 @@ def release(study: optuna.Study, trials: Iterable[optuna.Trial]) -> None:
     from optuna.exceptions import StorageInternalError
     from optuna.trial import TrialState
 
-    # A database that has gone is told by what was going on; without us, trials go stale.
+    # The error of a lost database is raised elsewhere; the trials become stale.
     with contextlib.suppress(StorageInternalError):
         for trial in trials:
             study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def record(study: optuna.Study, trial: optuna.Trial, result: CandidateResult) -> bool:
-    """Write a result; the trial counts as finished only once all of it is in the storage.
+    """Write a result; the trial is finished only once all of it is in the storage.
 
-    Returns
-    -------
-    bool
-        False if the trial was given up by others meanwhile, who took us for dead: the candidate
-        is theirs now.
+    Return False if other processes gave the trial up meanwhile: the candidate is theirs now.
     """
     from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState

@@ -28,17 +28,6 @@ def train(
 ) -> Evaluation:
     """Train one model on the training rows, test it on the others, and save it.
 
-    Parameters
-    ----------
-    settings : TuneSettings
-        Of which the data, `model`, `balance` and `seed` count.
-    arguments : mapping of str to Any
-        Arguments of the model; the others have their defaults.
-    path : str or path-like
-        The model's file.
-    on_data : callable, optional
-        Called with the data set before training.
-
     Raises
     ------
     ConfigError

@@ -117,17 +117,6 @@ class DaskExecutor:
 
     The jobs of a worker that dies are carried out by another. When the last copy of a shared input
     died with it, the input is sent again.
-
-    Parameters
-    ----------
-    shared : mapping
-        Shared inputs of the jobs by name.
-    address : str
-        Address of the scheduler.
-    stop : threading.Event
-        Set from outside to end the run.
-    notify : callable
-        Called with messages for the user.
     """
 
     def __init__(

@@ -27,15 +27,6 @@ class ProcessExecutor:
 
     Shared inputs are written to temporary files once, and their arrays mapped into memory by
     every worker. Workers are killed when the run stops, and end themselves when this process dies.
-
-    Parameters
-    ----------
-    shared : mapping
-        Shared inputs of the jobs by name.
-    jobs : int
-        Processes.
-    stop : threading.Event
-        Set from outside to end the run.
     """
 
     def __init__(self, shared: Mapping[Any, Any], jobs: int, stop: threading.Event) -> None:

@@ -16,17 +16,7 @@ _POLL = 0.1
 
 
 class ThreadExecutor:
-    """Threads fed from a queue of jobs, no further ahead than needed.
-
-    Parameters
-    ----------
-    shared : mapping
-        Shared inputs of the jobs by name.
-    jobs : int
-        Threads.
-    stop : threading.Event
-        Set from outside to end the run.
-    """
+    """Threads fed from a queue of jobs, no further ahead than needed."""
 
     def __init__(self, shared: Mapping[Any, Any], jobs: int, stop: threading.Event) -> None:
         self._shared = shared
