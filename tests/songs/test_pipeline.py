@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
@@ -9,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import moodcore
-from moodcore import MLP, songs
+from moodcore import MLP, LinearSVM, songs
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, downsample
 
 FEATURES = list(songs.FEATURES)
@@ -347,3 +349,15 @@ def test_balancing_never_touches_evaluation_rows(some):
         assert not set(rows) & set(test)
         assert np.array_equal(inner.X_, scaled[fitted["classify"].downsampling_.indices])
         assert np.array_equal(inner.y_, y.to_numpy()[rows])
+
+
+def test_tables_of_every_library_give_the_same_pipeline():
+    X, y = songs.synthesize(200, random_state=0)
+    expected = songs.pipeline(LinearSVM()).fit(X, y)
+    arrow = pa.Table.from_pandas(X)
+    for build in (lambda: pl.from_pandas(X), lambda: arrow, arrow.to_reader):
+        model = songs.pipeline(LinearSVM()).fit(build(), y)
+        assert np.array_equal(model.decision_function(build()), expected.decision_function(X))
+        assert np.array_equal(model.training_quantiles_, expected.training_quantiles_)
+        balanced = songs.pipeline(LinearSVM(), balance=True, random_state=0).fit(build(), y)
+        assert balanced.predict(build()).shape == (200,)

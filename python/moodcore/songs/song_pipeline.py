@@ -9,6 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from moodcore.estimators.saveable import Saveable
+from moodcore.estimators.table_containers import named_table, native
+from moodcore.estimators.tables import read_table
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, SelectColumns
 from moodcore.songs.schema import FEATURES, LABEL_NAMES, RANGES, SELECTED_FEATURES
 from moodcore.songs.training_ranges import measure_columns
@@ -55,7 +57,7 @@ class SongPipeline(Saveable, Pipeline):
 
         Parameters
         ----------
-        X : DataFrame of shape (n_songs, n_columns)
+        X : table of shape (n_songs, n_columns)
             Songs.
         y : array-like of shape (n_songs,)
             Label codes.
@@ -67,9 +69,12 @@ class SongPipeline(Saveable, Pipeline):
         SongPipeline
             This pipeline.
         """
-        super().fit(X, y, **params)
-        if hasattr(X, "columns"):
-            columns = X[list(self.feature_names_in_)].to_numpy(np.float64)
+        table = named_table(X)
+        super().fit(X if table is None else native(table), y, **params)
+        if table is not None:
+            names = list(table.columns)
+            positions = [names.index(name) for name in self.feature_names_in_]
+            columns = read_table(table, positions).numbers().astype(np.float64)
             if np.isfinite(columns).all():
                 self.training_quantiles_ = measure_columns(columns)
         return self
