@@ -1,6 +1,7 @@
 """A classifier with its preparation: trained, saved, explained and exported as one."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -110,3 +111,11 @@ def test_required_columns_of_other_models(people):
     assert (job.kind, job.categories) == ("category", ("clerk", "cook", "nurse", "pilot"))
     with pytest.raises(ValueError, match="trained on a table without column names"):
         required_columns(GBT(2).fit(X.to_numpy(), y))
+
+
+def test_a_stream_of_batches_is_read_once(people):
+    X, y = people.drop(columns="pays"), people["pays"]
+    stream = pa.Table.from_pandas(X, preserve_index=False).to_reader
+    model = pipeline(GBT(3, random_state=0)).fit(stream(), y)
+    expected = pipeline(GBT(3, random_state=0)).fit(X, y)
+    assert np.array_equal(model.predict_proba(stream()), expected.predict_proba(X))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from sklearn.pipeline import Pipeline
 
 from moodcore.estimators.saveable import Saveable
+from moodcore.estimators.table_containers import named_table, native
 from moodcore.preprocessing import BalancedClassifier
 from moodcore.tables.columns import Column
 from moodcore.tables.preparation import TablePreparation, kind_of
@@ -39,6 +40,20 @@ class TablePipeline(Saveable, Pipeline):
     ) -> None:
         super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
         self.class_names = class_names
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit every step.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : array-like of shape (n_rows,)
+        **params
+            As for :class:`sklearn.pipeline.Pipeline`.
+        """
+        # Two steps read the table, and a stream of record batches can be read once.
+        table = named_table(X)
+        return super().fit(X if table is None else native(table), y, **params)
 
     def required_columns(self) -> list[Column]:
         """Return the columns that the fitted pipeline needs."""
