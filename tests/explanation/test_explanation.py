@@ -159,3 +159,17 @@ def test_what_cannot_be_explained_says_so(table):
     found = FAMILIES["gbt"].fit(X, y).explain(X.head(1))
     with pytest.raises(ValueError, match="one of low, mid, top, got 'topp'; did you mean 'top'"):
         found.row(0, "topp")
+
+
+@pytest.mark.parametrize("name", ["mlp", "svm", "linear"])
+def test_a_single_row_is_never_explained_by_itself(name, table):
+    X, y = table
+    with pytest.raises(ValueError, match="a single row has no contributions relative to itself"):
+        FAMILIES[name].fit(X, y).explain(X.head(1))
+    pipeline = make_pipeline(StandardScaler(), FAMILIES[name]).fit(X, y)
+    found = explain(pipeline, X.head(1))
+    assert np.abs(found.values).max() > 0.01
+    assert "measured from the mean of the training rows" in found.method
+    mean = pd.DataFrame([X.mean()])
+    expected = explain(pipeline, X.head(1), background=mean)
+    np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-6)

@@ -100,7 +100,7 @@ def _explain(
     measured = None
     if background is not None:
         measured = read_rows(model, background)
-    elif takes_background(model):
+    elif len(every) > 1 and takes_background(model):
         measured = every
     return explain(model, chosen, background=measured, random_state=seed)
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.explanation.methods import Contributions, contributions_of, final_classifier
+from moodcore.explanation.methods import (
+    Contributions,
+    contributions_of,
+    final_classifier,
+    takes_background,
+)
 from moodcore.metrics import class_names
 
 if TYPE_CHECKING:
@@ -253,8 +258,9 @@ def explain(
     X : table of shape (n_rows, n_features)
         The rows to explain, as `model.predict` takes them.
     background : table, optional
-        Rows whose mean the contributions are measured from; by default up to 100 rows of `X`.
-        Trees have their own, and do not take one.
+        Rows from whose mean contributions are measured; by default up to 100 rows of `X`, and for
+        a single row the mean of the training rows where the pipeline knows it. Trees know their
+        training rows, and take none.
     random_state : int, optional, default=0
         Seed of the choice of background rows, and of Kernel SHAP beyond 11 features.
     n_samples : int, optional
@@ -268,7 +274,7 @@ def explain(
     Raises
     ------
     ValueError
-        When rows do not fit the model, or trees are given a background.
+        When rows do not fit the model, trees are given a background, or a single row needs one.
     TypeError
         For a model of another kind.
     ImportError
@@ -293,17 +299,21 @@ def explain(
     """
     classifier, steps = final_classifier(model)
     rows = X if steps is None else steps.transform(X)
-    if background is None:
-        known = rows
-    else:
+    known, where = rows, "rows explained"
+    if background is not None:
         known = background if steps is None else steps.transform(background)
-    rng = np.random.default_rng(random_state)
-    chosen = _choose(known, rng)
-    found: Contributions = contributions_of(
+        where = "background"
+    elif len(rows) == 1 and takes_background(model):
+        known, where = _training_mean(steps), "training rows"
+    chosen = _choose(known, np.random.default_rng(random_state))
+    origin = f"the mean over {len(chosen)} of the {where}"
+    if where == "training rows":
+        origin = "the mean of the training rows"
+    found = contributions_of(
         classifier,
         rows,
-        chosen,
-        own_background=background is None,
+        None if background is None and not takes_background(model) else chosen,
+        origin=origin,
         seed=random_state,
         n_samples=n_samples,
     )
@@ -336,6 +346,19 @@ def _sources(steps: Any) -> list[str] | None:
         return None
     sources: list[str] = steps.steps[-1][1].source_columns()
     return sources
+
+
+def _training_mean(steps: Any) -> NDArray[np.float64]:
+    """Return the mean row that the classifier was trained on, which a scaler moves to zero."""
+    from sklearn.preprocessing import StandardScaler
+
+    last = None if steps is None else steps.steps[-1][1]
+    if not isinstance(last, StandardScaler) or not last.with_mean:
+        raise ValueError(
+            "a single row has no contributions relative to itself: pass background=, rows such as "
+            "those of training (moodcore explain --background FILE)"
+        )
+    return np.zeros((1, last.n_features_in_))
 
 
 def _choose(rows: Any, rng: np.random.Generator) -> Any:

@@ -68,31 +68,32 @@ def contributions_of(
     rows: Any,
     background: Any,
     *,
-    own_background: bool,
+    origin: str,
     seed: int | None,
     n_samples: int | None,
 ) -> Contributions:
-    """Find the contributions to each row.
+    """Compute the contributions to each row.
 
     Parameters
     ----------
     classifier : GBT, MLP, SVM or LinearSVM
         Fitted.
-    rows, background : table
+    rows : table
         As the classifier takes them.
-    own_background : bool
-        Whether the background was drawn from the rows.
+    background : table or None
+        Rows from whose mean contributions are measured; None for trees.
+    origin : str
+        What contributions are measured from, in words.
     seed : int or None
-        Of Kernel SHAP, where it draws.
+        Seed of Kernel SHAP, where it draws.
     n_samples : int or None
-        Coalitions that it tries.
+        Coalitions that Kernel SHAP tries.
     """
     from moodcore import GBT, LinearSVM
 
-    where = "the rows themselves" if own_background else "the background"
-    measured = f"measured from the mean over {len(background)} of {where}"
+    measured = f"measured from {origin}"
     if isinstance(classifier, GBT):
-        if not own_background:
+        if background is not None:
             raise ValueError("trees know their training rows: GBT takes no background")
         return _of_trees(classifier, rows)
     if isinstance(classifier, LinearSVM):
