@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moodcore import GBT, load, predict, songs
-from moodcore.songs.training_ranges import training_ranges
+from moodcore import GBT, LinearSVM, load, predict, songs
+from moodcore.songs.column_checks import training_ranges
 
 ODD = {
     "percent": ("energy", lambda x: 100 * x, "percent instead of shares?"),
@@ -73,3 +73,18 @@ def test_models_of_older_files_know_the_ends(wide, tmp_path):
         name: (X[name].min(), X[name].max()) for name in songs.FEATURES
     }
     assert training_ranges(GBT(1).fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1])) == {}
+
+
+def test_the_pipeline_itself_warns_of_values_that_no_song_has(wide):
+    X, _ = songs.synthesize(50, random_state=1)
+    percent = X.assign(energy=100 * X["energy"])
+    for rows in (percent, percent.iloc[[0]]):
+        for method in ("predict", "predict_proba", "decision_function"):
+            with pytest.warns(UserWarning, match="'energy': .* outside the possible"):
+                getattr(wide, method)(rows)
+    with pytest.warns(UserWarning, match="percent instead of shares"):
+        wide.predict(percent)
+    # Songs that were in percent in training, too, are what the model knows.
+    y = np.arange(50) % 2
+    songs.pipeline(GBT(1)).fit(percent, y).predict(percent)
+    assert not hasattr(songs.pipeline(LinearSVM()).fit(X, y), "predict_proba")

@@ -291,8 +291,8 @@ def _write_songs(model: Any, prefix: str, arrays: Arrays) -> Described:
 
 
 def _read_songs(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
+    from moodcore.songs.column_checks import LEVELS
     from moodcore.songs.song_pipeline import SongPipeline
-    from moodcore.songs.training_ranges import LEVELS
 
     names = tuple(str(name) for name in described["label_names"])
     steps = _read_steps(described, prefix, arrays)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numpy import bool_
+import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import TableError, missing_columns
 from moodcore.predict.readers import BadRow, Rows
-from moodcore.predict.values import read_values
+from moodcore.predict.values import read_values, to_numbers
+from moodcore.songs.column_checks import ColumnWarning, check_column, training_ranges
 from moodcore.songs.schema import DURATION, RANGES
 from moodcore.tables import Column, required_columns
 
@@ -77,12 +78,27 @@ class ModelColumns:
         """The names in the file of the columns that are read."""
         return [self.names[column.name] for column in self.columns]
 
-    def read(self, rows: Rows) -> tuple[dict[str, Any], NDArray[bool_], list[BadRow]]:
+    def read(self, rows: Rows) -> tuple[dict[str, Any], NDArray[np.bool_], list[BadRow]]:
         """Return the values by the names of the model (see `values.read_values`)."""
         values, good, bad = read_values(rows, self.columns, self.names)
         if self.computes_rate:
             values[_RATE] = values[_SPEECH] / values[DURATION]
         return values, good, bad
+
+    def check(self, model: Any, rows: Sequence[Rows]) -> list[ColumnWarning]:
+        """Compare the first rows of a file with what the model knows of its training data."""
+        known = training_ranges(model)
+        warnings = []
+        for column in self.columns:
+            if column.name not in known or column.kind == "category" or not rows:
+                continue
+            name = self.names[column.name]
+            parts = [
+                to_numbers(part.table.column(name), decimal_comma=part.decimal_comma)[0]
+                for part in rows
+            ]
+            warnings.append(check_column(name, np.concatenate(parts), known[column.name]))
+        return [warning for warning in warnings if warning is not None]
 
 
 def is_song_model(model: Any) -> bool:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import TableError, missing_columns
-from moodcore.predict.column_warnings import ColumnWarning, check_columns
 from moodcore.predict.inputs import InputFile
 from moodcore.predict.model_columns import ModelColumns
 from moodcore.predict.output import Output, RejectedRows
@@ -29,6 +28,7 @@ from moodcore.predict.readers import (
 from moodcore.predict.scorer import OnError, Scored, Scorer
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.listener import Listener
+from moodcore.songs.column_checks import ColumnWarning
 from moodcore.songs.schema import URI
 from moodcore.tables.files import ID_NAMES, plain_name
 
@@ -278,7 +278,7 @@ class _FileRun:
             n_rows += parsed[-1].n_rows
             if n_rows >= _CHECKED:
                 break
-        found = check_columns(self._task.model, self._columns, parsed)
+        found = self._columns.check(self._task.model, parsed)
         if found:
             self._report.warnings[self._file.name] = found
             self._progress.warn(self._file, found)

@@ -1,5 +1,6 @@
 """The way of a song through the experiment, as one scikit-learn pipeline."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -7,16 +8,38 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils.metaestimators import available_if
 
 from moodcore.estimators.saveable import Saveable
 from moodcore.estimators.table_containers import named_table, native
 from moodcore.estimators.tables import read_table
 from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, SelectColumns
+from moodcore.songs.column_checks import impossible_values, measure_columns, training_ranges
 from moodcore.songs.schema import FEATURES, LABEL_NAMES, RANGES, SELECTED_FEATURES
-from moodcore.songs.training_ranges import measure_columns
 from moodcore.tables.columns import Column
 
 __all__ = ["SongPipeline", "pipeline"]
+
+
+def _checked(name: str) -> Any:
+    """Return a method of `Pipeline` that warns of values that no song has."""
+
+    def method(self: Any, X: Any, **params: Any) -> Any:
+        table = named_table(X)
+        if table is not None:
+            # A stream of Arrow batches can be read once.
+            X = native(table)
+            names = [str(column) for column in table.columns]
+            known = {n: r for n, r in training_ranges(self).items() if n in RANGES and n in names}
+            values = read_table(table, [names.index(n) for n in known]).numbers() if known else None
+            for at, (column, training) in enumerate(known.items()):
+                warning = impossible_values(column, np.asarray(values)[:, at], training)
+                if warning is not None:
+                    warnings.warn(str(warning), UserWarning, stacklevel=2)
+        return getattr(super(SongPipeline, self), name)(X, **params)
+
+    method.__name__, method.__doc__ = name, getattr(Pipeline, name).__doc__
+    return available_if(lambda self: hasattr(super(SongPipeline, self), name))(method)
 
 
 class SongPipeline(Saveable, Pipeline):
@@ -34,7 +57,7 @@ class SongPipeline(Saveable, Pipeline):
     Attributes
     ----------
     training_quantiles_ : ndarray of float64, shape (n_columns, 7)
-        Quantiles of the columns in training (see `moodcore.songs.training_ranges`), by which other
+        Quantiles of the columns in training (see `moodcore.songs.column_checks`), by which other
         units are noticed later. Missing in a model from an older file.
     """
 
@@ -78,6 +101,11 @@ class SongPipeline(Saveable, Pipeline):
             if np.isfinite(columns).all():
                 self.training_quantiles_ = measure_columns(columns)
         return self
+
+    predict = _checked("predict")
+    predict_proba = _checked("predict_proba")
+    predict_log_proba = _checked("predict_log_proba")
+    decision_function = _checked("decision_function")
 
     def required_columns(self) -> list[Column]:
         """Return the columns that the fitted pipeline needs, with the values that they may hold."""
