@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moodcore import exchange, predict, songs
-    from moodcore.comparison import compare
+    from moodcore.comparison import Comparison, compare
     from moodcore.estimators.gbt.estimator import GBT
     from moodcore.estimators.linear_svm import LinearSVM
     from moodcore.estimators.mlp import MLP
@@ -33,6 +33,7 @@ __all__ = [
     "GBT",
     "MLP",
     "SVM",
+    "Comparison",
     "Explanation",
     "FeatureStudy",
     "LinearSVM",
@@ -53,6 +54,7 @@ __all__ = [
 
 # Importing scikit-learn and pandas takes a second; `import moodcore` should not.
 _HOMES = {
+    "Comparison": "moodcore.comparison",
     "Explanation": "moodcore.explanation.contributions",
     "FeatureStudy": "moodcore.features",
     "GBT": "moodcore.estimators.gbt.estimator",

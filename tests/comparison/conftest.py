@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-# `three_moods` is a plain module beside its tests.
+# `three_moods` is a plain module next to its tests.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from three_moods import make_table
@@ -21,4 +21,4 @@ def table():
 @pytest.fixture(scope="session")
 def small(table):
     """A comparison with every part of one."""
-    return compare(*table, folds=3, repeats=2, curve_sizes=3, random_state=5)
+    return compare(*table, folds=3, repeats=2, curve_sizes=3, random_state=5, n_jobs=1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
-from moodcore.comparison.outputs import BINS, METRICS, Output, scores, vote
+from moodcore.comparison.output import BINS, METRICS, Output, scores, vote
 
 
 def said(rows=200, classes=3, seed=0):

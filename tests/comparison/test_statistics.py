@@ -64,9 +64,22 @@ def test_a_difference_turned_round_is_the_same_test(scores, ratio):
 
 def test_equal_differences_are_certain():
     assert corrected_t_test([0.5, 0.6], [0.5, 0.6], 0.25).p_value == 1
-    found = corrected_t_test([0.5, 0.6], [0.4, 0.5], 0.25)
-    assert found.statistic == np.inf
-    assert found.p_value == 0
+    result = corrected_t_test([0.5, 0.6], [0.4, 0.5], 0.25)
+    assert result.statistic == np.inf
+    assert result.p_value == 0
+
+
+def test_equal_differences_are_known_to_one_row():
+    """As if one of five folds of ten rows had one row more: variance 0.1**2 / 5."""
+    first = np.array([0.5, 0.6, 0.7, 0.4, 0.5])
+    result = corrected_t_test(first, first - 0.1, 0.25, step=0.1)
+    assert result.statistic == pytest.approx(0.1 / np.sqrt((1 / 5 + 1 / 4) * 0.1**2 / 5))
+    assert 0.02 < result.p_value < 0.05
+    assert result.difference.low < 0.1 < result.difference.high
+    # One row more in one fold has that variance, so nothing else changes.
+    other = first - [0.1, 0.1, 0.1, 0.1, 0.0]
+    with_step, without = (corrected_t_test(first, other, 0.25, step=step) for step in (0.1, 0.0))
+    assert with_step.p_value == pytest.approx(without.p_value)
 
 
 def cross_validated(rng, *, rows=100, folds=10):
@@ -86,12 +99,14 @@ def cross_validated(rng, *, rows=100, folds=10):
     return accuracies.T
 
 
-def test_false_alarms_are_not_above_the_level():
-    """Two learners as good as each other, cross-validated 600 times."""
+@pytest.mark.parametrize("folds", [5, 10])
+def test_false_alarms_are_not_above_the_level(folds):
+    """Two equally good learners, cross-validated 600 times."""
     rng = np.random.default_rng(0)
     times, level = 600, 0.05
-    pairs = [cross_validated(rng) for _ in range(times)]
-    alarms = np.mean([corrected_t_test(*pair, 1 / 9).p_value < level for pair in pairs])
+    pairs = [cross_validated(rng, folds=folds) for _ in range(times)]
+    ratio, step = 1 / (folds - 1), folds / 100
+    alarms = np.mean([corrected_t_test(*p, ratio, step=step).p_value < level for p in pairs])
     naive = np.mean([stats.ttest_rel(*pair).pvalue < level for pair in pairs])
     assert alarms <= level + 2 * np.sqrt(level * (1 - level) / times)
     assert alarms < naive

@@ -10,7 +10,7 @@ import json
 import re
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ from golden_hashes import hash_of, hash_of_onnx, hash_of_source, hash_of_values,
 Values = dict[str, dict[str, Any]]
 
 # The name that is written today, and the one that the golden data has for it.
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "nearest neighbors": "nearest neighbours",
+    "nearest neighbors (probability)": "nearest neighbours (probability)",
+}
 
 _ROWS = {"songs": "rows", "train_songs": "train_rows", "test_songs": "test_rows"}
 
@@ -50,8 +53,10 @@ _COMPARE_FILES = (
     "config.toml", "metrics.json", "timing.json", "report.html", "figures", "models", "summary.csv",
     "scores.csv", "pairs.csv", "test.csv", "times.csv", "predictions.csv", "disagreements.csv",
     "calibration.csv", "confusion.csv", "precision_recall.csv", "learning_curves.csv",
-    "chosen.csv", "begun.json", "trainings",
+    "chosen.csv",
 )  # fmt: skip
+# New names of files, and those of version 1.
+_COMPARE_RENAMED = {"mark.json": "begun.json", "results": "trainings"}
 _FEATURES_LISTS = {
     "features": ("feature",),
     "importances": ("feature", "measure", "model"),
@@ -92,7 +97,10 @@ def compare_values(run: Path) -> Values:
     metrics = _read_json(run / "metrics.json")
     names = ("data", "train_rows", "test_rows", "test_train_ratio", "confusion", "agreement")
     pinned = {name: metrics[name] for name in names}
-    values = {"files": _existing(run, _COMPARE_FILES), "metrics.json": flatten(pinned)}
+    pinned["data"] |= {old: metrics["data"][new] for old, new in _ROWS.items()}
+    files = _existing(run, _COMPARE_FILES) | _existing(run, _COMPARE_RENAMED)
+    files = {_COMPARE_RENAMED.get(name, name): there for name, there in files.items()}
+    values = {"files": files, "metrics.json": flatten(pinned)}
     for name, fields in _COMPARE_LISTS.items():
         values[name] = flatten(_by_fields(metrics[name], fields, leave_out=_SIZES_OF_FILES))
     values["chosen"] = {
@@ -294,7 +302,7 @@ def _numbers(text: str) -> list[str]:
     return re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text.replace(",", ""))
 
 
-def _existing(folder: Path, names: Sequence[str]) -> dict[str, bool]:
+def _existing(folder: Path, names: Iterable[str]) -> dict[str, bool]:
     """Return which of the files of a run there are."""
     return {name: True for name in names if (folder / name).exists()}
 

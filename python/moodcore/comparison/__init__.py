@@ -1,16 +1,15 @@
-"""Which classifier is best, and how sure that is: all on the same folds.
+"""Comparison of classifiers on the same folds, with tests of their differences.
 
 Examples
 --------
 >>> from sklearn.datasets import load_iris
 >>> from moodcore.comparison import compare
 >>> X, y = load_iris(return_X_y=True)
->>> found = compare(X, y, models=["linear-svm", "gbt"], repeats=1, curve_sizes=0, random_state=0)
->>> sorted(found.summary["model"])
-['GBT', 'LinearSVM', 'logistic regression', 'majority class', 'nearest neighbours']
+>>> result = compare(X, y, models=["linear-svm", "gbt"], repeats=1, curve_sizes=0, n_jobs=1)
+>>> sorted(result.table.index)
+['GBT', 'LinearSVM', 'logistic regression', 'majority class', 'nearest neighbors']
 """
 
-from moodcore.comparison.result import Comparison
-from moodcore.comparison.tables import compare
+from moodcore.comparison.comparison import Comparison, compare
 
 __all__ = ["Comparison", "compare"]

@@ -1,4 +1,4 @@
-"""Curves of classifiers on the test rows: calibration, precision against recall."""
+"""Curves on the test rows: calibration, precision against recall."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.comparison.outputs import BINS, Output, bin_confidences, confidences
+from moodcore.comparison.output import BINS, Output, bin_confidences, confidences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,15 +18,15 @@ _POINTS = 200
 
 
 def calibration_table(outputs: Mapping[str, Output], codes: NDArray[np.int64]) -> pd.DataFrame:
-    """Return one row per classifier and bin of confidence with rows in it."""
+    """Return one row per model and bin of confidence with rows in it."""
     import pandas as pd
 
     rows = []
     for name, output in outputs.items():
         if output.probabilities is None:
             continue
-        found = bin_confidences(*confidences(codes, output))
-        for number, (count, confidence, accuracy) in enumerate(zip(*found, strict=True)):
+        bins = bin_confidences(*confidences(codes, output))
+        for number, (count, confidence, accuracy) in enumerate(zip(*bins, strict=True)):
             if count:
                 edges = (number / BINS, (number + 1) / BINS)
                 rows.append((name, *edges, int(count), float(confidence), float(accuracy)))
@@ -37,7 +37,7 @@ def calibration_table(outputs: Mapping[str, Output], codes: NDArray[np.int64]) -
 def precision_recall_table(
     outputs: Mapping[str, Output], codes: NDArray[np.int64], class_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Return one row per classifier, class and point of its curve, thinned to some hundred."""
+    """Return one row per model, class and point of its curve, at most some hundred points."""
     import pandas as pd
 
     parts = []

@@ -1,7 +1,8 @@
-"""Every pair of classifiers, tested over the folds and on the test rows."""
+"""Every pair of models, tested over the folds and on the test rows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,13 @@ from moodcore.runs.statistics import corrected_t_test, holm, mcnemar_test
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Differences with a smaller corrected p-value count as real.
+#: Differences with a smaller Holm-adjusted p-value are significant.
 LEVEL = 0.05
+#: Scores per model that the t-test needs: with fewer, its variance is a guess, and it finds
+#: differences between equal models more often than its level.
+MIN_SCORES = 5
+BETTER, TEST_ONLY = "better", "test only"
+NO_DIFFERENCE, TOO_FEW = "no difference", "not enough folds"
 _COLUMNS = (
     "first", "second", "difference", "difference_low", "difference_high", "t", "p_value",
     "only_first_right", "only_second_right", "test_p_value",
@@ -24,56 +30,51 @@ _COLUMNS = (
 def compare_pairs(
     names: Sequence[str],
     accuracies: Mapping[str, Any],
-    right: Mapping[str, Any],
+    correct: Mapping[str, Any],
     test_train_ratio: float,
+    *,
+    step: float = 0.0,
 ) -> pd.DataFrame:
-    """Test every pair, and correct both tests over all pairs (Holm).
+    """Test every pair, and adjust the p-values of both tests over all pairs (Holm).
 
     Parameters
     ----------
     names : sequence of str
-        The classifiers, the most accurate first.
-    accuracies : mapping of str to array-like of shape (n_folds,)
+        The models, the most accurate first.
+    accuracies : mapping of str to ndarray of shape (n_folds,)
         Accuracies over the same folds.
-    right : mapping of str to array-like of bool, shape (n_test_rows,)
-        Whether each test row was put into its class.
+    correct : mapping of str to ndarray of bool, shape (n_test_rows,)
+        Whether each test row was predicted correctly.
     test_train_ratio : float
-        Rows that judge in a fold for each row that trains.
+        Validation rows of a fold per training row.
+    step : float, default=0.0
+        Accuracy that one row of a fold makes (see `corrected_t_test`).
 
     Returns
     -------
     DataFrame
-        One row per pair. `verdict` is "better" where the corrected p-value over the folds is below
-        0.05, "test only" where only that on the test rows is, else "no difference".
+        One row per pair. `verdict` is "better" where the adjusted p-value over the folds is below
+        0.05, "test only" where only that on the test rows is, else "no difference", or "not
+        enough folds" where there are fewer than five scores per model.
     """
     import pandas as pd
 
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for first, second in combinations(names, 2):
-        t_test = corrected_t_test(accuracies[first], accuracies[second], test_train_ratio)
-        mcnemar = mcnemar_test(right[first], right[second])
-        rows.append(
-            {
-                "first": first,
-                "second": second,
-                "difference": t_test.difference.mean,
-                "difference_low": t_test.difference.low,
-                "difference_high": t_test.difference.high,
-                "t": t_test.statistic,
-                "p_value": t_test.p_value,
-                "only_first_right": mcnemar.only_first,
-                "only_second_right": mcnemar.only_second,
-                "test_p_value": mcnemar.p_value,
-            }
-        )
-    return _with_holm(pd.DataFrame(rows, columns=_COLUMNS))
-
-
-def _with_holm(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Correct both tests over all pairs, and say what follows."""
-    table = pairs.assign(
-        p_holm=holm(pairs["p_value"]), test_p_holm=holm(pairs["test_p_value"])
-    ).astype({"only_first_right": int, "only_second_right": int})
-    folds, test = table["p_holm"] < LEVEL, table["test_p_holm"] < LEVEL
-    verdict = np.select([folds, test], ["better", "test only"], "no difference")
-    return table.assign(verdict=verdict)
+        scores = np.asarray(accuracies[first]), np.asarray(accuracies[second])
+        folds: tuple[float, ...] = (float(np.mean(scores[0] - scores[1])), *[math.nan] * 4)
+        if len(scores[0]) >= MIN_SCORES:
+            test = corrected_t_test(*scores, test_train_ratio, step=step)
+            interval = test.difference
+            folds = (interval.mean, interval.low, interval.high, test.statistic, test.p_value)
+        mcnemar = mcnemar_test(correct[first], correct[second])
+        counts = mcnemar.only_first, mcnemar.only_second, mcnemar.p_value
+        rows.append((first, second, *folds, *counts))
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    table = table.assign(p_holm=holm(table["p_value"]), test_p_holm=holm(table["test_p_value"]))
+    verdict = np.select(
+        [table["p_holm"] < LEVEL, table["test_p_holm"] < LEVEL, table["p_value"].isna()],
+        [BETTER, TEST_ONLY, TOO_FEW],
+        NO_DIFFERENCE,
+    )
+    return table.astype({"only_first_right": int, "only_second_right": int}).assign(verdict=verdict)

@@ -80,7 +80,11 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
             (percent(best["accuracy"]), f"cross-validation accuracy of {best['model']}"),
             (interval, "95 % confidence interval"),
             (percent(accuracy), f"test accuracy ({n_test:,} {noun})"),
-            (f"{len(better)} of {len(pairs)}", "other models significantly worse"),
+            *(
+                [(f"{len(better)} of {len(pairs)}", "other models significantly worse")]
+                if _are_tested(pairs)
+                else []
+            ),
         ],
         checks=metrics["checks"],
         table=_terminal_table(metrics),
@@ -88,7 +92,7 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
 
 
 def _title(metrics: Mapping[str, Any], best: str, pairs: list[dict[str, Any]]) -> str:
-    level = [_other(pair, best) for pair in pairs if pair["verdict"] != "better"]
+    level = [_other(pair, best) for pair in _level(pairs)]
     head = f"{capital(shorten(target_of(metrics)))}: {best} is the most accurate"
     if not level:
         return f"{head} of {len(metrics['summary'])} models"
@@ -104,13 +108,35 @@ def _other(pair: Mapping[str, Any], model: str) -> str:
     return str(pair["second"] if pair["first"] == model else pair["first"])
 
 
+def _are_tested(pairs: list[dict[str, Any]]) -> bool:
+    """Whether there were enough folds for a test; with fewer, there are no p-values."""
+    return any(pair["p_holm"] is not None for pair in pairs)
+
+
+def _level(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tested pairs without a difference; the majority class has a check of its own."""
+    return [
+        pair
+        for pair in pairs
+        if pair["verdict"] != "better"
+        and pair["p_holm"] is not None
+        and _MAJORITY not in (pair["first"], pair["second"])
+    ]
+
+
 def _significance(pairs: list[dict[str, Any]]) -> str:
-    def with_p(rows: list[dict[str, Any]]) -> str:
-        groups = groupby(rows, key=lambda row: p_value(row["p_holm"]))
+    def with_p(rows: list[dict[str, Any]], p: str = "p_holm") -> str:
+        groups = groupby(rows, key=lambda row: p_value(row[p]))
         return listed(f"{listed(row['second'] for row in group)} ({p})" for p, group in groups)
 
-    better = [pair for pair in pairs if pair["verdict"] == "better"]
-    level = [pair for pair in pairs if pair["verdict"] != "better"]
+    if pairs and not _are_tested(pairs):
+        text = "A t-test over the folds needs at least five scores per model."
+        differ = [pair for pair in pairs if pair["verdict"] == "test only"]
+        if differ:
+            names = with_p(differ, "test_p_holm")
+            text += f" McNemar's test of the test predictions finds differences from {names}."
+        return text
+    better, level = [pair for pair in pairs if pair["verdict"] == "better"], _level(pairs)
     parts = [f"significantly better than {with_p(better)}"] if better else []
     parts += [f"not significantly better than {with_p(level)}"] if level else []
     if not parts:
@@ -127,10 +153,13 @@ def _combination(metrics: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
     name, single = kinds["combination"]["model"], kinds["model"]["model"]
     pair = next(p for p in _pairs_of(metrics, name) if single in (p["first"], p["second"]))
     points = 100 * (kinds["combination"]["accuracy"] - kinds["model"]["accuracy"])
-    sure = "significant" if pair["verdict"] == "better" else "not significant"
+    sure = "not tested"
+    if pair["p_holm"] is not None:
+        sure = "significant" if pair["verdict"] == "better" else "not significant"
+        sure += f", {p_value(pair['p_holm'])}"
     return (
         f"The {name} of {listed(metrics['members'])}: {signed(points)} points compared with "
-        f"{single}, the best single model ({sure}, {p_value(pair['p_holm'])})."
+        f"{single}, the best single model ({sure})."
     )
 
 
@@ -201,7 +230,7 @@ def _terminal_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
 def sections(run: RunFiles) -> list[Section]:
     """Return the sections of the page."""
     metrics = run.metrics
-    features = metrics["settings"]["features"]
+    features = metrics["settings"].get("features") or "published"
     preprocessing: list[Block] = []
     if data_of(metrics)["preset"] == "songs":
         names = features if isinstance(features, str) else ", ".join(features)

@@ -1,8 +1,8 @@
-"""Whether differences between classifiers are real: intervals, tests, and many tests at once.
+"""Statistics of cross-validation: intervals, tests of two models, correction for many tests.
 
 Folds share most of their training rows, so their scores are not independent, and an ordinary
 t-test over folds finds differences where there are none. Nadeau and Bengio (2003, section 5)
-enlarge the variance of the mean by the share of rows that judge:
+enlarge the variance of the mean by the ratio of test to training rows:
 
     var(mean) = (1 / J + n_test / n_train) * s^2
 
@@ -12,7 +12,7 @@ distribution with J - 1 degrees of freedom.
 Sources: C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52
 (2003); Q. McNemar, Psychometrika 12 (1947); S. Holm, Scandinavian Journal of Statistics 6 (1979);
 T. G. Dietterich, "Approximate Statistical Tests for Comparing Supervised Classification Learning
-Algorithms", Neural Computation 10 (1998), for what either test says.
+Algorithms", Neural Computation 10 (1998), for what each test measures.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TTest:
     difference : Interval
         Mean difference and its confidence interval.
     statistic : float
-        The t statistic; infinite where all differences are the same and not zero.
+        The t statistic; infinite where all differences are the same and not zero, and `step` is 0.
     degrees : int
         Degrees of freedom.
     p_value : float
@@ -62,7 +62,7 @@ class McNemar:
     Attributes
     ----------
     only_first, only_second : int
-        Rows that one got right and the other got wrong.
+        Rows that one predicted correctly and the other did not.
     p_value : float
         Two-sided and exact (binomial), in [0, 1].
     """
@@ -75,16 +75,16 @@ class McNemar:
 def resampled_interval(
     scores: ArrayLike, test_train_ratio: float, *, confidence: float = 0.95
 ) -> Interval:
-    """Return the mean of scores over folds, with an interval that respects their overlap.
+    """Return the mean of scores over folds, with an interval that accounts for their overlap.
 
     Parameters
     ----------
     scores : array-like of shape (n_folds,)
-        One score a fold, of all repeats; at least two.
+        One score per fold, of all repeats; at least two.
     test_train_ratio : float
-        Rows that judge for each row that trains, above 0: 1 / (k - 1) for k folds.
+        Test rows per training row, above 0: 1 / (k - 1) for k folds.
     confidence : float, default=0.95
-        Probability with which the interval holds the mean, in (0, 1).
+        Confidence level, in (0, 1).
 
     Returns
     -------
@@ -112,7 +112,12 @@ def resampled_interval(
 
 
 def corrected_t_test(
-    first: ArrayLike, second: ArrayLike, test_train_ratio: float, *, confidence: float = 0.95
+    first: ArrayLike,
+    second: ArrayLike,
+    test_train_ratio: float,
+    *,
+    confidence: float = 0.95,
+    step: float = 0.0,
 ) -> TTest:
     """Test whether two classifiers score differently over the same folds.
 
@@ -121,9 +126,12 @@ def corrected_t_test(
     first, second : array-like of shape (n_folds,)
         Scores of the two on the same folds in the same order, at least two.
     test_train_ratio : float
-        Rows that judge for each row that trains, above 0.
+        Test rows per training row, above 0.
     confidence : float, default=0.95
-        Of the interval of the difference, in (0, 1).
+        Confidence level of the interval of the difference, in (0, 1).
+    step : float, default=0.0
+        Smallest difference that two scores can have, such as one row of a fold. Equal differences
+        are then known to this step only: the variance is at least that of one step in one fold.
 
     Returns
     -------
@@ -133,7 +141,7 @@ def corrected_t_test(
     Raises
     ------
     ValueError
-        As :func:`resampled_interval`, or if the two have not as many scores.
+        As :func:`resampled_interval`, or if the two have different numbers of scores.
 
     Examples
     --------
@@ -141,36 +149,37 @@ def corrected_t_test(
     >>> f"t = {found.statistic:.3f}, p = {found.p_value:.3f}"
     't = 2.535, p = 0.085'
     """
-    one, other = _scores(first, test_train_ratio), _scores(second, test_train_ratio)
-    if one.shape != other.shape:
+    scores = _scores(first, test_train_ratio), _scores(second, test_train_ratio)
+    if scores[0].shape != scores[1].shape:
         raise ValueError(
-            f"both must have a score for each fold, got {len(one)} and {len(other)} scores"
+            f"both must have one score per fold, got {len(scores[0])} and {len(scores[1])} scores"
         )
     from scipy.stats import t
 
-    differences = one - other
-    difference = resampled_interval(differences, test_train_ratio, confidence=confidence)
-    error, degrees = _standard_error(differences, test_train_ratio), len(differences) - 1
-    # Equal differences are known without error, up to the rounding of their subtraction.
-    if error <= 1e-12 * max(1.0, abs(difference.mean)):
-        same = abs(difference.mean) <= 1e-12
-        statistic = 0.0 if same else math.copysign(math.inf, difference.mean)
+    differences = scores[0] - scores[1]
+    mean, degrees = float(differences.mean()), len(differences) - 1
+    error = _standard_error(differences, test_train_ratio, step)
+    # Without a step, equal differences have no error but that of their subtraction.
+    if error <= 1e-12 * max(1.0, abs(mean)):
+        statistic = 0.0 if abs(mean) <= 1e-12 else math.copysign(math.inf, mean)
     else:
-        statistic = difference.mean / error
-    return TTest(difference, statistic, degrees, float(2 * t.sf(abs(statistic), degrees)))
+        statistic = mean / error
+    half = float(t.ppf((1 + confidence) / 2, degrees)) * error
+    p_value = float(2 * t.sf(abs(statistic), degrees))
+    return TTest(Interval(mean, mean - half, mean + half), statistic, degrees, p_value)
 
 
 def mcnemar_test(first_right: ArrayLike, second_right: ArrayLike) -> McNemar:
-    """Test whether two fitted models are right equally often on the same rows.
+    """Test whether two fitted models have the same accuracy on the same rows.
 
-    Only rows on which one is right and the other is not count. If both were equally good, each
-    of these would be a toss of a fair coin; the p-value is that of the binomial distribution, so
-    it holds for few such rows too.
+    Only rows that exactly one of them predicts correctly count. If both were equally good, it
+    would be either with probability one half; the p-value is that of the binomial distribution,
+    so it is exact for few such rows too.
 
     Parameters
     ----------
     first_right, second_right : array-like of bool, shape (n_rows,)
-        Whether each row was put into its class.
+        Whether each row was predicted correctly.
 
     Returns
     -------
@@ -189,30 +198,30 @@ def mcnemar_test(first_right: ArrayLike, second_right: ArrayLike) -> McNemar:
     >>> found.only_first, found.only_second, found.p_value == 22 / 1024
     (1, 9, True)
     """
-    one, other = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
-    if one.shape != other.shape or one.ndim != 1 or not len(one):
+    first, second = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
         raise ValueError(
-            f"both must say of the same rows whether they are right, got shapes {one.shape} "
-            f"and {other.shape}"
+            f"both must have one value per row, for the same rows, got shapes {first.shape} "
+            f"and {second.shape}"
         )
     from scipy.stats import binomtest
 
-    only_first, only_second = int((one & ~other).sum()), int((other & ~one).sum())
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     discordant = only_first + only_second
     p_value = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
     return McNemar(only_first, only_second, p_value)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p-values of several tests so that no false alarm among all is likelier than the level.
+    """Adjust p-values of several tests: the familywise error rate is at most the level.
 
     The smallest is multiplied by the number of tests, the next by one less, and so on; none may
-    end up below a smaller one (Holm 1979).
+    become less than a smaller one (Holm 1979).
 
     Parameters
     ----------
     p_values : array-like of shape (n_tests,)
-        In [0, 1]; NaN for tests that could not be made, which count for nothing.
+        In [0, 1]; NaN for tests that could not be made, which do not count.
 
     Returns
     -------
@@ -243,12 +252,15 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 def _scores(scores: ArrayLike, test_train_ratio: float) -> NDArray[np.float64]:
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"there must be a score of at least two folds, got shape {values.shape}")
+        raise ValueError(f"scores must be of at least two folds, got shape {values.shape}")
     if not (math.isfinite(test_train_ratio) and test_train_ratio > 0):
         raise ValueError(f"test_train_ratio must be above 0, got {test_train_ratio}")
     return values
 
 
-def _standard_error(values: NDArray[np.float64], test_train_ratio: float) -> float:
+def _standard_error(
+    values: NDArray[np.float64], test_train_ratio: float, step: float = 0.0
+) -> float:
     """Return the root of Nadeau and Bengio's variance of the mean (2003, section 5)."""
-    return math.sqrt((1 / len(values) + test_train_ratio) * float(values.var(ddof=1)))
+    variance = max(float(values.var(ddof=1)), step**2 / len(values))
+    return math.sqrt((1 / len(values) + test_train_ratio) * variance)

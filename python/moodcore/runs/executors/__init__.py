@@ -1,8 +1,8 @@
 """Where jobs are carried out: threads, processes, or the workers of a Dask scheduler.
 
 Threads train our own models, which release the interpreter and can be stopped. Processes train
-any classifier: a process can be ended when a library's training cannot be. All three have the
-interface of `moodcore.runs.jobs.Executor`.
+any classifier: a process can be ended when a library's training cannot be; a single one is the
+main process itself. All have the interface of `moodcore.runs.jobs.Executor`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def open_executor(
     scheduler : str or None, default=None
         Address of a Dask scheduler whose workers carry out the jobs.
     processes : bool, default=False
-        Whether several jobs run in processes rather than threads.
+        Whether jobs run in processes rather than threads; one at a time in this thread.
     notify : callable, default=nothing
         Called with messages for the user.
     """
@@ -45,7 +45,11 @@ def open_executor(
         from moodcore.runs.executors.dask import DaskExecutor
 
         return DaskExecutor(shared, scheduler, stop, notify)
-    if processes and jobs > 1:
+    if processes and jobs == 1:
+        from moodcore.runs.executors.serial import SerialExecutor
+
+        return SerialExecutor(shared, stop)
+    if processes:
         from moodcore.runs.executors.processes import ProcessExecutor
 
         return ProcessExecutor(shared, jobs, stop)

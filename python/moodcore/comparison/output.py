@@ -1,9 +1,9 @@
-"""What a fitted model says of rows, and how good that is: six metrics.
+"""The predictions of one training, and their six metrics.
 
 The calibration error is the expected calibration error of the most probable class (ECE; Naeini,
-Cooper and Hauskrecht 2015; Guo et al. 2017): rows are sorted by the probability of the class they
-are put into, its confidence, into fifteen bins of equal width; the error is the mean difference
-of confidence and accuracy over the bins, each weighted by its rows.
+Cooper and Hauskrecht 2015; Guo et al. 2017): rows are sorted into fifteen bins of equal width by
+the probability of the predicted class, the confidence; the error is the mean difference between
+confidence and accuracy over the bins, weighted by their rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is called, which way is better, and between what it lies."""
+    """Title, direction and range of a metric."""
 
     title: str
     higher_is_better: bool
@@ -43,26 +43,26 @@ METRICS: Mapping[str, Metric] = {
 
 @dataclass(frozen=True)
 class Output:
-    """What one fitted model said of the rows that judge it.
+    """Predictions of one fitted model for the rows that it is scored on.
 
     Attributes
     ----------
     labels : ndarray of shape (n_rows,), int64
-        Position of the predicted class among all classes; empty if it failed.
+        Position of the predicted class among all classes; empty if training failed.
     probabilities : ndarray of shape (n_rows, n_classes), float64, or None
-        None for models that give none.
+        None for models that predict none.
     decisions : ndarray of shape (n_rows, n_classes), float64, or None
-        Scores by which rows can be ranked, of models without probabilities.
+        Decision values of models without probabilities.
     fit_seconds, predict_seconds : float
-        Time of training, with the inner search if there is one, and of predicting.
+        Time of training, with the inner search if there is one, and of prediction.
     chosen : dict or None
         Hyperparameters that the inner search chose.
     notes : tuple of str
         Warnings of the training.
     failure : str or None
-        Why there is no prediction.
+        Why training failed.
     model : bytes or None
-        The model's safetensors file, where the format holds it and it was asked for.
+        The model's safetensors file, of the training on all rows, if the format holds the model.
     """
 
     labels: NDArray[np.int64]
@@ -97,7 +97,7 @@ class Output:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Output:
-        """Return what `to_bytes` was called on.
+        """Return the output that `to_bytes` was called on.
 
         Raises
         ------
@@ -111,29 +111,29 @@ class Output:
             model = arrays.pop("model", None)
             rest["notes"] = tuple(rest["notes"])
             return cls(**arrays, **rest, model=None if model is None else model.tobytes())
-        # A damaged archive raises errors of zipfile, zlib, json and numpy.
+        # A damaged archive raises errors of zipfile, zlib, json and NumPy.
         except Exception as error:
             raise ValueError(f"not the output of a model: {error!r}") from error
 
 
 def scores(codes: NDArray[np.int64], output: Output, n_classes: int) -> dict[str, float]:
-    """Return the six metrics of an output; NaN for what the model does not give.
+    """Return the six metrics of an output; NaN for those that the model has not.
 
     Parameters
     ----------
     codes : ndarray of shape (n_rows,)
         Positions of the true classes.
     output : Output
-        What the model said of the same rows.
+        Predictions for the same rows.
     n_classes : int
         Number of classes.
 
     Examples
     --------
-    >>> said = Output(np.array([0, 1]), np.array([[0.8, 0.2], [0.4, 0.6]]))
-    >>> found = scores(np.array([0, 1]), said, 2)
-    >>> round(found["accuracy"], 3), round(found["brier"], 3), round(found["calibration_error"], 3)
-    (1.0, 0.2, 0.3)
+    >>> output = Output(np.array([0, 1]), np.array([[0.8, 0.2], [0.4, 0.6]]))
+    >>> values = scores(np.array([0, 1]), output, 2)
+    >>> [round(values[name], 3) for name in ("accuracy", "brier", "calibration_error")]
+    [1.0, 0.2, 0.3]
     """
     if output.failure is not None:
         return dict.fromkeys(METRICS, math.nan)
@@ -142,7 +142,7 @@ def scores(codes: NDArray[np.int64], output: Output, n_classes: int) -> dict[str
     from moodcore.metrics import evaluate
 
     classes = np.arange(n_classes)
-    found = dict.fromkeys(METRICS, math.nan) | {
+    values = dict.fromkeys(METRICS, math.nan) | {
         "accuracy": float(accuracy_score(codes, output.labels)),
         "macro_f1": float(
             f1_score(codes, output.labels, labels=classes, average="macro", zero_division=0.0)
@@ -150,17 +150,17 @@ def scores(codes: NDArray[np.int64], output: Output, n_classes: int) -> dict[str
         "roc_auc": area_under_roc(codes, output, n_classes),
     }
     if output.probabilities is not None:
-        judged = evaluate(codes, output.probabilities)
-        assert judged.log_loss is not None and judged.brier is not None
-        found |= {"log_loss": judged.log_loss, "brier": judged.brier}
-        found["calibration_error"] = calibration_error(codes, output)
-    return found
+        evaluation = evaluate(codes, output.probabilities)
+        assert evaluation.log_loss is not None and evaluation.brier is not None
+        values |= {"log_loss": evaluation.log_loss, "brier": evaluation.brier}
+        values["calibration_error"] = calibration_error(codes, output)
+    return values
 
 
 def area_under_roc(codes: NDArray[np.int64], output: Output, n_classes: int) -> float:
     """Return the mean over the classes of the area under the ROC curve, one against the rest.
 
-    Scores do for it what probabilities do: only their order counts.
+    Decision values serve as well as probabilities: only their order matters.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -175,25 +175,22 @@ def area_under_roc(codes: NDArray[np.int64], output: Output, n_classes: int) -> 
 def confidences(
     codes: NDArray[np.int64], output: Output
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the probability of each row's most probable class, and whether that is the true one.
-
-    The output must have probabilities.
-    """
+    """Return the probability of each row's most probable class, and whether it is the true one."""
     assert output.probabilities is not None
     best = output.probabilities.argmax(axis=1)
     return output.probabilities[np.arange(len(best)), best], best == codes
 
 
 def bin_confidences(
-    confidence: NDArray[np.float64], right: NDArray[np.bool_]
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
     """Return rows, mean confidence and accuracy of each of the `BINS` bins; NaN in empty ones."""
-    # A bin holds its upper edge, as in Guo et al. (2017).
+    # A bin contains its upper edge, as in Guo et al. (2017).
     number = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     rows = np.bincount(number, minlength=BINS)
     counts = np.where(rows > 0, rows, np.nan)
     mean = np.bincount(number, weights=confidence, minlength=BINS) / counts
-    accuracy = np.bincount(number, weights=right, minlength=BINS) / counts
+    accuracy = np.bincount(number, weights=correct, minlength=BINS) / counts
     return rows, mean, accuracy
 
 
@@ -206,15 +203,15 @@ def calibration_error(codes: NDArray[np.int64], output: Output) -> float:
 def vote(members: Sequence[Output]) -> Output:
     """Return the mean of the members' probabilities, as scikit-learn's soft `VotingClassifier`.
 
-    The members were trained on the same rows already, so nothing has to be trained again.
+    Nothing is trained: the members were trained on the same rows.
     """
-    failed = next((one.failure for one in members if one.failure is not None), None)
-    if failed is not None:
-        return Output(np.empty(0, np.int64), failure=f"a member failed: {failed}")
-    mean = np.average([one.probabilities for one in members], axis=0)
+    failure = next((member.failure for member in members if member.failure is not None), None)
+    if failure is not None:
+        return Output(np.empty(0, np.int64), failure=f"a member failed: {failure}")
+    mean = np.average([member.probabilities for member in members], axis=0)
     return Output(
         mean.argmax(axis=1).astype(np.int64),
         mean,
-        fit_seconds=sum(one.fit_seconds for one in members),
-        predict_seconds=sum(one.predict_seconds for one in members),
+        fit_seconds=sum(member.fit_seconds for member in members),
+        predict_seconds=sum(member.predict_seconds for member in members),
     )

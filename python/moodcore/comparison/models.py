@@ -1,0 +1,168 @@
+"""The models of a comparison: families, baselines, your own classifiers, and a combination.
+
+Every model is an unfitted scikit-learn classifier with its preparation, so that fitting it on the
+training rows of a fold fits everything there. With an inner search it is a `GridSearchCV`, so that
+the choice of hyperparameters belongs to the training too: nested cross-validation (Varma and Simon
+2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from moodcore.comparison.settings import CompareSettings
+from moodcore.errors import ConfigError
+from moodcore.runs.families import family
+from moodcore.runs.seeds import Stream, derive
+
+if TYPE_CHECKING:
+    from moodcore.tables import Dataset
+
+#: Name of the baseline that always predicts the most frequent class.
+MAJORITY = "majority class"
+# An odd number, and large enough for probabilities other than 0 and 1.
+_NEIGHBORS = 15
+Prepare = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model to compare.
+
+    Attributes
+    ----------
+    key : str
+        Its name in files and options.
+    name : str
+        Its name in tables and sentences.
+    kind : {"model", "baseline", "combination"}
+        Its part in the comparison.
+    estimator : classifier or None
+        Not fitted; None for a vote, which is computed from the probabilities of the others.
+    """
+
+    key: str
+    name: str
+    kind: str
+    estimator: Any
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is trained, which a vote is not."""
+        return self.estimator is not None
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the combination uses its probabilities."""
+        return self.kind == "model" and hasattr(self.estimator, "predict_proba")
+
+
+def make_models(
+    settings: CompareSettings, given: Mapping[str, Any], dataset: Dataset
+) -> list[Model]:
+    """Return the models of a comparison: those given, their combination, and the baselines.
+
+    Parameters
+    ----------
+    settings : CompareSettings
+        Settings of the run.
+    given : mapping of str to str or classifier
+        Families or classifiers by name (see `moodcore.runs.models.named_models`).
+    dataset : Dataset
+        Provides the preparation.
+
+    Raises
+    ------
+    ConfigError
+        If two models have the same name.
+    """
+    seed = derive(settings.seed, Stream.COMPARISON)
+
+    def prepare(classifier: Any) -> Any:
+        return dataset.pipeline(
+            classifier,
+            features=settings.features,
+            balance=bool(settings.balance),
+            random_state=seed if settings.balance else None,
+        )
+
+    models = [_model(name, model, settings, prepare) for name, model in given.items()]
+    members = [model for model in models if model.is_member]
+    if settings.combine != "none" and len(members) > 1:
+        name, estimator = "soft vote", None
+        if settings.combine == "stack":
+            name, estimator = "stack", _stack(members)
+        models.append(Model(settings.combine, name, "combination", estimator))
+    if settings.baselines:
+        models += _baselines(prepare)
+    for values in ([model.key for model in models], [model.name for model in models]):
+        repeated = [value for value in values if values.count(value) > 1]
+        if repeated:
+            raise ConfigError(f"models: {repeated[0]!r} is the name of two models; rename one")
+    return models
+
+
+def _model(name: str, model: Any, settings: CompareSettings, prepare: Prepare) -> Model:
+    if not isinstance(model, str):
+        return Model(name, name, "model", _own_model(model, settings, prepare))
+    row = family(model)
+    estimator = prepare(row.estimator()(**row.arguments(settings.epochs, {}), n_jobs=1))
+    if settings.tune:
+        prefix = "classify__estimator__" if settings.balance else "classify__"
+        estimator = _searched(estimator, candidates(settings, model), prefix, settings.inner_folds)
+    return Model(name, row.estimator().__name__ if name == model else name, "model", estimator)
+
+
+def _own_model(model: Any, settings: CompareSettings, prepare: Prepare) -> Any:
+    """Prepare the table for a classifier of the user's, unless it is a pipeline that does it."""
+    if not hasattr(getattr(model, "estimator", model), "steps"):
+        return prepare(model)
+    if not settings.balance:
+        return model
+    from moodcore.preprocessing import BalancedClassifier
+
+    return BalancedClassifier(model)
+
+
+def candidates(settings: CompareSettings, name: str) -> list[dict[str, Any]]:
+    """Return the hyperparameters that the search of a family tries, in a fixed order."""
+    from moodcore.runs.space import draw
+
+    space = settings.space(name)
+    drawn = draw(space, "grid", settings.trials, derive(settings.seed, Stream.SAMPLER))
+    return [space.decode(params) for params in drawn]
+
+
+def _searched(model: Any, tried: Sequence[Mapping[str, Any]], prefix: str, inner_folds: int) -> Any:
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    # One grid per candidate: a random part of a grid is not a grid.
+    grids = [{f"{prefix}{name}": [value] for name, value in params.items()} for params in tried]
+    return GridSearchCV(model, grids, cv=StratifiedKFold(inner_folds, shuffle=True))
+
+
+def _stack(members: Sequence[Model]) -> Any:
+    from sklearn.ensemble import StackingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold
+
+    return StackingClassifier(
+        [(model.key, model.estimator) for model in members],
+        LogisticRegression(max_iter=1000),
+        cv=StratifiedKFold(3, shuffle=True),
+    )
+
+
+def _baselines(prepare: Prepare) -> list[Model]:
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+
+    rows = (
+        ("majority", MAJORITY, DummyClassifier(strategy="prior")),
+        ("logistic-regression", "logistic regression", LogisticRegression(max_iter=1000)),
+        ("nearest-neighbors", "nearest neighbors", KNeighborsClassifier(_NEIGHBORS)),
+    )
+    return [Model(key, name, "baseline", prepare(model)) for key, name, model in rows]
