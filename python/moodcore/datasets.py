@@ -11,17 +11,9 @@ import numpy as np
 from moodcore.errors import ConfigError
 from moodcore.songs.dataset import embedded_songs, song_dataset
 from moodcore.songs.recognition import recognize
-from moodcore.tables.dataset import (
-    BadRows,
-    Dataset,
-    Duplicates,
-    RawTable,
-    check_counts,
-    known_names,
-    read_any,
-    table_dataset,
-)
-from moodcore.tables.files import plain_name
+from moodcore.tables.dataset import BadRows, Dataset, Duplicates, check_counts, known_names
+from moodcore.tables.loading import RawTable, read_any, table_dataset
+from moodcore.tables.text_files import plain_name
 
 __all__ = ["likely_target", "load_dataset"]
 

@@ -41,3 +41,14 @@ def missing_columns(missing: Sequence[str], present: Sequence[str]) -> str:
 
 class RunFailedError(RuntimeError):
     """A run could not be finished, though nothing was wrong with the request."""
+
+
+def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise a `ConfigError` unless a value is one of a few words."""
+    words = list(allowed)
+    if value not in words:
+        near = difflib.get_close_matches(str(value), words, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"{name} must be one of {', '.join(map(repr, words))}, got {value!r}{hint}"
+        )

@@ -130,7 +130,10 @@ def test_an_unlabeled_export(api_table, tmp_path):
     found = read(path, labels="optional")
     assert found.y is None and len(found.X.columns) == 11
     assert found.uri.iloc[2] == f"{2:022d}"
-    with pytest.raises(SongTableError, match=r"missing column: 'labels'; .* name it with --target"):
+    with pytest.raises(
+        SongTableError,
+        match=r"missing column: 'labels'; .* name the column of the labels with --target",
+    ):
         load_dataset(path)
 
 
@@ -145,8 +148,8 @@ def test_percentages_and_seconds_are_refused_with_the_way_out(api_table):
         "100, or learn from the table as it is with --target"
     )
     head, tail = seconds.strip().split(" (median ")
-    assert head == "column 'length' looks like seconds"
-    assert tail.endswith("); multiply it by 1,000 to get milliseconds")
+    assert head == "column 'length'"
+    assert tail.endswith(") looks like seconds; multiply it by 1,000 to get milliseconds")
     assert load_dataset(table, "mood").preset is None
 
 

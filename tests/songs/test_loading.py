@@ -42,7 +42,7 @@ def test_load_gives_features_and_labels(table):
 
 
 def test_load_without_labels(table):
-    with pytest.raises(ValueError, match="labels='ignore': load gives labels"):
+    with pytest.raises(ValueError, match="load returns labels; use read instead"):
         load(table, labels="ignore")
 
 
@@ -312,7 +312,7 @@ def test_only_the_columns_asked_for(table):
         (
             {"columns": ["enrgy"]},
             ValueError,
-            "'enrgy' is no column of songs; did you mean 'energy'",
+            "'enrgy' does not exist; did you mean 'energy'",
         ),
         ({"columns": "energy"}, TypeError, "columns must be a sequence of names, got the string"),
         ({"columns": []}, ValueError, "columns must name at least one of duration"),

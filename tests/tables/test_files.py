@@ -10,12 +10,8 @@ import pyarrow as pa
 import pytest
 
 from moodcore.errors import TableError
-from moodcore.tables.files import (
-    detect_encoding,
-    detect_separator,
-    first_lines,
-    read_table_file,
-)
+from moodcore.tables.files import read_table_file
+from moodcore.tables.text_files import detect_encoding, detect_separator, first_lines
 
 TABLE = pd.DataFrame(
     {

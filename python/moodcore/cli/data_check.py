@@ -14,7 +14,8 @@ from moodcore.errors import ConfigError
 from moodcore.songs.loading import read
 from moodcore.songs.recognition import SongColumns, recognize_frame
 from moodcore.songs.schema import LABEL, URI
-from moodcore.tables.dataset import Dataset, RawTable, check_counts, read_any
+from moodcore.tables.dataset import Dataset, check_counts
+from moodcore.tables.loading import RawTable, read_any
 from moodcore.tables.roles import ColumnRole, column_roles, suspicious_columns
 
 if TYPE_CHECKING:

@@ -128,15 +128,15 @@ def score(
     RunInterruptedError
         When `should_stop` returned true.
     """
+    from moodcore.errors import check_choice
     from moodcore.platform import thread_count
-    from moodcore.songs.problems import choice
 
     if scheduler is not None:
         from moodcore.runs.executors.dask import check_address, check_scheduler
 
         check_address(scheduler)
         check_scheduler(scheduler)
-    choice("on_error", on_error, ("fail", "skip", "null"))
+    check_choice("on_error", on_error, ("fail", "skip", "null"))
     out = None if output is None else Path(output)
     task = ScoringTask(
         _loaded(model), tuple(keep), id, on_error, jobs or min(thread_count(-1), _MOST_JOBS)

@@ -30,7 +30,8 @@ from moodcore.predict.readers import (
     damaged_as_table_error,
 )
 from moodcore.runs.interrupts import RunInterruptedError
-from moodcore.tables.files import detect_encoding, read_header, separate, table_in_zip
+from moodcore.tables.files import table_in_zip
+from moodcore.tables.text_files import detect_encoding, read_header, separate
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,8 +20,8 @@ from moodcore.predict.model_columns import ModelColumns, is_song_model
 from moodcore.predict.readers import RowError, open_input
 from moodcore.predict.scorer import Scorer
 from moodcore.songs.schema import LABEL
-from moodcore.tables.files import MISSING_TEXTS
 from moodcore.tables.roles import category_text
+from moodcore.tables.text_files import MISSING_TEXTS
 
 if TYPE_CHECKING:
     import pandas as pd

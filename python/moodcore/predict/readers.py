@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from moodcore.errors import TableError
 from moodcore.predict.inputs import InputFile
-from moodcore.tables.files import refuse_repeated_names
+from moodcore.tables.text_files import refuse_repeated_names
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -30,7 +30,7 @@ from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.listener import Listener
 from moodcore.songs.column_checks import ColumnWarning
 from moodcore.songs.schema import URI
-from moodcore.tables.files import ID_NAMES, plain_name
+from moodcore.tables.text_files import ID_NAMES, plain_name
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from moodcore.errors import TableError
 from moodcore.predict.readers import BadRow, Rows
 from moodcore.tables.columns import Column
-from moodcore.tables.files import MISSING_TEXTS
+from moodcore.tables.text_files import MISSING_TEXTS
 
 if TYPE_CHECKING:
     import pyarrow as pa

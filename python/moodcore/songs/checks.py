@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.estimators.categories import number_in
 from moodcore.songs.problems import Problem
 from moodcore.songs.schema import DURATION, LABEL, LABEL_NAMES, RANGES
 from moodcore.tables.columns import Range
-from moodcore.tables.roles import category_text, to_numbers, without_missing_texts
+from moodcore.tables.roles import to_numbers, to_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,31 +34,38 @@ class Checker:
         Rows with a problem in any column so far.
     problems : list of Problem
         In the order of the columns.
-    hints : list of str
-        Columns that are in another unit, and what to do.
+    percentages : list of str
+        Columns of shares that hold percentages.
+    seconds : str
+        The duration, if it is in seconds.
     """
 
     bad: NDArray[np.bool_]
     problems: list[Problem] = field(default_factory=list)
-    hints: list[str] = field(default_factory=list)
+    percentages: list[str] = field(default_factory=list)
+    seconds: str = ""
 
     def feature(self, name: str, column: pd.Series[Any]) -> NDArray[np.float64]:
         """Return the values of a feature; those of bad rows have no meaning."""
         values, is_text = to_numbers(column)
         if column.dtype.kind == "b":
             values, is_text = np.full(len(values), np.nan), np.ones(len(values), dtype=bool)
-        absent = np.isnan(values) & ~is_text
         allowed = RANGES[name]
-        problems = faults(values, absent, allowed)
-        for kind, rows in problems.items():
-            self._note(column, kind, rows, f"{allowed}")
+        infinite = np.isinf(values)
+        with np.errstate(invalid="ignore"):
+            outside = ((values < allowed.low) | (values > allowed.high)) & ~infinite
+        self._note(column, "missing", np.isnan(values) & ~is_text, str(allowed))
+        self._note(column, "not a number", is_text, str(allowed))
+        self._note(column, "infinite", infinite, str(allowed))
+        self._note(column, "out of range", outside, str(allowed))
         present = values[np.isfinite(values)]
-        if len(present) and name == DURATION and np.median(present) < _SHORTEST_MEDIAN:
-            self.hints.append(
-                f"column {column.name!r} looks like seconds (median {np.median(present):g}); "
-                "multiply it by 1,000 to get milliseconds"
-            )
+        if not len(present):
+            return values
+        if name == DURATION and np.median(present) < _SHORTEST_MEDIAN:
+            self.seconds = f"{column.name!r} (median {np.median(present):g})"
             self.bad[:] = True
+        if allowed == Range(0, 1) and present.min() >= 0 and 1 < np.median(present) <= 100:
+            self.percentages.append(repr(column.name))
         return values
 
     def label(
@@ -68,11 +76,11 @@ class Checker:
         Labels may be codes or, in any case, names; without `names` they are the four moods, or
         whatever other classes the column holds.
         """
-        codes, values = _factorize(column)
-        known = _places(values, LABEL_NAMES if names is None else names)
+        codes, texts = to_texts(column)
+        known = _places(texts, LABEL_NAMES if names is None else names)
         if names is None and _are_other_labels(codes, known):
-            order = sorted(range(len(values)), key=lambda at: _sort_key(values[at]))
-            names = tuple(str(values[at]) for at in order)
+            order = sorted(range(len(texts)), key=lambda at: _sort_key(texts[at]))
+            names = tuple(texts[at] for at in order)
             known = np.argsort(order)
         names = LABEL_NAMES if names is None else tuple(names)
         found = np.append(known, -1)[codes]
@@ -80,6 +88,22 @@ class Checker:
         self._note(column, "unlabeled", codes < 0, allowed)
         self._note(column, "not a label", (found < 0) & (codes >= 0), allowed)
         return np.maximum(found, 0).astype(np.int64), names
+
+    @property
+    def hints(self) -> list[str]:
+        """Columns that are in another unit, and what to do."""
+        hints = []
+        if self.percentages:
+            hints.append(
+                f"percentages in {', '.join(self.percentages)}: divide these columns by 100, or "
+                "learn from the table as it is with --target and the column of the labels"
+            )
+        if self.seconds:
+            hints.append(
+                f"column {self.seconds} looks like seconds; multiply it by 1,000 to get "
+                "milliseconds"
+            )
+        return hints
 
     def _note(
         self, column: pd.Series[Any], kind: str, rows: NDArray[np.bool_], allowed: str
@@ -94,78 +118,18 @@ class Checker:
         self.bad |= rows
 
 
-def faults(
-    values: NDArray[np.float64], absent: NDArray[np.bool_], allowed: Range
-) -> dict[str, NDArray[np.bool_]]:
-    """Return which values of a column cannot be used, by what is wrong with them.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (n_rows,)
-        NaN where there is no number.
-    absent : ndarray of bool, shape (n_rows,)
-        Where there is no value at all.
-    allowed : Range
-        The values that the column may hold.
-    """
-    infinite = np.isinf(values)
-    with np.errstate(invalid="ignore"):
-        outside = ((values < allowed.low) | (values > allowed.high)) & ~infinite
-    return {
-        "missing": absent,
-        "not a number": np.isnan(values) & ~absent,
-        "infinite": infinite,
-        "out of range": outside,
-    }
-
-
-def percentages(problems: Sequence[Problem], frame: pd.DataFrame) -> list[str]:
-    """Return the columns of shares that look like percentages, by their problems."""
-    suspects = [
-        problem.column
-        for problem in problems
-        if problem.kind == "out of range" and problem.allowed == str(Range(0, 1))
-    ]
-    found = []
-    for name in suspects:
-        values = to_numbers(frame[name])[0]
-        values = values[np.isfinite(values)]
-        if values.min() >= 0 and np.quantile(values, 0.9) > 1 and values.max() <= 100:
-            found.append(name)
-    return found
-
-
 def repeats(X: pd.DataFrame, y: NDArray[np.int64] | None) -> NDArray[np.bool_]:
     """Return which rows repeat an earlier one, the label included."""
     table = X if y is None else X.assign(**{LABEL: y})
     return table.duplicated().to_numpy()
 
 
-def _factorize(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[Any]]:
-    """Return the code of each value, -1 where it is missing, and the values."""
-    import pandas as pd
-
-    codes, distinct = pd.factorize(without_missing_texts(column))
-    return codes, [value.item() if isinstance(value, np.generic) else value for value in distinct]
-
-
-def _places(values: Sequence[Any], names: Sequence[str]) -> NDArray[np.intp]:
-    """Return the code of each value that is a code or a name, -1 for the others."""
-    codes = {name.strip().casefold(): code for code, name in enumerate(names)}
-    codes |= {str(code): code for code in range(len(names))}
-
-    def place(value: Any) -> int:
-        if isinstance(value, bool):
-            return -1
-        if isinstance(value, str):
-            text = value.strip().casefold()
-            return codes.get(text, codes.get(text.removesuffix(".0"), -1))
-        try:
-            return codes.get(category_text(value), -1)
-        except TypeError:
-            return -1
-
-    return np.array([place(value) for value in values], dtype=np.intp)
+def _places(texts: Sequence[str], names: Sequence[str]) -> NDArray[np.intp]:
+    """Return the code of each text that is a code or a name, -1 for the others."""
+    codes = {str(code): code for code in range(len(names))}
+    codes |= {name.strip().casefold(): code for code, name in enumerate(names)}
+    plain = [text.strip().casefold().removesuffix(".0") for text in texts]
+    return np.array([codes.get(text, -1) for text in plain], dtype=np.intp)
 
 
 def _are_other_labels(codes: NDArray[np.intp], known: NDArray[np.intp]) -> bool:
@@ -177,5 +141,6 @@ def _are_other_labels(codes: NDArray[np.intp], known: NDArray[np.intp]) -> bool:
     return bool(unknown.sum() > counts.sum() / 2 or unknown.min() >= _CLASS_ROWS)
 
 
-def _sort_key(value: Any) -> tuple[bool, Any]:
-    return isinstance(value, str), value if isinstance(value, str) else float(value)
+def _sort_key(text: str) -> tuple[bool, float, str]:
+    number = number_in(text)
+    return number is None, number or 0.0, text

@@ -15,7 +15,8 @@ from moodcore.errors import ConfigError
 from moodcore.songs.loading import SongTable, read
 from moodcore.songs.problems import rows
 from moodcore.songs.schema import FEATURES, LABEL, LABEL_NAMES, N_SONGS, SELECTED_FEATURES
-from moodcore.tables.dataset import Dataset, RawTable
+from moodcore.tables.dataset import Dataset
+from moodcore.tables.loading import RawTable
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from moodcore.errors import missing_columns
-from moodcore.songs.checks import Checker, percentages, repeats
-from moodcore.songs.problems import RowReport, SongTableError, choice
+from moodcore.errors import check_choice, missing_columns, unknown_name
+from moodcore.songs.checks import Checker, repeats
+from moodcore.songs.problems import RowReport, SongTableError
 from moodcore.songs.recognition import SongColumns, recognize_frame
 from moodcore.songs.schema import DURATION, FEATURES, LABEL, LABEL_NAMES, SYNTHETIC_URI, URI
-from moodcore.tables.dataset import RawTable, read_any
-from moodcore.tables.files import plain_name
+from moodcore.tables.loading import RawTable, read_any
+from moodcore.tables.text_files import plain_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,9 +134,9 @@ def read(
     """
     import pandas as pd
 
-    choice("on_bad_rows", on_bad_rows, ("strict", "drop"))
-    choice("duplicates", duplicates, ("keep", "drop"))
-    choice("labels", labels, ("required", "optional", "ignore"))
+    check_choice("on_bad_rows", on_bad_rows, ("strict", "drop"))
+    check_choice("duplicates", duplicates, ("keep", "drop"))
+    check_choice("labels", labels, ("required", "optional", "ignore"))
     wanted = _wanted(columns)
     if label_names is not None:
         _refuse_ambiguous(label_names)
@@ -152,13 +152,10 @@ def read(
     missing = [name for name in wanted or () if name not in X]
     missing += [LABEL] if labeled and y is None else []
     errors = [missing_columns(missing, list(frame.columns))] if missing else []
-    if LABEL in missing:
-        errors[0] += "; to learn from another column, name it with --target"
     if wanted is None and not found.is_songs:
-        errors.append(
-            f"only {len(found.features)} columns are features of songs; to learn from any table, "
-            "name the column of the labels with --target"
-        )
+        errors.append(f"only {len(found.features)} columns are features of songs")
+    if LABEL in missing or (wanted is None and not found.is_songs):
+        errors[-1] += "; to learn from any table, name the column of the labels with --target"
     _refuse(table, errors, checker, on_bad_rows)
     good = ~checker.bad
     again = np.zeros_like(good)
@@ -188,14 +185,12 @@ def read(
 
 
 def load(source: Source, **options: Any) -> tuple[pd.DataFrame, pd.Series[int]]:
-    """Read a table of labelled songs as features and labels.
+    """Read a table of labeled songs as features and labels.
 
     Parameters
     ----------
-    source : str, path, DataFrame or pyarrow.Table
-        See `read`.
-    **options
-        Those of `read`, which also tells what is raised and warned of; labels are required.
+    source, **options
+        As for `read`; labels are required.
 
     Returns
     -------
@@ -211,12 +206,10 @@ def load(source: Source, **options: Any) -> tuple[pd.DataFrame, pd.Series[int]]:
     >>> X["energy"].tolist(), y.tolist()
     ([0.1, 0.9], [0, 2])
     """
+    if options.get("labels", "required") != "required":
+        raise ValueError(f"labels={options['labels']!r}: load returns labels; use read instead")
     table = read(source, **options)
-    if table.y is None:
-        raise ValueError(
-            f"labels={options['labels']!r}: load gives labels, and {table.source} was read without "
-            'any; use read, or labels="required"'
-        )
+    assert table.y is not None, "labels are required"
     return table.X, table.y
 
 
@@ -229,11 +222,7 @@ def _wanted(columns: Sequence[str] | None) -> list[str] | None:
         raise ValueError(f"columns must name at least one of {', '.join(_COLUMNS)}, got none")
     for name in columns:
         if name not in _COLUMNS:
-            near = get_close_matches(str(name), _COLUMNS, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(
-                f"columns: {name!r} is no column of songs; {hint}allowed: {', '.join(_COLUMNS)}"
-            )
+            raise unknown_name("columns: name", str(name), _COLUMNS)
     return [name for name in _COLUMNS if name in columns]
 
 
@@ -261,22 +250,19 @@ def _features(
         renamed.append(f"labels from the column {other[LABEL]!r}")
     notes = [f"columns by other names: {', '.join(renamed)}"] if renamed else []
     needed = _COLUMNS if wanted is None else wanted
-    if "spec_rate" in needed and "spec_rate" not in values:
-        parts = [name for name in ("speechiness", DURATION) if name in found.names]
-        if len(parts) == 2:
-            speech, duration = (
-                values[name] if name in values else checker.feature(name, frame[found.names[name]])
-                for name in parts
-            )
-            with np.errstate(divide="ignore", invalid="ignore"):
-                values["spec_rate"] = speech / duration
-            notes.append("'spec_rate' computed: speechiness divided by duration")
+    parts = ("speechiness", DURATION)
+    if "spec_rate" in needed and "spec_rate" not in values and found.names.keys() >= set(parts):
+        for name in (name for name in parts if name not in values):
+            values[name] = checker.feature(name, frame[found.names[name]])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values["spec_rate"] = values["speechiness"] / values[DURATION]
+        notes.append("'spec_rate' computed: speechiness divided by duration")
     absent = [_with_nearest(name, found.extra) for name in needed if name not in values]
     if absent and wanted is None:
         notes.append(f"missing features, done without: {', '.join(absent)}")
     if found.extra and wanted is None:
         notes.append(f"ignored columns: {', '.join(map(repr, found.extra))}")
-    return {name: values[name] for name in _COLUMNS if name in values}, notes
+    return {name: values[name] for name in needed if name in values}, notes
 
 
 def _with_nearest(name: str, columns: Sequence[str]) -> str:
@@ -291,12 +277,6 @@ def _refuse(table: RawTable, errors: list[str], checker: Checker, on_bad_rows: s
         faults.append("there are no rows")
     elif on_bad_rows == "strict" or errors or checker.bad.all():
         faults += map(str, checker.problems)
-        shares = percentages(checker.problems, table.frame)
-        if shares:
-            faults.append(
-                f"percentages in {', '.join(map(repr, shares))}: divide these columns by 100, or "
-                "learn from the table as it is with --target and the column of the labels"
-            )
         if checker.bad.all() and on_bad_rows == "drop":
             faults.append("no usable row is left")
     faults += checker.hints

@@ -1,10 +1,9 @@
-"""What can be wrong with a table of songs, and how it is told."""
+"""Problems in a table of songs, and the report of its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from moodcore.errors import TableError
@@ -18,7 +17,7 @@ class SongTableError(TableError):
     Attributes
     ----------
     problems : tuple of Problem
-        The unusable values; empty when the trouble is with the file or its columns.
+        The unusable values; empty when the file or its columns are wrong.
     """
 
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
@@ -35,16 +34,13 @@ class Problem:
     column : str
         Its name.
     kind : str
-        What is wrong: "missing", "not a number", "infinite", "out of range", "unlabeled" or
-        "not a label".
-    n_rows : int
-        How many rows have it.
-    first_row : int
-        The first of them, counted from 0 without the header.
+        "missing", "not a number", "infinite", "out of range", "unlabeled" or "not a label".
+    n_rows, first_row : int
+        Number of rows, and the first of them, counted from 0 without the header.
     value : object
-        What stands there.
+        The value in this row.
     allowed : str
-        What may stand there.
+        The values that are allowed.
 
     Examples
     --------
@@ -71,7 +67,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class RowReport:
-    """What became of the rows of a table.
+    """Which rows of a table were kept.
 
     Attributes
     ----------
@@ -91,8 +87,7 @@ class RowReport:
 
     Examples
     --------
-    >>> print(RowReport(n_read=10, n_kept=9, n_duplicates=1, first_duplicate=4,
-    ...                 duplicates_dropped=True))
+    >>> print(RowReport(10, 9, n_duplicates=1, first_duplicate=4, duplicates_dropped=True))
     10 rows read, 9 kept
     1 duplicate row, first row 4: dropped
     """
@@ -116,22 +111,12 @@ class RowReport:
             lines.append(f"{rows(self.n_bad)} with unusable values: dropped")
             lines += map(str, self.problems)
         if self.n_duplicates:
-            fate = "dropped" if self.duplicates_dropped else "kept"
+            action = "dropped" if self.duplicates_dropped else "kept"
             count = rows(self.n_duplicates, "duplicate ")
-            lines.append(f"{count}, first row {self.first_duplicate}: {fate}")
+            lines.append(f"{count}, first row {self.first_duplicate}: {action}")
         return "\n".join(lines)
 
 
 def rows(count: int, kind: str = "") -> str:
     """Return a number of rows in words."""
     return f"{count:,} {kind}row" + ("" if count == 1 else "s")
-
-
-def choice(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Refuse a value that is not one of a few words."""
-    if value not in allowed:
-        near = get_close_matches(str(value), allowed, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}{hint}"
-        )

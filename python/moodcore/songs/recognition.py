@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from moodcore.songs.schema import DURATION, FEATURES, LABEL, URI
-from moodcore.tables.files import plain_name
+from moodcore.tables.text_files import plain_name
 
 if TYPE_CHECKING:
     import pandas as pd

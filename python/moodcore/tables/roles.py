@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import TableError
-from moodcore.tables.files import ID_NAMES, MISSING_TEXTS, plain_name
+from moodcore.tables.text_files import ID_NAMES, MISSING_TEXTS, plain_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +177,10 @@ def to_texts(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[str]]:
     import pandas as pd
 
     codes, distinct = pd.factorize(without_missing_texts(column))
-    return codes, [category_text(value) for value in distinct]
+    try:
+        return codes, [category_text(value) for value in distinct]
+    except TypeError as error:
+        raise TableError(f"column {column.name!r}: {error}") from error
 
 
 def category_text(value: object) -> str:
