@@ -37,7 +37,9 @@ FEATURES = pd.DataFrame({"feature": ["c", "a", "b"], "elimination_rank": [3.0, 1
     [
         ({"eliminated to 2": (0, 0), "eliminated to 1": (0, 0)}, 1),
         ({"eliminated to 2": (0, 0), "eliminated to 1": (0, 5)}, 2),
-        ({"eliminated to 2": (5, 0), "eliminated to 1": (0, 0)}, None),
+        ({"eliminated to 2": (5, 0), "eliminated to 1": (0, 5)}, None),
+        # One feature is as good as three, whatever chance made of two.
+        ({"eliminated to 2": (0.6, 0), "eliminated to 1": (0, 0)}, 1),
         ({"eliminated to 2": (-5, 0)}, 2),
         ({"eliminated to 2": (0.4, 0)}, 2),
         # Not significant, but more than the standard error of four folds.
@@ -45,7 +47,7 @@ FEATURES = pd.DataFrame({"feature": ["c", "a", "b"], "elimination_rank": [3.0, 1
         ({"filter 0.7": (0, 0)}, None),
     ],
 )
-def test_features_are_sufficient_down_to_the_first_cost(costs, size):
+def test_the_fewest_features_without_a_cost_are_sufficient(costs, size):
     assert sufficient_size(choices(costs), folds=4) == size
 
 

@@ -58,7 +58,7 @@ def recommend(features: pd.DataFrame, choices: pd.DataFrame, folds: int) -> dict
 
 
 def sufficient_size(choices: pd.DataFrame, folds: int) -> int | None:
-    """Return the smallest number of features down to which elimination costs no accuracy.
+    """Return the smallest number of features with which elimination costs no accuracy.
 
     Parameters
     ----------
@@ -72,9 +72,5 @@ def sufficient_size(choices: pd.DataFrame, folds: int) -> int | None:
     # The cost of a choice without an effect may be a rounding error above zero.
     beyond_error = rows["cost"] > rows["model"].map(error).astype(float) + 1e-12
     costly = (rows["beyond_spread"] & (rows["cost"] > 0)) | beyond_error
-    size = None
-    for level in sorted(set(rows["level"]), reverse=True):
-        if costly[rows["level"] == level].any():
-            break
-        size = int(level)
-    return size
+    sizes = rows["level"][~costly.groupby(rows["level"]).transform("any")]
+    return int(sizes.min()) if len(sizes) else None
