@@ -172,6 +172,15 @@ def test_copies_are_counted_and_stay_together(api_table):
     assert len(part.groups) == 100
 
 
+def test_the_published_table_is_split_as_published(api_table, monkeypatch):
+    table = pd.concat([api_table, api_table[:5]], ignore_index=True)
+    counts = tuple(np.bincount(load_dataset(table).y).tolist())
+    assert load_dataset(table).groups is not None
+    monkeypatch.setattr("moodcore.songs.dataset.CLASS_COUNTS", counts)
+    assert load_dataset(table).groups is None
+    assert load_dataset(table[:-1]).groups is not None
+
+
 def test_identifiers_of_something_else_make_no_copies(api_table):
     assert load_dataset(api_table.assign(id=[row // 100 for row in range(300)])).groups is None
 

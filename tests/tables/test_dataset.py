@@ -65,6 +65,30 @@ def test_labels_apart_from_the_table(people):
     assert (arrays.source, arrays.target) == ("numpy ndarray", "target")
 
 
+def test_labels_in_a_column_vector_and_columns_without_text_names():
+    y = np.array([["a"], ["b"]] * 20)
+    table = pd.DataFrame(np.arange(80.0).reshape(40, 2))
+    assert load_dataset(table, y=y).y.tolist() == ["a", "b"] * 20
+    dataset = load_dataset(table.assign(label=y.ravel()), "label", drop=[1])
+    assert dataset.X.columns.tolist() == ["0"]
+    whole = pd.DataFrame({0: [1.0, 2.0] * 20, 1: [0, 1] * 20})
+    assert load_dataset(whole, 1).target == "1"
+
+
+def test_labels_that_differ_in_case_or_spaces_are_named():
+    table = pd.DataFrame({"a": np.arange(60.0), "label": ["yes", "Yes ", "no"] * 20})
+    dataset = load_dataset(table, "label")
+    assert dataset.class_names == ("Yes ", "no", "yes")
+    assert "labels that differ in case or spaces only: 'Yes ' and 'yes'" in dataset.notes
+
+
+def test_labels_that_are_dates_are_refused():
+    table = pd.DataFrame({"a": np.arange(40.0), "day": pd.to_datetime(["2024-01-01"] * 40)})
+    table.loc[::2, "day"] = pd.Timestamp("2024-02-01")
+    with pytest.raises(TableError, match="target 'day': a category must be text, a number or"):
+        load_dataset(table, "day")
+
+
 def test_the_fingerprint_depends_on_names_values_and_labels(people):
     def fingerprint(table):
         return load_dataset(table, "pays").fingerprint()

@@ -1,6 +1,7 @@
 """The preparation of any table: what it learns, where it refuses, and that nothing leaks."""
 
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def test_what_becomes_of_each_column(people):
         "job=clerk",
         "job=cook",
         "job=nurse",
-        "job=other",
+        "job is other",
         "job is missing",
         "member",
         "score",
@@ -59,7 +60,7 @@ def test_categories_become_columns(people):
     rows = pd.DataFrame({"job": ["cook", "pilot", "never seen", None]})
     names = fitted.get_feature_names_out().tolist()
     found = [[names[at] for at in np.flatnonzero(row)] for row in fitted.transform(rows)]
-    assert found == [["job=cook"], ["job=other"], ["job=other"], ["job is missing"]]
+    assert found == [["job=cook"], ["job is other"], ["job is other"], ["job is missing"]]
 
 
 def test_without_rare_categories_there_is_no_other_column():
@@ -72,7 +73,7 @@ def test_the_number_of_columns_of_a_category_is_limited():
     table = pd.DataFrame({"a": np.repeat([f"v{at:02d}" for at in range(30)], np.arange(30, 60))})
     fitted = TablePreparation(max_categories=10).fit(table)
     names = fitted.get_feature_names_out().tolist()
-    assert names == [*(f"a=v{at}" for at in range(21, 30)), "a=other"]
+    assert names == [*(f"a=v{at}" for at in range(21, 30)), "a is other"]
     assert (fitted.transform(table).sum(axis=1) == 1).all()
 
 
@@ -138,6 +139,17 @@ def test_numbers_for_categories_of_text_are_refused():
         fitted.transform(pd.DataFrame({"a": [3, 4]}))
 
 
+def test_categories_that_are_all_new_are_warned_of():
+    fitted = TablePreparation(min_frequency=1).fit(pd.DataFrame({"a": ["x", "y"] * 10}))
+    with pytest.warns(UserWarning, match="column 'a' holds none of .* such as 'x', but 'z'"):
+        fitted.transform(pd.DataFrame({"a": ["z"] * 10}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.transform(pd.DataFrame({"a": ["z"] * 9}))
+        fitted.transform(pd.DataFrame({"a": ["z"] * 9 + ["x"]}))
+        fitted.transform(pd.DataFrame({"a": [None] * 10}))
+
+
 def test_text_for_numbers_is_refused_by_name_row_and_value(people):
     fitted = TablePreparation().fit(people[["age"]])
     bad = pd.DataFrame({"age": ["31", "old"]})
@@ -200,7 +212,7 @@ def test_only_training_rows_are_learned_from(people, kind):
     train = features(people)[:120]
     fitted = TablePreparation(kind).fit(train)
     again = clone(fitted).fit(train)
-    extreme = features(people)[120:].assign(age=1e9, job="nobody", score=-1e9)
+    extreme = features(people)[120:].assign(age=1e9, job=["nobody", "cook"] * 60, score=-1e9)
     fitted.transform(extreme)
     assert fitted.columns_ == again.columns_
     whole = TablePreparation(kind).fit(pd.concat([train, extreme]))

@@ -98,6 +98,7 @@ def test_suspicious_columns():
             "mixed": [*map(str, [*range(398), 5]), "n. a."],
             "street": [f"street {row % 90}" for row in range(400)],
             "number": range(1, 401),
+            "price": [f"${row % 40},500.00" for row in range(400)],
         }
     )
     frame["again"] = frame["plain"].astype(str)
@@ -109,6 +110,7 @@ def test_suspicious_columns():
         "'mixed' holds numbers and text such as 'n. a.'",
         "'street' has 90 distinct values",
         "'number' counts the rows",
+        "'price' holds numbers as text, such as '$0,500.00': remove the signs",
         "'again' repeats 'plain'",
         "'color' is 'red' in 99.5% of rows",
         "'color' repeats 'nearly'",

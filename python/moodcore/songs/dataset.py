@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from moodcore.errors import ConfigError
 from moodcore.songs.loading import SongTable, read
 from moodcore.songs.problems import rows
-from moodcore.songs.schema import FEATURES, LABEL, LABEL_NAMES, N_SONGS, SELECTED_FEATURES
+from moodcore.songs.schema import (
+    CLASS_COUNTS,
+    FEATURES,
+    LABEL,
+    LABEL_NAMES,
+    N_SONGS,
+    SELECTED_FEATURES,
+)
 from moodcore.tables.dataset import Dataset
 from moodcore.tables.loading import RawTable
 
@@ -23,8 +30,8 @@ if TYPE_CHECKING:
 
 # The embedded songs are one table: the seed of a run changes what is done with it, not the table.
 _EMBEDDED_SEED = 0
-# Different rows that one identifier may stand for, on average.
-_MOST_VERSIONS = 2
+# Different rows per identifier, on average; with more, it identifies something else than songs.
+_MOST_VERSIONS = 1.1
 _SHOWN = 4
 
 
@@ -144,6 +151,13 @@ def _names(codes: NDArray[Any], label_names: Sequence[str]) -> tuple[str, ...]:
     return tuple(label_names[code] for code in np.unique(codes).tolist())
 
 
+def _is_published(songs: SongTable) -> bool:
+    """Whether this is the published table, which is split as its publications split it."""
+    assert songs.y is not None, "labels are required"
+    counts = np.bincount(songs.y, minlength=len(CLASS_COUNTS)).tolist()
+    return songs.label_names == LABEL_NAMES and tuple(counts) == CLASS_COUNTS
+
+
 def _copies(songs: SongTable) -> tuple[NDArray[np.intp] | None, list[str]]:
     """Return a number for each song, the same for copies, and notes about them.
 
@@ -154,6 +168,8 @@ def _copies(songs: SongTable) -> tuple[NDArray[np.intp] | None, list[str]]:
     from scipy.sparse.csgraph import connected_components
 
     if not songs.X.duplicated().any() and (songs.uri is None or songs.uri.is_unique):
+        return None, []
+    if _is_published(songs):
         return None, []
     by_values = songs.X.groupby(list(songs.X.columns), sort=False).ngroup().to_numpy()
     keys = [by_values]

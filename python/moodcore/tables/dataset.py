@@ -177,11 +177,12 @@ def check_counts(dataset: Dataset, folds: int) -> None:
         )
 
 
-def known_names(names: Sequence[str], columns: Sequence[str], what: str) -> list[str]:
-    """Return names once each, and refuse those that are no columns."""
+def known_names(names: Sequence[Any], columns: Sequence[str], what: str) -> list[str]:
+    """Return names as text, once each, and refuse those that are no columns."""
     if isinstance(names, str):
         raise ConfigError(f"{what} must be a list of columns, got the text {names!r}")
-    for name in names:
+    plain = list(dict.fromkeys(map(str, names)))
+    for name in plain:
         if name not in columns:
-            raise unknown_name(f"{what}: column", str(name), columns)
-    return list(dict.fromkeys(names))
+            raise unknown_name(f"{what}: column", name, columns)
+    return plain

@@ -108,7 +108,9 @@ def table_dataset(
     if y is not None:
         target, labels = _given_labels(y, target, len(frame))
     else:
-        target = _target_column(target, frame, source)
+        target = str(target)
+        if target not in frame.columns:
+            raise unknown_name(f"{source}: target", target, map(str, frame.columns))
         labels = frame[target]
         frame = frame.drop(columns=target)
     frame = frame.drop(columns=known_names(drop, list(frame.columns), "drop"))
@@ -144,23 +146,14 @@ def _given_labels(y: Any, target: str | None, n_rows: int) -> tuple[str, pd.Seri
 
     if target is not None:
         raise ConfigError("pass y or target, not both")
-    labels = y if isinstance(y, pd.Series) else pd.Series(np.asarray(y))
+    if not isinstance(y, pd.Series):
+        y = np.asarray(y)
+        y = pd.Series(y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y)
+    labels: pd.Series[Any] = y
     if len(labels) != n_rows:
         raise ConfigError(f"y must have one label per row ({n_rows:,}), got {len(labels):,}")
     name = "target" if labels.name is None else str(labels.name)
     return name, labels.reset_index(drop=True)
-
-
-def _target_column(target: str | None, frame: pd.DataFrame, source: str) -> str:
-    columns = [str(name) for name in frame.columns]
-    if target is None:
-        raise ConfigError(
-            f"{source}: name the column of the labels (--target); "
-            f"the table has: {', '.join(map(repr, columns))}"
-        )
-    if target in columns:
-        return target
-    raise unknown_name(f"{source}: target", target, columns)
 
 
 def read_labels(
@@ -204,7 +197,10 @@ def read_labels(
     elif is_bool:
         found = np.array([bool(v) for v in distinct])
     else:
-        found = np.array([category_text(v) for v in distinct])
+        try:
+            found = np.array([category_text(v) for v in distinct])
+        except TypeError as error:
+            raise TableError(f"{source}: target {target!r}: {error}") from error
         if len(distinct) > min(_MOST_CLASSES, max(2, len(labels) // 2)):
             raise ConfigError(
                 f"{source}: target {target!r} has {len(distinct):,} distinct values in "
@@ -213,8 +209,9 @@ def read_labels(
     classes, places = np.unique(found, return_inverse=True)
     codes = np.append(places, -1)[codes]
     n_missing = int((codes < 0).sum())
+    notes = _similar_labels(classes)
     if not n_missing:
-        return codes, classes, []
+        return codes, classes, notes
     first = int((codes < 0).argmax())
     message = f"column {target!r}: {n_missing:,} rows without a label, first row {first}"
     if on_bad_rows == "strict":
@@ -222,7 +219,17 @@ def read_labels(
             f"{source}: {message}; --bad-rows drop leaves them out (empty fields and the texts "
             "NA, None, null and ? count as missing)"
         )
-    return codes, classes, [f"{message}: dropped"]
+    return codes, classes, [*notes, f"{message}: dropped"]
+
+
+def _similar_labels(classes: NDArray[Any]) -> list[str]:
+    """Return notes about labels that are the same but for case and spaces."""
+    plain: dict[str, list[str]] = {}
+    for label in classes.tolist():
+        if isinstance(label, str):
+            plain.setdefault(" ".join(label.casefold().split()), []).append(repr(label))
+    same = [" and ".join(labels) for labels in plain.values() if len(labels) > 1]
+    return [f"labels that differ in case or spaces only: {', '.join(same)}"] if same else []
 
 
 def _class_names(classes: NDArray[Any], names: Sequence[str] | None) -> tuple[str, ...]:

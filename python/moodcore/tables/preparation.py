@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["numeric", "native"]
-OTHER = "other"
 
 
 def kind_of(estimator: Any) -> Kind:
@@ -212,8 +211,8 @@ class TablePreparation(TransformerMixin, BaseEstimator):
                 names.append(column.name)
                 continue
             if column.kind == "category":
-                levels = (*column.levels, OTHER) if column.has_other else column.levels
-                names += [f"{column.name}={level}" for level in levels]
+                names += [f"{column.name}={level}" for level in column.levels]
+                names += [f"{column.name} is other"] * column.has_other
             else:
                 names.append(column.name)
             if column.has_missing:
@@ -322,6 +321,8 @@ def _numeric_block(column: PreparedColumn, values: pd.Series[Any]) -> NDArray[np
 
 
 _MISSING = -2
+# In fewer rows, categories that training did not have are no surprise.
+_SUSPICIOUS_ROWS = 10
 
 
 def _codes(column: PreparedColumn, values: pd.Series[Any]) -> NDArray[np.intp]:
@@ -334,6 +335,13 @@ def _codes(column: PreparedColumn, values: pd.Series[Any]) -> NDArray[np.intp]:
         raise ValueError(
             f"column {column.name!r} held categories such as {column.levels[0]!r} in training, got "
             f"numbers ({texts[0]}); convert them to these categories"
+        )
+    if len(texts) and len(codes) >= _SUSPICIOUS_ROWS and (lookup[:-1] == unseen).all():
+        warnings.warn(
+            f"column {column.name!r} holds none of the categories of training, such as "
+            f"{column.levels[0] if column.levels else None!r}, but {texts[0]!r}",
+            UserWarning,
+            stacklevel=2,
         )
     found: NDArray[np.intp] = lookup[codes]
     return found

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import TableError
+from moodcore.estimators.categories import number_in
 from moodcore.tables.text_files import ID_NAMES, MISSING_TEXTS, plain_name
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def suspicious_columns(
     known: dict[bytes, str] = {}
     label_codes = None if labels is None else pd.factorize(labels)[0]
     for role in roles:
-        if role.role not in FEATURE_ROLES:
+        if role.role not in (*FEATURE_ROLES, "id"):
             continue
         counts = frame[role.name].value_counts()
         if role.odd:
@@ -235,6 +236,11 @@ def suspicious_columns(
             sentences.append(f"{role.name!r} is {counts.index[0]!r} in {share:.1%} of rows")
         if role.role == "category" and role.n_values > max(_MANY_VALUES, n_rows / 10):
             sentences.append(f"{role.name!r} has {role.n_values:,} distinct values")
+        if role.role in ("category", "id") and _are_signed_numbers(counts.index[:_SAMPLE]):
+            example = str(counts.index[0])
+            sentences.append(
+                f"{role.name!r} holds numbers as text, such as {example!r}: remove the signs"
+            )
         if role.role == "number" and (np.diff(to_numbers(frame[role.name])[0]) == 1).all():
             sentences.append(f"{role.name!r} counts the rows")
         is_number = role.role == "number"
@@ -245,6 +251,13 @@ def suspicious_columns(
         if label_codes is not None and np.array_equal(codes[role.name], label_codes):
             sentences.append(f"{role.name!r} repeats the label")
     return sentences
+
+
+def _are_signed_numbers(values: Iterable[Any]) -> bool:
+    """Whether texts are numbers with signs of currency, percent or thousands."""
+    texts = [re.sub(r"[\s$€£%,]", "", str(value)) for value in values]
+    numbers = sum(number_in(text) is not None for text in texts if text)
+    return numbers >= _CONVERTIBLE_SHARE * len(texts)
 
 
 def without_missing_texts(column: pd.Series[Any]) -> pd.Series[Any]:
