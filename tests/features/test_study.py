@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_selection import RFE
 from sklearn.linear_model import LogisticRegression
@@ -326,6 +327,26 @@ def test_models_are_names_or_classifiers(data):
     mapping = quick(X, y, models={"trees": "gbt", "plain": LogisticRegression()}, **options)
     assert set(mapping.choices["model"]) == {"trees", "plain"}
     assert names.choices["accuracy"].iloc[0] == mapping.choices["accuracy"].iloc[0]
+
+
+@pytest.mark.parametrize("balance", [False, True])
+def test_a_pipeline_gets_the_table_as_it_is(data, balance):
+    X, y = data
+    numbers = make_column_selector(dtype_include="number")
+    model = make_pipeline(make_column_transformer((StandardScaler(), numbers)), DummyClassifier())
+    seen = []
+
+    class Columns(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            seen.append(X.shape[1])
+            return super().fit(X, y, sample_weight)
+
+    model.steps[-1] = ("last", Columns())
+    found = quick(X, y, models={"mine": model}, thresholds=[], balance=balance)
+    assert (found.trainings["failure"] == "").all()
+    assert set(seen) <= {1, 2, 4}, "the category is dropped by the pipeline, not encoded"
+    assert 4 in seen
+    assert found.best_model.predict(X).shape == y.shape
 
 
 def test_a_file_or_a_frame_with_a_column_name_is_the_same_study(data, tmp_path):

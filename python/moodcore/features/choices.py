@@ -36,13 +36,8 @@ class Choice:
     def of_fold(self, described: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
         """Return the features in a fold, in the order of the table.
 
-        Parameters
-        ----------
-        described : mapping
-            Description of the fold's training rows: `filters`, the features kept by threshold;
-            `order`, the features from the last to be eliminated to the first.
-        names : sequence of str
-            All features.
+        `described` has `filters`, the features that the filter keeps by threshold, and `order`,
+        the features from the last to be eliminated to the first.
         """
         if self.kind == "filter":
             kept = set(described["filters"][str(self.level)])
@@ -61,14 +56,7 @@ def choices_of(
 ) -> tuple[Choice, ...]:
     """Return the choices that a study compares, all features first.
 
-    Parameters
-    ----------
-    names, numbers : sequence of str
-        All features, and the numeric ones; the correlation filter needs two of them.
-    settings : FeatureSettings
-        Of which `thresholds` and `sizes` count.
-    sets : mapping of str to sequence of str
-        Sets of features by name.
+    Without two numeric features there is no correlation filter.
 
     Raises
     ------

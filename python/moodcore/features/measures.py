@@ -34,10 +34,8 @@ def describe_columns(
 
     Parameters
     ----------
-    X : DataFrame of shape (n_rows, n_features)
-        Training rows.
-    y : ndarray of shape (n_rows,)
-        Class codes.
+    X, y : DataFrame of shape (n_rows, n_features), ndarray of shape (n_rows,)
+        Training rows and their class codes.
     numbers : collection of str
         Names of the numeric features; the others are categories.
     thresholds : sequence of float
@@ -116,15 +114,6 @@ def label_correlation(
     variance between the classes; for two classes, the absolute Pearson correlation. For
     categories Cramér's V (Cramér 1946, section 21.9). Zero for a constant column.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows,)
-        Numbers, or codes of categories.
-    y : ndarray of shape (n_rows,)
-        Class codes, from 0.
-    discrete : bool
-        Whether the values are codes.
-
     Examples
     --------
     >>> y = np.array([0, 0, 1, 1])
@@ -149,28 +138,17 @@ def label_correlation(
 
 
 def tree_measures(pipeline: Any, X: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return what a fitted pipeline that ends in boosted trees uses of each feature.
+    """Return the use of each feature in a fitted pipeline that ends in boosted trees.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted.
-    X : DataFrame of shape (n_rows, n_features)
-        Rows that it has not seen.
-
-    Returns
-    -------
-    dict
-        `gain`, the share of the gain of all splits, and `shap`, the mean absolute Shapley value
-        over rows and classes (log-odds), each by feature; zero for those that the preparation
-        left out.
+    `gain` is the share of the gain of all splits, `shap` the mean absolute Shapley value over
+    rows and classes (log-odds); both are zero for features that the preparation left out.
     """
     names = prepared_names(pipeline)
     values = np.abs(classifier(pipeline).predict_contributions(pipeline[:-1].transform(X)))
     means = values[..., :-1].reshape(-1, values.shape[-1] - 1).mean(axis=0)
     shapley = dict(zip(names, means.tolist(), strict=True))
-    return {"gain": dict.fromkeys(X.columns, 0.0) | gains(pipeline),
-            "shap": dict.fromkeys(X.columns, 0.0) | shapley}  # fmt: skip
+    none = dict.fromkeys(X.columns, 0.0)
+    return {"gain": none | gains(pipeline), "shap": none | shapley}
 
 
 def gains(pipeline: Any) -> dict[str, float]:
@@ -203,23 +181,8 @@ def permutation(
 ) -> dict[str, dict[str, float]]:
     """Return the accuracy lost when each feature is shuffled (Breiman 2001, section 10).
 
-    Parameters
-    ----------
-    model : Pipeline
-        Fitted.
-    X, y : DataFrame of shape (n_rows, n_features), ndarray of shape (n_rows,)
-        Rows that it has not seen.
-    repeats : int
-        Number of times each feature is shuffled.
-    seed : int
-        Seed of the shuffling.
-    on_poll : callable
-        Called before each prediction.
-
-    Returns
-    -------
-    dict
-        `mean` and `std` over the repeats, each by feature.
+    The result has `mean` and `std` over the repeats, each by feature. `on_poll` is called before
+    each prediction.
     """
     from sklearn.inspection import permutation_importance
 

@@ -58,14 +58,9 @@ def recommend(features: pd.DataFrame, choices: pd.DataFrame, folds: int) -> dict
 
 
 def sufficient_size(choices: pd.DataFrame, folds: int) -> int | None:
-    """Return the smallest number of features with which elimination costs no accuracy.
+    """Return the smallest number of features with which elimination costs no model accuracy.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        Of one model or more, with the rows of all features.
-    folds : int
-        Number of folds.
+    `choices` has the rows of one model or more, those of all features included.
     """
     error = choices[choices["choice"] == ALL].set_index("model")["accuracy_std"] / folds**0.5
     rows = choices[choices["kind"] == "elimination"]

@@ -17,7 +17,7 @@ from moodcore.features.findings import (
     description_jobs,
     merge_descriptions,
 )
-from moodcore.features.jobs import TABLE, StudyTable, describe, for_training
+from moodcore.features.jobs import TABLE, StudyTable, describe, for_training, prepared
 from moodcore.features.models import MODELS, TREES, default_model
 from moodcore.features.recommendation import recommend
 from moodcore.features.settings import DEFAULT_SONGS, FeatureSettings
@@ -243,12 +243,8 @@ class FeatureRun(Run[FeatureSettings]):
         seed = derive(self.settings.seed, Stream.REFIT)
         with self.stage("training the recommended model", "recommended model"):
             model, params = for_training(models[recommended["model"]], seed, self._poll)
-            pipeline = dataset.pipeline(
-                model,
-                features=columns,
-                balance=bool(table.settings.balance),
-                random_state=seed,
-            )
+            balance = bool(table.settings.balance)
+            pipeline = prepared(dataset, model, columns, balance=balance, random_state=seed)
             self.model = pipeline.fit(dataset.X[columns], dataset.y, **params)
         test = None
         if dataset.test is not None:

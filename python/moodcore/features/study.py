@@ -142,7 +142,8 @@ def feature_study(
         Labels, or the name of their column in the table; None means that the table holds songs.
     models : list of str, mapping of str to classifier or str, or None, default=None
         Names of "mlp", "gbt", "svm", "linear-svm" and "logistic-regression", or scikit-learn
-        classifiers and such names by names of your own; None means all five. A `GBT` of the name
+        classifiers and such names by names of your own; None means all five. A classifier gets
+        prepared columns, a pipeline the table as it is. A `GBT` of the name
         "gbt" also eliminates features and measures gain and Shapley values; without one the
         default "gbt" does.
     random_state : int or None, default=None
