@@ -190,7 +190,7 @@ fn trees(criterion: &mut Criterion) {
         });
         let row: Vec<f64> = x[..FEATURES].iter().map(|&value| f64::from(value)).collect();
         group.bench_function(format!("predict one row/{name}"), |bench| {
-            bench.iter(|| predictor.row(&ensemble, black_box(&row)));
+            bench.iter(|| predictor.row(&ensemble, black_box(&row), 0..ensemble.n_rounds()));
         });
         let some = Table::from_rows(Values::F32(&x[..500 * FEATURES]), FEATURES).expect("rows");
         group.bench_function(format!("contributions of 500 rows/{name}"), |bench| {

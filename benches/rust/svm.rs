@@ -34,7 +34,7 @@ fn train(x: &[f32], y: &[u32], c: f64, compute: Compute<'_>) -> Fitted {
     let config = Config { c, gamma: Gamma::Value(GAMMA), ..Config::default() };
     let values = Values::Features { x, n_features: FEATURES };
     let rows = Rows::new(values, y, CLASSES, None).expect("whole rows");
-    fit(&config, &rows, None, 0, compute, &mut || Ok(())).expect("trains")
+    fit(&config, &rows, 0, compute, &mut || Ok(())).expect("trains")
 }
 
 fn machines(criterion: &mut Criterion) {
@@ -57,18 +57,16 @@ fn machines(criterion: &mut Criterion) {
             .flat_map(|&row| x[row as usize * FEATURES..][..FEATURES].iter().copied())
             .collect();
         let intercept: Vec<f64> = fitted.pairs.iter().map(|pair| pair.intercept).collect();
-        let machine = Machine {
-            n_support: &fitted.n_support,
-            dual_coef: &fitted.dual_coef,
-            intercept: &intercept,
-        };
+        let n_pairs = intercept.len();
+        let machine = Machine::new(fitted.n_support, fitted.dual_coef, intercept).expect("fits");
+        let kernel = KernelFunction::Rbf { gamma: GAMMA };
+        let vectors = machine.lay_out(kernel, &vectors, FEATURES).expect("fits");
         group.bench_function(format!("decide 2,000 rows/{name}"), |bench| {
-            let mut out = vec![0.0; 2_000 * intercept.len()];
+            let mut out = vec![0.0; 2_000 * n_pairs];
             let new = &x[..2_000 * FEATURES];
-            let kernel = KernelFunction::Rbf { gamma: GAMMA };
             bench.iter(|| {
                 let poll = &mut || Ok(());
-                machine.decide(kernel, &vectors, (new, FEATURES), &mut out, compute, poll)
+                machine.decide(&vectors, (new, FEATURES), &mut out, compute, poll)
             });
         });
     }

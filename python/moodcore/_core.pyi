@@ -5,6 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Layers: TypeAlias = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+_SvmKernel: TypeAlias = tuple[str, float, int, float]
+_Sigmoids: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 _Samples: TypeAlias = tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]
 
 # Contiguous by rows or by columns, or contiguous columns; NaN is missing, categories are codes.
@@ -21,25 +23,19 @@ _Objective: TypeAlias = Callable[
 
 __all__ = [
     "GbtModel",
+    "LinearSvmModel",
+    "MlpModel",
+    "SvmModel",
     "__version__",
+    "check",
+    "defaults",
     "gbt_base",
-    "gbt_check",
-    "gbt_defaults",
     "gbt_fit",
     "gbt_probabilities",
     "instruction_sets",
-    "linear_svm_check",
-    "linear_svm_defaults",
     "linear_svm_fit",
-    "mlp_check",
-    "mlp_defaults",
     "mlp_fit",
-    "mlp_predict",
-    "svm_check",
-    "svm_decide",
-    "svm_defaults",
     "svm_fit",
-    "svm_probabilities",
 ]
 
 __version__: str
@@ -86,13 +82,79 @@ class GbtModel:
         threads: int = 1,
         instructions: str,
     ) -> NDArray[np.float64]: ...
-    def row(self, values: Sequence[float]) -> list[float]: ...
-    def row_probabilities(self, values: Sequence[float], n_classes: int) -> list[float]: ...
+    def row(self, values: Sequence[float], *, last: int | None = None) -> list[float]: ...
+    def row_probabilities(
+        self, values: Sequence[float], n_classes: int, *, last: int | None = None
+    ) -> list[float]: ...
     def slice(self, first: int, last: int) -> GbtModel: ...
 
+@final
+class LinearSvmModel:
+    def __new__(
+        cls, coef: NDArray[np.float64], intercept: NDArray[np.float64]
+    ) -> LinearSvmModel: ...
+    @property
+    def coef(self) -> NDArray[np.float64]: ...
+    @property
+    def intercept(self) -> NDArray[np.float64]: ...
+    def decide(
+        self, x: NDArray[np.float32], *, threads: int = 1, instructions: str
+    ) -> NDArray[np.float64]: ...
+
+@final
+class MlpModel:
+    def __new__(
+        cls, layers: _Layers, velocities: _Layers | None = None, n_epochs: int = 0
+    ) -> MlpModel: ...
+    @property
+    def n_epochs(self) -> int: ...
+    def layers(self) -> _Layers: ...
+    def velocities(self) -> _Layers: ...
+    def scores(
+        self, x: NDArray[np.float32], *, kind: str, threads: int = 1, instructions: str
+    ) -> NDArray[np.float64]: ...
+
+@final
+class SvmModel:
+    def __new__(
+        cls,
+        kernel: _SvmKernel,
+        n_support: NDArray[np.uint32],
+        vectors: NDArray[np.float32],
+        dual_coef: NDArray[np.float64],
+        intercept: NDArray[np.float64],
+        sigmoids: _Sigmoids,
+    ) -> SvmModel: ...
+    @property
+    def coef0(self) -> float: ...
+    @property
+    def degree(self) -> int: ...
+    @property
+    def dual_coef(self) -> NDArray[np.float64]: ...
+    @property
+    def gamma(self) -> float: ...
+    @property
+    def intercept(self) -> NDArray[np.float64]: ...
+    @property
+    def kernel(self) -> str: ...
+    @property
+    def n_support(self) -> NDArray[np.uint32]: ...
+    @property
+    def sigmoids(self) -> _Sigmoids: ...
+    @property
+    def vectors(self) -> NDArray[np.float32]: ...
+    def decide(
+        self,
+        rows: NDArray[np.float32] | NDArray[np.float64],
+        *,
+        threads: int = 1,
+        instructions: str,
+    ) -> NDArray[np.float64]: ...
+    def probabilities(self, decisions: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+def check(learner: str, params: str, *, callable: str | None = None) -> None: ...
+def defaults(learner: str) -> str: ...
 def gbt_base(shares: Sequence[float]) -> list[float]: ...
-def gbt_check(params: str) -> None: ...
-def gbt_defaults() -> str: ...
 def gbt_fit(
     params: str,
     train: _Labelled,
@@ -114,8 +176,6 @@ def gbt_probabilities(
     margins: NDArray[np.float64], n_classes: int, *, log: bool = False
 ) -> NDArray[np.float64]: ...
 def instruction_sets() -> list[str]: ...
-def linear_svm_check(params: str) -> None: ...
-def linear_svm_defaults() -> str: ...
 def linear_svm_fit(
     params: str,
     train: _Samples,
@@ -127,42 +187,19 @@ def linear_svm_fit(
     instructions: str,
     on_poll: Callable[[], object] | None = None,
 ) -> dict[str, Any]: ...
-def mlp_check(params: str) -> None: ...
-def mlp_defaults() -> str: ...
 def mlp_fit(
     params: str,
     train: _Samples,
     n_classes: int,
     *,
     evaluate: _Samples | None = None,
-    state: tuple[_Layers, _Layers, int] | None = None,
+    start: MlpModel | None = None,
     seed: int = 0,
     threads: int = 1,
     instructions: str,
     on_epoch: Callable[[dict[str, Any]], object] | None = None,
     on_poll: Callable[[], object] | None = None,
 ) -> dict[str, Any]: ...
-def mlp_predict(
-    layers: _Layers,
-    x: NDArray[np.float32],
-    *,
-    kind: str,
-    threads: int = 1,
-    instructions: str,
-) -> NDArray[np.float64]: ...
-def svm_check(params: str) -> None: ...
-def svm_decide(
-    params: str,
-    gamma: float,
-    machine: tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64]],
-    vectors: NDArray[np.float32] | NDArray[np.uint32],
-    rows: NDArray[np.float32] | NDArray[np.float64],
-    *,
-    threads: int = 1,
-    instructions: str,
-    on_poll: Callable[[], object] | None = None,
-) -> NDArray[np.float64]: ...
-def svm_defaults() -> str: ...
 def svm_fit(
     params: str,
     train: tuple[
@@ -171,16 +208,9 @@ def svm_fit(
         NDArray[np.float32] | None,
     ],
     n_classes: int,
-    cs: Sequence[float],
     *,
-    start: tuple[list[NDArray[np.float64]], float] | None = None,
     seed: int = 0,
     threads: int = 1,
     instructions: str,
     on_poll: Callable[[], object] | None = None,
-) -> list[dict[str, Any]]: ...
-def svm_probabilities(
-    decisions: NDArray[np.float64],
-    sigmoids: tuple[NDArray[np.float64], NDArray[np.float64]],
-    n_classes: int,
-) -> NDArray[np.float64]: ...
+) -> dict[str, Any]: ...

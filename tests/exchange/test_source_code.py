@@ -84,7 +84,9 @@ def test_decisions_of_machines_are_sums_of_double_precision(language, song_rows,
         for values in (model[:-1].transform(new), machine.support_vectors_)
     )
     distances = ((rows[:, np.newaxis] - vectors) ** 2).sum(axis=2)
-    values = np.exp(-machine.gamma_ * distances) @ machine.dual_coef_[0] + machine.intercept_
+    values = (
+        np.exp(-machine.core_model_.gamma * distances) @ machine.dual_coef_[0] + machine.intercept_
+    )
     np.testing.assert_allclose(scores[:, 0], values, rtol=0, atol=1e-11)
 
 

@@ -43,7 +43,7 @@ def test_scikit_learn_conventions(estimator, check):
 
 def test_parameters_and_defaults_are_the_cores():
     ours = {k: v for k, v in GBT().get_params().items() if k not in GBT._PYTHON_ONLY}
-    core = json.loads(_core.gbt_defaults())
+    core = json.loads(_core.defaults("gbt"))
     core["boosting"] = core["boosting"]["kind"]
     for resolved in ("monotone_constraints", "interaction_constraints"):
         assert core.pop(resolved) == [] and ours.pop(resolved) is None

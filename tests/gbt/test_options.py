@@ -68,17 +68,23 @@ def test_interactions(gaps):
 
 WRONG = [
     ({"n_estimators": 0}, "n_estimators must be at least 1, got 0"),
-    ({"n_estimators": 2.5}, "n_estimators: .* expected a whole number"),
+    ({"n_estimators": 2.5}, "n_estimators must be an int, got 2.5"),
     ({"learning_rate": 0}, "learning_rate must be finite and above 0, got 0"),
     ({"learning_rate": np.inf}, "learning_rate must be finite, got inf"),
     ({"max_leaves": 1}, "max_leaves must be at least 2, got 1"),
     ({"max_depth": 0}, "max_depth must be at least 1, got 0"),
-    ({"grow_policy": "widthwise"}, "grow_policy: unknown variant `widthwise`"),
+    (
+        {"grow_policy": "widthwise"},
+        "grow_policy must be one of 'lossguide', 'depthwise', got 'widthwise'",
+    ),
     ({"subsample": 1.5}, r"subsample must be in \(0, 1\], got 1.5"),
     ({"max_bin": 256}, "max_bin must be from 2 to 255, got 256"),
     ({"reg_lambda": -1}, "reg_lambda must be finite and at least 0, got -1"),
-    ({"boosting": "bart"}, "boosting: unknown variant `bart`"),
-    ({"boosting": {"kind": "dart", "rate": 1}}, "boosting: unknown field `rate`"),
+    (
+        {"boosting": "bart"},
+        "'goss', 'extra_trees', got 'bart'; did you mean 'dart'",
+    ),
+    ({"boosting": {"kind": "dart", "rate": 1}}, "boosting has no key 'rate'; known are 'kind'"),
     ({"boosting": {"kind": "goss", "top_rate": 2}}, r"top_rate must be in \(0, 1\), got 2"),
     ({"early_stopping_rounds": 0}, "early_stopping_rounds must be at least 1, got 0"),
     ({"validation_fraction": 1.0}, "validation_fraction must be above 0 and below 1, got 1.0"),

@@ -46,7 +46,7 @@ def test_scikit_learn_conventions(estimator, check):
 
 def test_parameters_and_defaults_are_the_cores():
     ours = {k: v for k, v in LinearSVM().get_params().items() if k not in LinearSVM._PYTHON_ONLY}
-    assert ours == json.loads(_core.linear_svm_defaults())
+    assert ours == json.loads(_core.defaults("linear_svm"))
 
 
 @sorts
@@ -236,19 +236,22 @@ def test_ctrl_c_ends_training_at_once(params):
     [
         ({"C": 0}, "C must be finite and above 0, got 0"),
         ({"C": float("inf")}, "C must be finite, got inf"),
-        ({"C": "much"}, "C: .* expected a number"),
+        ({"C": "much"}, "C must be a float, got 'much'"),
         ({"C": 1e101}, "at most 1e100"),
         ({"tol": 0.0}, "tol must be finite and above 0, got 0"),
         ({"max_iter": 0}, "max_iter must be at least 1, got 0"),
         ({"verbose": "yes"}, "verbose must be an int of at least 0, got 'yes'"),
-        ({"max_iter": 1.5}, "max_iter: .* expected a whole number"),
+        ({"max_iter": 1.5}, "max_iter must be an int, got 1.5"),
         ({"intercept_scaling": -1.0}, "intercept_scaling must be finite and above 0, got -1"),
         ({"intercept_scaling": 1e200}, "intercept_scaling must be from 1e-100 to 1e100"),
-        ({"fit_intercept": "no"}, "fit_intercept: .* expected true or false"),
-        ({"loss": "logistic"}, "loss: unknown variant `logistic`"),
-        ({"penalty": "l0"}, "penalty: unknown variant `l0`"),
-        ({"dual": "maybe"}, 'dual: must be "auto", true or false, got "maybe"'),
-        ({"multi_class": "ovo"}, "multi_class: unknown variant `ovo`"),
+        ({"fit_intercept": "no"}, "fit_intercept must be a bool, got 'no'"),
+        ({"loss": "logistic"}, "loss must be one of 'hinge', 'squared_hinge', got 'logistic'"),
+        ({"penalty": "l0"}, "penalty must be one of 'l1', 'l2', got 'l0'; did you mean"),
+        ({"dual": "maybe"}, "dual must be 'auto', True or False, got 'maybe'"),
+        (
+            {"multi_class": "ovo"},
+            "multi_class must be one of 'ovr', 'crammer_singer', got 'ovo'; did you mean 'ovr'",
+        ),
         (
             {"penalty": "l1", "loss": "hinge"},
             'combination of penalty="l1" and loss="hinge" is not supported',

@@ -107,7 +107,7 @@ FORGED = {
     "classes upside down": (put(classes={"dtype": "<i8", "values": [3, 2, 1, 0]}), "ascending"),
     "no iterations": (put(n_iter=0), "n_iter must be at least 1"),
     "a wrong C": (param(C=-1.0), "C must be finite and above 0"),
-    "no such loss": (param(loss="log"), "unknown variant"),
+    "no such loss": (param(loss="log"), "must be one of"),
     "no such parameter": (param(kernel="rbf"), "kernel"),
     "threads": (param(n_jobs=0), "n_jobs"),
 }

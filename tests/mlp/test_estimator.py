@@ -27,7 +27,7 @@ def test_scikit_learn_conventions(estimator, check):
 
 def test_parameters_and_defaults_are_the_cores():
     ours = {k: v for k, v in MLP().get_params().items() if k not in MLP._PYTHON_ONLY}
-    core = json.loads(_core.mlp_defaults())
+    core = json.loads(_core.defaults("mlp"))
     core["learning_rate_schedule"] = core["learning_rate_schedule"]["kind"]
     assert json.loads(json.dumps(ours)) == core
 
@@ -187,15 +187,18 @@ def test_schedules_run(kind, spirals):
         ({"learning_rate": 0}, "learning_rate must be finite and above 0, got 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be finite, got nan"),
         ({"hidden_sizes": (16, -1)}, "hidden_sizes"),
-        ({"batch_size": "all"}, 'batch_size: must be a whole number .* or "full", got "all"'),
+        ({"batch_size": "all"}, "batch_size must be an int of at least 1 or 'full', got 'all'"),
         ({"momentum": 1.5}, r"momentum must be in \[0, 1\), got 1.5"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"init": "xavier"}, "init: unknown variant `xavier`, expected `he` or `normal`"),
-        ({"learning_rate_schedule": {"kind": "step", "facor": 1}}, "unknown field `facor`"),
+        ({"init": "xavier"}, "init must be one of 'he', 'normal', got 'xavier'"),
+        (
+            {"learning_rate_schedule": {"kind": "step", "facor": 1}},
+            "learning_rate_schedule has no key 'facor'; did you mean 'factor'",
+        ),
         ({"nesterov": True, "momentum": 0.0}, "nesterov must be false when momentum is 0"),
         ({"hidden_sizes": (65536, 65536)}, "hidden_sizes must be widths .* got 4295"),
-        ({"hidden_sizes": 16}, "hidden_sizes: .* expected a list of whole numbers"),
-        ({"epochs": 2.5}, "epochs: .* expected a whole number"),
+        ({"hidden_sizes": 16}, "hidden_sizes must be a list, got 16"),
+        ({"epochs": 2.5}, "epochs must be an int, got 2.5"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"n_jobs": 2**40}, "n_jobs must be at most 1024"),
     ],

@@ -40,7 +40,7 @@ def changed(raw, keys, value):
     found = place = json.loads(text_of(raw))
     *way, last = keys.split(".")
     for key in way:
-        place = place[key]
+        place = place[int(key) if isinstance(place, list) else key]
     place[last] = value
     return with_text(raw, json.dumps(found))
 

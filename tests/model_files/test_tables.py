@@ -60,5 +60,5 @@ def test_a_table_pipeline_ends_in_a_classifier(raw, tmp_path):
     model.steps = model.steps[:1]
     path = tmp_path / "model"
     model.save(path)
-    with pytest.raises(ModelFileError, match="the last step of a table model must be a class"):
+    with pytest.raises(ModelFileError, match="the last step must be a class"):
         moodcore.load(path)

@@ -1,5 +1,11 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+# `parts_of_files` is imported by its name.
+sys.path.insert(0, str(Path(__file__).parents[1] / "model_files"))
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def test_scikit_learn_conventions(estimator, check):
 
 def test_parameters_and_defaults_are_the_cores():
     ours = {k: v for k, v in SVM().get_params().items() if k not in SVM._PYTHON_ONLY}
-    assert json.loads(json.dumps(ours)) == json.loads(_core.svm_defaults())
+    assert json.loads(json.dumps(ours)) == json.loads(_core.defaults("svm"))
 
 
 def test_string_labels_and_frames(blobs):

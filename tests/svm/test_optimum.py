@@ -32,7 +32,9 @@ def gram(model, X):
     if model.kernel == "linear":
         return X @ X.T
     names = {"rbf": ["gamma"], "poly": ["gamma", "degree", "coef0"], "sigmoid": ["gamma", "coef0"]}
-    values = {name: getattr(model, name) for name in names[model.kernel]} | {"gamma": model.gamma_}
+    values = {name: getattr(model, name) for name in names[model.kernel]} | {
+        "gamma": model.core_model_.gamma
+    }
     return pairwise_kernels(X, metric=model.kernel, **values)
 
 
@@ -83,7 +85,7 @@ def references(model, X, y, weight=None):
     params = {k: getattr(model, k) for k in ("C", "kernel", "degree", "coef0")}
     for a, b in zip(*np.triu_indices(len(model.classes_), k=1), strict=True):
         rows = np.flatnonzero((y == a) | (y == b))
-        peer = SVC(**params, gamma=model.gamma_, tol=1e-5)
+        peer = SVC(**params, gamma=model.core_model_.gamma, tol=1e-5)
         peer.fit(X[rows], y[rows], None if weight is None else weight[rows])
         beta = np.zeros(len(rows))
         beta[peer.support_] = -peer.dual_coef_[0]
@@ -189,6 +191,7 @@ def test_weights_of_zero_and_of_two(blobs):
 def test_the_checks_can_fail(blobs):
     X, y = blobs
     model = SVM(gamma=0.5).fit(X, y)
-    model.pair_coef_ = model.pair_coef_ * 0.99
+    make, (kernel, n_support, vectors, dual_coef, *rest) = model.core_model_.__reduce__()
+    model.core_model_ = make(kernel, n_support, vectors, dual_coef * 0.99, *rest)
     with pytest.raises(AssertionError):
         assert_optimal(model, X, y)

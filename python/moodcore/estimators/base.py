@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from moodcore import _core
-from moodcore.estimators.rows import TrainingRows, aligned, as_float32
+from moodcore.estimators.rows import TrainingRows, as_float32
 from moodcore.estimators.saveable import Saveable
 from moodcore.estimators.tables import validate_numbers
 from moodcore.platform import instruction_set, thread_count
@@ -38,10 +38,8 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
     _LEARNER: ClassVar[str]
     _PYTHON_ONLY: ClassVar[frozenset[str]]
     _SWITCHES: ClassVar[tuple[str, ...]] = ()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a pickle; its arrays may lie at any address."""
-        super().__setstate__({name: aligned(value) for name, value in state.items()})
+    # The one that may be a callable besides the names that the core has.
+    _CALLABLE: ClassVar[str | None] = None
 
     def check_parameters(self) -> None:
         """Check all parameters that can be checked without data.
@@ -105,7 +103,7 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
     def _checked_parameters(self, **resolved: Any) -> str:
         """Check all parameters; return those that the core takes as JSON."""
         params = self._core_parameters(**resolved)
-        getattr(_core, f"{self._LEARNER}_check")(params)
+        _core.check(self._LEARNER, params, callable=self._CALLABLE)
         thread_count(self.n_jobs)
         for name in self._SWITCHES:
             value = getattr(self, name)

@@ -114,8 +114,7 @@ class LinearSVM(Classifier):
     (3, 4)
     """
 
-    coef_: NDArray[np.float64]
-    intercept_: NDArray[np.float64]
+    core_model_: _core.LinearSvmModel
     n_iter_: int
 
     _LEARNER = "linear_svm"
@@ -206,10 +205,20 @@ class LinearSVM(Classifier):
             on_poll=on_poll,
             **self._compute(),
         )
-        model.coef_, model.intercept_ = result["coef"], result["intercept"]
+        model.core_model_ = result["model"]
         model.n_iter_ = max(result["iterations"])
         model._report(result)
         return self._take_over(model)
+
+    @property
+    def coef_(self) -> NDArray[np.float64]:
+        """Weights, shape (n_classes, n_features), or (1, n_features) for two classes."""
+        return self.core_model_.coef
+
+    @property
+    def intercept_(self) -> NDArray[np.float64]:
+        """Intercepts, shape (n_classes,), or (1,) for two classes; zeros without any."""
+        return self.core_model_.intercept
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Give the scores of each class: above zero on its side of the plane.
@@ -224,11 +233,7 @@ class LinearSVM(Classifier):
             With two classes, above zero for the second.
         """
         check_is_fitted(self)
-        features = self.read_rows(X).astype(np.float64)
-        # Column by column: a library's product rounds differently for other numbers of rows.
-        scores = np.tile(self.intercept_, (len(features), 1))
-        for feature, weights in zip(features.T, self.coef_.T, strict=True):
-            scores += feature[:, None] * weights
+        scores = self.core_model_.decide(self.read_rows(X), **self._compute())
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:

@@ -117,14 +117,11 @@ class MLP(Classifier):
     True
     """
 
-    coefs_: list[NDArray[np.float32]]
-    intercepts_: list[NDArray[np.float32]]
+    core_model_: _core.MlpModel
     history_: dict[str, Any]
     loss_: float
     n_iter_: int
     best_epoch_: int | None
-    velocities_: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
-    n_epochs_: int
     seed_: int
 
     _LEARNER = "mlp"
@@ -227,7 +224,7 @@ class MLP(Classifier):
             last whose loss was finite.
         """
         params = self._checked_parameters()
-        continues = self.warm_start and hasattr(self, "coefs_")
+        continues = self.warm_start and hasattr(self, "core_model_")
         model = self._training_copy(fitted=continues)
         if continues:
             rows = model._with_class_weight(model._known_rows(X, y, sample_weight))
@@ -280,7 +277,7 @@ class MLP(Classifier):
                 'class_weight="balanced" needs all rows at once; give partial_fit a dict of weights'
             )
         params = self._checked_parameters(epochs=1)
-        continues = hasattr(self, "coefs_")
+        continues = hasattr(self, "core_model_")
         model = self._training_copy(fitted=continues)
         if not continues:
             if classes is None:
@@ -324,10 +321,19 @@ class MLP(Classifier):
         """Return the scores before the softmax, shape (n_rows, n_classes)."""
         return self._scores(X, "logit")
 
+    @property
+    def coefs_(self) -> list[NDArray[np.float32]]:
+        """Weights of each layer, shape (inputs, outputs)."""
+        return [weights for weights, _ in self.core_model_.layers()]
+
+    @property
+    def intercepts_(self) -> list[NDArray[np.float32]]:
+        """Biases of each layer."""
+        return [biases for _, biases in self.core_model_.layers()]
+
     def _scores(self, X: ArrayLike, kind: str) -> NDArray[np.float64]:
         check_is_fitted(self)
-        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        return _core.mlp_predict(layers, self.read_rows(X), kind=kind, **self._compute())
+        return self.core_model_.scores(self.read_rows(X), kind=kind, **self._compute())
 
     def _with_class_weight(self, rows: TrainingRows) -> TrainingRows:
         """Weight rows whose classes are already known."""
@@ -335,16 +341,14 @@ class MLP(Classifier):
             return rows
         return rows.weighted(compute_sample_weight(self.class_weight, self.classes_[rows.y]))
 
-    def _state(self) -> tuple[Any, Any, int]:
-        """Return the state that training continues from."""
+    def _check_sizes(self) -> None:
+        """Check that the network from which training continues has the hidden sizes."""
         sizes = [len(biases) for biases in self.intercepts_[:-1]]
         if sizes != list(self.hidden_sizes):
             raise ValueError(
                 f"hidden_sizes must stay {tuple(sizes)} when training continues, "
                 f"got {tuple(self.hidden_sizes)}"
             )
-        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        return layers, self.velocities_, self.n_epochs_
 
     def _train(
         self,
@@ -356,6 +360,8 @@ class MLP(Classifier):
         on_epoch: OnEpoch | None = None,
         on_poll: Callable[[], object] | None = None,
     ) -> None:
+        if continues:
+            self._check_sizes()
         if self.batch_size == "full" or len(rows.y) <= self.batch_size:
             rows = rows.merged()
         check_network_memory(self.n_features_in_, self.hidden_sizes, len(self.classes_))
@@ -364,16 +370,13 @@ class MLP(Classifier):
             rows.arrays(),
             len(self.classes_),
             evaluate=None if held_out is None else held_out.arrays(),
-            state=self._state() if continues else None,
+            start=self.core_model_ if continues else None,
             seed=self.seed_,
             on_epoch=self._listener(on_epoch),
             on_poll=on_poll,
             **self._compute(),
         )
-        self.coefs_ = [weights for weights, _ in result["layers"]]
-        self.intercepts_ = [biases for _, biases in result["layers"]]
-        self.velocities_ = result["velocities"]
-        self.n_epochs_ = result["epoch"]
+        self.core_model_ = result["model"]
         history = result["history"]
         self.history_ = {name: values for name, values in history.items() if len(values)}
         self.history_.setdefault("loss", [])

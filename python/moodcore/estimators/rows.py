@@ -9,21 +9,12 @@ from sklearn.model_selection import train_test_split
 
 
 def readable(values: Any, dtype: Any = None) -> NDArray[Any]:
-    """Give an array as the core reads it: C-contiguous and aligned; copied only where it is not.
+    """Return an array as the core reads it: C-contiguous and aligned; copied only where it is not.
 
     Messages between processes are cut without regard to alignment, so that an array from a Dask
-    worker or a pickle with buffers may begin at an odd address.
+    worker may begin at an odd address.
     """
     return np.require(values, dtype, ("C", "A"))
-
-
-def aligned(value: Any) -> Any:
-    """Give arrays, and lists of them, where the core reads them; other things as they are."""
-    if isinstance(value, list):
-        return [aligned(entry) for entry in value]
-    if isinstance(value, np.ndarray) and not value.flags.aligned:
-        return value.copy()
-    return value
 
 
 def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:

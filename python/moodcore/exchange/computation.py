@@ -360,7 +360,7 @@ def _forest(model: Any, walk: _Walk) -> Forest:
     ] if schema.has_categories else walk.columns  # fmt: skip
     if not isinstance(schema.missing, str) and not np.isnan(schema.missing):
         walk.steps.append(MissingValue(float(schema.missing)))
-    return forest_of(model.predicting_model_.arrays())
+    return forest_of(model.predicting_trees())
 
 
 def _linear(model: Any, walk: _Walk) -> LinearMachine:
@@ -373,16 +373,17 @@ def _kernel(model: Any, walk: _Walk) -> KernelMachine:
         raise TypeError(
             f"an SVM is exported with a linear, poly, rbf or sigmoid kernel; its kernel is {told}"
         )
+    core = model.core_model_
     return KernelMachine(
-        model.kernel,
-        float(model.gamma_),
-        int(model.degree),
-        float(model.coef0),
-        model.support_vectors_,
+        core.kernel,
+        core.gamma,
+        core.degree,
+        core.coef0,
+        core.vectors,
         model.n_support_,
-        pair_weights(model.pair_coef_, model.n_support_),
-        model.pair_intercept_,
-        (model.probA_, model.probB_) if model.probability else None,
+        pair_weights(core.dual_coef, model.n_support_),
+        core.intercept,
+        core.sigmoids if model.probability else None,
         model.decision_function_shape == "ovo",
         bool(model.break_ties),
     )

@@ -61,7 +61,7 @@ def fitted_gbt(
     model.evals_result_ = {}
     model.best_iteration_, model.best_score_ = best_iteration, None
     model.seed_ = 0
-    model.set_core_model(core)
+    model.core_model_ = core
     return model
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from moodcore import _core
 from moodcore.exchange.fitted_trees import class_labels
 
 _KERNELS = {"linear": "linear", "polynomial": "poly", "rbf": "rbf", "sigmoid": "sigmoid"}
@@ -45,24 +46,24 @@ def write_libsvm(model: Any) -> bytes:
     if callable(kernel) or kernel not in _NAMES:
         told = "a callable" if callable(kernel) else repr(kernel)
         raise ValueError(f"libsvm's file holds the kernels {', '.join(_NAMES)}; got {told}")
-    labels = model.classes_
+    core, labels = model.core_model_, model.classes_
     whole = labels.dtype.kind in "iu" and labels.min() >= -(2**31) and labels.max() < 2**31
     codes = labels.tolist() if whole else list(range(len(labels)))
     lines = ["svm_type c_svc", f"kernel_type {_NAMES[kernel]}"]
     if kernel == "poly":
-        lines.append(f"degree {int(model.degree)}")
+        lines.append(f"degree {core.degree}")
     if kernel != "linear":
-        lines.append(f"gamma {model.gamma_!r}")
+        lines.append(f"gamma {core.gamma!r}")
     if kernel in ("poly", "sigmoid"):
-        lines.append(f"coef0 {float(model.coef0)!r}")
-    lines += [f"nr_class {len(codes)}", f"total_sv {len(model.support_vectors_)}"]
-    lines.append(_line("rho", 0.0 - model.pair_intercept_))
+        lines.append(f"coef0 {core.coef0!r}")
+    lines += [f"nr_class {len(codes)}", f"total_sv {len(core.vectors)}"]
+    lines.append(_line("rho", 0.0 - core.intercept))
     lines.append(f"label {' '.join(map(str, codes))}")
     if model.probability:
-        lines += [_line("probA", model.probA_), _line("probB", model.probB_)]
+        lines += [_line("probA", core.sigmoids[0]), _line("probB", core.sigmoids[1])]
     lines.append(f"nr_sv {' '.join(map(str, model.n_support_.tolist()))}")
     lines.append("SV")
-    vectors, coefs = model.support_vectors_.astype(np.float64), model.pair_coef_.T
+    vectors, coefs = core.vectors.astype(np.float64), core.dual_coef.T
     for at, (own, values) in enumerate(zip(coefs.tolist(), vectors.tolist(), strict=True)):
         # Zeros are left out, but the last column of the first vector tells how many there are.
         last = len(values) if at == 0 else 0
@@ -269,22 +270,24 @@ def _fitted(
         coef0=head.coef0,
         probability=head.sigmoids is not None,
     )
-    model.set_kernel_params()
+    model.check_parameters()
     model.classes_ = labels
     model.n_features_in_ = vectors.shape[1]
     model.shape_fit_ = vectors.shape
-    model.gamma_ = float(head.gamma)
     # Which rows of the training table these were is not known; they stand for themselves.
     model.support_ = np.arange(len(vectors), dtype=np.int32)
     ends = np.cumsum(head.n_support)
     own = [np.arange(end - n, end) for end, n in zip(ends, head.n_support, strict=True)]
     rows = np.concatenate([own[place] for place in order])
-    model.support_vectors_ = np.ascontiguousarray(vectors[rows])
-    model.n_support_ = head.n_support[order].astype(np.int32)
-    model.pair_coef_ = np.ascontiguousarray(parts["dual_coef"][:, rows])
-    model.pair_intercept_ = parts["intercept"]
-    model.probA_, model.probB_ = parts["slope"], parts["offset"]
-    n_pairs = len(model.pair_intercept_)
+    model.core_model_ = _core.SvmModel(
+        (str(model.kernel), float(head.gamma), model.degree, model.coef0),
+        head.n_support[order].astype(np.uint32),
+        np.ascontiguousarray(vectors[rows]),
+        np.ascontiguousarray(parts["dual_coef"][:, rows]),
+        parts["intercept"],
+        (parts["slope"], parts["offset"]),
+    )
+    n_pairs = len(parts["intercept"])
     model.n_iter_ = np.zeros(n_pairs, dtype=np.int64)
     model.dual_objective_ = model.duality_gap_ = np.full(n_pairs, np.nan)
     model.class_weight_ = np.ones(len(labels))

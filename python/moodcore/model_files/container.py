@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from moodcore.files import no_such_file, write_bytes
-from moodcore.model_files.registry import Arrays, read_part, write_part
+from moodcore.model_files.registry import read_part, write_part
+from moodcore.model_files.values import Arrays
 
 __all__ = ["VERSION", "ModelFileError", "load", "save"]
 

@@ -1,23 +1,25 @@
-"""How boosted trees are described in a model file."""
+"""Codec of `GBT`."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
+from moodcore.estimators.gbt.estimator import GBT
 from moodcore.estimators.gbt.inspection import feature_columns
+from moodcore.estimators.gbt.options import check_missing
+from moodcore.estimators.table_schema import TableSchema
 from moodcore.model_files.values import (
     Arrays,
     Described,
-    read_class_weight,
-    read_classes,
-    read_features,
+    read_classifier,
     read_labels,
-    write_class_weight,
-    write_features,
+    read_seed,
+    write_classes,
     write_labels,
 )
 
@@ -25,35 +27,33 @@ from moodcore.model_files.values import (
 _LEFT_OUT = frozenset({"class_weight", "random_state", "objective", "eval_metric", "callbacks"})
 
 
-def write_gbt(model: Any, prefix: str, arrays: Arrays) -> Described:
+def write_gbt(model: GBT, prefix: str, arrays: Arrays) -> Described:
     """Describe a fitted `GBT`."""
     check_is_fitted(model)
     for name, values in model.core_model_.arrays().items():
         arrays[f"{prefix}.{name}"] = values
     for at, curves in enumerate(model.evals_result_.values()):
-        for metric, values in enumerate(curves.values()):
-            arrays[f"{prefix}.history.{at}.{metric}"] = np.array(values, dtype=np.float64)
+        for number, curve in enumerate(curves.values()):
+            arrays[f"{prefix}.history.{at}.{number}"] = np.array(curve, dtype=np.float64)
     params = model.get_params(deep=False)
-    metrics = _texts(params["eval_metric"])
+    schema = model.table_schema_
     return {
         "params": {
             name: _write_value(name, value)
             for name, value in params.items()
             if name not in _LEFT_OUT
         },
-        "eval_metric": metrics,
-        "class_weight": write_class_weight(model.class_weight),
-        "classes": write_labels(model.classes_),
-        "missing": _write_value("missing", model.table_schema_.missing),
+        "eval_metric": _texts(params["eval_metric"]),
+        "missing": _write_value("missing", schema.missing),
         "categories": [
             None if labels is None else write_labels(_object_array(labels))
-            for labels in model.table_schema_.categories
+            for labels in schema.categories
         ],
         "history": [[name, list(curves)] for name, curves in model.evals_result_.items()],
         "best_iteration": model.best_iteration_,
         "best_score": None if model.best_score_ is None else _write_value("", model.best_score_),
         "seed": model.seed_,
-        **write_features(model),
+        **write_classes(model),
     }
 
 
@@ -96,37 +96,6 @@ def _read_value(described: Any) -> Any:
     return {key: _read_value(value) for key, value in described["pairs"]}
 
 
-def read_gbt(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
-    """Build the `GBT` that `write_gbt` described.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        When the description is not one of `write_gbt`'s.
-    """
-    from moodcore.estimators.gbt.estimator import GBT
-
-    params = {name: _read_value(value) for name, value in described["params"].items()}
-    model = read_features(GBT(**params), described)
-    model.eval_metric = described["eval_metric"]
-    model.class_weight = read_class_weight(described["class_weight"])
-    model.check_parameters()
-    model.classes_ = read_classes(described["classes"])
-    taken = {name: arrays[f"{prefix}.{name}"] for name in _ARRAYS}
-    if f"{prefix}.bin_column" in arrays:
-        taken["bin_column"] = arrays[f"{prefix}.bin_column"]
-    core = _core.GbtModel(taken)
-    categorical = np.zeros(core.n_features, dtype=np.uint8)
-    np.maximum.at(categorical, feature_columns(taken), taken["categorical"])
-    _read_schema(model, core, described, categorical)
-    _read_history(model, core, described, prefix, arrays)
-    model.seed_ = int(described["seed"])
-    if not 0 <= model.seed_ < 2**64:
-        raise ValueError(f"seed {model.seed_} is out of range")
-    model.set_core_model(core)
-    return model
-
-
 _ARRAYS = (
     "base",
     "bin",
@@ -149,36 +118,20 @@ _ARRAYS = (
 )
 
 
-def _read_schema(
-    model: Any, core: _core.GbtModel, described: Mapping[str, Any], categorical: Any
-) -> None:
-    from moodcore.estimators.gbt.options import check_missing
-    from moodcore.estimators.table_schema import TableSchema
-
-    n_features, n_classes = model.n_features_in_, len(model.classes_)
-    n_outputs = 1 if n_classes <= 2 else n_classes
-    if core.n_features != n_features or core.n_outputs != n_outputs:
-        raise ValueError(
-            f"{n_features} features and {n_classes} classes do not fit trees of "
-            f"{core.n_features} features and {core.n_outputs} outputs"
-        )
-    labels = [None if one is None else read_labels(one).tolist() for one in described["categories"]]
-    named = [one is not None for one in labels]
-    if len(labels) != n_features or any(named & (categorical == 0)):
-        raise ValueError("categories must be one list for each categorical feature")
-    missing = check_missing(_read_value(described["missing"]))
-    names = getattr(model, "feature_names_in_", None)
-    model.table_schema_ = TableSchema(
-        tuple((categorical != 0).tolist()),
-        tuple(labels),
-        missing,
-        None if names is None else tuple(names),
-    )
-
-
-def _read_history(
-    model: Any, core: _core.GbtModel, described: Mapping[str, Any], prefix: str, arrays: Arrays
-) -> None:
+def read_gbt(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> GBT:
+    """Build the `GBT` that `write_gbt` described."""
+    params = {name: _read_value(value) for name, value in described["params"].items()}
+    params["eval_metric"] = described["eval_metric"]
+    model = read_classifier(GBT, {**described, "params": params})
+    taken = {name: arrays[f"{prefix}.{name}"] for name in _ARRAYS}
+    if f"{prefix}.bin_column" in arrays:
+        taken["bin_column"] = arrays[f"{prefix}.bin_column"]
+    core = _core.GbtModel(taken)
+    categorical = np.zeros(core.n_features, dtype=np.uint8)
+    np.maximum.at(categorical, feature_columns(taken), taken["categorical"])
+    model.core_model_ = core
+    model.table_schema_ = _read_schema(model, described, categorical != 0)
+    model.seed_ = read_seed(described)
     model.evals_result_ = {
         str(name): {
             str(metric): arrays[f"{prefix}.history.{at}.{number}"].tolist()
@@ -191,3 +144,30 @@ def _read_history(
     model.best_score_ = None if score is None else float(score)
     if best is not None and not 0 <= int(best) < core.n_rounds:
         raise ValueError(f"best_iteration {best} is none of {core.n_rounds} rounds")
+    return model
+
+
+def _read_schema(
+    model: GBT, described: Mapping[str, Any], categorical: NDArray[np.bool_]
+) -> TableSchema:
+    core, n_features, n_classes = model.core_model_, model.n_features_in_, len(model.classes_)
+    n_outputs = 1 if n_classes <= 2 else n_classes
+    if core.n_features != n_features or core.n_outputs != n_outputs:
+        raise ValueError(
+            f"{n_features} features and {n_classes} classes do not fit trees of "
+            f"{core.n_features} features and {core.n_outputs} outputs"
+        )
+    labels = [
+        None if column is None else read_labels(column).tolist()
+        for column in described["categories"]
+    ]
+    named = np.array([column is not None for column in labels])
+    if len(labels) != n_features or (named & ~categorical).any():
+        raise ValueError("categories must be one list for each categorical feature")
+    names = getattr(model, "feature_names_in_", None)
+    return TableSchema(
+        tuple(categorical.tolist()),
+        tuple(labels),
+        check_missing(_read_value(described["missing"])),
+        None if names is None else tuple(names),
+    )

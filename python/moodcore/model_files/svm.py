@@ -1,120 +1,100 @@
-"""How support vector machines are described in a model file."""
+"""Codec of `SVM`."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
+from moodcore import _core
+from moodcore.estimators.svm.estimator import SVM
 from moodcore.model_files.values import (
     Arrays,
     Described,
-    read_class_weight,
-    read_classes,
-    read_features,
+    read_classifier,
     take_array,
-    write_class_weight,
-    write_features,
-    write_labels,
-    write_params,
+    write_classifier,
 )
 
-# Fitted arrays of an `SVM` with a value for each pair of classes: name, attribute, type.
-_BY_PAIR = (
-    ("intercept", "pair_intercept_", np.float64),
-    ("n_iter", "n_iter_", np.int64),
-    ("dual_objective", "dual_objective_", np.float64),
-    ("duality_gap", "duality_gap_", np.float64),
-)
-
+# How the training of each pair of classes ended is not known of models from elsewhere.
 _OPTIONAL = ("dual_objective", "duality_gap")
 
 
-def write_svm(model: Any, prefix: str, arrays: Arrays) -> Described:
+def write_svm(model: SVM, prefix: str, arrays: Arrays) -> Described:
     """Describe a fitted `SVM`.
 
     Raises
     ------
     TypeError
-        When its kernel is a callable, which no file holds.
+        If its kernel is a callable, which no file holds.
     """
-    check_is_fitted(model)
     if callable(model.kernel):
         raise TypeError("an SVM whose kernel is a callable cannot be saved")
+    described = write_classifier(model)
+    core = model.core_model_
     arrays[f"{prefix}.support"] = model.support_
-    arrays[f"{prefix}.support_vectors"] = model.support_vectors_
+    arrays[f"{prefix}.support_vectors"] = core.vectors
     arrays[f"{prefix}.n_support"] = model.n_support_
-    arrays[f"{prefix}.dual_coef"] = model.pair_coef_
+    arrays[f"{prefix}.dual_coef"] = core.dual_coef
+    arrays[f"{prefix}.intercept"] = core.intercept
     arrays[f"{prefix}.class_weight"] = model.class_weight_
-    for name, attribute, _ in _BY_PAIR:
-        values = getattr(model, attribute)
-        # How training ended is not known of a machine that came from elsewhere.
-        if name not in _OPTIONAL or np.isfinite(values).all():
+    arrays[f"{prefix}.n_iter"] = model.n_iter_
+    for name in _OPTIONAL:
+        values = getattr(model, f"{name}_")
+        if np.isfinite(values).all():
             arrays[f"{prefix}.{name}"] = values
-    if model.probability:
-        arrays[f"{prefix}.sigmoid_slope"] = model.probA_
-        arrays[f"{prefix}.sigmoid_offset"] = model.probB_
+    is_calibrated = len(core.sigmoids[0]) > 0
+    if is_calibrated:
+        arrays[f"{prefix}.sigmoid_slope"], arrays[f"{prefix}.sigmoid_offset"] = core.sigmoids
+    # Those of the fitted kernel, whatever the parameters became after training.
+    fitted = {"kernel": core.kernel, "degree": core.degree, "coef0": core.coef0}
+    params = described["params"]
+    params |= {name: value for name, value in fitted.items() if params[name] != value}
+    params["probability"] = is_calibrated
     return {
-        "params": write_params(model),
-        "class_weight": write_class_weight(model.class_weight),
-        "classes": write_labels(model.classes_),
-        "gamma": model.gamma_,
+        **described,
+        "gamma": core.gamma,
         "fit_status": model.fit_status_,
         "n_rows": model.shape_fit_[0],
-        **write_features(model),
     }
 
 
-def read_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
-    """Build the `SVM` that `write_svm` described.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        When the description is not one of `write_svm`'s.
-    """
-    from moodcore.estimators.svm.estimator import SVM
-
-    model = read_features(SVM(**described["params"]), described)
-    model.class_weight = read_class_weight(described["class_weight"])
-    model.set_kernel_params()
-    model.classes_ = read_classes(described["classes"], least=2)
+def read_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> SVM:
+    """Build the `SVM` that `write_svm` described."""
+    model = read_classifier(SVM, described, least=2)
     n_classes = len(model.classes_)
-    model.shape_fit_ = (int(described["n_rows"]), model.n_features_in_)
-    model.fit_status_ = int(described["fit_status"])
-    model.gamma_ = float(described["gamma"])
-    if not 0 <= model.gamma_ < np.inf:
-        raise ValueError(f"gamma must be finite and at least 0, got {model.gamma_}")
-    _read_vectors(model, prefix, arrays)
     n_pairs = n_classes * (n_classes - 1) // 2
-    for name, attribute, dtype in _BY_PAIR:
-        if name in _OPTIONAL and f"{prefix}.{name}" not in arrays:
-            setattr(model, attribute, np.full(n_pairs, np.nan))
-            continue
-        setattr(model, attribute, take_array(arrays, f"{prefix}.{name}", (n_pairs,), dtype))
-    model.class_weight_ = take_array(arrays, f"{prefix}.class_weight", (n_classes,), np.float64)
-    model.probA_ = model.probB_ = np.empty(0)
-    if model.probability:
-        model.probA_ = take_array(arrays, f"{prefix}.sigmoid_slope", (n_pairs,), np.float64)
-        model.probB_ = take_array(arrays, f"{prefix}.sigmoid_offset", (n_pairs,), np.float64)
-    return model
 
+    def take(name: str, *shape: int, dtype: type = np.float64) -> Any:
+        return take_array(arrays, f"{prefix}.{name}", shape, dtype)
 
-def _read_vectors(model: Any, prefix: str, arrays: Arrays) -> None:
-    """Read the support vectors, and check that each class has as many as is said."""
-    n_classes, n_rows = len(model.classes_), model.shape_fit_[0]
-    model.n_support_ = take_array(arrays, f"{prefix}.n_support", (n_classes,), np.int32)
-    if (model.n_support_ < 0).any():
-        raise ValueError(f"n_support must be at least 0, got {model.n_support_.tolist()}")
-    n = int(model.n_support_.sum(dtype=np.int64))
-    model.support_ = take_array(arrays, f"{prefix}.support", (n,), np.int32)
+    n_rows = int(described["n_rows"])
+    model.shape_fit_ = (n_rows, model.n_features_in_)
+    model.fit_status_ = int(described["fit_status"])
+    n_support = take("n_support", n_classes, dtype=np.int32)
+    if (n_support < 0).any():
+        raise ValueError(f"n_support must be at least 0, got {n_support.tolist()}")
+    n = int(n_support.sum(dtype=np.int64))
+    model.support_ = take("support", n, dtype=np.int32)
     inside = ((model.support_ >= 0) & (model.support_ < n_rows)).all()
     if not inside or len(np.unique(model.support_)) != n:
         raise ValueError(f"support must be different rows of {n_rows}")
     precomputed = model.kernel == "precomputed"
     if precomputed and model.n_features_in_ != n_rows:
         raise ValueError(f"a kernel matrix of {n_rows} rows has as many columns")
-    name = f"{prefix}.support_vectors"
-    shape = (0, 0) if precomputed else (n, model.n_features_in_)
-    model.support_vectors_ = take_array(arrays, name, shape, np.float32)
-    model.pair_coef_ = take_array(arrays, f"{prefix}.dual_coef", (n_classes - 1, n), np.float64)
+    pairs = (n_pairs,) if model.probability else None
+    none = np.empty(0)
+    model.core_model_ = _core.SvmModel(
+        (str(model.kernel), float(described["gamma"]), int(model.degree), float(model.coef0)),
+        n_support.astype(np.uint32),
+        take("support_vectors", *((0, 0) if precomputed else (n, model.n_features_in_)),
+             dtype=np.float32),
+        take("dual_coef", n_classes - 1, n),
+        take("intercept", n_pairs),
+        (take("sigmoid_slope", *pairs), take("sigmoid_offset", *pairs)) if pairs else (none, none),
+    )  # fmt: skip
+    model.n_iter_ = take("n_iter", n_pairs, dtype=np.int64)
+    for name in _OPTIONAL:
+        known = f"{prefix}.{name}" in arrays
+        setattr(model, f"{name}_", take(name, n_pairs) if known else np.full(n_pairs, np.nan))
+    model.class_weight_ = take("class_weight", n_classes)
+    return model

@@ -1,4 +1,4 @@
-"""How the preparation of tables, and pipelines with it, are described in a model file."""
+"""Codecs of the preparation of tables, and of pipelines with it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from moodcore.model_files.pipelines import read_classifier_steps, write_pipeline
 from moodcore.model_files.values import (
     Arrays,
     Described,
@@ -13,6 +14,8 @@ from moodcore.model_files.values import (
     take_array,
     write_features,
 )
+from moodcore.tables.preparation import PreparedColumn, TablePreparation
+from moodcore.tables.table_pipeline import TablePipeline
 
 _KINDS = ("number", "boolean", "category")
 
@@ -43,15 +46,7 @@ def write_preparation(model: Any, prefix: str, arrays: Arrays) -> Described:
 
 
 def read_preparation(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
-    """Build the `TablePreparation` that `write_preparation` described.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        When the description is not one of `write_preparation`'s.
-    """
-    from moodcore.tables.preparation import PreparedColumn, TablePreparation
-
+    """Build the `TablePreparation` that `write_preparation` described."""
     model = read_features(TablePreparation(**described["params"]), described)
     if model.kind not in ("numeric", "native"):
         raise ValueError(f"kind must be 'numeric' or 'native', got {model.kind!r}")
@@ -83,3 +78,22 @@ def read_preparation(described: Mapping[str, Any], prefix: str, arrays: Arrays) 
     model.columns_ = tuple(columns)
     model.left_out_ = {str(name): str(role) for name, role in described["left_out"].items()}
     return model
+
+
+def write_table_pipeline(model: Any, prefix: str, arrays: Arrays) -> Described:
+    """Describe a fitted `TablePipeline`."""
+    names = model.class_names
+    return {
+        "class_names": None if names is None else list(names),
+        **write_pipeline(model, prefix, arrays),
+    }
+
+
+def read_table_pipeline(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> TablePipeline:
+    """Build the `TablePipeline` that `write_table_pipeline` described."""
+    names = described["class_names"]
+    steps = read_classifier_steps(described, prefix, arrays)
+    n_classes = len(steps[-1][1].classes_)
+    if names is not None and len(names) != n_classes:
+        raise ValueError(f"class_names: {len(names)} for {n_classes} classes")
+    return TablePipeline(steps, class_names=None if names is None else tuple(map(str, names)))

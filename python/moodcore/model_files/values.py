@@ -1,15 +1,17 @@
 """Values of fitted models as JSON holds them, and back, with all checks."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
-from moodcore.estimators.base import plain_value
+from moodcore.estimators.base import Classifier, plain_value
 
 Arrays = dict[str, NDArray[Any]]
 Described = dict[str, Any]
+_Kind = TypeVar("_Kind", bound=Classifier)
 
 
 def write_labels(values: NDArray[Any]) -> Described:
@@ -52,14 +54,58 @@ def read_classes(described: Mapping[str, Any], *, least: int = 1) -> NDArray[Any
     return classes
 
 
-def write_params(model: Any) -> Described:
-    """Describe the parameters, without class weights and generators."""
+def write_classifier(model: Classifier) -> Described:
+    """Describe what all classifiers have: parameters, class weights, classes and features.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    """
+    check_is_fitted(model)
     params = model.get_params(deep=False)
+    left_out = ("random_state", "class_weight")
     return {
-        name: plain_value(name, value)
-        for name, value in params.items()
-        if name not in ("random_state", "class_weight")
+        "params": {
+            name: plain_value(name, value) for name, value in params.items() if name not in left_out
+        },
+        **write_classes(model),
     }
+
+
+def write_classes(model: Classifier) -> Described:
+    """Describe class weights, classes and features of a fitted classifier."""
+    return {
+        "class_weight": write_class_weight(model.class_weight),
+        "classes": write_labels(model.classes_),
+        **write_features(model),
+    }
+
+
+def read_classifier(kind: type[_Kind], described: Mapping[str, Any], *, least: int = 1) -> _Kind:
+    """Build an estimator of `write_classifier`'s parameters, classes and features.
+
+    Parameters
+    ----------
+    kind : type
+        The estimator's class.
+    described : mapping
+    least : int, default=1
+        The smallest number of classes.
+    """
+    model: _Kind = read_features(kind(**described["params"]), described)
+    model.class_weight = read_class_weight(described["class_weight"])
+    model.check_parameters()
+    model.classes_ = read_classes(described["classes"], least=least)
+    return model
+
+
+def read_seed(described: Mapping[str, Any]) -> int:
+    """Read the 64-bit seed of training."""
+    seed = int(described["seed"])
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed {seed} is out of range")
+    return seed
 
 
 def write_features(model: Any) -> Described:

@@ -2,13 +2,12 @@
 
 use crate::errors::to_python;
 use moodcore::Samples;
-use moodcore::mlp::Layer;
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
+use numpy::ndarray::Dimension;
+use numpy::{
+    Element, PyArray, PyArrayMethods, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-
-/// Weights and biases of each layer as Python sends and receives them.
-pub(crate) type LayerArrays<'py> = Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>)>;
 
 /// Features, class codes and weights of the rows, as Python sends them.
 pub(crate) type SampleArrays<'py> =
@@ -23,35 +22,35 @@ pub(crate) fn samples<'a>(arrays: &'a SampleArrays<'_>, n_classes: usize) -> PyR
 }
 
 /// The values of a C-contiguous matrix and its number of columns.
-pub(crate) fn matrix<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<(&'a [f32], usize)> {
-    let columns = array.as_array().ncols();
-    let values = array.as_slice().map_err(|_| PyValueError::new_err("X must be C-contiguous"))?;
-    Ok((values, columns))
+pub(crate) fn matrix<'a, T: Element>(
+    array: &'a PyReadonlyArray2<'_, T>,
+) -> PyResult<(&'a [T], usize)> {
+    let view = array.as_array();
+    match array.as_slice() {
+        Ok(values) if view.is_standard_layout() => Ok((values, view.ncols())),
+        _ => Err(PyValueError::new_err("matrices must be C-contiguous")),
+    }
 }
 
 /// The values of a contiguous vector.
-pub(crate) fn vector<'a, T: numpy::Element>(
-    array: &'a PyReadonlyArray1<'_, T>,
-) -> PyResult<&'a [T]> {
+pub(crate) fn vector<'a, T: Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
     array.as_slice().map_err(|_| PyValueError::new_err("vectors must be contiguous"))
 }
 
-/// Python's layers as the crate's.
-pub(crate) fn read_layers(layers: &LayerArrays<'_>) -> PyResult<Vec<Layer>> {
-    let read = |(weights, biases): &(Bound<'_, PyArray2<f32>>, Bound<'_, PyArray1<f32>>)| {
-        let weights = weights.readonly().as_array().iter().copied().collect();
-        Ok(Layer { weights, biases: biases.readonly().as_array().iter().copied().collect() })
-    };
-    layers.iter().map(read).collect()
+/// An array that Python cannot write to: a copy, whose values the model would not take over.
+pub(crate) fn fixed<T: Element, D: Dimension>(
+    array: Bound<'_, PyArray<T, D>>,
+) -> Bound<'_, PyArray<T, D>> {
+    array.readwrite().make_nonwriteable();
+    array
 }
 
-/// The crate's layers as Python's.
-pub(crate) fn write_layers<'py>(py: Python<'py>, layers: &[Layer]) -> PyResult<LayerArrays<'py>> {
-    let write = |layer: &Layer| {
-        let outputs = layer.biases.len();
-        let weights =
-            layer.weights.to_pyarray(py).reshape([layer.weights.len() / outputs, outputs])?;
-        Ok((weights, layer.biases.to_pyarray(py)))
-    };
-    layers.iter().map(write).collect()
+/// A copy of an array of any layout, row by row. Messages between processes are cut without regard
+/// to alignment, so that arrays of a pickled model may lie at any address: NumPy copies them.
+pub(crate) fn owned<T: Element + Copy, D: Dimension>(
+    array: &PyReadonlyArray<'_, T, D>,
+) -> PyResult<Vec<T>> {
+    let copied = array.as_any().call_method0("copy")?;
+    let copied = copied.extract::<PyReadonlyArray<'_, T, D>>()?;
+    Ok(copied.as_slice()?.to_vec())
 }

@@ -9,9 +9,10 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 pub(crate) fn to_python(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
-        Error::Parameter { .. } | Error::Configuration(_) | Error::Data(_) => {
-            PyValueError::new_err(message)
-        }
+        Error::Parameter { .. }
+        | Error::Choice { .. }
+        | Error::Configuration(_)
+        | Error::Data(_) => PyValueError::new_err(message),
         Error::Threads { .. } => PyOSError::new_err(message),
         Error::Stopped(reason) => match reason.downcast::<PyErr>() {
             Ok(exception) => *exception,

@@ -16,18 +16,6 @@ use pyo3::types::PyDict;
 /// that the crate computes.
 type PythonMetric = (String, bool, Option<Py<PyAny>>);
 
-/// Checks hyperparameters, a JSON object; raises what `gbt_fit` would raise.
-#[pyfunction]
-pub(crate) fn gbt_check(params: &str) -> PyResult<()> {
-    Config::from_json(params).map(drop).map_err(to_python)
-}
-
-/// The hyperparameters' names and defaults, a JSON object.
-#[pyfunction]
-pub(crate) fn gbt_defaults() -> PyResult<String> {
-    serde_json::to_string(&Config::default()).map_err(|e| PyValueError::new_err(e.to_string()))
-}
-
 fn metric_kind(name: &str, callable: Option<&Py<PyAny>>) -> PyResult<MetricKind> {
     match (name, callable) {
         (_, Some(_)) => Ok(MetricKind::Custom),

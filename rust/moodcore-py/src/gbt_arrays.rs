@@ -1,5 +1,6 @@
 //! An ensemble as plain arrays, for pickling and model files, and back with all checks.
 
+use crate::arrays::owned;
 use crate::errors::to_python;
 use moodcore::gbt::{Binner, Ensemble, FeatureBins, NONE, Node, Tree};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
@@ -91,7 +92,7 @@ fn take<T: numpy::Element + Copy>(
         let dtype = std::any::type_name::<T>();
         return refuse(format!("{name} must be a one-dimensional array of {dtype}"));
     };
-    let values: Vec<T> = array.as_array().iter().copied().collect();
+    let values = owned(&array)?;
     match length {
         Some(length) if length != values.len() => {
             refuse(format!("{name} must hold {length} values, got {}", values.len()))
@@ -313,10 +314,7 @@ fn take_sets(arrays: &Bound<'_, PyDict>) -> PyResult<Vec<[u64; 4]>> {
         return refuse("the array sets is missing");
     };
     match array.extract::<PyReadonlyArray2<'_, u64>>() {
-        Ok(array) if array.as_array().ncols() == 4 => {
-            let words: Vec<u64> = array.as_array().iter().copied().collect();
-            Ok(words.as_chunks().0.to_vec())
-        }
+        Ok(array) if array.as_array().ncols() == 4 => Ok(owned(&array)?.as_chunks().0.to_vec()),
         _ => refuse("sets must be an array of u64 with four columns"),
     }
 }

@@ -198,13 +198,21 @@ impl GbtModel {
     }
 
     /// Margins of one row.
-    fn row(&self, values: Vec<f64>) -> PyResult<Vec<f64>> {
-        self.predictor().row(&self.ensemble, &values).map_err(to_python)
+    #[pyo3(signature = (values, *, last=None))]
+    fn row(&self, values: Vec<f64>, last: Option<usize>) -> PyResult<Vec<f64>> {
+        let rounds = self.range(0, last)?;
+        self.predictor().row(&self.ensemble, &values, rounds).map_err(to_python)
     }
 
     /// Probabilities of one row.
-    fn row_probabilities(&self, values: Vec<f64>, n_classes: usize) -> PyResult<Vec<f64>> {
-        let margins = self.row(values)?;
+    #[pyo3(signature = (values, n_classes, *, last=None))]
+    fn row_probabilities(
+        &self,
+        values: Vec<f64>,
+        n_classes: usize,
+        last: Option<usize>,
+    ) -> PyResult<Vec<f64>> {
+        let margins = self.row(values, last)?;
         let mut out = vec![0.0; n_classes];
         probabilities(&margins, &mut out);
         Ok(out)

@@ -12,6 +12,7 @@ mod gbt_arrays;
 mod gbt_listener;
 mod gbt_model;
 mod gbt_tables;
+mod learners;
 mod linear_svm;
 mod mlp;
 mod monitor;
@@ -22,23 +23,17 @@ mod svm;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<gbt_model::GbtModel>()?;
+    module.add_class::<linear_svm::LinearSvmModel>()?;
+    module.add_class::<mlp::MlpModel>()?;
+    module.add_class::<svm::SvmModel>()?;
+    module.add_function(wrap_pyfunction!(learners::check, module)?)?;
+    module.add_function(wrap_pyfunction!(learners::defaults, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_base, module)?)?;
-    module.add_function(wrap_pyfunction!(gbt::gbt_check, module)?)?;
-    module.add_function(wrap_pyfunction!(gbt::gbt_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_fit, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_probabilities, module)?)?;
-    module.add_function(wrap_pyfunction!(linear_svm::linear_svm_check, module)?)?;
-    module.add_function(wrap_pyfunction!(linear_svm::linear_svm_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(linear_svm::linear_svm_fit, module)?)?;
-    module.add_function(wrap_pyfunction!(mlp::mlp_check, module)?)?;
-    module.add_function(wrap_pyfunction!(mlp::mlp_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_fit, module)?)?;
-    module.add_function(wrap_pyfunction!(mlp::mlp_predict, module)?)?;
     module.add_function(wrap_pyfunction!(platform::instruction_sets, module)?)?;
-    module.add_function(wrap_pyfunction!(svm::svm_check, module)?)?;
-    module.add_function(wrap_pyfunction!(svm::svm_decide, module)?)?;
-    module.add_function(wrap_pyfunction!(svm::svm_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(svm::svm_fit, module)?)?;
-    module.add_function(wrap_pyfunction!(svm::svm_probabilities, module)?)?;
     Ok(())
 }

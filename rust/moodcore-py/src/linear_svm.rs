@@ -1,29 +1,95 @@
 //! Linear support vector machines for Python.
 
-use crate::arrays::{SampleArrays, samples, vector};
+use crate::arrays::{SampleArrays, fixed, matrix, owned, samples, vector};
 use crate::errors::to_python;
-use crate::monitor::PythonMonitor;
+use crate::monitor::{PythonMonitor, poll};
 use crate::platform::instruction_set;
-use moodcore::linear_svm::{Config, Fit, fit};
+use moodcore::linear_svm::{Config, Fit, decide, fit};
 use moodcore::parallel::{Compute, Team};
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, ToPyArray};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
-/// Checks hyperparameters, a JSON object; raises what `linear_svm_fit` would raise.
-#[pyfunction]
-pub(crate) fn linear_svm_check(params: &str) -> PyResult<()> {
-    Config::from_json(params).map(drop).map_err(to_python)
+/// Weights and intercepts.
+#[pyclass(frozen, module = "moodcore._core")]
+pub(crate) struct LinearSvmModel {
+    coef: Vec<f64>,
+    intercept: Vec<f64>,
 }
 
-/// The hyperparameters' names and defaults, a JSON object.
-#[pyfunction]
-pub(crate) fn linear_svm_defaults() -> PyResult<String> {
-    serde_json::to_string(&Config::default()).map_err(|e| PyValueError::new_err(e.to_string()))
+impl LinearSvmModel {
+    fn n_features(&self) -> usize {
+        self.coef.len() / self.intercept.len()
+    }
 }
 
-/// Fits the weights: a dict of `coef`, `intercept`, `solver` and, with one entry a problem,
+#[pymethods]
+impl LinearSvmModel {
+    /// Checks weights, one row per intercept, and makes a model of them.
+    #[new]
+    fn new(
+        coef: PyReadonlyArray2<'_, f64>,
+        intercept: PyReadonlyArray1<'_, f64>,
+    ) -> PyResult<Self> {
+        let shape = coef.as_array().dim();
+        if shape.0 != intercept.as_array().len() || shape.0 == 0 || shape.1 == 0 {
+            return Err(PyValueError::new_err(format!(
+                "weights must have a row for each of {} intercepts, got shape {shape:?}",
+                intercept.as_array().len()
+            )));
+        }
+        Ok(LinearSvmModel { coef: owned(&coef)?, intercept: owned(&intercept)? })
+    }
+
+    /// Weights of each feature, one row per score.
+    #[getter]
+    fn coef<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let shape = [self.intercept.len(), self.n_features()];
+        self.coef.to_pyarray(py).reshape(shape).map(fixed)
+    }
+
+    /// The intercept of each score.
+    #[getter]
+    fn intercept<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        fixed(self.intercept.to_pyarray(py))
+    }
+
+    /// How to pickle and copy: by the arrays.
+    #[expect(clippy::type_complexity, reason = "what Python asks for")]
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>))>
+    {
+        Ok((py.get_type::<LinearSvmModel>(), (self.coef(py)?, self.intercept(py))))
+    }
+
+    /// The scores of each row.
+    #[pyo3(signature = (x, *, threads=1, instructions))]
+    fn decide<'py>(
+        &self,
+        py: Python<'py>,
+        x: PyReadonlyArray2<'py, f32>,
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let isa = instruction_set(instructions)?;
+        let (x, n_features) = matrix(&x)?;
+        let n_rows = x.len() / n_features.max(1);
+        let mut out = vec![0.0; n_rows * self.intercept.len()];
+        py.detach(|| {
+            let team = Team::new(threads)?;
+            let compute = Compute { isa, team: &team };
+            let weights = (self.coef.as_slice(), self.intercept.as_slice());
+            decide(weights, (x, n_features), &mut out, compute, &mut || poll(None))
+        })
+        .map_err(to_python)?;
+        PyArray1::from_vec(py, out).reshape([n_rows, self.intercept.len()])
+    }
+}
+
+/// Fits the weights: a dict of `model`, `solver` and, with one entry a problem,
 /// `iterations`, `objective` and `converged`.
 #[pyfunction]
 #[pyo3(signature = (params, train, n_classes, *, class_weight=None, seed=0, threads=1, instructions, on_poll=None))]
@@ -51,15 +117,11 @@ pub(crate) fn linear_svm_fit<'py>(
             fit(&config, train, class_weight, seed, compute, &mut monitor)
         })
         .map_err(to_python)?;
-    write_fit(py, fitted, train.n_features())
+    write_fit(py, fitted)
 }
 
-fn write_fit<'py>(py: Python<'py>, fitted: Fit, n_features: usize) -> PyResult<Bound<'py, PyDict>> {
+fn write_fit(py: Python<'_>, fitted: Fit) -> PyResult<Bound<'_, PyDict>> {
     let out = PyDict::new(py);
-    let n_vectors = fitted.intercept.len();
-    let coef = PyArray1::from_vec(py, fitted.coef).reshape([n_vectors, n_features])?;
-    out.set_item("coef", coef)?;
-    out.set_item("intercept", fitted.intercept.to_pyarray(py))?;
     out.set_item("solver", fitted.solver.name())?;
     let of = |value: fn(&moodcore::linear_svm::Outcome) -> f64| -> Vec<f64> {
         fitted.outcomes.iter().map(value).collect()
@@ -69,5 +131,7 @@ fn write_fit<'py>(py: Python<'py>, fitted: Fit, n_features: usize) -> PyResult<B
     out.set_item("iterations", iterations)?;
     let converged: Vec<bool> = fitted.outcomes.iter().map(|o| o.converged).collect();
     out.set_item("converged", converged)?;
+    let model = LinearSvmModel { coef: fitted.coef, intercept: fitted.intercept };
+    out.set_item("model", model)?;
     Ok(out)
 }

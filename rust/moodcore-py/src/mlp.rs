@@ -1,36 +1,149 @@
 //! The multilayer perceptron for Python.
 
-use crate::arrays::{LayerArrays, SampleArrays, matrix, read_layers, samples, write_layers};
+use crate::arrays::{SampleArrays, fixed, matrix, owned, samples};
 use crate::errors::to_python;
 use crate::monitor::PythonMonitor;
 use crate::platform::instruction_set;
 use moodcore::Error;
-use moodcore::kernels::ScoreKind;
-use moodcore::mlp::{Config, Fit, History, Network, Outcome, State, fit, predict};
+use moodcore::kernels::{Aligned, ScoreKind};
+use moodcore::mlp::{Config, Fit, History, Layer, Network, Outcome, State, fit, predict};
 use moodcore::parallel::{Compute, Team};
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, ToPyArray};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
-/// Weights, velocities and finished epochs, as Python keeps them.
-type StateArrays<'py> = (LayerArrays<'py>, LayerArrays<'py>, usize);
+/// Weights and biases of each layer, as Python sends them.
+type Layers<'py> = Vec<(PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, f32>)>;
+/// Weights and biases of each layer, as Python receives them.
+type NewLayers<'py> = Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>)>;
 
-/// Checks hyperparameters, a JSON object; raises what `mlp_fit` would raise.
-#[pyfunction]
-pub(crate) fn mlp_check(params: &str) -> PyResult<()> {
-    Config::from_json(params).map(drop).map_err(to_python)
+/// A network with the state from which its training may continue.
+#[pyclass(frozen, module = "moodcore._core")]
+pub(crate) struct MlpModel {
+    state: State,
 }
 
-/// The hyperparameters' names and defaults, a JSON object.
-#[pyfunction]
-pub(crate) fn mlp_defaults() -> PyResult<String> {
-    serde_json::to_string(&Config::default()).map_err(|e| PyValueError::new_err(e.to_string()))
+impl MlpModel {
+    fn write<'py>(&self, py: Python<'py>, values: &[f32]) -> PyResult<NewLayers<'py>> {
+        let write = |layer: Layer| {
+            let outputs = layer.biases.len();
+            let inputs = layer.weights.len() / outputs;
+            let weights = PyArray1::from_vec(py, layer.weights).reshape([inputs, outputs])?;
+            Ok((fixed(weights), fixed(PyArray1::from_vec(py, layer.biases))))
+        };
+        self.state.network.unpack(values).into_iter().map(write).collect()
+    }
 }
 
-/// Trains a network: the new state, the history, and how training ended.
+#[pymethods]
+impl MlpModel {
+    /// Checks layers, their last steps (zero where there are none) and the number of finished
+    /// epochs, and makes a model of them.
+    #[new]
+    #[pyo3(signature = (layers, velocities=None, n_epochs=0))]
+    fn new(layers: Layers<'_>, velocities: Option<Layers<'_>>, n_epochs: usize) -> PyResult<Self> {
+        let shapes: Vec<(usize, usize)> =
+            layers.iter().map(|(weights, _)| weights.as_array().dim()).collect();
+        let (Some(&(n_features, _)), Some(&(_, n_classes))) = (shapes.first(), shapes.last())
+        else {
+            return Err(PyValueError::new_err("a network must have at least one layer, got none"));
+        };
+        let linked = shapes.windows(2).all(|pair| pair[0].1 == pair[1].0);
+        if !linked || shapes.iter().any(|&(inputs, outputs)| inputs == 0 || outputs == 0) {
+            return Err(PyValueError::new_err(format!(
+                "each layer must have as many inputs as the one before has outputs, got {shapes:?}"
+            )));
+        }
+        let hidden: Vec<usize> = shapes[1..].iter().map(|&(inputs, _)| inputs).collect();
+        let network = Network::new(n_features, &hidden, n_classes).map_err(to_python)?;
+        let pack = |layers: &Layers<'_>| -> PyResult<Aligned> {
+            network.pack(&read(layers)?).map_err(to_python)
+        };
+        let weights = pack(&layers)?;
+        let velocity = match &velocities {
+            Some(velocities) => pack(velocities)?,
+            None => Aligned::zeros(weights.len()),
+        };
+        Ok(MlpModel { state: State { network, weights, velocity, epoch: n_epochs } })
+    }
+
+    /// Weights and biases of each layer.
+    fn layers<'py>(&self, py: Python<'py>) -> PyResult<NewLayers<'py>> {
+        self.write(py, &self.state.weights)
+    }
+
+    /// The last step of each weight and bias.
+    fn velocities<'py>(&self, py: Python<'py>) -> PyResult<NewLayers<'py>> {
+        self.write(py, &self.state.velocity)
+    }
+
+    /// Finished epochs of all trainings.
+    #[getter]
+    fn n_epochs(&self) -> usize {
+        self.state.epoch
+    }
+
+    /// How to pickle and copy: by the arrays.
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyType>, (NewLayers<'py>, NewLayers<'py>, usize))> {
+        let arrays = (self.layers(py)?, self.velocities(py)?, self.state.epoch);
+        Ok((py.get_type::<MlpModel>(), arrays))
+    }
+
+    /// Scores of each row and class: `kind` is `logit`, `log_probability` or `probability`.
+    #[pyo3(signature = (x, *, kind, threads=1, instructions))]
+    fn scores<'py>(
+        &self,
+        py: Python<'py>,
+        x: PyReadonlyArray2<'py, f32>,
+        kind: &str,
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let kind = match kind {
+            "logit" => ScoreKind::Logit,
+            "log_probability" => ScoreKind::LogProbability,
+            "probability" => ScoreKind::Probability,
+            other => return Err(PyValueError::new_err(format!("unknown kind of score: {other}"))),
+        };
+        let isa = instruction_set(instructions)?;
+        let State { network, weights, .. } = &self.state;
+        let (x, n_features) = matrix(&x)?;
+        if n_features != network.n_features() {
+            return Err(PyValueError::new_err(format!(
+                "X must have {} columns, got {n_features}",
+                network.n_features()
+            )));
+        }
+        let (n_rows, n_classes) = (x.len() / n_features, network.n_classes());
+        let out: Vec<f64> = py
+            .detach(|| {
+                let team = Team::new(threads)?;
+                let compute = Compute { isa, team: &team };
+                let mut out = vec![0.0; n_rows * n_classes];
+                let mut monitor = PythonMonitor::default();
+                predict(network, weights, x, kind, &mut out, compute, &mut monitor)?;
+                Ok::<_, Error>(out)
+            })
+            .map_err(to_python)?;
+        PyArray1::from_vec(py, out).reshape([n_rows, n_classes])
+    }
+}
+
+fn read(layers: &Layers<'_>) -> PyResult<Vec<Layer>> {
+    let read = |(weights, biases): &(PyReadonlyArray2<'_, f32>, PyReadonlyArray1<'_, f32>)| {
+        Ok(Layer { weights: owned(weights)?, biases: owned(biases)? })
+    };
+    layers.iter().map(read).collect()
+}
+
+/// Trains a network, from first weights or from where a model ended: the new model, the history,
+/// and how training ended.
 #[pyfunction]
-#[pyo3(signature = (params, train, n_classes, *, evaluate=None, state=None, seed=0, threads=1, instructions, on_epoch=None, on_poll=None))]
+#[pyo3(signature = (params, train, n_classes, *, evaluate=None, start=None, seed=0, threads=1, instructions, on_epoch=None, on_poll=None))]
 #[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
 pub(crate) fn mlp_fit<'py>(
     py: Python<'py>,
@@ -38,7 +151,7 @@ pub(crate) fn mlp_fit<'py>(
     train: SampleArrays<'py>,
     n_classes: usize,
     evaluate: Option<SampleArrays<'py>>,
-    state: Option<StateArrays<'py>>,
+    start: Option<&MlpModel>,
     seed: u64,
     threads: usize,
     instructions: &str,
@@ -48,9 +161,9 @@ pub(crate) fn mlp_fit<'py>(
     let config = Config::from_json(params).map_err(to_python)?;
     let train = samples(&train, n_classes)?;
     let evaluate = evaluate.as_ref().map(|arrays| samples(arrays, n_classes)).transpose()?;
-    let state = match &state {
+    let state = match start {
         None => State::initial(&config, train.n_features(), n_classes, seed).map_err(to_python)?,
-        Some(arrays) => read_state(&config, train.n_features(), n_classes, arrays)?,
+        Some(model) => model.state.clone(),
     };
     let isa = instruction_set(instructions)?;
     let mut monitor = PythonMonitor { on_epoch, on_poll };
@@ -61,27 +174,11 @@ pub(crate) fn mlp_fit<'py>(
             fit(&config, train, evaluate, state, seed, compute, &mut monitor)
         })
         .map_err(to_python)?;
-    write_fit(py, &fitted)
+    write_fit(py, fitted)
 }
 
-fn read_state(
-    config: &Config,
-    n_features: usize,
-    n_classes: usize,
-    (layers, velocities, epoch): &StateArrays<'_>,
-) -> PyResult<State> {
-    let network = Network::new(n_features, &config.hidden_sizes, n_classes).map_err(to_python)?;
-    let weights = network.pack(&read_layers(layers)?).map_err(to_python)?;
-    let velocity = network.pack(&read_layers(velocities)?).map_err(to_python)?;
-    Ok(State { network, weights, velocity, epoch: *epoch })
-}
-
-fn write_fit<'py>(py: Python<'py>, fitted: &Fit) -> PyResult<Bound<'py, PyDict>> {
-    let State { network, weights, velocity, epoch } = &fitted.state;
+fn write_fit(py: Python<'_>, fitted: Fit) -> PyResult<Bound<'_, PyDict>> {
     let out = PyDict::new(py);
-    out.set_item("layers", write_layers(py, &network.unpack(weights))?)?;
-    out.set_item("velocities", write_layers(py, &network.unpack(velocity))?)?;
-    out.set_item("epoch", epoch)?;
     let History { loss, accuracy, eval_loss, eval_accuracy, update_loss } = &fitted.history;
     let history = PyDict::new(py);
     history.set_item("loss", loss)?;
@@ -96,44 +193,6 @@ fn write_fit<'py>(py: Python<'py>, fitted: &Fit) -> PyResult<Bound<'py, PyDict>>
     };
     out.set_item("best_epoch", fitted.best_epoch)?;
     out.set_item("diverged", diverged)?;
+    out.set_item("model", MlpModel { state: fitted.state })?;
     Ok(out)
-}
-
-/// Scores of each row and class: `kind` is `logit`, `log_probability` or `probability`.
-#[pyfunction]
-#[pyo3(signature = (layers, x, *, kind, threads=1, instructions))]
-pub(crate) fn mlp_predict<'py>(
-    py: Python<'py>,
-    layers: LayerArrays<'py>,
-    x: PyReadonlyArray2<'py, f32>,
-    kind: &str,
-    threads: usize,
-    instructions: &str,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let kind = match kind {
-        "logit" => ScoreKind::Logit,
-        "log_probability" => ScoreKind::LogProbability,
-        "probability" => ScoreKind::Probability,
-        other => return Err(PyValueError::new_err(format!("unknown kind of score: {other}"))),
-    };
-    let isa = instruction_set(instructions)?;
-    let layers = read_layers(&layers)?;
-    let sizes: Vec<usize> = layers.iter().map(|layer| layer.biases.len()).collect();
-    let (x, n_features) = matrix(&x)?;
-    let (&n_classes, hidden) = sizes
-        .split_last()
-        .ok_or_else(|| PyValueError::new_err("a network has at least one layer, got none"))?;
-    let out: Vec<f64> = py
-        .detach(|| {
-            let network = Network::new(n_features, hidden, n_classes)?;
-            let weights = network.pack(&layers)?;
-            let team = Team::new(threads)?;
-            let compute = Compute { isa, team: &team };
-            let mut out = vec![0.0; x.len() / n_features.max(1) * n_classes];
-            let mut monitor = PythonMonitor::default();
-            predict(&network, &weights, x, kind, &mut out, compute, &mut monitor)?;
-            Ok::<_, Error>(out)
-        })
-        .map_err(to_python)?;
-    PyArray1::from_vec(py, out).reshape([x.len() / n_features.max(1), n_classes])
 }

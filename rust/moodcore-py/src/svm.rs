@@ -1,17 +1,19 @@
-//! Kernel machines for Python.
+//! Support vector machines with kernels for Python.
 
-use crate::arrays::{matrix, vector};
+use crate::arrays::{fixed, matrix, owned, vector};
 use crate::errors::to_python;
 use crate::monitor::poll;
 use crate::platform::instruction_set;
 use moodcore::parallel::{Compute, Team};
 use moodcore::svm::{
-    Config, Fitted, Gamma, Machine, PairFit, Rows, Sigmoid, Values, couple, fit_path,
+    Config, Fitted, Gamma, Kernel, Machine, PairFit, Rows, Sigmoid, SupportVectors, Values, couple,
+    fit,
 };
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
+use std::sync::OnceLock;
 
 /// Rows: features in single precision, or kernel values in double.
 #[derive(FromPyObject)]
@@ -24,50 +26,258 @@ pub(crate) enum RowArray<'py> {
 type LabelledRows<'py> =
     (RowArray<'py>, PyReadonlyArray1<'py, u32>, Option<PyReadonlyArray1<'py, f32>>);
 
-/// Coefficients of the rows of each pair of classes, and the C that they were found with.
-type StartArrays<'py> = (Vec<PyReadonlyArray1<'py, f64>>, f64);
+/// The parts of a model, as Python receives them: kernel, gamma, degree and coef0; how many support
+/// vectors each class has, the vectors, coefficients, intercepts, slopes and offsets of sigmoids.
+type Parts<'py> = (
+    (String, f64, u32, f64),
+    Bound<'py, PyArray1<u32>>,
+    Bound<'py, PyArray2<f32>>,
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray1<f64>>,
+    (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>),
+);
 
-/// Numbers of support vectors of each class, their coefficients and the intercepts.
-type MachineArrays<'py> =
-    (PyReadonlyArray1<'py, u32>, PyReadonlyArray2<'py, f64>, PyReadonlyArray1<'py, f64>);
-
-/// Kernel values and how many a row has.
-fn kernel_values<'a>(array: &'a PyReadonlyArray2<'_, f64>) -> PyResult<(&'a [f64], usize)> {
-    let width = array.as_array().ncols();
-    let values =
-        array.as_slice().map_err(|_| PyValueError::new_err("kernels must be C-contiguous"))?;
-    Ok((values, width))
+/// A fitted support vector machine.
+#[pyclass(frozen, module = "moodcore._core")]
+pub(crate) struct SvmModel {
+    config: Config,
+    gamma: f64,
+    machine: Machine,
+    /// Without columns where kernel values are given.
+    vectors: Py<PyArray2<f32>>,
+    /// The vectors in the core's layout, made when they are first needed.
+    laid_out: OnceLock<SupportVectors>,
+    /// One for each pair of classes, or none.
+    sigmoids: Vec<Sigmoid>,
 }
 
-/// Checks hyperparameters, a JSON object; raises what `svm_fit` would raise.
-#[pyfunction]
-pub(crate) fn svm_check(params: &str) -> PyResult<()> {
-    Config::from_json(params).map(drop).map_err(to_python)
+impl SvmModel {
+    /// Takes over vectors that nobody else writes to.
+    fn of(
+        config: Config,
+        gamma: f64,
+        machine: Machine,
+        vectors: Bound<'_, PyArray2<f32>>,
+        sigmoids: Vec<Sigmoid>,
+    ) -> Self {
+        let vectors = fixed(vectors).unbind();
+        SvmModel { config, gamma, machine, vectors, laid_out: OnceLock::new(), sigmoids }
+    }
+
+    fn laid_out(&self, py: Python<'_>) -> PyResult<Option<&SupportVectors>> {
+        let Some(kernel) = self.config.function() else { return Ok(None) };
+        if self.laid_out.get().is_none() {
+            let vectors = self.vectors.bind(py).readonly();
+            let (values, n_features) = matrix(&vectors)?;
+            let made = self.machine.lay_out(kernel, values, n_features).map_err(to_python)?;
+            let _ = self.laid_out.set(made);
+        }
+        Ok(self.laid_out.get())
+    }
 }
 
-/// The hyperparameters' names and defaults, a JSON object.
-#[pyfunction]
-pub(crate) fn svm_defaults() -> PyResult<String> {
-    serde_json::to_string(&Config::default()).map_err(|e| PyValueError::new_err(e.to_string()))
+#[pymethods]
+impl SvmModel {
+    /// Checks the parts and makes a model of them. With the kernel "precomputed" the vectors have
+    /// the shape (0, 0); sigmoids are empty where probabilities are not calibrated.
+    #[new]
+    fn new(
+        kernel: (String, f64, u32, f64),
+        n_support: PyReadonlyArray1<'_, u32>,
+        vectors: PyReadonlyArray2<'_, f32>,
+        dual_coef: PyReadonlyArray2<'_, f64>,
+        intercept: PyReadonlyArray1<'_, f64>,
+        sigmoids: (PyReadonlyArray1<'_, f64>, PyReadonlyArray1<'_, f64>),
+    ) -> PyResult<Self> {
+        let (kernel, gamma, degree, coef0) = kernel;
+        let kernel: Kernel = serde_json::from_value(kernel.into())
+            .map_err(|error| PyValueError::new_err(format!("kernel: {error}")))?;
+        let gamma_value = Gamma::Value(gamma);
+        let config = Config { kernel, gamma: gamma_value, degree, coef0, ..Config::default() };
+        config.check().map_err(to_python)?;
+        let machine = Machine::new(owned(&n_support)?, owned(&dual_coef)?, owned(&intercept)?);
+        let machine = machine.map_err(to_python)?;
+        let n_rows = vectors.as_array().nrows();
+        if kernel != Kernel::Precomputed && n_rows != machine.n_vectors() {
+            return Err(PyValueError::new_err(format!(
+                "there must be {} support vectors, got {n_rows}",
+                machine.n_vectors()
+            )));
+        }
+        let (slopes, offsets) = (owned(&sigmoids.0)?, owned(&sigmoids.1)?);
+        let counts = (slopes.len(), offsets.len());
+        if ![(0, 0), (machine.intercept().len(), machine.intercept().len())].contains(&counts) {
+            return Err(PyValueError::new_err(format!(
+                "there must be a sigmoid for each of {} pairs of classes, or none, got {counts:?}",
+                machine.intercept().len()
+            )));
+        }
+        let sigmoids = slopes.into_iter().zip(offsets).map(|(a, b)| Sigmoid { a, b }).collect();
+        let vectors = vectors.as_any().call_method0("copy")?.cast_into()?;
+        Ok(Self::of(config, gamma, machine, vectors, sigmoids))
+    }
+
+    /// The kernel's name.
+    #[getter]
+    fn kernel(&self) -> String {
+        let name = serde_json::to_value(self.config.kernel).ok();
+        name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    /// The kernel coefficient.
+    #[getter]
+    fn gamma(&self) -> f64 {
+        self.gamma
+    }
+
+    /// The power of the polynomial kernel.
+    #[getter]
+    fn degree(&self) -> u32 {
+        self.config.degree
+    }
+
+    /// What the polynomial and the sigmoid kernel add to products.
+    #[getter]
+    fn coef0(&self) -> f64 {
+        self.config.coef0
+    }
+
+    /// How many support vectors each class has.
+    #[getter]
+    fn n_support<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
+        self.machine.n_support().to_pyarray(py)
+    }
+
+    /// The support vectors, class by class.
+    #[getter]
+    fn vectors<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f32>> {
+        self.vectors.bind(py).clone()
+    }
+
+    /// Coefficients against each other class, of shape (n_classes - 1, n_vectors); the first class
+    /// of a pair is the positive one.
+    #[getter]
+    fn dual_coef<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let shape = [self.machine.n_classes() - 1, self.machine.n_vectors()];
+        self.machine.dual_coef().to_pyarray(py).reshape(shape).map(fixed)
+    }
+
+    /// What is added for each pair of classes.
+    #[getter]
+    fn intercept<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        fixed(self.machine.intercept().to_pyarray(py))
+    }
+
+    /// Slopes and offsets of the sigmoids of all pairs; empty where there are none.
+    #[getter]
+    fn sigmoids<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>) {
+        let (a, b): (Vec<f64>, Vec<f64>) = self.sigmoids.iter().map(|s| (s.a, s.b)).unzip();
+        (a.to_pyarray(py), b.to_pyarray(py))
+    }
+
+    /// How to pickle and copy: by the parts.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyType>, Parts<'py>)> {
+        let parts = (
+            (self.kernel(), self.gamma, self.config.degree, self.config.coef0),
+            self.n_support(py),
+            self.vectors(py),
+            self.dual_coef(py)?,
+            self.intercept(py),
+            self.sigmoids(py),
+        );
+        Ok((py.get_type::<SvmModel>(), parts))
+    }
+
+    /// The decision value of each pair of classes for each row: of features, or of kernel values
+    /// with each support vector where the kernel is precomputed.
+    #[pyo3(signature = (rows, *, threads=1, instructions))]
+    fn decide<'py>(
+        &self,
+        py: Python<'py>,
+        rows: RowArray<'py>,
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let isa = instruction_set(instructions)?;
+        let n_pairs = self.machine.intercept().len();
+        let (machine, vectors) = (&self.machine, self.laid_out(py)?);
+        let (out, n_rows) = match (&rows, vectors) {
+            (RowArray::Features(rows), Some(vectors)) => {
+                let (x, n_features) = matrix(rows)?;
+                let n_rows = rows.as_array().nrows();
+                let mut out = vec![0.0; n_rows * n_pairs];
+                py.detach(|| {
+                    let team = Team::new(threads)?;
+                    let compute = Compute { isa, team: &team };
+                    let rows = (x, n_features);
+                    machine.decide(vectors, rows, &mut out, compute, &mut || poll(None))
+                })
+                .map_err(to_python)?;
+                (out, n_rows)
+            }
+            (RowArray::Kernel(rows), None) => {
+                let (values, _) = matrix(rows)?;
+                let n_rows = rows.as_array().nrows();
+                let mut out = vec![0.0; n_rows * n_pairs];
+                py.detach(|| machine.decide_from_kernel(values, &mut out)).map_err(to_python)?;
+                (out, n_rows)
+            }
+            _ => {
+                return Err(PyValueError::new_err(
+                    "features go with a kernel function, kernel values with a precomputed kernel",
+                ));
+            }
+        };
+        PyArray1::from_vec(py, out).reshape([n_rows, n_pairs])
+    }
+
+    /// The probability of each class from the decision values of all pairs.
+    fn probabilities<'py>(
+        &self,
+        py: Python<'py>,
+        decisions: PyReadonlyArray2<'py, f64>,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let (values, n_pairs) = matrix(&decisions)?;
+        if self.sigmoids.is_empty() || n_pairs != self.sigmoids.len() {
+            return Err(PyValueError::new_err(format!(
+                "probabilities need a sigmoid for each of {n_pairs} pairs of classes, got {}",
+                self.sigmoids.len()
+            )));
+        }
+        let n_classes = self.machine.n_classes();
+        let n_rows = values.len() / n_pairs;
+        let mut out = vec![0.0; n_rows * n_classes];
+        py.detach(|| {
+            let mut pairwise = vec![0.0; n_pairs];
+            for (row, out) in values.chunks_exact(n_pairs).zip(out.chunks_exact_mut(n_classes)) {
+                for ((p, sigmoid), &decision) in pairwise.iter_mut().zip(&self.sigmoids).zip(row) {
+                    *p = sigmoid.probability(decision);
+                }
+                couple(n_classes, &pairwise, out);
+            }
+        });
+        PyArray1::from_vec(py, out).reshape([n_rows, n_classes])
+    }
 }
 
-/// Trains for each C in turn: support vectors, coefficients, and what is known of each pair of
-/// classes. The C among the hyperparameters does not count.
+/// Trains: the model, which rows are support vectors, and how the training of each pair of classes
+/// ended.
 #[pyfunction]
-#[pyo3(signature = (params, train, n_classes, cs, *, start=None, seed=0, threads=1, instructions, on_poll=None))]
-#[expect(clippy::too_many_arguments, reason = "one door; all but the first four are keywords")]
+#[pyo3(signature = (params, train, n_classes, *, seed=0, threads=1, instructions, on_poll=None))]
+#[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
 pub(crate) fn svm_fit<'py>(
     py: Python<'py>,
     params: &str,
     train: LabelledRows<'py>,
     n_classes: usize,
-    cs: Vec<f64>,
-    start: Option<StartArrays<'py>>,
     seed: u64,
     threads: usize,
     instructions: &str,
     on_poll: Option<Py<PyAny>>,
-) -> PyResult<Vec<Bound<'py, PyDict>>> {
+) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let (values, y, weight) = &train;
     let values = match values {
@@ -75,143 +285,49 @@ pub(crate) fn svm_fit<'py>(
             let (x, n_features) = matrix(array)?;
             Values::Features { x, n_features }
         }
-        RowArray::Kernel(array) => Values::Kernel(kernel_values(array)?.0),
+        RowArray::Kernel(array) => Values::Kernel(matrix(array)?.0),
     };
     let weight = weight.as_ref().map(vector).transpose()?;
     let rows = Rows::new(values, vector(y)?, n_classes, weight).map_err(to_python)?;
-    let start = start
-        .map(|(pairs, c)| {
-            let pairs = pairs.iter().map(|pair| vector(pair).map(<[f64]>::to_vec));
-            Ok::<_, PyErr>((pairs.collect::<PyResult<Vec<_>>>()?, c))
-        })
-        .transpose()?;
-    let start = start.as_ref().map(|(pairs, c)| (pairs.as_slice(), *c));
     let isa = instruction_set(instructions)?;
     let fitted = py
         .detach(|| {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
-            fit_path(&config, &cs, &rows, start, seed, compute, &mut || poll(on_poll.as_ref()))
+            fit(&config, &rows, seed, compute, &mut || poll(on_poll.as_ref()))
         })
         .map_err(to_python)?;
-    fitted.iter().map(|fitted| write(py, fitted)).collect()
+    write(py, config, values, fitted)
 }
 
-fn write<'py>(py: Python<'py>, fitted: &Fitted) -> PyResult<Bound<'py, PyDict>> {
+fn write<'py>(
+    py: Python<'py>,
+    config: Config,
+    values: Values<'_>,
+    fitted: Fitted,
+) -> PyResult<Bound<'py, PyDict>> {
     let out = PyDict::new(py);
-    let n = fitted.support.len();
-    let against = fitted.n_support.len() - 1;
-    out.set_item("gamma", fitted.gamma)?;
     out.set_item("support", fitted.support.to_pyarray(py))?;
-    out.set_item("n_support", fitted.n_support.to_pyarray(py))?;
-    out.set_item("dual_coef", fitted.dual_coef.to_pyarray(py).reshape([against, n])?)?;
     let each = |of: fn(&PairFit) -> f64| fitted.pairs.iter().map(of).collect::<Vec<_>>();
-    out.set_item("intercept", each(|pair| pair.intercept).to_pyarray(py))?;
     out.set_item("dual_objective", each(|pair| pair.dual_objective).to_pyarray(py))?;
     out.set_item("duality_gap", each(|pair| pair.duality_gap).to_pyarray(py))?;
     let n_iter: Vec<i64> = fitted.pairs.iter().map(|pair| pair.n_iter as i64).collect();
     out.set_item("n_iter", n_iter.to_pyarray(py))?;
     let converged: Vec<bool> = fitted.pairs.iter().map(|pair| pair.converged).collect();
     out.set_item("converged", converged.to_pyarray(py))?;
-    let sigmoids: Vec<Sigmoid> = fitted.pairs.iter().filter_map(|pair| pair.sigmoid).collect();
-    let a: Vec<f64> = sigmoids.iter().map(|sigmoid| sigmoid.a).collect();
-    let b: Vec<f64> = sigmoids.iter().map(|sigmoid| sigmoid.b).collect();
-    out.set_item("sigmoid", (a.to_pyarray(py), b.to_pyarray(py)))?;
-    Ok(out)
-}
-
-/// The decision value of each pair of classes for each row; `vectors` are the support vectors, or
-/// their numbers among the columns of kernel values.
-#[pyfunction]
-#[pyo3(signature = (params, gamma, machine, vectors, rows, *, threads=1, instructions, on_poll=None))]
-#[expect(clippy::too_many_arguments, reason = "one door; all but the first five are keywords")]
-pub(crate) fn svm_decide<'py>(
-    py: Python<'py>,
-    params: &str,
-    gamma: f64,
-    machine: MachineArrays<'py>,
-    vectors: VectorArray<'py>,
-    rows: RowArray<'py>,
-    threads: usize,
-    instructions: &str,
-    on_poll: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let config =
-        Config { gamma: Gamma::Value(gamma), ..Config::from_json(params).map_err(to_python)? };
-    let (n_support, dual_coef, intercept) = &machine;
-    let dual_coef = kernel_values(dual_coef)?.0;
-    let machine =
-        Machine { n_support: vector(n_support)?, dual_coef, intercept: vector(intercept)? };
-    let n_pairs = machine.intercept.len();
-    let isa = instruction_set(instructions)?;
-    let (out, n_rows) = match (&rows, &vectors, config.function()) {
-        (RowArray::Features(rows), VectorArray::Features(vectors), Some(kernel)) => {
-            let (x, n_features) = matrix(rows)?;
-            let vectors = matrix(vectors)?.0;
-            let n_rows = rows.as_array().nrows();
-            let mut out = vec![0.0; n_rows * n_pairs];
-            py.detach(|| {
-                let team = Team::new(threads)?;
-                let compute = Compute { isa, team: &team };
-                let poll = &mut || poll(on_poll.as_ref());
-                machine.decide(kernel, vectors, (x, n_features), &mut out, compute, poll)
-            })
-            .map_err(to_python)?;
-            (out, n_rows)
+    let vectors = match values {
+        Values::Features { x, n_features } => {
+            let row = |&row: &u32| x[row as usize * n_features..][..n_features].iter().copied();
+            let vectors: Vec<f32> = fitted.support.iter().flat_map(row).collect();
+            PyArray1::from_vec(py, vectors).reshape([fitted.support.len(), n_features])?
         }
-        (RowArray::Kernel(rows), VectorArray::Places(places), None) => {
-            let n_rows = rows.as_array().nrows();
-            let (values, places) = (kernel_values(rows)?, vector(places)?);
-            let mut out = vec![0.0; n_rows * n_pairs];
-            py.detach(|| machine.decide_from_kernel(places, values, &mut out))
-                .map_err(to_python)?;
-            (out, n_rows)
-        }
-        _ => {
-            return Err(PyValueError::new_err(
-                "features go with a kernel function, kernel values with kernel=\"precomputed\"",
-            ));
-        }
+        Values::Kernel(_) => PyArray2::zeros(py, [0, 0], false),
     };
-    PyArray1::from_vec(py, out).reshape([n_rows, n_pairs])
-}
-
-/// Support vectors, or their numbers.
-#[derive(FromPyObject)]
-pub(crate) enum VectorArray<'py> {
-    Features(PyReadonlyArray2<'py, f32>),
-    Places(PyReadonlyArray1<'py, u32>),
-}
-
-/// The probability of each class from the decision values of all pairs and their sigmoids.
-#[pyfunction]
-pub(crate) fn svm_probabilities<'py>(
-    py: Python<'py>,
-    decisions: PyReadonlyArray2<'py, f64>,
-    sigmoids: (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>),
-    n_classes: usize,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let (values, n_pairs) = kernel_values(&decisions)?;
-    let (a, b) = (vector(&sigmoids.0)?, vector(&sigmoids.1)?);
-    let wanted = n_classes * n_classes.saturating_sub(1) / 2;
-    if n_classes < 2 || [n_pairs, a.len(), b.len()] != [wanted; 3] {
-        return Err(PyValueError::new_err(format!(
-            "{n_classes} classes have {wanted} pairs, got {n_pairs} decision values and {} and {} \
-             sigmoids",
-            a.len(),
-            b.len()
-        )));
-    }
-    let n_rows = values.len() / n_pairs;
-    let mut out = vec![0.0; n_rows * n_classes];
-    py.detach(|| {
-        let mut pairwise = vec![0.0; n_pairs];
-        for (row, out) in values.chunks_exact(n_pairs).zip(out.chunks_exact_mut(n_classes)) {
-            for (pair, p) in pairwise.iter_mut().enumerate() {
-                *p = Sigmoid { a: a[pair], b: b[pair] }.probability(row[pair]);
-            }
-            couple(n_classes, &pairwise, out);
-        }
-    });
-    PyArray1::from_vec(py, out).reshape([n_rows, n_classes])
+    let intercept = each(|pair| pair.intercept);
+    let sigmoids = fitted.pairs.iter().filter_map(|pair| pair.sigmoid).collect();
+    let machine = Machine::new(fitted.n_support, fitted.dual_coef, intercept).map_err(to_python)?;
+    let gamma = fitted.gamma;
+    let config = Config { gamma: Gamma::Value(gamma), ..config };
+    out.set_item("model", SvmModel::of(config, gamma, machine, vectors, sigmoids))?;
+    Ok(out)
 }

@@ -13,6 +13,16 @@ pub enum Error {
         /// The value found.
         value: String,
     },
+    /// A hyperparameter is none of the names that it may have.
+    #[error("{name} must be one of {allowed}, got {value}")]
+    Choice {
+        /// The parameter's name, as the user writes it.
+        name: String,
+        /// The names that are allowed, in quotes.
+        allowed: String,
+        /// The value found, and the nearest name.
+        value: String,
+    },
     /// The hyperparameters could not be read at all: an unknown name or a value of the wrong type.
     #[error("{0}")]
     Configuration(String),

@@ -180,13 +180,9 @@ class GBT(Classifier):
     best_iteration_: int | None
     best_score_: float | None
     evals_result_: dict[str, dict[str, list[float]]]
-    n_iter_: int
-    n_trees_: int
     seed_: int
     table_schema_: TableSchema
     core_model_: _core.GbtModel
-    # The rounds that predictions use, as a model of their own.
-    predicting_model_: _core.GbtModel
 
     _LEARNER = "gbt"
     _PYTHON_ONLY = frozenset(
@@ -443,11 +439,10 @@ class GBT(Classifier):
         try:
             if not self.table_schema_.takes_plain_rows:
                 values = self.table_schema_.row(values)
-            return self.predicting_model_.row_probabilities(values, len(self.classes_))
+            return self._row_probabilities(values)
         except TypeError:
             # The core takes numbers; None and the like are missing.
-            values = self.table_schema_.row(values)
-            return self.predicting_model_.row_probabilities(values, len(self.classes_))
+            return self._row_probabilities(self.table_schema_.row(values))
         except AttributeError:
             check_is_fitted(self)
             raise
@@ -469,7 +464,13 @@ class GBT(Classifier):
 
     def read_rows(self, X: Any) -> Table:
         """Check rows as `predict` does, and return them as the numbers that the trees read."""
-        return self.table_schema_.table(validate_table(self, X, reset=False))
+        try:
+            schema = self.table_schema_
+        except AttributeError:
+            # Checked first, this would take as long as a small batch.
+            check_is_fitted(self)
+            raise
+        return schema.table(validate_table(self, X, reset=False))
 
     def apply(self, X: Any) -> NDArray[np.uint32]:
         """Give the number of the node that each row ends in.
@@ -483,7 +484,8 @@ class GBT(Classifier):
         ndarray of uint32, shape (n_rows, n_trees)
             Trees round by round, and in a round by class.
         """
-        return self._predicting_model().leaves(self.read_rows(X), **self._compute())
+        table, last = self.read_rows(X), self.n_predicting_rounds_
+        return self.core_model_.leaves(table, last=last, **self._compute())
 
     def predict_contributions(self, X: Any) -> NDArray[np.float64]:
         """Give what each feature contributes to the margins: exact Shapley values.
@@ -501,8 +503,8 @@ class GBT(Classifier):
             For two classes of shape (n_rows, n_features + 1), else (n_rows, n_classes,
             n_features + 1). The last is the expected margin; all add up to the margin.
         """
-        model = self._predicting_model()
-        values = model.contributions(self.read_rows(X), **self._compute())
+        table, last = self.read_rows(X), self.n_predicting_rounds_
+        values = self.core_model_.contributions(table, last=last, **self._compute())
         return values[:, 0] if values.shape[1] == 1 else values
 
     def importances(self, kind: Importance = "gain") -> NDArray[np.float64]:
@@ -519,13 +521,18 @@ class GBT(Classifier):
         -------
         ndarray of shape (n_features,)
         """
-        return feature_importances(self._predicting_model().arrays(), kind)
+        return feature_importances(self.predicting_trees(), kind)
 
     @property
     def feature_importances_(self) -> NDArray[np.float64]:
         """Mean gain of the splits on each feature, scaled to a sum of one; shape (n_features,)."""
         gains = self.importances("gain")
         return gains / gains.sum() if gains.any() else gains
+
+    def predicting_trees(self) -> dict[str, NDArray[Any]]:
+        """Return the trees that predictions use as the arrays of `GbtModel.arrays`."""
+        check_is_fitted(self)
+        return self.core_model_.slice(0, self.n_predicting_rounds_).arrays()
 
     def trees_to_dataframe(self) -> "pd.DataFrame":
         """Give all nodes of all trees as a table, with XGBoost's columns.
@@ -573,18 +580,8 @@ class GBT(Classifier):
             )
         part = self._training_copy(fitted=True)
         part.best_iteration_, part.best_score_, part.evals_result_ = None, None, {}
-        part.set_core_model(self.core_model_.slice(first, last))
+        part.core_model_ = self.core_model_.slice(first, last)
         return part
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__().copy()
-        state.pop("predicting_model_", None)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "core_model_" in state:
-            self.set_core_model(self.core_model_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -626,21 +623,25 @@ class GBT(Classifier):
     def _n_outputs(self) -> int:
         return 1 if len(self.classes_) <= 2 else len(self.classes_)
 
-    def set_core_model(self, model: _core.GbtModel) -> None:
-        """Set the trees, of which rounds up to ``best_iteration_`` predict."""
-        self.core_model_ = model
-        best = self.best_iteration_
-        self.predicting_model_ = model if best is None else model.slice(0, best + 1)
-        self.n_iter_ = model.n_rounds
-        self.n_trees_ = model.n_rounds * model.trees_per_round
+    @property
+    def n_iter_(self) -> int:
+        """Rounds of the model, those after the best included."""
+        return self.core_model_.n_rounds
 
-    def _predicting_model(self) -> _core.GbtModel:
-        try:
-            return self.predicting_model_
-        except AttributeError:
-            # Asked first, this would take as long as a small batch.
-            check_is_fitted(self)
-            raise
+    @property
+    def n_trees_(self) -> int:
+        """Trees of the model."""
+        return self.core_model_.n_rounds * self.core_model_.trees_per_round
+
+    @property
+    def n_predicting_rounds_(self) -> int:
+        """Rounds that predictions use: those up to the best, or all."""
+        best = self.best_iteration_
+        return self.core_model_.n_rounds if best is None else best + 1
+
+    def _row_probabilities(self, values: Sequence[float]) -> list[float]:
+        last = self.n_predicting_rounds_
+        return self.core_model_.row_probabilities(values, len(self.classes_), last=last)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         check_is_fitted(self)
@@ -652,19 +653,19 @@ class GBT(Classifier):
         return [f"f{at}" for at in range(self.n_features_in_)] if names is None else list(names)
 
     def _margins(self, X: Any, base_margin: ArrayLike | None = None) -> NDArray[np.float64]:
-        model = self._predicting_model()
         table = self.read_rows(X)
         start = None
         if base_margin is not None:
             margin = read_margin(base_margin, row_count(table), self._n_outputs)
-            start = np.ascontiguousarray(margin + np.array(model.base))
-        return model.margins(table, start=start, **self._compute())
+            start = np.ascontiguousarray(margin + np.array(self.core_model_.base))
+        last = self.n_predicting_rounds_
+        return self.core_model_.margins(table, start=start, last=last, **self._compute())
 
     def _staged_margins(self, X: Any) -> Iterator[NDArray[np.float64]]:
-        model = self._predicting_model()
         table, margins = self.read_rows(X), None
-        for at in range(model.n_rounds):
-            margins = model.margins(table, start=margins, first=at, last=at + 1, **self._compute())
+        margins_of = self.core_model_.margins
+        for at in range(self.n_predicting_rounds_):
+            margins = margins_of(table, start=margins, first=at, last=at + 1, **self._compute())
             yield margins
 
     def _shown(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:

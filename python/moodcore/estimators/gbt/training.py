@@ -187,7 +187,7 @@ def _keep(
     best = result["best_round"] if model.early_stopping_rounds is not None else None
     model.best_iteration_ = None if best is None else best - 1
     model.best_score_ = None if best is None else history[-1][-1][best - 1 - first]
-    model.set_core_model(result["model"])
+    model.core_model_ = result["model"]
 
 
 def _listener(

@@ -132,17 +132,11 @@ class SVM(Classifier):
     duality_gap_: NDArray[np.float64]
     fit_status_: int
     n_iter_: NDArray[np.int64]
-    n_support_: NDArray[np.int32]
-    probA_: NDArray[np.float64]  # noqa: N815 (scikit-learn's name)
-    probB_: NDArray[np.float64]  # noqa: N815
     shape_fit_: tuple[int, ...]
     support_: NDArray[np.int32]
-    support_vectors_: NDArray[Any]
-    kernel_params_: str
-    gamma_: float
-    # As the core has them: the first class of a pair is the positive one, also of two classes.
-    pair_coef_: NDArray[np.float64]
-    pair_intercept_: NDArray[np.float64]
+    # The support vectors that a callable kernel is called with.
+    callable_vectors_: NDArray[Any]
+    core_model_: _core.SvmModel
 
     _LEARNER = "svm"
     _PYTHON_ONLY = frozenset(
@@ -156,6 +150,7 @@ class SVM(Classifier):
         }
     )
     _SWITCHES = ("break_ties",)
+    _CALLABLE = "kernel"
 
     def __init__(
         self,
@@ -256,25 +251,49 @@ class SVM(Classifier):
                 None if weight is None else weight.astype(np.float32),
             ),
             len(model.classes_),
-            [float(self.C)],
             seed=self._draw_seed() if self.probability else 0,
             on_poll=on_poll,
             **self._compute(),
-        )[0]
-        model._keep(params, result, rows, kept)
+        )
+        model._keep(result, rows, kept)
         return self._take_over(model)
+
+    @property
+    def support_vectors_(self) -> NDArray[Any]:
+        """Features of the support vectors; empty with a precomputed kernel."""
+        check_is_fitted(self)
+        return getattr(self, "callable_vectors_", self.core_model_.vectors)
+
+    @property
+    def n_support_(self) -> NDArray[np.int32]:
+        """Number of support vectors of each class, shape (n_classes,)."""
+        check_is_fitted(self)
+        return self.core_model_.n_support.astype(np.int32)
 
     @property
     def dual_coef_(self) -> NDArray[np.float64]:
         """Coefficients of the support vectors, shape (n_classes - 1, n_support_vectors)."""
         check_is_fitted(self)
-        return -self.pair_coef_ if len(self.classes_) == 2 else self.pair_coef_.copy()
+        # In the core the first class of a pair is the positive one, also of two classes.
+        coef = self.core_model_.dual_coef
+        return -coef if len(self.classes_) == 2 else coef
 
     @property
     def intercept_(self) -> NDArray[np.float64]:
         """Intercepts of the decisions, shape (n_pairs,)."""
         check_is_fitted(self)
-        return -self.pair_intercept_ if len(self.classes_) == 2 else self.pair_intercept_.copy()
+        intercept = self.core_model_.intercept
+        return -intercept if len(self.classes_) == 2 else intercept
+
+    @property
+    def probA_(self) -> NDArray[np.float64]:  # noqa: N802 (scikit-learn's name)
+        """Slopes of Platt scaling, shape (n_pairs,); empty without ``probability``."""
+        return self.core_model_.sigmoids[0]
+
+    @property
+    def probB_(self) -> NDArray[np.float64]:  # noqa: N802
+        """Offsets of Platt scaling, shape (n_pairs,); empty without ``probability``."""
+        return self.core_model_.sigmoids[1]
 
     @property
     def coef_(self) -> NDArray[np.float64]:
@@ -282,12 +301,12 @@ class SVM(Classifier):
         if self.kernel != "linear":
             raise AttributeError('coef_ is only available with kernel="linear"')
         check_is_fitted(self)
-        ends = np.cumsum(self.n_support_)
-        parts = [slice(end - n, end) for end, n in zip(ends, self.n_support_, strict=True)]
+        n_support, coef = self.n_support_, self.dual_coef_
+        ends = np.cumsum(n_support)
+        parts = [slice(end - n, end) for end, n in zip(ends, n_support, strict=True)]
         vectors = self.support_vectors_.astype(np.float64)
         weights = [
-            self.dual_coef_[b - 1, parts[a]] @ vectors[parts[a]]
-            + self.dual_coef_[a, parts[b]] @ vectors[parts[b]]
+            coef[b - 1, parts[a]] @ vectors[parts[a]] + coef[a, parts[b]] @ vectors[parts[b]]
             for a in range(len(parts))
             for b in range(a + 1, len(parts))
         ]
@@ -360,8 +379,7 @@ class SVM(Classifier):
             Rows sum to one.
         """
         decisions = self._pairwise(X)
-        sigmoids = (self.probA_, self.probB_)
-        return _core.svm_probabilities(decisions, sigmoids, len(self.classes_))
+        return self.core_model_.probabilities(decisions)
 
     @available_if(_is_calibrated)
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -378,10 +396,6 @@ class SVM(Classifier):
                 f"got {self.decision_function_shape!r}"
             )
         return params
-
-    def set_kernel_params(self) -> None:
-        """Check the parameters, and let predictions use their kernel."""
-        self.kernel_params_ = self._checked_parameters()
 
     def _is_precomputed(self) -> bool:
         return isinstance(self.kernel, str) and self.kernel == "precomputed"
@@ -414,23 +428,16 @@ class SVM(Classifier):
         warn_of_uneven_spreads(features)
         return features
 
-    def _keep(
-        self, params: str, result: Mapping[str, Any], rows: NDArray[Any], kept: NDArray[np.intp]
-    ) -> None:
+    def _keep(self, result: Mapping[str, Any], rows: NDArray[Any], kept: NDArray[np.intp]) -> None:
         """Set the fitted state."""
         support = result["support"]
-        self.kernel_params_ = params
+        self.core_model_ = result["model"]
         self.support_ = kept[support].astype(np.int32)
-        vectors = np.empty((0, 0)) if self._is_precomputed() else rows[support]
-        self.support_vectors_ = vectors if callable(self.kernel) else vectors.astype(np.float32)
-        self.n_support_ = result["n_support"].astype(np.int32)
-        self.gamma_ = result["gamma"]
-        self.pair_coef_ = result["dual_coef"]
-        self.pair_intercept_ = result["intercept"]
+        if callable(self.kernel):
+            self.callable_vectors_ = rows[support]
         self.n_iter_ = result["n_iter"]
         self.dual_objective_ = result["dual_objective"]
         self.duality_gap_ = result["duality_gap"]
-        self.probA_, self.probB_ = result["sigmoid"]
         self.fit_status_ = int(not result["converged"].all())
         if self.verbose:
             self._report()
@@ -463,25 +470,17 @@ class SVM(Classifier):
     def _pairwise(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the decision value of each pair, above zero for its first class."""
         check_is_fitted(self)
-        vectors, rows = self._vectors_and_rows(X)
-        return _core.svm_decide(
-            self.kernel_params_,
-            self.gamma_,
-            (self.n_support_.astype(np.uint32), self.pair_coef_, self.pair_intercept_),
-            vectors,
-            rows,
-            **self._compute(),
-        )
+        return self.core_model_.decide(self._rows(X), **self._compute())
 
-    def _vectors_and_rows(self, X: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-        dtype = [np.float32, np.float64] if isinstance(self.kernel, str) else np.float64
-        checked: NDArray[Any] = validate_numbers(self, X, dtype=dtype, order="C", reset=False)
-        if self._is_precomputed():
-            return self.support_.astype(np.uint32), checked.astype(np.float64)
-        if callable(self.kernel):
-            values = kernel_matrix(self.kernel, checked, self.support_vectors_)
-            return np.arange(len(self.support_), dtype=np.uint32), values
-        return self.support_vectors_, as_float32(checked)
+    def _rows(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the features, or the kernel values with each support vector."""
+        if hasattr(self, "callable_vectors_"):
+            rows = validate_numbers(self, X, dtype=np.float64, order="C", reset=False)
+            return kernel_matrix(self.kernel, rows, self.callable_vectors_)
+        if self.core_model_.kernel == "precomputed":
+            values = validate_numbers(self, X, dtype=[np.float32, np.float64], reset=False)
+            return readable(values[:, self.support_], np.float64)
+        return self.read_rows(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

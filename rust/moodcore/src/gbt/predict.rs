@@ -113,12 +113,17 @@ impl Predictor {
         })
     }
 
-    /// The margins of one row, base included, after all rounds: for a row at a time, where a batch
+    /// The margins of one row, base included, after some rounds: for a row at a time, where a batch
     /// is not to be had.
     ///
     /// # Errors
     /// [`Error::Data`] for another number of values.
-    pub fn row(&self, ensemble: &Ensemble, values: &[f64]) -> Result<Vec<f64>> {
+    pub fn row(
+        &self,
+        ensemble: &Ensemble,
+        values: &[f64],
+        rounds: Range<usize>,
+    ) -> Result<Vec<f64>> {
         let n_features = ensemble.binner.n_columns();
         if values.len() != n_features {
             return Err(Error::Data(format!(
@@ -129,7 +134,7 @@ impl Predictor {
         let mut margins = ensemble.base.clone();
         let mut bins = vec![0; ensemble.binner.features.len()];
         self.bin_row(ensemble, |column| values[column], &mut bins);
-        self.add_row(ensemble, 0..ensemble.trees.len(), &bins, &mut margins);
+        self.add_row(ensemble, trees_of(ensemble, &rounds), &bins, &mut margins);
         Ok(margins)
     }
 

@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Dual {
             serde_json::Value::Bool(true) => Ok(Dual::Yes),
             serde_json::Value::Bool(false) => Ok(Dual::No),
             value if value == "auto" => Ok(Dual::Auto),
-            value => Err(D::Error::custom(format!("must be \"auto\", true or false, got {value}"))),
+            _ => Err(D::Error::custom("must be 'auto', True or False")),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | `l1`, `l1_columns` | squared hinge, absolute penalty: proximal Newton, descent by columns |
 //! | `l1_support` | the former on the columns that the latter has found to matter |
 //! | `crammer_singer` | one problem for all classes: descent on multipliers |
+//! | `predict` | scores of new rows |
 //!
 //! The intercept is the weight of a constant feature `intercept_scaling`, as in LIBLINEAR. The
 //! solvers have a column of ones instead and charge the intercept `1 / intercept_scaling^2` of what
@@ -31,6 +32,7 @@ mod interior_rows;
 mod l1;
 mod l1_columns;
 mod l1_support;
+mod predict;
 mod primal;
 mod rows;
 mod squared_hinge;
@@ -38,6 +40,7 @@ mod table;
 
 pub use config::{Config, Dual, Loss, MultiClass, Penalty};
 pub use fit::{fit, solver};
+pub use predict::decide;
 
 /// Share of `tol` that the distance from the optimum must fall below, relative to the objective.
 const GOOD: f64 = 0.01;

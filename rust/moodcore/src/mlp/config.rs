@@ -52,9 +52,7 @@ impl<'de> Deserialize<'de> for BatchSize {
         match value.as_u64() {
             Some(samples) => Ok(BatchSize::Samples(samples as usize)),
             None if value == "full" => Ok(BatchSize::Full),
-            None => Err(D::Error::custom(format!(
-                "must be a whole number of at least 1 or \"full\", got {value}"
-            ))),
+            None => Err(D::Error::custom("must be an int of at least 1 or 'full'")),
         }
     }
 }

@@ -121,7 +121,7 @@ fn without(
     let by: Vec<f64> = order.iter().map(|&row| beta[row] - before[row]).collect();
     let gradient = solution.gradient.iter().zip(part).map(|(gradient, part)| gradient - part);
     let gradient = products(problem, set, (&order, &by), gradient.collect(), compute);
-    let start = Start { beta, gradient: Some((gradient, 0.0)) };
+    let start = Start { beta, gradient };
     let solved = solve(&rest, Some(start), options, set, (compute, stop));
     let offset = solved.offset(&rest);
     for &row in held {

@@ -57,9 +57,7 @@ impl<'de> Deserialize<'de> for Gamma {
             (Some(number), _) => Ok(Gamma::Value(number)),
             (_, Some("scale")) => Ok(Gamma::Scale),
             (_, Some("auto")) => Ok(Gamma::Auto),
-            _ => Err(D::Error::custom(format!(
-                "must be \"scale\", \"auto\" or a number of at least 0, got {value}"
-            ))),
+            _ => Err(D::Error::custom("must be 'scale', 'auto' or a float of at least 0")),
         }
     }
 }
@@ -155,7 +153,7 @@ impl Config {
         if let Gamma::Value(value) = self.gamma
             && !(value >= 0.0 && value.is_finite())
         {
-            let allowed = "\"scale\", \"auto\" or a finite number of at least 0";
+            let allowed = "'scale', 'auto' or a finite float of at least 0";
             return Err(Error::parameter("gamma", allowed, value));
         }
         if !self.coef0.is_finite() {

@@ -4,7 +4,7 @@ use super::calibration::{Sigmoid, calibrate};
 use super::config::{Config, Gamma};
 use super::gram::Gram;
 use super::rows::{Rows, Values};
-use super::solver::{Options, Problem, Solution, Start, solve};
+use super::solver::{Options, Problem, Solution, solve};
 use super::working_set::WorkingSet;
 use crate::kernels::{KernelFunction, LANES, Tiles};
 use crate::parallel::{Compute, attended};
@@ -42,7 +42,7 @@ pub struct PairFit {
     pub duality_gap: f64,
     /// The sigmoid of calibrated probabilities.
     pub sigmoid: Option<Sigmoid>,
-    /// The coefficients of the pair's rows, from which training may start again.
+    /// The coefficients of the pair's rows.
     pub coefficients: Vec<f64>,
 }
 
@@ -60,42 +60,19 @@ pub(super) fn pairs(n_classes: usize) -> Vec<(u32, u32)> {
     (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect()
 }
 
-/// Where training starts: each pair's coefficients, and the C that they were found with.
-pub type Coefficients<'a> = (&'a [Vec<f64>], f64);
-
-/// Trains.
+/// Trains a problem for each pair of classes.
 ///
 /// # Errors
-/// [`Error::Data`] when kernel values are too large or `start` does not fit; what `poll` returns.
+/// [`Error::Parameter`] for a hyperparameter out of range, [`Error::Data`] when kernel values are
+/// too large; what `poll` returns.
 pub fn fit(
     config: &Config,
     rows: &Rows<'_>,
-    start: Option<Coefficients<'_>>,
     seed: u64,
     compute: Compute<'_>,
     poll: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Fitted> {
-    let mut path = fit_path(config, &[config.c], rows, start, seed, compute, poll)?;
-    path.pop().ok_or_else(|| Error::Data("nothing was trained".into()))
-}
-
-/// Trains for one C after the other: each starts from the coefficients and the gradients of the
-/// last, and kernel values that are held are not computed again. The C of `config` does not count.
-///
-/// # Errors
-/// As [`fit`].
-pub fn fit_path(
-    config: &Config,
-    cs: &[f64],
-    rows: &Rows<'_>,
-    start: Option<Coefficients<'_>>,
-    seed: u64,
-    compute: Compute<'_>,
-    poll: &mut dyn FnMut() -> Result<()>,
-) -> Result<Vec<Fitted>> {
-    for &c in cs {
-        Config { c, ..config.clone() }.check()?;
-    }
+    config.check()?;
     let gamma = match rows.values {
         Values::Features { x, n_features } => config.gamma.resolve(x, n_features),
         Values::Kernel(_) => 0.0,
@@ -108,30 +85,18 @@ pub fn fit_path(
     }
     let scale = scale(kernel, rows)?;
     let classes = pairs(rows.n_classes);
-    if start.is_some_and(|(betas, _)| betas.len() != classes.len()) {
-        return Err(Error::Data("a start must have coefficients for each pair of classes".into()));
-    }
     let mut work: Vec<_> = classes.iter().map(|&pair| (pair, None)).collect();
     attended(poll, |stop| {
         compute.team.for_each(&mut work, |at, ((a, b), out)| {
             let members = members(rows, *a, *b);
             let pair = Pair { config, rows, members: &members, positive: *a, kernel, scale };
-            let start = start.map(|(betas, c)| (betas[at].as_slice(), c));
-            let path = pair.path(cs, start, (seed, at as u64), (compute, stop));
-            *out = Some(path.map(|path| (members, path)));
+            let fit = pair.fit((seed, at as u64), (compute, stop));
+            *out = Some((members, fit));
         });
     })?;
-    let mut members = Vec::with_capacity(work.len());
-    let mut fits: Vec<Vec<PairFit>> = cs.iter().map(|_| Vec::new()).collect();
-    for (_, found) in work {
-        let missing = || Err(Error::Data("a pair was not trained".into()));
-        let (rows, path) = found.unwrap_or_else(missing)?;
-        members.push(rows);
-        for (fits, fit) in fits.iter_mut().zip(path) {
-            fits.push(fit);
-        }
-    }
-    Ok(fits.into_iter().map(|fits| gather(rows, gamma, &classes, &members, fits)).collect())
+    let trained = work.into_iter().filter_map(|(_, trained)| trained);
+    let (members, fits): (Vec<_>, Vec<_>) = trained.unzip();
+    Ok(gather(rows, gamma, &classes, &members, fits))
 }
 
 /// The rows of two classes.
@@ -189,55 +154,33 @@ impl<'a> Pair<'a> {
         };
         let sign = |&row: &u32| if rows.y[row as usize] == self.positive { 1.0 } else { -1.0 };
         let y = self.members.iter().map(sign).collect();
-        Problem { gram, y, bound: Vec::new() }
+        let bound = |&row: &u32| self.config.c * rows.weight(row as usize);
+        Problem { gram, y, bound: self.members.iter().map(bound).collect() }
     }
 
-    fn bounds(&self, c: f64) -> Vec<f64> {
-        self.members.iter().map(|&row| c * self.rows.weight(row as usize)).collect()
-    }
-
-    /// One solution after the other, each from the last.
-    fn path(
-        &self,
-        cs: &[f64],
-        start: Option<(&[f64], f64)>,
-        (seed, pair): (u64, u64),
-        (compute, stop): (Compute<'_>, &AtomicBool),
-    ) -> Result<Vec<PairFit>> {
+    fn fit(&self, seed: (u64, u64), (compute, stop): (Compute<'_>, &AtomicBool)) -> PairFit {
         let options = Options {
             tol: self.config.tol,
             max_steps: usize::try_from(self.config.max_iter).unwrap_or(MOST_STEPS),
             shrinking: self.config.shrinking,
             working_set: working_set(self.config.cache_size),
         };
-        let mut problem = self.problem();
+        let problem = self.problem();
         let mut set = WorkingSet::default();
-        let mut last: Option<(Solution, f64)> = None;
-        let mut path = Vec::with_capacity(cs.len());
-        for &c in cs {
-            problem.bound = self.bounds(c);
-            let start = match (last, start) {
-                (Some((solution, old)), _) => Some(problem.scaled(solution, c / old)),
-                (None, Some((beta, old))) => Some(problem.started(beta, c / old)?),
-                (None, None) => None,
-            };
-            let solution = solve(&problem, start, options, &mut set, (compute, stop));
-            let sigmoid = self.config.probability.then(|| {
-                let seed = (seed, pair);
-                calibrate(&problem, &solution, options, seed, &mut set, (compute, stop))
-            });
-            path.push(PairFit {
-                intercept: -solution.offset(&problem),
-                n_iter: solution.steps,
-                converged: solution.converged,
-                dual_objective: solution.objective(&problem),
-                duality_gap: solution.duality_gap(&problem),
-                sigmoid,
-                coefficients: solution.beta.clone(),
-            });
-            last = Some((solution, c));
+        let solution = solve(&problem, None, options, &mut set, (compute, stop));
+        let sigmoid = self
+            .config
+            .probability
+            .then(|| calibrate(&problem, &solution, options, seed, &mut set, (compute, stop)));
+        PairFit {
+            intercept: -solution.offset(&problem),
+            n_iter: solution.steps,
+            converged: solution.converged,
+            dual_objective: solution.objective(&problem),
+            duality_gap: solution.duality_gap(&problem),
+            sigmoid,
+            coefficients: solution.beta,
         }
-        Ok(path)
     }
 }
 
@@ -249,67 +192,6 @@ fn working_set(megabytes: f64) -> usize {
 }
 
 impl Problem<'_> {
-    /// Coefficients of another machine, of which nothing else is known, for a C that is `factor`
-    /// times the other's.
-    fn started(&self, beta: &[f64], factor: f64) -> Result<Start> {
-        if beta.len() == self.y.len() {
-            let beta = self.feasible(beta, self.growth(beta, factor));
-            return Ok(Start { beta, gradient: None });
-        }
-        Err(Error::Data(format!(
-            "a start must have a coefficient for each of {} rows of a pair, got {}",
-            self.y.len(),
-            beta.len()
-        )))
-    }
-
-    /// The solution for bounds that were smaller by a factor: feasible as it is or multiplied, and
-    /// its gradient is known.
-    fn scaled(&self, solution: Solution, factor: f64) -> Start {
-        let Solution { beta, mut gradient, error, .. } = solution;
-        let factor = self.growth(&beta, factor);
-        for (gradient, y) in gradient.iter_mut().zip(&self.y) {
-            *gradient = factor * (*gradient + y) - y;
-        }
-        let beta = self.feasible(&beta, factor);
-        Start { beta, gradient: Some((gradient, factor * error)) }
-    }
-
-    /// What to multiply coefficients by when bounds grow by a factor. Those at their bounds will
-    /// mostly be there again, those between them stay about where they are; both at once would
-    /// break the sum, so the larger group decides.
-    fn growth(&self, beta: &[f64], factor: f64) -> f64 {
-        let (mut at_bound, mut free) = (0_usize, 0_usize);
-        for (beta, bound) in beta.iter().zip(&self.bound) {
-            if beta.abs() * factor >= bound * (1.0 - 1e-9) && *bound > 0.0 {
-                at_bound += 1;
-            } else if *beta != 0.0 {
-                free += 1;
-            }
-        }
-        if factor > 1.0 && free > at_bound { 1.0 } else { factor }
-    }
-
-    /// Coefficients times a factor, brought between their bounds and to a sum of zero. What is at
-    /// its bound but for rounding is put there: beside it, it would count as free.
-    fn feasible(&self, beta: &[f64], factor: f64) -> Vec<f64> {
-        let clipped = beta.iter().enumerate().map(|(row, value)| {
-            let (lower, upper) = self.bounds(row);
-            let (value, size) = ((value * factor).clamp(lower, upper), upper - lower);
-            let near = |bound: f64| (value - bound).abs() <= 1e-14 * size;
-            if near(lower) {
-                lower
-            } else if near(upper) {
-                upper
-            } else {
-                value
-            }
-        });
-        let mut beta: Vec<f64> = clipped.collect();
-        self.balance(&mut beta, 0..self.y.len());
-        beta
-    }
-
     /// Takes from the side that has too much, row after row, until the sum is zero.
     pub(super) fn balance(&self, beta: &mut [f64], order: impl Iterator<Item = usize>) {
         let mut excess: f64 = beta.iter().sum();

@@ -25,8 +25,8 @@ mod working_set;
 
 pub use calibration::{Sigmoid, couple};
 pub use config::{Config, Gamma, Kernel};
-pub use fit::{Coefficients, Fitted, PairFit, fit, fit_path};
-pub use predict::Machine;
+pub use fit::{Fitted, PairFit, fit};
+pub use predict::{Machine, SupportVectors};
 pub use rows::{Rows, Values};
 
 #[cfg(test)]

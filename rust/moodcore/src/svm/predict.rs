@@ -7,15 +7,22 @@ use crate::parallel::{Compute, attended};
 use crate::{Error, Result};
 use std::sync::atomic::Ordering;
 
-/// What a trained machine decides by.
-#[derive(Clone, Copy, Debug)]
-pub struct Machine<'a> {
-    /// How many support vectors each class has.
-    pub n_support: &'a [u32],
-    /// Coefficients as in [`super::Fitted::dual_coef`].
-    pub dual_coef: &'a [f64],
-    /// What is added for each pair of classes.
-    pub intercept: &'a [f64],
+/// A fitted support vector machine, apart from its support vectors.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    n_support: Vec<u32>,
+    dual_coef: Vec<f64>,
+    intercept: Vec<f64>,
+}
+
+/// Support vectors in the layout in which decisions read them.
+#[derive(Clone, Debug)]
+pub struct SupportVectors {
+    kernel: KernelFunction,
+    precision: Precision,
+    n_features: usize,
+    /// The vectors of each class with their coefficients against the others.
+    classes: Vec<Weighted>,
 }
 
 /// Rows that one thread takes at a time.
@@ -25,23 +32,74 @@ const CHUNK: usize = 32 * LANES;
 const ROUNDING: f64 = 1e-7;
 const LARGEST_ERROR: f64 = 5e-4;
 
-impl Machine<'_> {
-    fn n_classes(&self) -> usize {
+impl Machine {
+    /// Checks that the parts fit together: the number of support vectors of each class,
+    /// coefficients as in [`super::Fitted::dual_coef`], and an intercept for each pair of classes.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when sizes do not fit.
+    pub fn new(n_support: Vec<u32>, dual_coef: Vec<f64>, intercept: Vec<f64>) -> Result<Self> {
+        let machine = Machine { n_support, dual_coef, intercept };
+        let (k, n) = (machine.n_classes(), machine.n_vectors());
+        let n_pairs = k * k.saturating_sub(1) / 2;
+        if k < 2 || machine.dual_coef.len() != (k - 1) * n || machine.intercept.len() != n_pairs {
+            return Err(Error::Data(format!(
+                "a model of {k} classes and {n} support vectors must have as many coefficients \
+                 against each other class and an intercept for each pair, got {} and {}",
+                machine.dual_coef.len(),
+                machine.intercept.len()
+            )));
+        }
+        Ok(machine)
+    }
+
+    /// The number of classes.
+    pub fn n_classes(&self) -> usize {
         self.n_support.len()
     }
 
-    fn check(&self) -> Result<usize> {
-        let k = self.n_classes();
-        let n: usize = self.n_support.iter().map(|&count| count as usize).sum();
-        if k < 2 || self.dual_coef.len() != (k - 1) * n || self.intercept.len() != k * (k - 1) / 2 {
+    /// The number of support vectors.
+    pub fn n_vectors(&self) -> usize {
+        self.n_support.iter().map(|&count| count as usize).sum()
+    }
+
+    /// How many support vectors each class has.
+    pub fn n_support(&self) -> &[u32] {
+        &self.n_support
+    }
+
+    /// Coefficients as in [`super::Fitted::dual_coef`].
+    pub fn dual_coef(&self) -> &[f64] {
+        &self.dual_coef
+    }
+
+    /// What is added for each pair of classes.
+    pub fn intercept(&self) -> &[f64] {
+        &self.intercept
+    }
+
+    /// Lays out the support vectors, class by class, for decisions.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when their number is another.
+    pub fn lay_out(
+        &self,
+        kernel: KernelFunction,
+        vectors: &[f32],
+        n_features: usize,
+    ) -> Result<SupportVectors> {
+        let n = self.n_vectors();
+        if n_features == 0 || vectors.len() != n * n_features {
             return Err(Error::Data(format!(
-                "a machine of {k} classes and {n} support vectors must have as many coefficients \
-                 against each other class and an intercept for each pair, got {} and {}",
-                self.dual_coef.len(),
-                self.intercept.len()
+                "{n} support vectors of {n_features} features must have as many values, got {}",
+                vectors.len()
             )));
         }
-        Ok(n)
+        let squares: f64 = self.dual_coef.iter().map(|value| value * value).sum();
+        let exact = ROUNDING * squares.sqrt() * scale(kernel, vectors, n_features) <= LARGEST_ERROR;
+        let precision = if exact { Precision::Single } else { Precision::Double };
+        let classes = self.by_class(vectors, n_features);
+        Ok(SupportVectors { kernel, precision, n_features, classes })
     }
 
     /// Writes the decision values of all pairs of classes for each row of `x` to `out`.
@@ -50,41 +108,33 @@ impl Machine<'_> {
     /// [`Error::Data`] when sizes do not fit or a value is not finite; what `poll` returns.
     pub fn decide(
         &self,
-        kernel: KernelFunction,
-        vectors: &[f32],
+        vectors: &SupportVectors,
         (x, n_features): (&[f32], usize),
         out: &mut [f64],
         compute: Compute<'_>,
         poll: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
-        let n = self.check()?;
         let n_pairs = self.intercept.len();
-        if n_features == 0
-            || vectors.len() != n * n_features
+        if n_features != vectors.n_features
             || !x.len().is_multiple_of(n_features)
             || out.len() != x.len() / n_features * n_pairs
         {
             return Err(Error::Data(format!(
-                "rows and support vectors must have the same {n_features} features, got {} and {} \
-                 values",
-                x.len(),
-                vectors.len()
+                "rows must have the {} features of the support vectors, got {} values in rows of \
+                 {n_features}",
+                vectors.n_features,
+                x.len()
             )));
         }
         check_finite(x, n_features)?;
-        let classes = self.by_class(vectors, n_features);
-        let squares: f64 = self.dual_coef.iter().map(|value| value * value).sum();
-        let exact = ROUNDING * squares.sqrt() * scale(kernel, vectors, n_features) <= LARGEST_ERROR;
-        let precision = if exact { Precision::Single } else { Precision::Double };
+        let n = self.n_vectors();
         let rows = x.chunks(CHUNK * n_features);
         let mut work: Vec<_> = rows.zip(out.chunks_mut(CHUNK * n_pairs)).collect();
         let long = x.len() / n_features * n > 1 << 22;
         let mut run = |stopped: &(dyn Fn() -> bool + Sync)| {
             compute.team.for_each_of(x.len() * n > 1 << 16, &mut work, |_, (x, out)| {
                 if !stopped() {
-                    let classes = &classes;
-                    let sums = sums_of(classes, (kernel, precision), (x, n_features), compute.isa);
-                    self.combine(&sums, out);
+                    self.combine(&vectors.sums(x, compute.isa), out);
                 }
             });
         };
@@ -96,40 +146,28 @@ impl Machine<'_> {
         }
     }
 
-    /// The same from kernel values of each row with each of `width` training rows, of which
-    /// `support` are support vectors.
+    /// The same from kernel values of each row with each support vector.
     ///
     /// # Errors
     /// [`Error::Data`] when sizes do not fit.
-    pub fn decide_from_kernel(
-        &self,
-        support: &[u32],
-        (values, width): (&[f64], usize),
-        out: &mut [f64],
-    ) -> Result<()> {
-        let n = self.check()?;
+    pub fn decide_from_kernel(&self, values: &[f64], out: &mut [f64]) -> Result<()> {
+        let n = self.n_vectors();
         let (k, n_pairs) = (self.n_classes(), self.intercept.len());
-        let inside = support.iter().all(|&row| (row as usize) < width);
-        if support.len() != n
-            || !inside
-            || width == 0
-            || out.len() * width != values.len() * n_pairs
-        {
+        if n == 0 || out.len() * n != values.len() * n_pairs {
             return Err(Error::Data(format!(
-                "kernel values must have a column for each of {width} training rows, got {} values \
-                 for {n} support vectors",
+                "kernel values must have a column for each of {n} support vectors, got {} values",
                 values.len()
             )));
         }
         let mut sums = vec![0.0; k * (k - 1) * LANES];
-        for (row, out) in values.chunks_exact(width).zip(out.chunks_exact_mut(n_pairs)) {
+        for (row, out) in values.chunks_exact(n).zip(out.chunks_exact_mut(n_pairs)) {
             sums.fill(0.0);
             let mut at = 0;
             for (class, &count) in self.n_support.iter().enumerate() {
-                for &vector in &support[at..at + count as usize] {
+                for _ in 0..count {
                     for against in 0..k - 1 {
                         sums[(class * (k - 1) + against) * LANES] +=
-                            self.dual_coef[against * n + at] * row[vector as usize];
+                            self.dual_coef[against * n + at] * row[at];
                     }
                     at += 1;
                 }
@@ -142,7 +180,7 @@ impl Machine<'_> {
 
     /// The support vectors of each class with their coefficients against the others.
     fn by_class(&self, vectors: &[f32], n_features: usize) -> Vec<Weighted> {
-        let n: usize = self.n_support.iter().map(|&count| count as usize).sum();
+        let n = self.n_vectors();
         let mut first = 0;
         let of_class = |&count: &u32| {
             let (start, count) = (first, count as usize);
@@ -164,7 +202,7 @@ impl Machine<'_> {
             let sum = |class: usize, against: usize| {
                 sums[class].as_ref()[(tile + against) * LANES + lane]
             };
-            let values = pairs(k).into_iter().zip(self.intercept).zip(out);
+            let values = pairs(k).into_iter().zip(&self.intercept).zip(out);
             for (((a, b), intercept), out) in values {
                 let (a, b) = (a as usize, b as usize);
                 *out = sum(a, b - 1) + sum(b, a) + intercept;
@@ -180,21 +218,19 @@ fn scale(kernel: KernelFunction, vectors: &[f32], n_features: usize) -> f64 {
     vectors.chunks_exact(n_features).map(own).fold(0.0, f64::max)
 }
 
-/// For each class the sums over its support vectors: tile by tile, against each other class.
-fn sums_of(
-    classes: &[Weighted],
-    (kernel, precision): (KernelFunction, Precision),
-    (x, n_features): (&[f32], usize),
-    isa: Isa,
-) -> Vec<Vec<f64>> {
-    let tiles = Tiles::of(x, n_features, 0..x.len() / n_features);
-    let length = tiles.n_rows().next_multiple_of(LANES) * (classes.len() - 1);
-    let of_class = |weighted: &Weighted| {
-        let mut out = vec![0.0; length];
-        isa.run(Sum { kernel, precision, weighted, tiles: &tiles, out: &mut out });
-        out
-    };
-    classes.iter().map(of_class).collect()
+impl SupportVectors {
+    /// For each class the sums over its support vectors: tile by tile, against each other class.
+    fn sums(&self, x: &[f32], isa: Isa) -> Vec<Vec<f64>> {
+        let tiles = Tiles::of(x, self.n_features, 0..x.len() / self.n_features);
+        let length = tiles.n_rows().next_multiple_of(LANES) * (self.classes.len() - 1);
+        let of_class = |weighted: &Weighted| {
+            let mut out = vec![0.0; length];
+            let (kernel, precision) = (self.kernel, self.precision);
+            isa.run(Sum { kernel, precision, weighted, tiles: &tiles, out: &mut out });
+            out
+        };
+        self.classes.iter().map(of_class).collect()
+    }
 }
 
 struct Sum<'a> {

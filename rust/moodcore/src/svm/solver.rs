@@ -61,8 +61,6 @@ pub(super) struct Solution {
     pub(super) steps: usize,
     /// Whether the largest difference of gradients is at most `tol`.
     pub(super) converged: bool,
-    /// How far the gradient may be from exact.
-    pub(super) error: f64,
 }
 
 /// Coefficients in the first working sets: their kernel values fill half of a second-level cache.
@@ -105,18 +103,15 @@ struct Solver<'p, 'm> {
     looked: f64,
     /// The violation to go down to.
     goal: f64,
-    /// How far the gradient that it began with may be from exact.
-    inherited: f64,
     /// Whether it was computed in double precision after the last step.
     exact: bool,
 }
 
-/// Coefficients that satisfy all constraints, and their gradient where it is known.
+/// Coefficients that satisfy all constraints, and their gradient.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
     pub(super) beta: Vec<f64>,
-    /// With how far it may be from exact.
-    pub(super) gradient: Option<(Vec<f64>, f64)>,
+    pub(super) gradient: Vec<f64>,
 }
 
 /// Minimises, from zero or from where it is told to. `set` is room to work in; when it is that of
@@ -129,13 +124,8 @@ pub(super) fn solve(
     (compute, stop): (Compute<'_>, &AtomicBool),
 ) -> Solution {
     let n = problem.gram.n_rows();
-    let zero = || Start {
-        beta: vec![0.0; n],
-        gradient: Some((problem.y.iter().map(|y| -y).collect(), 0.0)),
-    };
+    let zero = || Start { beta: vec![0.0; n], gradient: problem.y.iter().map(|y| -y).collect() };
     let Start { beta, gradient } = start.unwrap_or_else(zero);
-    let unknown = gradient.is_none();
-    let (gradient, inherited) = gradient.unwrap_or_default();
     let mut solver = Solver {
         problem,
         options,
@@ -151,18 +141,13 @@ pub(super) fn solve(
         rounds: 0,
         looked: 0.0,
         goal: options.tol,
-        inherited,
         exact: false,
         beta,
     };
-    if unknown {
-        solver.look_again(Precision::Single);
-    }
     solver.mark();
     solver.looked = solver.extremes().violation();
     let converged = solver.run();
     Solution {
-        error: if solver.exact { 0.0 } else { solver.error() },
         gradient: solver.active.gradient[..n].to_vec(),
         beta: solver.beta,
         steps: solver.steps,
@@ -187,7 +172,6 @@ impl Solver<'_, '_> {
                 return true;
             }
             self.look_again(Precision::Double);
-            self.inherited = 0.0;
             if self.extremes().violation() <= self.options.tol {
                 self.exact = true;
                 return true;
@@ -202,7 +186,7 @@ impl Solver<'_, '_> {
     /// About how far the gradient may be from exact.
     fn error(&self) -> f64 {
         let square: f64 = self.beta.iter().map(|beta| beta * beta).sum();
-        self.inherited + ROUNDING * square.sqrt() * self.problem.gram.scale()
+        ROUNDING * square.sqrt() * self.problem.gram.scale()
     }
 
     fn extremes(&self) -> Extremes {

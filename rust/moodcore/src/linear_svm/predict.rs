@@ -1,0 +1,54 @@
+//! Scores of new rows.
+
+use crate::parallel::Compute;
+use crate::{Error, Result};
+
+/// Rows that one thread takes at a time.
+const CHUNK: usize = 256;
+/// Multiplications between two polls, for each thread.
+const POLL: usize = 1 << 24;
+
+/// Writes the scores of each row of `x` to `out`, one for each row of `coef`: the intercept, and
+/// then the products feature by feature, rounded one by one.
+///
+/// # Errors
+/// [`Error::Data`] when sizes do not fit; what `poll` returns.
+pub fn decide(
+    (coef, intercept): (&[f64], &[f64]),
+    (x, n_features): (&[f32], usize),
+    out: &mut [f64],
+    compute: Compute<'_>,
+    poll: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
+    let n_scores = intercept.len();
+    if n_features == 0
+        || coef.len() != n_scores * n_features
+        || !x.len().is_multiple_of(n_features)
+        || out.len() != x.len() / n_features * n_scores
+    {
+        return Err(Error::Data(format!(
+            "rows of {n_features} features need as many weights for each of {n_scores} scores, got \
+             {} weights",
+            coef.len()
+        )));
+    }
+    let work = n_features * n_scores.max(1);
+    let wave = (POLL / work).max(CHUNK) * compute.team.threads();
+    for (x, out) in x.chunks(wave * n_features).zip(out.chunks_mut(wave * n_scores)) {
+        let rows = x.chunks(CHUNK * n_features);
+        let mut parts: Vec<_> = rows.zip(out.chunks_mut(CHUNK * n_scores)).collect();
+        let enough = x.len() * n_scores > 1 << 16;
+        compute.team.for_each_of(enough, &mut parts, |_, (x, out)| {
+            for (x, out) in x.chunks_exact(n_features).zip(out.chunks_exact_mut(n_scores)) {
+                for ((weights, intercept), out) in
+                    coef.chunks_exact(n_features).zip(intercept).zip(out)
+                {
+                    let products = x.iter().zip(weights).map(|(&x, weight)| f64::from(x) * weight);
+                    *out = products.fold(*intercept, |sum, product| sum + product);
+                }
+            }
+        });
+        poll()?;
+    }
+    Ok(())
+}
