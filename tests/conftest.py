@@ -1,14 +1,17 @@
 """What holds for all tests: commands in this process, and a browser."""
 
+import ast
 import json
 import os
 import shutil
 import signal
+from pathlib import Path
 from typing import NamedTuple
 
 import hypothesis
 import pytest
 
+from moodcore import _core
 from moodcore.cli import main
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -21,6 +24,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A slow machine is no failure: no example has a deadline.
 hypothesis.settings.register_profile("moodcore", deadline=None)
 hypothesis.settings.load_profile("moodcore")
+
+
+def pytest_sessionstart():
+    """Refuse a compiled module that was built from other sources than the package."""
+    stub = ast.parse(Path(_core.__file__).with_name("_core.pyi").read_text())
+    (names,) = (
+        ast.literal_eval(node.value)
+        for node in stub.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+    )
+    if missing := [name for name in names if not hasattr(_core, name)]:
+        raise pytest.UsageError(
+            f"{_core.__file__} has no {', '.join(missing)}: it was built from other sources than "
+            "the package; build it again"
+        )
 
 
 class Done(NamedTuple):
