@@ -169,6 +169,7 @@ ERRORS = [
     ({"target": "empty"}, "target 'empty' holds no labels; two classes"),
     ({"target": "pays", "y": [1]}, "pass y or target, not both"),
     ({"y": [1]}, r"y must have one label per row \(240\), got 1"),
+    ({"y": np.zeros((240, 2))}, r"y must be one column of labels, got the shape \(240, 2\)"),
     ({"target": "pays", "rows": 500}, "rows: 500 requested, but DataFrame has 240"),
     ({"target": "pays", "rows": 1}, "rows: must be at least 2, one per class, got 1"),
     ({"target": "pays", "class_names": ["a"]}, "class_names: 1 names for 2 classes"),

@@ -1,5 +1,8 @@
 """Roles of columns."""
 
+import datetime
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +33,9 @@ ROLES = [
     ("date", pd.timedelta_range("1h", periods=N)),
     ("date", [f"2024-{1 + day % 12:02d}-{1 + day % 28:02d}" for day in range(N)]),
     ("date", [f"{1 + day % 28}/{1 + day % 12}/2024 10:30" for day in range(N)]),
+    ("date", [datetime.time(hour % 24) for hour in range(N)]),
+    ("date", [datetime.date(2024, 1, 1 + day % 28) for day in range(N)]),
+    ("number", [Decimal(number) / 7 for number in range(N)]),
     ("constant", ["a"] * N),
     ("constant", [3] * N),
     ("category", ["a", None] * (N // 2)),

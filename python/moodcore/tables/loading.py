@@ -148,7 +148,11 @@ def _given_labels(y: Any, target: str | None, n_rows: int) -> tuple[str, pd.Seri
         raise ConfigError("pass y or target, not both")
     if not isinstance(y, pd.Series):
         y = np.asarray(y)
-        y = pd.Series(y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y.ravel()
+        if y.ndim != 1:
+            raise ConfigError(f"y must be one column of labels, got the shape {y.shape}")
+        y = pd.Series(y)
     labels: pd.Series[Any] = y
     if len(labels) != n_rows:
         raise ConfigError(f"y must have one label per row ({n_rows:,}), got {len(labels):,}")

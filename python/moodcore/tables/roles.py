@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -132,6 +134,8 @@ def _text_role(distinct: pd.Series[int]) -> tuple[str, dict[str, Any]]:
 
     n_present = distinct.sum()
     texts = pd.Series(distinct.index, dtype=object).map(str)
+    if all(isinstance(value, date | time | timedelta) for value in distinct.index):
+        return "date", {}
     if len(texts) <= len(_TRUTH) and set(texts.str.casefold()) <= set(_TRUTH):
         return "boolean", {}
     sample = pd.to_numeric(texts[:_SAMPLE], errors="coerce")
@@ -276,7 +280,7 @@ def without_missing_texts(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _distinct(present: pd.Series[Any], name: str) -> pd.Series[int]:
     """Return the distinct values and their counts, the most frequent first."""
-    simple = str | bool | int | float | np.generic
+    simple = str | bool | int | float | np.generic | Decimal | date | time | timedelta
     if present.dtype.kind == "c":
         raise TableError(
             f"column {name!r}: Complex data not supported: use real and imaginary part as two "
@@ -284,8 +288,8 @@ def _distinct(present: pd.Series[Any], name: str) -> pd.Series[int]:
         )
     try:
         distinct = present.value_counts()
-        others = present.dtype.kind == "O" and any(
-            not isinstance(value, simple) and not hasattr(value, "year") for value in distinct.index
+        others = present.dtype.kind == "O" and not all(
+            isinstance(value, simple) or hasattr(value, "year") for value in distinct.index
         )
     except TypeError:
         others = True
@@ -305,8 +309,6 @@ def _are_dates(texts: Iterable[str]) -> bool:
 
 def _readable(value: object) -> object:
     """Return a number or the text of one; None for dates and the like."""
-    from decimal import Decimal
-
     if isinstance(value, str):
         return _TRUTH.get(value.strip().casefold(), value)
     if isinstance(value, bool | np.bool_):
