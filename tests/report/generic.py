@@ -33,6 +33,7 @@ def head(form, classes, rows, features, /, **settings):
     return {
         "format": form,
         "version": 2,
+        "balanced": False,
         "settings": {"balance": False, "folds": 3, "seed": 7, "target": "<target>"} | settings,
         "data": {
             "source": "tables/<letters>.csv",

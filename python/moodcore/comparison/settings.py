@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from moodcore.errors import ConfigError, unknown_name
 from moodcore.runs.families import family
@@ -60,6 +60,8 @@ class CompareSettings(RunSettings):
         ...
     moodcore.errors.ConfigError: combine 'vot' does not exist; did you mean 'vote'?
     """
+
+    balances_songs: ClassVar[bool] = False
 
     models: tuple[str, ...] = MODELS
     baselines: bool = True

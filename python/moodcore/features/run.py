@@ -120,12 +120,9 @@ class FeatureRun(Run[FeatureSettings]):
         if len(names) < 2:
             raise ConfigError(f"a study needs at least two features, got {len(names)}")
         roles = {role.name: role.role for role in column_roles(dataset.X[names])}
-        balance = self.settings.balance
-        if balance is None:
-            balance = dataset.preset == "songs"
         return StudyTable(
             dataset,
-            replace(self.settings, balance=balance),
+            replace(self.settings, balance=self.settings.is_balanced(dataset)),
             tuple(names),
             tuple(name for name in names if roles[name] in ("number", "boolean", "constant")),
         )

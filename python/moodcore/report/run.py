@@ -64,5 +64,4 @@ def target_of(metrics: Mapping[str, Any]) -> str:
 
 def is_balanced(metrics: Mapping[str, Any]) -> bool:
     """Whether training rows were downsampled to equal classes."""
-    balance = metrics["settings"].get("balance")
-    return bool(data_of(metrics)["preset"] == "songs" if balance is None else balance)
+    return bool(metrics["balanced"])

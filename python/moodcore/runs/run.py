@@ -185,6 +185,7 @@ class Run(ABC, Generic[S]):
                 "format": self.format,
                 "version": VERSION,
                 "settings": self.settings.to_dict(),
+                "balanced": self.settings.is_balanced(dataset),
                 "complete": True,
                 **measured,
             }

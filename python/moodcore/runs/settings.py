@@ -7,10 +7,13 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 
 from moodcore.errors import ConfigError, unknown_name
 from moodcore.files import no_such_file
+
+if TYPE_CHECKING:
+    from moodcore.tables import Dataset
 
 Kind = TypeVar("Kind")
 
@@ -57,6 +60,9 @@ class RunSettings:
         For a value out of range.
     """
 
+    #: Whether songs are balanced where `balance` is None; other tables are not.
+    balances_songs: ClassVar[bool] = True
+
     data: str | None = None
     target: str | None = None
     test: str | None = None
@@ -89,6 +95,12 @@ class RunSettings:
             check_whole("rows", self.rows, 1)
         if self.balance is not None:
             check_bool("balance", self.balance)
+
+    def is_balanced(self, dataset: Dataset) -> bool:
+        """Whether training rows are downsampled to equal classes."""
+        if self.balance is not None:
+            return self.balance
+        return self.balances_songs and dataset.preset == "songs"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON and TOML can hold them, without those that are None."""

@@ -11,7 +11,7 @@ from moodcore.runs.describe import class_counts
 from moodcore.runs.families import family
 from moodcore.runs.folds import Split
 from moodcore.runs.seeds import Stream, derive
-from moodcore.tuning.folds import balanced_rows, is_balanced, kept_columns
+from moodcore.tuning.folds import balanced_rows, kept_columns
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def describe_preprocessing(
     numbers = _numeric(dataset, parts.X_train)
     correlation: Any = numbers.corr().fillna(0.0)
     learned = parts.y_train
-    if is_balanced(dataset, settings):
+    if settings.is_balanced(dataset):
         learned = learned[balanced_rows(learned, 0)]
     left_out = [str(name) for name in _candidates(dataset, parts.X_train) if name not in kept]
     return {
@@ -125,7 +125,7 @@ def describe_importance(
     from moodcore.preprocessing import CorrelationFilter
 
     seed = derive(settings.seed, Stream.IMPORTANCE)
-    balance = is_balanced(dataset, settings)
+    balance = settings.is_balanced(dataset)
     trees = dataset.pipeline(
         family(model).estimator()(**arguments, random_state=seed),
         features="all",

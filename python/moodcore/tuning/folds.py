@@ -27,11 +27,6 @@ def preparation_of(dataset: Dataset, model: str) -> str:
     return "native" if model == "gbt" else "numeric"
 
 
-def is_balanced(dataset: Dataset, settings: TuneSettings) -> bool:
-    """Return whether training rows are downsampled to equal classes: songs are by default."""
-    return dataset.preset == "songs" if settings.balance is None else settings.balance
-
-
 def make_folds(
     dataset: Dataset, parts: Split, settings: TuneSettings, models: Iterable[str]
 ) -> dict[FoldKey, Fold]:
@@ -65,7 +60,7 @@ def _make_fold(
     preparation = dataset.preparation(family(model).estimator()(), features=settings.features)
     preparation.fit(X.iloc[train], y[train])
     learned = train
-    if is_balanced(dataset, settings):
+    if settings.is_balanced(dataset):
         learned = train[balanced_rows(y[train], derive(settings.seed, Stream.BALANCE, number))]
     return Fold(
         X_train=contiguous(preparation.transform(X.iloc[learned])),

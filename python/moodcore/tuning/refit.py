@@ -9,7 +9,7 @@ from moodcore.metrics import Evaluation, baselines, evaluate_model
 from moodcore.runs.families import family
 from moodcore.runs.folds import Split
 from moodcore.runs.seeds import Stream, derive
-from moodcore.tuning.folds import balanced_rows, contiguous, is_balanced
+from moodcore.tuning.folds import balanced_rows, contiguous
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def refit(
     pipeline = dataset.pipeline(
         family(model).estimator()(**arguments, random_state=seed),
         features=settings.features,
-        balance=is_balanced(dataset, settings),
+        balance=settings.is_balanced(dataset),
         random_state=seed,
     )
     params = {} if on_poll is None else {"classify__on_poll": on_poll}
@@ -79,6 +79,6 @@ def evaluate_baselines(
 def _learned_rows(dataset: Dataset, parts: Split, settings: TuneSettings) -> NDArray[np.intp]:
     import numpy as np
 
-    if not is_balanced(dataset, settings):
+    if not settings.is_balanced(dataset):
         return np.arange(len(parts.y_train))
     return balanced_rows(parts.y_train, derive(settings.seed, Stream.REFIT))

@@ -22,7 +22,7 @@ from moodcore.tuning import optimizers, results, study
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.checks import checks
 from moodcore.tuning.describe import describe_importance, describe_preprocessing
-from moodcore.tuning.folds import is_balanced, make_folds, preparation_of
+from moodcore.tuning.folds import make_folds, preparation_of
 from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan, search_space
 from moodcore.tuning.refit import (
     evaluate_baselines,
@@ -150,7 +150,7 @@ class TuneRun(Run[TuneSettings]):
             metrics["data"]["counts"],
             metrics["preprocessing"]["single_features"],
             noun=dataset.noun,
-            balanced=is_balanced(dataset, winner),
+            balanced=winner.is_balanced(dataset),
         )
         write_table(folder.table("trials"), results.trials_table(found, space))
         write_table(folder.table("curves.parquet"), results.curves_table(found))
