@@ -1,5 +1,7 @@
 """The way of a song through the experiment, and that nothing leaks on it."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -61,6 +63,8 @@ def fitted_values(model, found=None, path=""):
         elif name == "steps":
             for step, part in value:
                 fitted_values(part, found, f"{path}{step}.")
+        elif name == "core_model_":
+            found[path + name] = pickle.dumps(value)
         elif name.endswith("_"):
             found[path + name] = value
     return found

@@ -122,7 +122,7 @@ def split_names(text: str | None) -> list[str] | None:
 
 def split_features(text: str | None) -> str | list[str] | None:
     """Return `--features` as the settings hold it: a keyword, or a list of names."""
-    from moodcore.songs.features import FEATURE_CHOICES
+    from moodcore.songs.schema import FEATURE_CHOICES
 
     return text if text in FEATURE_CHOICES else split_names(text)
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.errors import ConfigError
+from moodcore.errors import ConfigError, unknown_name
 from moodcore.songs.loading import SongTable, read
 from moodcore.songs.problems import rows
 from moodcore.songs.schema import (
     CLASS_COUNTS,
+    DURATION,
+    FEATURE_CHOICES,
     FEATURES,
     LABEL,
     LABEL_NAMES,
@@ -59,21 +61,23 @@ class SongDataset(Dataset):
 
     def check_features(self, features: str | Sequence[str] | None) -> list[str] | None:
         """Return the names of the features that are chosen; None for a choice by correlation."""
-        from moodcore.songs.features import check_features
-
         if features == "uncorrelated":
             return None
         if features is None or isinstance(features, str):
-            check_features(features or "published")
+            if features not in (None, *FEATURE_CHOICES):
+                raise unknown_name("features", str(features), FEATURE_CHOICES)
             chosen = FEATURES if features == "all" else SELECTED_FEATURES
             return [name for name in chosen if name in self.X.columns]
-        check_features(tuple(features))
-        absent = [name for name in features if name not in self.X.columns]
-        if absent:
-            raise ConfigError(
-                f"features: {self.source} has no column {', '.join(map(repr, absent))}; "
-                f"it has {', '.join(map(repr, self.X.columns))}"
-            )
+        if not len(features):
+            raise ConfigError("features must name at least one, got none")
+        for name in features:
+            if name not in (DURATION, *FEATURES):
+                raise unknown_name("features: name", name, (DURATION, *FEATURES))
+            if name not in self.X.columns:
+                raise ConfigError(
+                    f"features: {self.source} has no column {name!r}; "
+                    f"it has {', '.join(map(repr, self.X.columns))}"
+                )
         return list(features)
 
     def pipeline(

@@ -29,6 +29,9 @@ FEATURES: Final = (
 CORRELATED: Final = ("loudness", "spec_rate", "acousticness")
 SELECTED_FEATURES: Final = tuple(name for name in FEATURES if name not in CORRELATED)
 
+#: Choices of features by a word; "uncorrelated" leaves the choice to a filter.
+FEATURE_CHOICES: Final = ("published", "all", "uncorrelated")
+
 # As the data set documents them; the position is the code in the file.
 LABEL_NAMES: Final = ("sad", "happy", "energetic", "calm")
 
