@@ -4,7 +4,10 @@ import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -315,6 +318,44 @@ def test_a_best_model_of_another_library_is_the_one_tested(table, tmp_path):
     assert repr(again) == repr(result)
     with pytest.raises(ValueError, match="'tree', is of another library"):
         _ = again.best_model
+
+
+def test_the_best_model_of_a_table_is_in_a_file(table, tmp_path):
+    X, y = table
+    result = compare(X, y, **QUICK, out=tmp_path / "run")
+    again = Comparison.read(tmp_path / "run")
+    for comparison in (result, again):
+        predicted = comparison.best_model.predict(X.loc[result.predictions["row"]])
+        assert predicted.tolist() == result.predictions["LinearSVM"].tolist()
+
+
+NOTEBOOK = """
+from sklearn.tree import DecisionTreeClassifier
+from three_moods import make_table
+from moodcore import compare
+
+class Stump(DecisionTreeClassifier):
+    def __init__(self, max_depth=1, random_state=None):
+        super().__init__(max_depth=max_depth, random_state=random_state)
+
+X, y = make_table()
+settings = {"folds": 2, "repeats": 1, "curve_sizes": 0, "baselines": False}
+results = [compare(X, y, models=[Stump()], n_jobs=jobs, **settings) for jobs in (1, 2)]
+assert not len(results[0].failures), results[0].failures
+assert results[0].metrics == results[1].metrics
+print(results[0].best_model)
+"""
+
+
+def test_a_class_of_a_notebook_is_trained_in_processes(tmp_path):
+    (tmp_path / "three_moods.py").write_bytes(
+        Path(__file__).with_name("three_moods.py").read_bytes()
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Stump(random_state=" in done.stdout
 
 
 def test_representations_are_short(small):
