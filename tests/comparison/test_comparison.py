@@ -88,13 +88,13 @@ def test_all_models_are_trained_on_the_same_folds(small):
 def test_the_table_is_computed_from_the_scores(small):
     for model, row in small.table.iterrows():
         of_model = small.scores[small.scores["model"] == model]
-        for name in METRICS:
+        for name, (low, high) in METRICS.items():
             if np.isnan(row[name]):
                 continue
             interval = resampled_interval(of_model[name], 1 / 2)
             assert row[name] == pytest.approx(of_model[name].mean())
-            assert row[f"{name}_low"] == max(interval.low, METRICS[name].low)
-            assert row[f"{name}_high"] == min(interval.high, METRICS[name].high)
+            assert row[f"{name}_low"] == max(interval.low, low)
+            assert row[f"{name}_high"] == min(interval.high, high)
 
 
 def test_a_model_without_probabilities_has_no_metrics_of_them(small):
@@ -140,6 +140,10 @@ def test_shuffled_labels_leave_all_models_at_chance():
     check = check_of(result, "Majority class")
     assert not check["ok"]
     assert "GBT" in check["text"]
+    few = compare(X, y, **QUICK)
+    check = check_of(few, "Majority class")
+    assert check["ok"]
+    assert check["text"].startswith("Not enough folds")
 
 
 def check_of(result, name):
@@ -479,7 +483,7 @@ def test_warnings_of_trainings_are_counted(table):
     assert sum(row["trainings"] for row in results[0].metrics["warnings"]) == 3
     check = check_of(results[0], "Warnings")
     assert not check["ok"]
-    assert "hasty, 3 times: ConvergenceWarning" in check["text"]
+    assert "hasty (3 trainings): ConvergenceWarning" in check["text"]
 
 
 def test_a_search_inside_every_training(table):
@@ -575,6 +579,7 @@ def test_few_folds_give_no_verdict_about_the_majority_class():
     pairs = result.pairs.set_index(["first", "second"])
     assert pairs.loc[("LinearSVM", "majority class"), "verdict"] == "test only"
     assert set(pairs["verdict"]) == {"test only", "not enough folds"}
+    assert "significantly better than the majority" not in result.summary
     assert check_of(result, "Majority class")["ok"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from moodcore.comparison.models import MAJORITY
-from moodcore.comparison.pairs import NO_DIFFERENCE
+from moodcore.comparison.pairs import BETTER, TEST_ONLY, TOO_FEW
 from moodcore.comparison.results import Results
 
 # Shares of rows, except the ratio of class sizes.
@@ -18,16 +18,9 @@ _LISTED = 5
 
 
 def checks(results: Results, counts: Mapping[str, int], noun: str) -> list[dict[str, Any]]:
-    """Return the checks, `{"name", "ok", "text"}` each.
+    """Return the checks, `{"name", "ok", "text"}` each; at least one model must be usable.
 
-    Parameters
-    ----------
-    results : Results
-        The results, with at least one usable model.
-    counts : mapping of str to int
-        Rows of each class, by name.
-    noun : str
-        What rows are called, in the plural.
+    `counts` are the rows of each class, by name, and `noun` is what rows are called.
     """
     usable = results.summary[results.summary["accuracy"].notna()]
     summary: Any = usable.to_dict("records")
@@ -35,7 +28,7 @@ def checks(results: Results, counts: Mapping[str, int], noun: str) -> list[dict[
         _failures(results),
         _warnings(results),
         _imbalance(counts, noun),
-        _majority(results),
+        *_majority(results),
         _leak(summary[0]),
         _calibration(summary),
         _test_and_folds(results, summary),
@@ -47,13 +40,17 @@ def _check(name: str, problem: str, otherwise: str) -> dict[str, Any]:
     return {"name": name, "ok": not problem, "text": problem or otherwise}
 
 
+def _counted(trainings: int) -> str:
+    return f"{trainings} training{'s' * (trainings != 1)}"
+
+
 def _failures(results: Results) -> dict[str, Any]:
     problems = []
     for name, rows in results.failures.groupby("model", sort=False):
         effect = "not compared" if name in results.unusable else "incomplete learning curve"
         first = rows.iloc[0]
         problems.append(
-            f"{name}: {len(rows)} trainings failed ({effect}); {first['where']}: {first['why']}"
+            f"{name}: {_counted(len(rows))} failed ({effect}); {first['where']}: {first['why']}"
         )
     return _check("Failed trainings", ". ".join(problems), "No training failed.")
 
@@ -61,7 +58,7 @@ def _failures(results: Results) -> dict[str, Any]:
 def _warnings(results: Results) -> dict[str, Any]:
     table = results.warnings
     texts = [
-        f"{row['model']}, {row['trainings']} times: {row['warning']}"
+        f"{row['model']} ({_counted(row['trainings'])}): {row['warning']}"
         for row in table.head(_LISTED).to_dict("records")
     ]
     if len(table) > _LISTED:
@@ -77,17 +74,27 @@ def _imbalance(counts: Mapping[str, int], noun: str) -> dict[str, Any]:
     return _check("Class imbalance", problem, f"{text}.")
 
 
-def _majority(results: Results) -> dict[str, Any]:
-    pairs = results.pairs[results.pairs["second"] == MAJORITY]
-    behind = pairs.loc[pairs["verdict"] == NO_DIFFERENCE, "first"].tolist()
-    if results.pairs["first"].eq(MAJORITY).any():
-        behind += results.pairs.loc[results.pairs["first"] == MAJORITY, "second"].tolist()
+def _majority(results: Results) -> list[dict[str, Any]]:
+    """Compare with always predicting the most frequent class, if that is among the models."""
+    behind: list[str] = []
+    untested: list[str] = []
+    for row in results.pairs.to_dict("records"):
+        if MAJORITY not in (row["first"], row["second"]):
+            continue
+        ahead = row["first"] if row["second"] == MAJORITY else ""
+        correct_more_often = row["only_first_right"] > row["only_second_right"]
+        if ahead and (
+            row["verdict"] == BETTER or (row["verdict"] == TEST_ONLY and correct_more_often)
+        ):
+            continue
+        (untested if row["verdict"] == TOO_FEW else behind).append(ahead or row["second"])
+    if MAJORITY not in results.names.values():
+        return []
     problem = f"Not significantly better than the majority class: {', '.join(behind)}."
-    return _check(
-        "Majority class",
-        problem if behind else "",
-        "No model is as bad as always predicting the most frequent class.",
-    )
+    text = "All models are significantly better than the majority class."
+    if untested:
+        text = f"Not enough folds to compare with the majority class: {', '.join(untested)}."
+    return [_check("Majority class", problem if behind else "", text)]
 
 
 def _leak(best: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.comparison.output import BINS, Output, bin_confidences, confidences
+from moodcore.comparison.output import BINS, Output, confidence_bins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ def calibration_table(outputs: Mapping[str, Output], codes: NDArray[np.int64]) -
     for name, output in outputs.items():
         if output.probabilities is None:
             continue
-        bins = bin_confidences(*confidences(codes, output))
+        bins = confidence_bins(codes, output.probabilities)
         for number, (count, confidence, accuracy) in enumerate(zip(*bins, strict=True)):
             if count:
                 edges = (number / BINS, (number + 1) / BINS)
@@ -42,13 +42,11 @@ def precision_recall_table(
 
     parts = []
     for name, output in outputs.items():
-        ranked = output.probabilities if output.probabilities is not None else output.decisions
-        if ranked is None:
+        if output.ranking is None:
             continue
-        parts += [
-            _curve(codes == code, ranked[:, code]).assign(model=name, **{"class": class_name})
-            for code, class_name in enumerate(class_names)
-        ]
+        for code, class_name in enumerate(class_names):
+            curve = _curve(codes == code, output.ranking[:, code])
+            parts.append(curve.assign(model=name, **{"class": class_name}))
     columns = ["model", "class", "recall", "precision", "average_precision"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 

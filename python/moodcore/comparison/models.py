@@ -29,18 +29,10 @@ Prepare = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Model:
-    """A model to compare.
+    """A model to compare: its name in files, its name in tables, its kind, and the estimator.
 
-    Attributes
-    ----------
-    key : str
-        Its name in files and options.
-    name : str
-        Its name in tables and sentences.
-    kind : {"model", "baseline", "combination"}
-        Its part in the comparison.
-    estimator : classifier or None
-        Not fitted; None for a vote, which is computed from the probabilities of the others.
+    The kind is "model", "baseline" or "combination". The estimator is not fitted; it is None for a
+    vote, which is computed from the probabilities of the others.
     """
 
     key: str
@@ -64,19 +56,8 @@ def make_models(
 ) -> list[Model]:
     """Return the models of a comparison: those given, their combination, and the baselines.
 
-    Parameters
-    ----------
-    settings : CompareSettings
-        Settings of the run.
-    given : mapping of str to str or classifier
-        Families or classifiers by name (see `moodcore.runs.models.named_models`).
-    dataset : Dataset
-        Provides the preparation.
-
-    Raises
-    ------
-    ConfigError
-        If two models have the same name.
+    `given` are families or classifiers by name, as `named_models` returns them; the data set
+    provides their preparation.
     """
     seed = derive(settings.seed, Stream.COMPARISON)
 

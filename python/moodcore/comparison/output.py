@@ -21,23 +21,14 @@ from numpy.typing import NDArray
 BINS = 15
 
 
-@dataclass(frozen=True)
-class Metric:
-    """Title, direction and range of a metric."""
-
-    title: str
-    higher_is_better: bool
-    low: float
-    high: float
-
-
-METRICS: Mapping[str, Metric] = {
-    "accuracy": Metric("accuracy", True, 0.0, 1.0),
-    "macro_f1": Metric("macro F1", True, 0.0, 1.0),
-    "log_loss": Metric("log loss", False, 0.0, math.inf),
-    "brier": Metric("Brier score", False, 0.0, 2.0),
-    "calibration_error": Metric("calibration error", False, 0.0, 1.0),
-    "roc_auc": Metric("ROC AUC", True, 0.0, 1.0),
+#: Metrics, and the range of each.
+METRICS: Mapping[str, tuple[float, float]] = {
+    "accuracy": (0.0, 1.0),
+    "macro_f1": (0.0, 1.0),
+    "log_loss": (0.0, math.inf),
+    "brier": (0.0, 2.0),
+    "calibration_error": (0.0, 1.0),
+    "roc_auc": (0.0, 1.0),
 }
 
 
@@ -75,6 +66,11 @@ class Output:
     failure: str | None = None
     model: bytes | None = None
 
+    @property
+    def ranking(self) -> NDArray[np.float64] | None:
+        """Probabilities, or else decision values: of one class, only their order matters."""
+        return self.decisions if self.probabilities is None else self.probabilities
+
     def to_bytes(self) -> bytes:
         """Return the output as the bytes of an npz file."""
         arrays: dict[str, NDArray[Any]] = {"labels": self.labels}
@@ -83,13 +79,8 @@ class Output:
                 arrays[name] = getattr(self, name)
         if self.model is not None:
             arrays["model"] = np.frombuffer(self.model, dtype=np.uint8)
-        rest = {
-            "fit_seconds": self.fit_seconds,
-            "predict_seconds": self.predict_seconds,
-            "chosen": self.chosen,
-            "notes": list(self.notes),
-            "failure": self.failure,
-        }
+        names = ("fit_seconds", "predict_seconds", "chosen", "notes", "failure")
+        rest = {name: getattr(self, name) for name in names}
         arrays["rest"] = np.frombuffer(json.dumps(rest).encode(), dtype=np.uint8)
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
@@ -135,69 +126,43 @@ def scores(codes: NDArray[np.int64], output: Output, n_classes: int) -> dict[str
     >>> [round(values[name], 3) for name in ("accuracy", "brier", "calibration_error")]
     [1.0, 0.2, 0.3]
     """
+    values = dict.fromkeys(METRICS, math.nan)
     if output.failure is not None:
-        return dict.fromkeys(METRICS, math.nan)
-    from sklearn.metrics import accuracy_score, f1_score
+        return values
+    from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
     from moodcore.metrics import evaluate
 
     classes = np.arange(n_classes)
-    values = dict.fromkeys(METRICS, math.nan) | {
-        "accuracy": float(accuracy_score(codes, output.labels)),
-        "macro_f1": float(
-            f1_score(codes, output.labels, labels=classes, average="macro", zero_division=0.0)
-        ),
-        "roc_auc": area_under_roc(codes, output, n_classes),
-    }
+    values["accuracy"] = float(accuracy_score(codes, output.labels))
+    values["macro_f1"] = float(
+        f1_score(codes, output.labels, labels=classes, average="macro", zero_division=0.0)
+    )
+    if output.ranking is not None and len(np.unique(codes)) == n_classes:
+        one_hot = codes[:, None] == classes[None, :]
+        values["roc_auc"] = float(roc_auc_score(one_hot, output.ranking, average="macro"))
     if output.probabilities is not None:
         evaluation = evaluate(codes, output.probabilities)
-        assert evaluation.log_loss is not None and evaluation.brier is not None
-        values |= {"log_loss": evaluation.log_loss, "brier": evaluation.brier}
-        values["calibration_error"] = calibration_error(codes, output)
+        values["log_loss"] = float(evaluation.log_loss or 0.0)
+        values["brier"] = float(evaluation.brier or 0.0)
+        rows, mean, accuracy = confidence_bins(codes, output.probabilities)
+        values["calibration_error"] = float(np.nansum(rows * np.abs(mean - accuracy)) / len(codes))
     return values
 
 
-def area_under_roc(codes: NDArray[np.int64], output: Output, n_classes: int) -> float:
-    """Return the mean over the classes of the area under the ROC curve, one against the rest.
-
-    Decision values serve as well as probabilities: only their order matters.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    ranked = output.probabilities if output.probabilities is not None else output.decisions
-    present = np.unique(codes)
-    if ranked is None or len(present) < n_classes:
-        return math.nan
-    one_hot = codes[:, None] == np.arange(n_classes)[None, :]
-    return float(roc_auc_score(one_hot, ranked, average="macro"))
-
-
-def confidences(
-    codes: NDArray[np.int64], output: Output
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the probability of each row's most probable class, and whether it is the true one."""
-    assert output.probabilities is not None
-    best = output.probabilities.argmax(axis=1)
-    return output.probabilities[np.arange(len(best)), best], best == codes
-
-
-def bin_confidences(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_]
+def confidence_bins(
+    codes: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
     """Return rows, mean confidence and accuracy of each of the `BINS` bins; NaN in empty ones."""
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities[np.arange(len(predicted)), predicted]
     # A bin contains its upper edge, as in Guo et al. (2017).
     number = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     rows = np.bincount(number, minlength=BINS)
     counts = np.where(rows > 0, rows, np.nan)
     mean = np.bincount(number, weights=confidence, minlength=BINS) / counts
-    accuracy = np.bincount(number, weights=correct, minlength=BINS) / counts
+    accuracy = np.bincount(number, weights=predicted == codes, minlength=BINS) / counts
     return rows, mean, accuracy
-
-
-def calibration_error(codes: NDArray[np.int64], output: Output) -> float:
-    """Return the expected calibration error of an output with probabilities, in [0, 1]."""
-    rows, mean, accuracy = bin_confidences(*confidences(codes, output))
-    return float(np.nansum(rows * np.abs(mean - accuracy)) / rows.sum())
 
 
 def vote(members: Sequence[Output]) -> Output:

@@ -25,17 +25,8 @@ if TYPE_CHECKING:
 class Results:
     """The tables of a comparison; models are in the order of their accuracy over the folds.
 
-    Parameters
-    ----------
-    task : Task
-        The rows.
-    models : sequence of Model
-        The models.
-    outputs : mapping of str to Output
-        Outputs of the trainings by key. Where a time limit left some out, only the folds and the
-        points of learning curves for which all models have one are used.
-    class_names : sequence of str
-        A name for each class.
+    Where a time limit left trainings out, only the folds and the points of learning curves for
+    which all models have an output are used.
     """
 
     def __init__(
@@ -142,14 +133,12 @@ class Results:
         for model in self.models:
             row: dict[str, Any] = {"model": model.name, "key": model.key, "kind": model.kind}
             of_model = self.scores[self.scores["model"] == model.name]
-            for name, metric in METRICS.items():
-                values = of_model[name].to_numpy()
-                row |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), math.nan)
-                if not np.isnan(values).any():
-                    interval = resampled_interval(values, self.task.test_train_ratio)
-                    row[name] = interval.mean
-                    row[f"{name}_low"] = max(interval.low, metric.low)
-                    row[f"{name}_high"] = min(interval.high, metric.high)
+            for name, (low, high) in METRICS.items():
+                interval = resampled_interval(of_model[name], self.task.test_train_ratio)
+                # In this order, because all three are NaN where a score is.
+                row[name] = interval.mean
+                row[f"{name}_low"] = max(interval.low, low)
+                row[f"{name}_high"] = min(interval.high, high)
             rows.append(row | {"model_bytes": self._size(model)})
         return pd.DataFrame(rows).astype({"model_bytes": "Int64"})
 

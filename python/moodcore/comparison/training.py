@@ -40,18 +40,10 @@ _STAGES = ("fold", "curve", "test")
 
 @dataclass(frozen=True)
 class Training:
-    """One training: which model, and on which rows.
+    """One training: which model, by its key, and on which rows.
 
-    Attributes
-    ----------
-    model : str
-        Key of the model.
-    stage : {"fold", "curve", "test"}
-        What is measured with it.
-    repeat, fold : int
-        Place in the cross-validation, from 0.
-    size : int
-        Point of the learning curve, from 0 for the smallest.
+    The stage is "fold", "curve" or "test"; `size` is a point of the learning curve. Numbers count
+    from 0.
     """
 
     model: str
@@ -79,18 +71,9 @@ class Training:
 
 @dataclass(frozen=True)
 class Task:
-    """Rows and folds of a comparison; the shared input of its trainings.
+    """Rows and folds of a comparison: the shared input of its trainings.
 
-    Attributes
-    ----------
-    X, X_test : DataFrame
-        Training and test rows.
-    y, y_test : ndarray
-        Their labels.
-    groups : ndarray or None
-        Group of each training row; rows of a group stay in one fold.
-    settings : CompareSettings
-        Number of folds, repeats and points of the learning curves, and the seed.
+    Training rows of a group, if there are groups, stay in one fold.
     """
 
     X: pd.DataFrame
@@ -102,13 +85,7 @@ class Task:
 
     @classmethod
     def of(cls, dataset: Dataset, settings: CompareSettings) -> Task:
-        """Split a data set.
-
-        Raises
-        ------
-        ConfigError
-            If a class has too few rows for the folds.
-        """
+        """Split a data set; a class with too few rows for the folds is a `ConfigError`."""
         X, y, groups = dataset.X, dataset.y, dataset.groups
         if dataset.test is not None:
             task = cls(X, y, *dataset.test, groups, settings)
@@ -225,17 +202,7 @@ class Task:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """The job of a comparison: one training, scored.
-
-    Attributes
-    ----------
-    training : Training
-        Which.
-    estimator : classifier
-        The model, not fitted and not seeded.
-    shared : str
-        Name of the shared input, a `Task`.
-    """
+    """The job of a comparison: a training, with the model neither fitted nor seeded."""
 
     training: Training
     estimator: Any
