@@ -308,6 +308,8 @@ def test_any_classifier_can_be_compared(table):
     assert first.metrics == second.metrics
     assert set(first.chosen["model"]) == {"searched tree", "searched pipeline"}
     assert json.loads(first.chosen["chosen"][0]).keys() == {"max_depth"}
+    balanced = compare(*table, balance=True, **QUICK | {"models": {"own": pipeline}})
+    assert not len(balanced.failures)
     listed = compare(*table, **QUICK | {"models": ["gbt", RidgeClassifier()]})
     assert {"GBT", "RidgeClassifier"} <= set(listed.table.index)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from moodcore.comparison.settings import CompareSettings
 from moodcore.errors import ConfigError
 from moodcore.runs.families import family
+from moodcore.runs.models import prepared
 from moodcore.runs.seeds import Stream, derive
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def make_models(
     seed = derive(settings.seed, Stream.COMPARISON)
 
     def prepare(classifier: Any) -> Any:
-        return dataset.pipeline(
+        return prepared(
+            dataset,
             classifier,
             features=settings.features,
             balance=bool(settings.balance),
@@ -87,24 +89,13 @@ def make_models(
 
 def _model(name: str, model: Any, settings: CompareSettings, prepare: Prepare) -> Model:
     if not isinstance(model, str):
-        return Model(name, name, "model", _own_model(model, settings, prepare))
+        return Model(name, name, "model", prepare(model))
     row = family(model)
     estimator = prepare(row.estimator()(**row.arguments(settings.epochs, {}), n_jobs=1))
     if settings.tune:
         prefix = "classify__estimator__" if settings.balance else "classify__"
         estimator = _searched(estimator, candidates(settings, model), prefix, settings.inner_folds)
     return Model(name, row.estimator().__name__ if name == model else name, "model", estimator)
-
-
-def _own_model(model: Any, settings: CompareSettings, prepare: Prepare) -> Any:
-    """Prepare the table for a classifier of the user's, unless it is a pipeline that does it."""
-    if not hasattr(getattr(model, "estimator", model), "steps"):
-        return prepare(model)
-    if not settings.balance:
-        return model
-    from moodcore.preprocessing import BalancedClassifier
-
-    return BalancedClassifier(model)
 
 
 def candidates(settings: CompareSettings, name: str) -> list[dict[str, Any]]:

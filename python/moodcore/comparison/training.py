@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -273,12 +272,14 @@ def fit_again(task: Task, estimator: Any, training: Training, X: Any, y: Any) ->
 
 def _stop_arguments(model: Any, should_stop: Callable[[], bool]) -> dict[str, Any]:
     """Return fit arguments by which a classifier of ours at the end of a pipeline is stopped."""
+    from sklearn.utils.validation import has_fit_parameter
+
     pipeline = getattr(model, "estimator", model)
     if not hasattr(pipeline, "steps"):
         return {}
     name, classifier = pipeline.steps[-1]
     inner = getattr(classifier, "estimator", classifier)
-    if "on_poll" not in inspect.signature(inner.fit).parameters:
+    if not has_fit_parameter(inner, "on_poll"):
         return {}
 
     def on_poll() -> None:

@@ -17,7 +17,7 @@ from moodcore.features import measures
 from moodcore.features.settings import FeatureSettings
 from moodcore.runs.folds import cut
 from moodcore.runs.interrupts import StoppedError
-from moodcore.runs.models import seeded
+from moodcore.runs.models import prepared, seeded
 from moodcore.runs.seeds import Stream, derive
 from moodcore.tables.preparation import kind_of
 
@@ -106,7 +106,7 @@ class StudyTable:
         if kind_of(estimator) == "native":
             pipeline: Any = tables.pipeline(estimator, columns=list(columns), **balancing)
         else:
-            pipeline = prepared(self.dataset, estimator, columns, **balancing)
+            pipeline = prepared(self.dataset, estimator, features=list(columns), **balancing)
         X, y = self.train_rows(fold)
         return pipeline.fit(X[list(columns)], y, **params)
 
@@ -123,19 +123,6 @@ def for_training(model: Any, seed: int, on_poll: OnPoll) -> tuple[Any, dict[str,
     if not has_fit_parameter(estimator, "on_poll"):
         return estimator, {}
     return estimator.set_params(n_jobs=1), {"classify__on_poll": on_poll}
-
-
-def prepared(
-    dataset: Dataset, estimator: Any, columns: Sequence[str], *, balance: bool, random_state: int
-) -> Any:
-    """Return an estimator behind its preparation; a pipeline gets the table as it is."""
-    if not hasattr(estimator, "steps"):
-        return dataset.pipeline(
-            estimator, features=list(columns), balance=balance, random_state=random_state
-        )
-    from moodcore.preprocessing import BalancedClassifier
-
-    return BalancedClassifier(estimator, random_state=random_state) if balance else estimator
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from moodcore.features.findings import (
     description_jobs,
     merge_descriptions,
 )
-from moodcore.features.jobs import TABLE, StudyTable, describe, for_training, prepared
+from moodcore.features.jobs import TABLE, StudyTable, describe, for_training
 from moodcore.features.models import MODELS, TREES, default_model
 from moodcore.features.recommendation import recommend
 from moodcore.features.settings import DEFAULT_SONGS, FeatureSettings
@@ -28,7 +28,7 @@ from moodcore.runs.describe import describe_data
 from moodcore.runs.folder import RunFolder
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.mark import make_mark
-from moodcore.runs.models import named_models, save_model
+from moodcore.runs.models import named_models, prepared, save_model
 from moodcore.runs.run import Execution, Run
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.store import FolderStore
@@ -241,7 +241,9 @@ class FeatureRun(Run[FeatureSettings]):
         with self.stage("training the recommended model", "recommended model"):
             model, params = for_training(models[recommended["model"]], seed, self._poll)
             balance = bool(table.settings.balance)
-            pipeline = prepared(dataset, model, columns, balance=balance, random_state=seed)
+            pipeline = prepared(
+                dataset, model, features=columns, balance=balance, random_state=seed
+            )
             self.model = pipeline.fit(dataset.X[columns], dataset.y, **params)
         test = None
         if dataset.test is not None:

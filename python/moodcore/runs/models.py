@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import ConfigError, unknown_name
+
+if TYPE_CHECKING:
+    from moodcore.tables import Dataset
 
 
 def named_models(
@@ -81,6 +84,22 @@ def seeded(estimator: Any, seed: int) -> Any:
         elif last == "cv" and getattr(value, "shuffle", False) and value.random_state is None:
             changes[name] = type(value)(value.n_splits, shuffle=True, random_state=seed)
     return model.set_params(**changes)
+
+
+def prepared(
+    dataset: Dataset, model: Any, *, features: Any, balance: bool, random_state: int | None
+) -> Any:
+    """Return a classifier behind the preparation of a data set.
+
+    A pipeline, or a search over one, prepares the table itself: it is balanced at most.
+    """
+    if not hasattr(getattr(model, "estimator", model), "steps"):
+        return dataset.pipeline(
+            model, features=features, balance=balance, random_state=random_state
+        )
+    from moodcore.preprocessing import BalancedClassifier
+
+    return BalancedClassifier(model, random_state=random_state) if balance else model
 
 
 def save_model(model: Any, path: str | os.PathLike[str], metrics: Mapping[str, Any]) -> None:
