@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import ConfigError, RunFailedError
 from moodcore.files import write_table
-from moodcore.metrics import SELECTION_METRICS
 from moodcore.runs.describe import describe_data
 from moodcore.runs.estimate import Estimate
-from moodcore.runs.families import family
+from moodcore.runs.families import FAMILIES, family
 from moodcore.runs.folder import RunFolder
 from moodcore.runs.folds import Split, split
 from moodcore.runs.models import save_model
@@ -32,7 +31,7 @@ from moodcore.tuning.refit import (
     refit,
 )
 from moodcore.tuning.search import Search
-from moodcore.tuning.settings import TuneSettings
+from moodcore.tuning.settings import ALL, TuneSettings
 
 if TYPE_CHECKING:
     from moodcore.tables import Dataset
@@ -50,13 +49,12 @@ class TuneRun(Run[TuneSettings]):
     def check(self) -> None:
         """Check hyperparameters and metric, before data is read."""
         settings, space = self.settings, self.space()
-        if SELECTION_METRICS[settings.metric].needs_probabilities:
-            without = [name for name in settings.families if not family(name).probabilities]
-            if without:
-                raise ConfigError(
-                    f"metric {settings.metric} needs probabilities, which {', '.join(without)} "
-                    "does not have; choose another metric, or a model that has them"
-                )
+        for name in FAMILIES if settings.model == ALL else settings.families:
+            if not settings.can_measure(name):
+                reason = f"metric {settings.metric} needs probabilities, which {name} does not have"
+                if settings.model != ALL:
+                    raise ConfigError(f"{reason}; choose another metric or model")
+                self.execution.stage(f"{name} is left out: {reason}")
         for candidate in plan(space, settings) or []:
             check_arguments(family(candidate.model), space.arguments(candidate, settings))
 

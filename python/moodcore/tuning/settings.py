@@ -102,7 +102,13 @@ class TuneSettings(RunSettings):
     @property
     def families(self) -> tuple[str, ...]:
         """The names of the families whose candidates are tried."""
-        return tuple(FAMILIES) if self.model == ALL else (self.model,)
+        if self.model != ALL:
+            return (self.model,)
+        return tuple(name for name in FAMILIES if self.can_measure(name))
+
+    def can_measure(self, model: str) -> bool:
+        """Whether the metric can be computed for a family: some need probabilities."""
+        return family(model).probabilities or not SELECTION_METRICS[self.metric].needs_probabilities
 
     @property
     def family(self) -> Family:
