@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -191,8 +192,9 @@ def damaged_as_table_error(file: InputFile) -> Iterator[None]:
     except damaged as error:
         raise _damaged(file, error) from error
     except (OSError, RuntimeError, NotImplementedError) as error:
-        # Arrow reports damaged content as OSError too, but without the system's error number.
-        if isinstance(error, OSError) and error.errno is not None:
+        # Arrow reports damaged content as OSError too, but without the system's error number, and
+        # damaged archives name places before the start of the file.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise _damaged(file, error) from error
 
