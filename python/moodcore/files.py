@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,30 +43,98 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     ...     target.read_bytes()
     b'{}'
     """
-    path = Path(path)
-    handle, temporary = temporary_beside(path)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            publish(file, temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic_file(Path(path)) as file:
+        file.write(data)
 
 
-def temporary_beside(path: Path) -> tuple[int, Path]:
-    """Make a temporary file in the folder of a file, and return its descriptor and its name.
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing that appears under its name, complete, when the block has ended.
+
+    After an error nothing is left of it, and an old file is as it was.
 
     Parameters
     ----------
     path : Path
-        The file that it is to become.
+        The file; its folder must exist.
 
     Raises
     ------
     OSError
-        If the folder is missing or not writable; it names the file that was asked for.
+        If the folder is missing, not writable or full; it names the file, not the temporary one.
     """
+    handle, temporary = _temporary(path)
+    file = io.BufferedWriter(_Raw(handle, path))
+    try:
+        yield file
+        file.flush()
+        with _named(path):
+            os.fsync(handle)
+        # mkstemp makes files that only their owner can read; results are for everyone.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        # What could not be written to a full disk cannot be written now either.
+        with suppress(OSError):
+            file.close()
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that appears under its name, filled, when the block has ended.
+
+    Parameters
+    ----------
+    path : Path
+        A new name, or an empty folder; folders above are made.
+
+    Yields
+    ------
+    Path
+        Where to put its files.
+    """
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield made
+        made.chmod(0o777 & ~_umask())
+        made.replace(path)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+class _Raw(io.FileIO):
+    """An open file whose errors name another one, to which it will be renamed."""
+
+    def __init__(self, handle: int, path: Path) -> None:
+        super().__init__(handle, "wb")
+        self._path = path
+
+    def write(self, data: Any) -> int:
+        with _named(self._path):
+            return super().write(data)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the name of a file into an error of the system, which on a full disk has none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _temporary(path: Path) -> tuple[int, Path]:
+    """Make a temporary file in the folder of a file, and return its descriptor and its name."""
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
@@ -74,25 +145,6 @@ def temporary_beside(path: Path) -> tuple[int, Path]:
         # The temporary name would tell users nothing.
         raise type(error)(f"{path}: cannot be written: {error.strerror}") from None
     return handle, Path(name)
-
-
-def publish(file: IO[bytes], temporary: Path, path: Path) -> None:
-    """Bring a temporary file, still open, to the disk and give it its name.
-
-    Parameters
-    ----------
-    file : file
-        The open file.
-    temporary, path : Path
-        The name that `temporary_beside` gave it, and its own, in the same folder.
-    """
-    file.flush()
-    os.fsync(file.fileno())
-    # mkstemp makes files that only their owner can read; results are for everyone.
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
-    temporary.replace(path)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -165,6 +217,6 @@ def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = ())
     if suffixes and path.suffix.lower() not in suffixes:
         allowed = " or ".join(filter(None, suffixes))
         raise ValueError(f"{path}: the file name must end in {allowed}, got {path.suffix!r}")
-    handle, temporary = temporary_beside(path)
+    handle, temporary = _temporary(path)
     os.close(handle)
     temporary.unlink()

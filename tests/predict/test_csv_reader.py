@@ -31,7 +31,7 @@ def read(path):
     fields, broken, n_rows = [], [], 0
     with closing(open_input(file)) as reader:
         for batch in reader.batches(reader.columns):
-            rows = batch.rows()
+            rows = batch.parse()
             fields += [tuple(row.values()) for row in rows.table.to_pylist()]
             broken += [n_rows + row.row for row in rows.bad]
             n_rows += rows.n_rows

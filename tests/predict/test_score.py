@@ -12,7 +12,7 @@ import pytest
 
 from moodcore import GBT, LinearSVM, predict, songs
 from moodcore.errors import ConfigError, TableError
-from moodcore.predict import csv_reader, readers, run
+from moodcore.predict import csv_reader, output, readers
 from moodcore.songs import LABEL_NAMES
 
 PROBABILITIES = [f"probability_{name}" for name in LABEL_NAMES]
@@ -57,7 +57,7 @@ def test_every_kind_of_file_gives_the_models_own_predictions(
 ):
     monkeypatch.setattr(readers, "BATCH_ROWS", 64)
     monkeypatch.setattr(csv_reader, "_BLOCK", 20_000)
-    monkeypatch.setattr(run, "_TOGETHER", 200)
+    monkeypatch.setattr(output, "_TOGETHER", 200)
     source = written(table, tmp_path / f"songs.{kind}")
     report = predict.score(model, source, tmp_path / f"moods.{out}", jobs=3)
     found = read(tmp_path / f"moods.{out}")
@@ -68,7 +68,6 @@ def test_every_kind_of_file_gives_the_models_own_predictions(
     assert found["predicted_label"].tolist() == [LABEL_NAMES[at] for at in expected.argmax(axis=1)]
     assert (report.n_read, report.n_scored, report.n_rejected) == (700, 700, 0)
     assert not report.warnings
-    assert sorted(report.seconds) == ["checking", "model", "reading", "writing"]
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     assert not (tmp_path / f"moods.{out}.rejected.csv").exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -204,10 +205,8 @@ class Explanation:
         ax : Axes, optional
             Where to draw; a new figure by default.
         """
-        from moodcore.plots import contribution_waterfall
-
         at = self.output(output, row)
-        return contribution_waterfall(
+        return import_module("moodcore.plots").contribution_waterfall(
             self.values[row, :, at].tolist(),
             [str(name) for name in self.data.columns],
             base=float(self.base[at]),
@@ -226,11 +225,9 @@ class Explanation:
         ax : Axes, optional
             Where to draw; a new figure by default.
         """
-        from moodcore.plots import contribution_swarm
-
         at = self.output(output)
         names = [str(name) for name in self.data.columns]
-        return contribution_swarm(
+        return import_module("moodcore.plots").contribution_swarm(
             self.values[:, :, at], self.data, names, output=self.outputs[at], ax=ax
         )
 

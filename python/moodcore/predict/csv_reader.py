@@ -12,7 +12,8 @@ import select
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,15 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import TableError
+from moodcore.predict.batches import BadRow, Batch, RowError, Rows, damaged_as_table_error
 from moodcore.predict.inputs import InputFile
-from moodcore.predict.readers import (
-    BadRow,
-    Batch,
-    Reader,
-    RowError,
-    Rows,
-    damaged_as_table_error,
-)
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.tables.files import table_in_zip
 from moodcore.tables.text_files import detect_encoding, read_header, separate
@@ -48,7 +42,7 @@ _POLL = 0.1
 _SHOWN = 200
 
 
-class CsvReader(Reader):
+class CsvReader:
     """Text, as text: what a value means is decided later, row by row."""
 
     def __init__(self, file: InputFile, should_stop: Callable[[], bool]) -> None:
@@ -85,11 +79,10 @@ class CsvReader(Reader):
             len(self.columns),
             self._separator,
             self._line_end,
-            tuple(columns),
-            tuple(str(self.columns.index(name)) for name in columns),
+            {name: str(self.columns.index(name)) for name in columns},
         )
         for block, is_whole in self._blocks():
-            yield CsvBatch(block, layout, self._stream.share(), is_whole)
+            yield Batch(partial(_parse, block, layout, is_whole), self._stream.share())
 
     def _blocks(self) -> Iterator[tuple[bytes, bool]]:
         """Yield whole rows, and whether they are: one may be too long."""
@@ -274,13 +267,12 @@ def _quoting_switches(data: bytes, separator: bytes) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _Layout:
-    """How rows are written, and which columns are read: names and positions in the file."""
+    """How rows are written, and the positions in the file of the columns that are read."""
 
     width: int
     separator: str
     line_end: bytes
-    names: tuple[str, ...]
-    places: tuple[str, ...]
+    columns: dict[str, str]
 
     @property
     def last_row(self) -> bytes:
@@ -291,95 +283,85 @@ class _Layout:
         return b"\n" + self.separator.encode().join([b"\0"] * self.width) + b"\n"
 
 
-@dataclass
-class CsvBatch(Batch):
-    """Whole rows of a file as bytes."""
+def _parse(data: bytes, layout: _Layout, is_whole: bool) -> Rows:
+    """Parse whole rows; raises a `RowError` for a row that is none."""
+    import pyarrow as pa
 
-    data: bytes
-    layout: _Layout
-    share: float
-    is_whole: bool = True
+    if not is_whole:
+        size = f"{_LONGEST_ROW >> 20} MB"
+        raise RowError(0, f"the row does not end within {size}; is a quote never closed?")
+    if (at := data.find(b"\0")) >= 0:
+        row = data.count(layout.line_end, 0, at)
+        raise RowError(row, "a NUL byte; the file is damaged, or no text")
+    bad: list[BadRow] = []
+    try:
+        table, broken = _read_block(data, layout, pa.string())
+    except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error):
+            raise RowError(0, f"the rows cannot be parsed: {error}") from error
+        table, broken = _read_block(data, layout, pa.binary())
+        table = _decode(table, bad)
+    n_rows = table.num_rows + len(broken) - 1
+    if not table.num_rows or table.column(0)[-1].as_py() != "\0":
+        raise RowError(n_rows, "a quote that opens a field is never closed")
+    numbers = np.setdiff1d(np.arange(n_rows), [row.row for row in broken], assume_unique=True)
+    bad = [replace(row, row=int(numbers[row.row])) for row in bad]
+    table = table.slice(0, table.num_rows - 1)
+    return Rows(table, numbers, broken + bad, n_rows, layout.separator != ",")
 
-    def rows(self) -> Rows:
-        """Parse the rows.
 
-        Raises
-        ------
-        RowError
-            When a quote is not closed, a row is too long, or there is a NUL byte.
-        """
-        if not self.is_whole:
-            size = f"{_LONGEST_ROW >> 20} MB"
-            raise RowError(0, f"the row does not end within {size}; is a quote never closed?")
-        if (at := self.data.find(b"\0")) >= 0:
-            row = self.data.count(self.layout.line_end, 0, at)
-            raise RowError(row, "a NUL byte; the file is damaged, or no text")
-        broken: list[BadRow] = []
-        table, bad = self._parse(broken)
-        n_rows = table.num_rows + len(broken) - 1
-        if table.num_rows == 0 or table.column(0)[table.num_rows - 1].as_py() not in ("\0", b"\0"):
-            raise RowError(n_rows, "a quote that opens a field is never closed")
-        table = table.slice(0, table.num_rows - 1)
-        is_broken = np.zeros(n_rows, bool)
-        is_broken[[row.row for row in broken]] = True
-        numbers = np.flatnonzero(~is_broken)
-        bad = [BadRow(int(numbers[row.row]), row.column, row.value, row.reason) for row in bad]
-        return Rows(table, numbers, broken + bad, n_rows, self.layout.separator != ",")
+def _read_block(
+    data: bytes, layout: _Layout, kind: pa.DataType
+) -> tuple[pa.RecordBatch, list[BadRow]]:
+    """Return the columns, with the row that was added, and rows of another width."""
+    import pyarrow as pa
+    from pyarrow import csv
 
-    def _parse(self, broken: list[BadRow]) -> tuple[pa.RecordBatch, list[BadRow]]:
-        """Return the columns with the row that was added, and values that are no text."""
-        import pyarrow as pa
+    broken: list[BadRow] = []
 
-        try:
-            return self._parse_as(pa.string(), broken), []
-        except pa.ArrowInvalid as error:
-            if "UTF8" not in str(error):
-                raise RowError(0, f"the rows cannot be parsed: {error}") from error
-        broken.clear()
-        table = self._parse_as(pa.binary(), broken)
-        bad: list[BadRow] = []
-        columns = []
-        for name, column in zip(self.layout.names, table.columns, strict=True):
-            texts = [_decoded(value) for value in column.to_pylist()]
-            bad += [
-                BadRow(row, name, repr(column[row].as_py())[:_SHOWN], "not UTF-8 text")
-                for row, text in enumerate(texts)
-                if text is None
-            ]
-            columns.append(pa.array(texts, pa.string()))
-        return pa.RecordBatch.from_arrays(columns, names=list(self.layout.names)), bad
+    def note(row: Any) -> str:
+        # Rows are counted from 1, without blank lines.
+        broken.append(BadRow(row.number - 1, "", row.text[:_SHOWN], WRONG_WIDTH))
+        return "skip"
 
-    def _parse_as(self, kind: pa.DataType, broken: list[BadRow]) -> pa.RecordBatch:
-        import pyarrow as pa
-        from pyarrow import csv
+    data += layout.last_row
+    table = csv.read_csv(
+        pa.BufferReader(data),
+        csv.ReadOptions(
+            use_threads=False,
+            block_size=len(data) + 1,
+            column_names=[str(at) for at in range(layout.width)],
+        ),
+        csv.ParseOptions(
+            delimiter=layout.separator, invalid_row_handler=note, newlines_in_values=True
+        ),
+        csv.ConvertOptions(
+            column_types=dict.fromkeys(layout.columns.values(), kind),
+            include_columns=list(layout.columns.values()),
+            strings_can_be_null=False,
+            check_utf8=pa.types.is_string(kind),
+        ),
+    )
+    table = table.rename_columns(list(layout.columns)).combine_chunks()
+    batches = table.to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema), broken
 
-        def note(row: Any) -> str:
-            # Rows are counted from 1, without blank lines.
-            broken.append(BadRow(row.number - 1, "", row.text[:_SHOWN], WRONG_WIDTH))
-            return "skip"
 
-        layout = self.layout
-        data = self.data + layout.last_row
-        table = csv.read_csv(
-            pa.BufferReader(data),
-            csv.ReadOptions(
-                use_threads=False,
-                block_size=len(data) + 1,
-                column_names=[str(at) for at in range(layout.width)],
-            ),
-            csv.ParseOptions(
-                delimiter=layout.separator, invalid_row_handler=note, newlines_in_values=True
-            ),
-            csv.ConvertOptions(
-                column_types=dict.fromkeys(layout.places, kind),
-                include_columns=list(layout.places),
-                strings_can_be_null=False,
-                check_utf8=pa.types.is_string(kind),
-            ),
-        )
-        table = table.rename_columns(list(layout.names)).combine_chunks()
-        batches = table.to_batches()
-        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+def _decode(table: pa.RecordBatch, bad: list[BadRow]) -> pa.RecordBatch:
+    """Return columns of bytes as text, null where they are none, and note these rows as bad."""
+    import pyarrow as pa
+
+    columns = {}
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        values = column.to_pylist()
+        texts = [_decoded(value) for value in values]
+        bad += [
+            BadRow(row, name, repr(values[row])[:_SHOWN], "not UTF-8 text")
+            for row, text in enumerate(texts)
+            if text is None
+        ]
+        columns[name] = pa.array(texts, pa.string())
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def _decoded(value: bytes) -> str | None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from moodcore.errors import ConfigError, TableError
-from moodcore.files import write_text
+from moodcore.files import atomic_folder, write_text
 from moodcore.predict.inputs import InputFile, Kind, rejected_path, result_path
 from moodcore.predict.run import Progress, ScoringReport, ScoringTask, score_files
 from moodcore.runs.mark import check_mark
@@ -23,13 +21,7 @@ _MARK = ".moodcore-predict.json"
 def results_of(
     files: Sequence[InputFile], folder: Path, kind: Kind | None
 ) -> list[tuple[InputFile, Path]]:
-    """Return where the result of each file goes.
-
-    Raises
-    ------
-    ConfigError
-        When two files would have the same result.
-    """
+    """Return where the result of each file goes, for each file somewhere else."""
     pairs = [(file, result_path(file, folder, kind)) for file in files]
     seen: dict[Path, InputFile] = {}
     for file, result in pairs:
@@ -42,24 +34,9 @@ def results_of(
 
 
 def begin(folder: Path, mark: Mapping[str, Any], *, resume: bool) -> None:
-    """Make a folder for results, or check that an earlier run began it in the same way.
+    """Make a folder for results, or with `resume` check that a run of the same mark began it.
 
     The folder appears with the mark in it, or not at all.
-
-    Parameters
-    ----------
-    folder : Path
-        New or empty, or with `resume` that of an earlier run.
-    mark : mapping
-        See `moodcore.runs.mark.make_mark`.
-    resume : bool
-        Whether to continue an earlier run.
-
-    Raises
-    ------
-    ConfigError
-        When the folder has results and `resume` is false, or they are of another version or model
-        or were made with other options; names which.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(
@@ -79,19 +56,8 @@ def begin(folder: Path, mark: Mapping[str, Any], *, resume: bool) -> None:
         return
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: the folder is not empty; choose another")
-    target = folder.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
+    with atomic_folder(folder) as made:
         write_text(made / _MARK, json.dumps(mark))
-        # mkdtemp makes folders that only their owner can read; results are for everyone.
-        mask = os.umask(0)
-        os.umask(mask)
-        made.chmod(0o777 & ~mask)
-        made.replace(target)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
 
 
 def score_to_folder(
@@ -100,19 +66,7 @@ def score_to_folder(
     progress: Progress,
     scheduler: str | None = None,
 ) -> ScoringReport:
-    """Score each file into its own result, unless an earlier run did.
-
-    Parameters
-    ----------
-    task : ScoringTask
-        What to do.
-    pairs : sequence of (InputFile, Path)
-        Files and their results.
-    progress : Progress
-        Progress.
-    scheduler : str or None, default=None
-        Address of a Dask scheduler whose workers score the files; results are the same.
-    """
+    """Score each file into its own result, here or on Dask workers, unless an earlier run did."""
     jobs = [FileJob(file, result) for file, result in pairs if not result.exists()]
     report = ScoringReport(n_skipped_files=len(pairs) - len(jobs))
     listener = progress.listener
@@ -173,11 +127,7 @@ class FileJob:
         return ScoringReport(n_files=1, damaged=[(self.file.name, reason)])
 
     def score(self, task: ScoringTask, progress: Progress) -> ScoringReport:
-        """Score the file.
-
-        With another `on_error` than "fail", a file that cannot be read to its end is reported,
-        and the others are scored.
-        """
+        """Score the file; unless `on_error` is "fail", one that is damaged is only reported."""
         self.result.parent.mkdir(parents=True, exist_ok=True)
         # Left by a process that was killed while it wrote this file.
         for stale in self.result.parent.glob(f".{self.result.name}.*"):
@@ -197,17 +147,13 @@ def _score_on_workers(
     progress: Progress,
     finished: Callable[[FileJob, ScoringReport], None],
 ) -> None:
-    import threading
-
     from moodcore.runs.executors.dask import DaskExecutor
 
-    absolute = (
-        FileJob(InputFile(job.file.path.resolve(), job.file.kind, job.file.name),
-                job.result.resolve())
-        for job in jobs
-        if job.file.path is not None
-    )  # fmt: skip
-    with DaskExecutor(
-        {"task": task}, scheduler, threading.Event(), progress.listener.stage
-    ) as executor:
-        executor.run(absolute, finished, waiting=lambda: None)
+    absolute = []
+    for job in jobs:
+        assert job.file.path is not None, "files of a folder have paths"
+        file = replace(job.file, path=job.file.path.resolve())
+        absolute.append(FileJob(file, job.result.resolve()))
+    stop = threading.Event()
+    with DaskExecutor({"task": task}, scheduler, stop, progress.listener.stage) as executor:
+        executor.run(iter(absolute), finished)

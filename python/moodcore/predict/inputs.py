@@ -47,12 +47,7 @@ class InputFile:
 
 
 def kind_of(name: str, allowed: tuple[str, ...] = READABLE) -> Kind:
-    """Return the kind of a file by its name.
-
-    Raises
-    ------
-    ConfigError
-        When its ending is none of those allowed.
+    """Return the kind of a file by its name, which must have one of the allowed endings.
 
     Examples
     --------
@@ -70,19 +65,8 @@ def kind_of(name: str, allowed: tuple[str, ...] = READABLE) -> Kind:
 def find_inputs(given: str) -> list[InputFile]:
     """Return the files of an input: a file, a folder, a pattern, or "-".
 
-    Parameters
-    ----------
-    given : str
-        A folder means all files of known kinds in it and below but .txt, in the order of their
-        paths; files whose names begin with a dot or an underscore, and lists of rejected rows, are
-        left out.
-
-    Raises
-    ------
-    ConfigError
-        When a file is of an unknown kind, or there is none.
-    FileNotFoundError
-        When there is no such file.
+    A folder means all files of known kinds in it and below but .txt, in the order of their paths;
+    files whose names begin with a dot or an underscore, and lists of rejected rows, are left out.
     """
     if given == STDIN:
         return [InputFile(None, "csv", "standard input")]
@@ -140,13 +124,7 @@ def rejected_path(result: Path) -> Path:
 
 
 def check_kind(name: str) -> Kind:
-    """Return a kind of output by its name.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such kind.
-    """
+    """Return a kind of output by its name."""
     for kind in get_args(Kind):
         if name == kind:
             return kind

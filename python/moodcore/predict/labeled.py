@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from moodcore.errors import ConfigError, TableError, unknown_name
 from moodcore.metrics import Evaluation, class_names, evaluate_model
+from moodcore.predict.batches import RowError
 from moodcore.predict.inputs import InputFile, find_inputs
 from moodcore.predict.model_columns import ModelColumns, is_song_model
-from moodcore.predict.readers import RowError, open_input
+from moodcore.predict.readers import open_input
+from moodcore.predict.run import row_error
 from moodcore.predict.scorer import Scorer
 from moodcore.songs.schema import LABEL
 from moodcore.tables.roles import category_text
@@ -31,7 +33,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class FileEvaluation:
-    """The test of a model on a file of labeled rows.
+    """The test of a model on files of labeled rows.
 
     Attributes
     ----------
@@ -74,19 +76,19 @@ def evaluate_file(
     """
     import pandas as pd
 
-    given = target or getattr(model, "provenance_", {}).get("target")
-    if given is None and not is_song_model(model):
+    is_songs = is_song_model(model)
+    named = target or getattr(model, "provenance_", {}).get("target") or (LABEL if is_songs else "")
+    if not named:
         raise ConfigError("the model does not know its label column; name it with --target COLUMN")
-    frames, codes, n_rows = [], [], 0
+    frames, codes, column = [], [], named
     for file in find_inputs(os.fspath(path)):
-        frame, labels, column = _read(model, file, given or LABEL)
-        frames.append(frame.set_axis(frame.index + n_rows))
+        frame, labels, column = _read(model, file, named)
+        frames.append(frame)
         codes.append(_label_codes(model, labels, f"{file.name}: column {column!r}"))
-        n_rows += len(frame)
-    X, y = pd.concat(frames), np.asarray(model.classes_)[np.concatenate(codes)]
+    X, y = pd.concat(frames, ignore_index=True), model.classes_[np.concatenate(codes)]
     metrics = evaluate_model(model, X, y, class_names=class_names(model))
-    noun = "songs" if is_song_model(model) else "rows"
-    return FileEvaluation(metrics, column, noun, _notes(model, path, column))
+    notes = _notes(model, path, None if is_songs else column)
+    return FileEvaluation(metrics, column, "songs" if is_songs else "rows", notes)
 
 
 def read_rows(model: Any, path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -116,31 +118,27 @@ def _read(model: Any, file: InputFile, target: str | None) -> tuple[pd.DataFrame
     """Return what the model needs of a file, the labels, and the name of their column."""
     import pandas as pd
 
+    frames: list[pd.DataFrame] = []
+    labels: list[Any] = []
+    bad: list[str] = []
+    n_rows = 0
     with closing(open_input(file)) as reader:
         columns = ModelColumns.find(model, reader.columns, file.name)
-        if target is not None:
-            named = {LABEL: columns.names.get(LABEL)} if is_song_model(model) else {}
-            target = named.get(target) or target
-            if target not in reader.columns:
-                raise unknown_name(f"{file.name}: label column", target, reader.columns)
-        scorer = Scorer(model, columns, [] if target is None else [target])
-        frames: list[pd.DataFrame] = []
-        labels: list[Any] = []
-        bad: list[str] = []
-        n_rows = 0
+        # Song models know the usual names of the label column.
+        target = target and columns.names.get(target, target)
+        if target and target not in reader.columns:
+            raise unknown_name(f"{file.name}: label column", target, reader.columns)
+        scorer = Scorer(model, columns, [target] if target else [])
         for batch in reader.batches(scorer.wanted):
             try:
-                rows = batch.rows()
+                rows = batch.parse()
             except RowError as error:
-                raise TableError(
-                    f"{file.name}: row {n_rows + error.row:,}: {error.reason}"
-                ) from error
-            frame, _, unusable = scorer.frame(rows)
-            bad += [f"{row.summary}, row {n_rows + row.row:,}: {row.value!r}" for row in unusable]
-            frames.append(frame)
+                raise row_error(file, n_rows, error) from error
+            values, _, unusable = columns.read(rows)
+            frames.append(scorer.frame(values))
+            labels += rows.table.column(target).to_pylist() if target else []
+            bad += [f"{r.summary}, row {n_rows + r.row}: {r.value!r}" for r in unusable]
             n_rows += rows.n_rows
-            if target is not None:
-                labels += rows.table.column(target).to_pylist()
     if bad:
         shown = "\n  ".join(bad[:_SHOWN])
         raise TableError(
@@ -159,45 +157,43 @@ def _label_codes(model: Any, labels: Sequence[Any], where: str) -> NDArray[np.in
     if is_song_model(model):
         known |= {name.casefold(): at for at, name in enumerate(names)}
     codes = {}
-    for label in set(labels):
+    for label in dict.fromkeys(labels):
         is_missing = label is None or (isinstance(label, float) and math.isnan(label))
         text = "" if is_missing else category_text(label).strip()
-        if text in MISSING_TEXTS and text not in known:
+        code = known.get(text, known.get(text.casefold(), known.get(text.removesuffix(".0"))))
+        if code is None and text in MISSING_TEXTS:
             row = labels.index(label)
             raise TableError(
-                f"{where}: {labels.count(label):,} rows without a label, first row {row:,}"
+                f"{where}: {labels.count(label):,} rows have no label, first row {row}"
             )
-        code = known.get(text, known.get(text.casefold(), known.get(text.removesuffix(".0"))))
         if code is None:
             near = get_close_matches(text, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise TableError(
-                f"{where}: {label!r} in row {labels.index(label):,} is not a class of the model "
+                f"{where}: {label!r} in row {labels.index(label)} is not a class of the model "
                 f"({', '.join(names)}){hint}"
             )
         codes[label] = code
     return np.array([codes[label] for label in labels], dtype=np.intp)
 
 
-def _notes(model: Any, path: str | os.PathLike[str], target: str) -> tuple[str, ...]:
-    """Return a note if the model was trained on the same table."""
+def _notes(model: Any, path: str | os.PathLike[str], target: str | None) -> tuple[str, ...]:
+    """Return a note if the model was trained on rows of the same table."""
     from moodcore.datasets import load_dataset
 
     provenance = getattr(model, "provenance_", {})
-    sha256, settings = provenance.get("sha256"), provenance.get("settings", {})
-    if sha256 is None:
-        return ()
+    settings = provenance.get("settings", {})
     options = {name: settings[name] for name in ("drop", "id") if settings.get(name)}
+    if "sha256" not in provenance:
+        return ()
     try:
-        dataset = load_dataset(
-            path, None if is_song_model(model) else target, folds=0, on_bad_rows="drop", **options
-        )
+        dataset = load_dataset(path, target, folds=0, on_bad_rows="drop", **options)
     except (ValueError, OSError):
         # Not a table to train on, so it was not trained on.
         return ()
-    if dataset.fingerprint() != sha256:
+    if dataset.fingerprint() != provenance["sha256"]:
         return ()
     return (
-        "the model was trained on rows of this table: the result is too good; evaluate it on rows "
-        "that it never saw",
+        "the model was trained on rows of this table, so the result is too good; evaluate it on "
+        "rows that it never saw",
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import TableError, missing_columns
-from moodcore.predict.readers import BadRow, Rows
+from moodcore.predict.batches import BadRow, Rows
 from moodcore.predict.values import read_values, to_numbers
 from moodcore.songs.column_checks import ColumnWarning, check_column, training_ranges
 from moodcore.songs.schema import DURATION, RANGES
@@ -39,22 +39,7 @@ class ModelColumns:
 
     @classmethod
     def find(cls, model: Any, present: Sequence[str], source: str) -> ModelColumns:
-        """Find the columns that a model needs among those of a file.
-
-        Parameters
-        ----------
-        model : classifier or pipeline
-            Fitted on a table with column names.
-        present : sequence of str
-            The columns of the file.
-        source : str
-            Name of the file, for errors.
-
-        Raises
-        ------
-        TableError
-            Naming those that are missing, and the nearest that are there.
-        """
+        """Find the columns that a model needs among those of a file; refuse missing ones."""
         columns = required_columns(model)
         names = {name: name for name in present if name}
         computes_rate = False

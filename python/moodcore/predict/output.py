@@ -2,115 +2,100 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from moodcore.files import publish, temporary_beside
-from moodcore.predict.inputs import WRITABLE, InputFile, kind_of
-from moodcore.predict.readers import BadRow
+from moodcore.errors import TableError
+from moodcore.files import atomic_file
+from moodcore.predict.inputs import WRITABLE, kind_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_HEADER = ("file", "row", "line", "column", "value", "reason")
-
-
-class _PendingFile:
-    """A file that is written under a temporary name, and published if nothing fails."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        handle, self._temporary = temporary_beside(path)
-        self.file = os.fdopen(handle, "wb")
-
-    def publish(self) -> None:
-        """Give the complete file its name."""
-        publish(self.file, self._temporary, self.path)
-
-    def close(self) -> None:
-        """Close the file, and remove it unless it was published."""
-        # Of what could not be written, the first error was raised before.
-        with suppress(OSError):
-            self.file.close()
-        self._temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _naming(path: Path | None) -> Iterator[None]:
-    """Name the file in errors of the system: a full disk says nothing of it."""
-    try:
-        yield
-    except OSError as error:
-        if path is None or error.errno is None:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+# Rows that are written together.
+_TOGETHER = 65_536
 
 
 class Output:
-    """Rows as CSV, Parquet or Arrow, in a file that is complete or not there.
+    """Rows as CSV, Parquet or Arrow by the ending of the file; CSV on standard output for None."""
 
-    Parameters
-    ----------
-    path : Path or None
-        The file, whose ending is its kind; None for CSV on standard output.
-
-    Raises
-    ------
-    ConfigError
-        For another ending.
-    OSError
-        When the folder is missing or not writable.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, stack: ExitStack) -> None:
+        self._path, self._stack = path, stack
         self._kind = "csv" if path is None else kind_of(path.name, WRITABLE)
-        self._pending = None if path is None else _PendingFile(path)
+        self._file: Any = None
         self._writer: Any = None
+        self._schema: pa.Schema | None = None
+        self._tables: list[pa.Table] = []
+        self._n_rows = 0
 
-    def write(self, table: pa.Table) -> None:
-        """Add rows; the first decide on the columns."""
-        with _naming(self._path):
-            if self._writer is None:
-                file = sys.stdout.buffer if self._pending is None else self._pending.file
-                self._writer = _writer(self._kind, file, table.schema)
-            self._writer.write_table(table)
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path | None, *, optional: bool = False) -> Iterator[Self]:
+        """Open a file that is complete after the block, or not there after an error.
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give the file its name, or after an error, leave nothing behind."""
-        try:
-            if kind is None:
-                with _naming(self._path):
-                    self._complete()
-            elif self._writer is not None and self._pending is not None:
+        With `optional`, it is left out, and an old one removed, when nothing is written.
+        """
+        with ExitStack() as stack:
+            output = cls(path, stack)
+            if not optional:
+                output._open()
+            try:
+                yield output
+                output._complete()
+            except BaseException:
                 # Arrow's writers complete a file when they are collected: better now.
                 with suppress(Exception):
-                    self._writer.close()
-        finally:
-            if self._pending is not None:
-                self._pending.close()
+                    output._writer.close()
+                raise
+
+    def _open(self) -> None:
+        if self._path is None:
+            self._file = sys.stdout.buffer
+        else:
+            self._file = self._stack.enter_context(atomic_file(self._path))
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows; the first table decides on the columns and their types."""
+        import pyarrow as pa
+
+        self._schema = self._schema or table.schema
+        if table.schema != self._schema:
+            try:
+                table = table.cast(self._schema)
+            except (pa.ArrowInvalid, ValueError) as error:
+                raise TableError(
+                    f"the inputs have different columns, so that they cannot become one table: "
+                    f"{error}; write them into a folder"
+                ) from error
+        self._tables.append(table)
+        self._n_rows += table.num_rows
+        if self._n_rows >= _TOGETHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if not self._tables:
+            return
+        if self._file is None:
+            self._open()
+        table = pa.concat_tables(self._tables)
+        self._tables, self._n_rows = [], 0
+        if self._writer is None:
+            self._writer = _writer(self._kind, self._file, table.schema)
+        self._writer.write_table(table)
 
     def _complete(self) -> None:
+        self._flush()
         if self._writer is not None:
             self._writer.close()
-        if self._pending is None:
+        if self._path is None:
             sys.stdout.buffer.flush()
-        else:
-            self._pending.publish()
+        elif self._file is None:
+            self._path.unlink(missing_ok=True)
 
 
 def _writer(kind: str, file: Any, schema: pa.Schema) -> Any:
@@ -124,63 +109,6 @@ def _writer(kind: str, file: Any, schema: pa.Schema) -> Any:
         return pq.ParquetWriter(file, schema, compression="lz4", use_dictionary=text)
     if kind == "arrow":
         return pa.ipc.new_file(file, schema)
-    from pyarrow import csv as arrow_csv
+    from pyarrow import csv
 
-    return arrow_csv.CSVWriter(file, schema)
-
-
-class RejectedRows:
-    """The list of rows that could not be scored: a CSV file that exists only if there are any.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file; an old one is removed when no row is rejected. None keeps no list.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._pending: _PendingFile | None = None
-
-    def add(self, file: InputFile, bad: Sequence[BadRow]) -> None:
-        """List rows of a file, numbered within it."""
-        if self._path is None or not bad:
-            return
-        with _naming(self._path):
-            if self._pending is None:
-                self._pending = _PendingFile(self._path)
-                self._write([_HEADER])
-            # The header is line 1; a record that spans several lines counts as one.
-            self._write(
-                (file.name, row.row, row.row + 2 if file.kind == "csv" else "", row.column,
-                 row.value, row.reason)
-                for row in bad
-            )  # fmt: skip
-
-    def _write(self, rows: Any) -> None:
-        import io
-
-        assert self._pending is not None, "the file is open"
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        self._pending.file.write(text.getvalue().encode("utf-8", "surrogateescape"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None and self._path is not None:
-                if self._pending is None:
-                    self._path.unlink(missing_ok=True)
-                else:
-                    with _naming(self._path):
-                        self._pending.publish()
-        finally:
-            if self._pending is not None:
-                self._pending.close()
+    return csv.CSVWriter(file, schema)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import re
 from collections import Counter
@@ -13,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moodcore.errors import ConfigError, TableError, missing_columns
 from moodcore.files import write_table, write_text
-from moodcore.predict.inputs import InputFile, find_inputs
+from moodcore.metrics import class_names
+from moodcore.predict.batches import RowError
+from moodcore.predict.inputs import find_inputs
 from moodcore.predict.model_columns import ModelColumns
-from moodcore.predict.readers import RowError, open_input
-from moodcore.predict.scorer import Scorer
+from moodcore.predict.readers import open_input
+from moodcore.predict.run import row_error
+from moodcore.predict.scorer import LABEL_COLUMN, PROBABILITY_COLUMN, Scorer
 from moodcore.predict.values import to_numbers
 from moodcore.songs.schema import URI
 
@@ -84,6 +85,8 @@ def make_playlists(
     ValueError
         When the model gives no probabilities, or a number is not as above.
     """
+    import pandas as pd
+
     if per_mood < 1:
         raise ValueError(f"per_mood must be at least 1, got {per_mood}")
     if not 0 <= min_probability <= 1:
@@ -93,148 +96,76 @@ def make_playlists(
             "the model gives no probabilities, by which playlists choose songs; train an MLP, a "
             "GBT, or an SVM with probability=True"
         )
-    chosen = _Chosen(model, per_mood, min_probability, Counter() if left_out is None else left_out)
+    left_out = Counter() if left_out is None else left_out
+    moods = class_names(model)
+    best = pd.DataFrame(columns=["mood", URI, "probability", *_ORDERED_BY])
     for file in find_inputs(os.fspath(source)):
-        chosen.add(file)
-    return [
-        Playlist(name, _in_order(best.frame()))
-        for name, best in zip(chosen.names, chosen.best, strict=True)
-    ]
-
-
-class _Best:
-    """The songs with the highest probabilities so far, each once."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        # The least probable first; of equals, the one that came last.
-        self._heap: list[tuple[float, int, str, float, float]] = []
-        self._seen: dict[str, float] = {}
-        self._count = 0
-
-    def offer(self, probability: float, song: tuple[str, float, float]) -> None:
-        self._count += 1
-        uri = song[0]
-        if uri in self._seen:
-            return
-        entry = (probability, -self._count, *song)
-        if len(self._heap) < self._most:
-            heapq.heappush(self._heap, entry)
-        elif entry > self._heap[0]:
-            self._seen.pop(heapq.heapreplace(self._heap, entry)[2])
-        else:
-            return
-        self._seen[uri] = probability
-
-    @property
-    def least(self) -> float:
-        """Probability that a song must exceed to come in."""
-        return self._heap[0][0] if len(self._heap) == self._most else -1.0
-
-    def frame(self) -> pd.DataFrame:
-        import pandas as pd
-
-        rows = sorted(self._heap, reverse=True)
-        columns = ["probability", "place", URI, *_ORDERED_BY]
-        return pd.DataFrame(rows, columns=columns)[[URI, "probability", *_ORDERED_BY]]
-
-
-class _Chosen:
-    """The songs chosen from files, by mood."""
-
-    def __init__(
-        self, model: Any, per_mood: int, min_probability: float, left_out: Counter[str]
-    ) -> None:
-        from moodcore.metrics import class_names
-
-        self._model, self._min_probability, self._left_out = model, min_probability, left_out
-        self.names = class_names(model)
-        self.best = [_Best(per_mood) for _ in self.names]
-
-    def add(self, file: InputFile) -> None:
         with closing(open_input(file)) as reader:
-            columns = ModelColumns.find(self._model, reader.columns, file.name)
+            columns = ModelColumns.find(model, reader.columns, file.name)
             missing = [name for name in (URI, *_ORDERED_BY) if name not in columns.names]
             if missing:
                 raise TableError(f"{file.name}: {missing_columns(missing, reader.columns)}")
-            own = [columns.names[name] for name in (URI, *_ORDERED_BY)]
-            scorer = Scorer(self._model, columns, own)
+            kept = {name: columns.names[name] for name in (URI, *_ORDERED_BY)}
+            scorer = Scorer(model, columns, list(kept.values()))
             n_rows = 0
             for batch in reader.batches(scorer.wanted):
                 try:
                     scored = scorer.score(batch)
                 except RowError as error:
-                    row = n_rows + error.row
-                    raise TableError(f"{file.name}: row {row:,}: {error.reason}") from error
+                    raise row_error(file, n_rows, error) from error
                 n_rows += scored.n_rows
-                self._left_out.update(row.summary for row in scored.bad)
-                self._offer(scored.table, own)
+                left_out.update(row.summary for row in scored.bad)
+                songs = _usable(scored.table, kept, moods, left_out)
+                enough = songs[songs["probability"] >= min_probability]
+                best = _best(pd.concat([best, enough]) if len(best) else enough, per_mood)
+    return [Playlist(mood, _in_order(best[best["mood"] == mood])) for mood in moods]
 
-    def _offer(self, table: Any, columns: Sequence[str]) -> None:
-        uri = table.column(columns[0]).to_pylist()
-        usable = [bool(name) and str(name).isprintable() for name in uri]
-        self._left_out.update(
-            f"{columns[0]}: {'not printable' if name else 'missing'}"
-            for name, is_usable in zip(uri, usable, strict=True)
-            if not is_usable
-        )
-        tempo, energy = (
-            to_numbers(table.column(name).combine_chunks(), decimal_comma=True)[0]
-            for name in columns[1:]
-        )
-        probabilities = np.column_stack(
-            [table.column(f"probability_{name}").to_numpy() for name in self.names]
-        )
-        likeliest = probabilities.argmax(axis=1)
-        for code, best in enumerate(self.best):
-            p = probabilities[:, code]
-            enough = (likeliest == code) & (p >= self._min_probability) & (p > best.least)
-            for row in np.flatnonzero(enough & np.array(usable, bool)).tolist():
-                song = (str(uri[row]), float(tempo[row]), float(energy[row]))
-                best.offer(float(p[row]), song)
+
+def _usable(
+    table: Any, kept: dict[str, str], moods: Sequence[str], left_out: Counter[str]
+) -> pd.DataFrame:
+    """Return the scored songs that a playlist can name, with the probability of their mood."""
+    import pandas as pd
+
+    probabilities = np.column_stack(
+        [table.column(PROBABILITY_COLUMN.format(mood)).to_numpy() for mood in moods]
+    )
+    songs = pd.DataFrame(
+        {
+            "mood": table.column(LABEL_COLUMN).to_pylist(),
+            URI: table.column(kept[URI]).to_pylist(),
+            "probability": probabilities.max(axis=1),
+        }
+    )
+    for name in _ORDERED_BY:
+        column = table.column(kept[name]).combine_chunks()
+        songs[name] = to_numbers(column, decimal_comma=True)[0]
+    uri = songs[URI].fillna("").astype(str)
+    # A line break within a name would add lines to the playlist.
+    for reason, unusable in (("missing", uri == ""), ("not printable", ~uri.map(str.isprintable))):
+        if unusable.any():
+            left_out[f"{kept[URI]}: {reason}"] += int(unusable.sum())
+            songs = songs[~unusable.reindex(songs.index)]
+    return songs
+
+
+def _best(songs: pd.DataFrame, per_mood: int) -> pd.DataFrame:
+    """Return the songs with the highest probabilities, each once; of equals, the first."""
+    ordered = songs.sort_values("probability", ascending=False, kind="stable")
+    return ordered.drop_duplicates(URI).groupby("mood", sort=False).head(per_mood)
 
 
 def _in_order(songs: pd.DataFrame) -> pd.DataFrame:
-    """Sort songs so that neighbors are similar, starting with the calmest."""
-    places = np.column_stack([songs[name] / unit for name, unit in _ORDERED_BY.items()])
-    if len(places) < 3:
-        return songs
-    path = _shortened(places, _nearest_next(places))
-    return songs.iloc[path].reset_index(drop=True)
-
-
-def _nearest_next(places: NDArray[np.float64]) -> list[int]:
-    """Walk from the song of least energy to the nearest remaining one, again and again."""
-    path = [int(places[:, 1].argmin())]
-    left = np.ones(len(places), dtype=bool)
-    left[path[0]] = False
-    while left.any():
-        distance = np.where(left, np.linalg.norm(places - places[path[-1]], axis=1), np.inf)
-        path.append(int(distance.argmin()))
-        left[path[-1]] = False
-    return path
-
-
-def _shortened(places: NDArray[np.float64], path: list[int]) -> list[int]:
-    """Reverse parts of a path while that makes it shorter (2-opt, Croes 1958)."""
-    order = np.array(path)
-    for _ in range(len(order)):
-        improved = False
-        for start in range(1, len(order) - 1):
-            walk = places[order]
-            ends = np.arange(start + 1, len(order))
-            before = np.linalg.norm(walk[start] - walk[start - 1])
-            after = np.append(np.linalg.norm(walk[ends[:-1]] - walk[ends[:-1] + 1], axis=1), 0.0)
-            new_before = np.linalg.norm(walk[ends] - walk[start - 1], axis=1)
-            new_after = np.append(np.linalg.norm(walk[ends[:-1] + 1] - walk[start], axis=1), 0.0)
-            gain = before + after - new_before - new_after
-            if gain.max() > 1e-9:
-                end = int(ends[gain.argmax()])
-                order[start : end + 1] = order[start : end + 1][::-1]
-                improved = True
-        if not improved:
-            break
-    return [int(at) for at in order]
+    """Sort songs so that neighbors are similar: from the calmest to the nearest remaining one."""
+    songs = songs.drop(columns="mood").reset_index(drop=True)
+    places = songs[list(_ORDERED_BY)].to_numpy(float) / list(_ORDERED_BY.values())
+    order: list[int] = []
+    distance = places[:, 1] if len(places) else places
+    while len(order) < len(places):
+        distance = np.where(np.isin(np.arange(len(places)), order), np.inf, distance)
+        order.append(int(distance.argmin()))
+        distance = np.linalg.norm(places - places[order[-1]], axis=1)
+    return songs.iloc[order].reset_index(drop=True)
 
 
 def write_playlists(playlists: Sequence[Playlist], folder: str | os.PathLike[str]) -> list[Path]:

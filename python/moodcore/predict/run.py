@@ -13,18 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import TableError, missing_columns
+from moodcore.predict.batches import BadRow, Batch, Reader, RowError, Rows
 from moodcore.predict.inputs import InputFile
 from moodcore.predict.model_columns import ModelColumns
-from moodcore.predict.output import Output, RejectedRows
-from moodcore.predict.readers import (
-    BadRow,
-    Batch,
-    ParsedBatch,
-    Reader,
-    RowError,
-    Rows,
-    open_input,
-)
+from moodcore.predict.output import Output
+from moodcore.predict.readers import open_input
 from moodcore.predict.scorer import OnError, Scored, Scorer
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.listener import Listener
@@ -37,8 +30,6 @@ if TYPE_CHECKING:
 
 # Rows that are compared with those of training before the run.
 _CHECKED = 100_000
-# Rows that are written together.
-_TOGETHER = 65_536
 # Seconds between two results for the listener.
 _EVERY = 0.5
 # Seconds between two looks at whether the run is to stop, during a batch.
@@ -62,8 +53,6 @@ class ScoringReport:
         Files that could not be read to their end, and why.
     warnings : dict of str to list of ColumnWarning
         Columns unlike those of training, by file.
-    seconds : dict of str to float
-        Busy time of "reading", "checking", "model" and "writing"; they overlap.
     """
 
     n_files: int = 0
@@ -73,16 +62,11 @@ class ScoringReport:
     rejected: Counter[str] = field(default_factory=Counter)
     damaged: list[tuple[str, str]] = field(default_factory=list)
     warnings: dict[str, list[ColumnWarning]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def n_rejected(self) -> int:
         """Rows that could not be scored."""
         return sum(self.rejected.values())
-
-    def add_seconds(self, name: str, seconds: float) -> None:
-        """Add the time of a part of the work."""
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def add(self, other: ScoringReport) -> None:
         """Add the report of other files."""
@@ -91,8 +75,6 @@ class ScoringReport:
         self.rejected += other.rejected
         self.damaged += other.damaged
         self.warnings |= other.warnings
-        for name, seconds in other.seconds.items():
-            self.add_seconds(name, seconds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON can hold it."""
@@ -105,27 +87,12 @@ class ScoringReport:
             "reasons": dict(self.rejected.most_common()),
             "damaged_files": dict(self.damaged),
             "warnings": {file: [str(w) for w in found] for file, found in self.warnings.items()},
-            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
         }
 
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """What to do with each file.
-
-    Attributes
-    ----------
-    model : classifier or pipeline
-        Fitted on named columns.
-    keep : tuple of str
-        Columns to pass through; "all" for all.
-    id : str or None
-        Column that identifies the rows, passed through too; None means the usual names.
-    on_error : {"fail", "skip", "null"}
-        What to do with rows that cannot be scored.
-    jobs : int
-        Batches that are scored at the same time.
-    """
+    """What to do with each file: the options of `moodcore.predict.score`."""
 
     model: Any
     keep: tuple[str, ...] = ()
@@ -135,15 +102,7 @@ class ScoringTask:
 
 
 class Progress:
-    """Progress of a run over files, for a listener.
-
-    Parameters
-    ----------
-    listener : Listener
-        Receives the progress.
-    should_stop : callable
-        Checked for every batch; true ends the run.
-    """
+    """Progress of a run over files: tells a listener, and knows when to stop."""
 
     def __init__(
         self, listener: Listener | None = None, should_stop: Callable[[], bool] = lambda: False
@@ -151,8 +110,12 @@ class Progress:
         self.listener = listener or Listener()
         self.should_stop = should_stop
         self._n_rows = 0
-        self._begin = time.monotonic()
-        self._shown = self._begin
+        self._begin = self._shown = time.monotonic()
+
+    def check(self) -> None:
+        """Raise a `RunInterruptedError` if the run is to stop."""
+        if self.should_stop():
+            raise RunInterruptedError
 
     def warn(self, file: InputFile, warnings: Sequence[ColumnWarning]) -> None:
         """Report columns that are unlike those of training."""
@@ -177,172 +140,123 @@ def score_files(
     rejected: Path | None,
     progress: Progress,
 ) -> ScoringReport:
-    """Score files into one.
-
-    Parameters
-    ----------
-    task : ScoringTask
-        What to do.
-    files : sequence of InputFile
-        Files, whose rows follow each other.
-    result : Path or None
-        Where the result goes; None for standard output.
-    rejected : Path or None
-        Where rows that could not be scored are listed, if there are any.
-    progress : Progress
-        Progress.
-
-    Raises
-    ------
-    TableError
-        When columns are missing, a file is damaged, or with `on_error="fail"` a row is unusable.
-    OSError
-        When a file cannot be read or written.
-    """
+    """Score files into one, None for standard output, and list the rows that cannot be scored."""
     report = ScoringReport()
-    with Output(result) as output, RejectedRows(rejected) as listed:
+    with Output.open(result) as output, Output.open(rejected, optional=True) as listed:
         for file in files:
             with closing(open_input(file, progress.should_stop)) as reader:
-                report.add(_FileRun(task, file, reader, (output, listed), progress).run())
+                run = _FileRun(task, file, reader, progress)
+                for scored, bad in run.results():
+                    output.write(scored)
+                    if bad and rejected is not None:
+                        listed.write(_listing(file, bad))
+                report.add(run.report)
     return report
+
+
+def _listing(file: InputFile, bad: Sequence[BadRow]) -> pa.Table:
+    """Return the rows of the list of rejected rows."""
+    import pyarrow as pa
+
+    # The header is line 1; a record that spans several lines counts as one.
+    lines = [row.row + 2 if file.kind == "csv" else None for row in bad]
+    return pa.table(
+        {
+            "file": [file.name] * len(bad),
+            "row": [row.row for row in bad],
+            "line": pa.array(lines, pa.int64()),
+            "column": [row.column for row in bad],
+            "value": [row.value for row in bad],
+            "reason": [row.reason for row in bad],
+        }
+    )
 
 
 class _FileRun:
     """One file on its way through the model."""
 
     def __init__(
-        self,
-        task: ScoringTask,
-        file: InputFile,
-        reader: Reader,
-        out: tuple[Output, RejectedRows],
-        progress: Progress,
+        self, task: ScoringTask, file: InputFile, reader: Reader, progress: Progress
     ) -> None:
-        self._task, self._file, self._reader, self._progress = task, file, reader, progress
+        self._task, self._file, self._progress = task, file, progress
         self._columns = ModelColumns.find(task.model, reader.columns, file.name)
-        self._scorer = Scorer(
-            task.model,
-            self._columns,
-            _kept_columns(task, reader.columns, self._columns, file),
-            null_rows=task.on_error == "null",
-        )
-        self._report = ScoringReport(n_files=1)
-        self._pending = _PendingRows(out[0], self._report)
-        self._listed = out[1]
+        keep = _kept_columns(task, reader.columns, self._columns, file)
+        null_rows = task.on_error == "null"
+        self._scorer = Scorer(task.model, self._columns, keep, null_rows=null_rows)
+        self._batches = reader.batches(self._scorer.wanted)
+        self._n_batches = 0
+        self.report = ScoringReport(n_files=1)
 
-    def run(self) -> ScoringReport:
-        batches = self._timed(self._reader.batches(self._scorer.wanted))
-        batches = self._check_columns(batches)
+    def results(self) -> Iterator[tuple[pa.Table, list[BadRow]]]:
+        """Yield the result of each batch and its bad rows, in the order of the file."""
         workers = ThreadPoolExecutor(self._task.jobs)
         queue: deque[tuple[Batch, Future[Scored]]] = deque()
         try:
-            for batch in batches:
+            for batch in self._compared():
+                self._progress.check()
                 queue.append((batch, workers.submit(self._scorer.score, batch)))
                 if len(queue) > self._task.jobs:
-                    self._settle(*queue.popleft())
+                    yield self._settle(*queue.popleft())
             while queue:
-                self._settle(*queue.popleft())
+                yield self._settle(*queue.popleft())
+            if not self._n_batches:
+                # The result has its columns even if the file has no rows.
+                yield self._scorer.score(Batch.of(_no_rows(self._scorer.wanted))).table, []
         finally:
             # Without waiting: a batch may take long, and its result is not wanted any more.
             workers.shutdown(wait=False, cancel_futures=True)
-        if not self._pending.begun:
-            nothing = ParsedBatch(Rows.of(_no_rows(self._scorer.wanted)))
-            self._pending.add(self._scorer.score(nothing).table)
-        self._pending.flush()
-        return self._report
 
-    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        while True:
-            if self._progress.should_stop():
-                raise RunInterruptedError
-            begin = time.perf_counter()
-            batch = next(batches, None)
-            self._report.add_seconds("reading", time.perf_counter() - begin)
-            if batch is None:
-                return
-            yield batch
-
-    def _check_columns(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Compare the first rows with those of training; return all batches."""
+    def _compared(self) -> Iterator[Batch]:
+        """Return all batches, the first ones parsed and compared with the data of training."""
         first: list[Batch] = []
         parsed: list[Rows] = []
-        n_rows = 0
-        for batch in batches:
-            try:
-                parsed.append(batch.rows())
-            except RowError:
-                # Reported in its turn, with the number of the row.
-                first.append(batch)
+        for batch in self._batches:
+            self._progress.check()
+            first.append(batch)
+            # A row that cannot be read is reported in its turn, with its number.
+            with suppress(RowError):
+                rows = batch.parse()
+                first[-1] = Batch(lambda rows=rows: rows, batch.share)  # type: ignore[misc]
+                parsed.append(rows)
+            if sum(rows.n_rows for rows in parsed) >= _CHECKED or len(parsed) < len(first):
                 break
-            first.append(ParsedBatch(parsed[-1], batch.share))
-            n_rows += parsed[-1].n_rows
-            if n_rows >= _CHECKED:
-                break
-        found = self._columns.check(self._task.model, parsed)
-        if found:
-            self._report.warnings[self._file.name] = found
-            self._progress.warn(self._file, found)
-        return itertools.chain(first, batches)
+        warnings = self._columns.check(self._task.model, parsed)
+        if warnings:
+            self.report.warnings[self._file.name] = warnings
+            self._progress.warn(self._file, warnings)
+        return itertools.chain(first, self._batches)
 
-    def _wait(self, future: Future[Scored]) -> Scored:
-        while True:
-            with suppress(TimeoutError):
-                return future.result(timeout=_POLL)
-            if self._progress.should_stop():
-                raise RunInterruptedError
-
-    def _settle(self, batch: Batch, future: Future[Scored]) -> None:
-        """Account for the rows of a batch and write them, in the order of the file."""
-        report = self._report
-        before = report.n_read
+    def _settle(self, batch: Batch, future: Future[Scored]) -> tuple[pa.Table, list[BadRow]]:
+        """Account for the rows of a batch."""
+        report, before = self.report, self.report.n_read
+        self._n_batches += 1
         try:
             scored = self._wait(future)
         except RowError as error:
-            row = before + error.row
-            raise TableError(
-                f"{self._file.name}: row {row:,} (counted from 0 without the header): "
-                f"{error.reason}"
-            ) from error
+            raise row_error(self._file, before, error) from error
         except TableError as error:
             raise TableError(f"{self._file.name}: {error}") from error
         bad = [replace(row, row=before + row.row) for row in scored.bad]
         if bad and self._task.on_error == "fail":
             raise TableError(_refusal(self._file, bad[0]))
-        self._listed.add(self._file, bad)
         report.n_read += scored.n_rows
         report.n_scored += scored.n_rows - len(bad)
         report.rejected.update(row.summary for row in bad)
-        for name, seconds in scored.seconds.items():
-            report.add_seconds(name, seconds)
-        self._pending.add(scored.table)
         self._progress.add(scored.n_rows, self._file, batch.share)
+        return scored.table, bad
+
+    def _wait(self, future: Future[Scored]) -> Scored:
+        while True:
+            with suppress(TimeoutError):
+                return future.result(timeout=_POLL)
+            self._progress.check()
 
 
-class _PendingRows:
-    """Rows that wait to be written with others."""
-
-    def __init__(self, output: Output, report: ScoringReport) -> None:
-        self._output, self._report = output, report
-        self._tables: list[pa.Table] = []
-        self._n_rows = 0
-        self.begun = False
-
-    def add(self, table: pa.Table) -> None:
-        self.begun = True
-        self._tables.append(table)
-        self._n_rows += table.num_rows
-        if self._n_rows >= _TOGETHER:
-            self.flush()
-
-    def flush(self) -> None:
-        import pyarrow as pa
-
-        if not self._tables:
-            return
-        begin = time.perf_counter()
-        self._output.write(pa.concat_tables(self._tables))
-        self._tables, self._n_rows = [], 0
-        self._report.add_seconds("writing", time.perf_counter() - begin)
+def row_error(file: InputFile, before: int, error: RowError) -> TableError:
+    """Return the error for a row from which on a file cannot be read, after other batches."""
+    return TableError(
+        f"{file.name}: row {before + error.row} (counted from 0 without the header): {error.reason}"
+    )
 
 
 def _no_rows(columns: Sequence[str]) -> pa.RecordBatch:
@@ -363,8 +277,8 @@ def _kept_columns(
     if missing:
         option = "--id" if task.id in missing else "--keep"
         raise TableError(f"{file.name}: {option}: {missing_columns(missing, present)}")
-    if task.id is None and (found := _identifier(present, columns)) is not None:
-        requested.insert(0, found)
+    if task.id is None and (identifier := _identifier(present, columns)) is not None:
+        requested.insert(0, identifier)
     return list(dict.fromkeys(requested))
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.metrics import class_names
+from moodcore.predict.batches import BadRow, Batch, Rows
 from moodcore.predict.model_columns import ModelColumns
 from moodcore.predict.preparation import Preparation
-from moodcore.predict.readers import BadRow, Batch, Rows
 from moodcore.tables import required_columns
 
 if TYPE_CHECKING:
@@ -25,41 +23,18 @@ LABEL_COLUMN = "predicted_label"
 PROBABILITY_COLUMN = "probability_{}"
 
 
-@dataclass
-class Scored:
-    """The result of a batch.
-
-    Attributes
-    ----------
-    table : Table
-        The columns kept, `predicted_label`, and one `probability_<class>` per class.
-    bad : list of BadRow
-        Rows that could not be scored, in their order, numbered within the batch.
-    n_rows : int
-        Rows that were read.
-    seconds : dict of str to float
-        Time of "checking" and of the "model".
-    """
+class Scored(NamedTuple):
+    """The result of a batch: columns kept and predictions, and the bad rows within the batch."""
 
     table: pa.Table
     bad: list[BadRow]
     n_rows: int
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Scorer:
-    """Scores the batches of a file.
+    """Scores the batches of a file by a model; predictions are those of its own methods.
 
-    Parameters
-    ----------
-    model : classifier or pipeline
-        Fitted on named columns; the predictions are those of its `predict` and `predict_proba`.
-    columns : ModelColumns
-        The columns of the file that it reads.
-    keep : sequence of str
-        Columns of the file that are passed through.
-    null_rows : bool, default=False
-        Whether rows that cannot be scored stay, without values in the new columns.
+    With `null_rows`, rows that cannot be scored stay, without values in the new columns.
     """
 
     def __init__(
@@ -81,28 +56,20 @@ class Scorer:
 
     def score(self, batch: Batch) -> Scored:
         """Score the rows of a batch; may be called in any thread."""
-        begin = time.perf_counter()
-        rows = batch.rows()
+        rows = batch.parse()
         values, good, bad = self._columns.read(rows)
-        checked = time.perf_counter()
-        codes, probabilities = self._predict(values, good)
-        predicted = time.perf_counter()
-        table = self._table(rows, good, self._predictions(codes, probabilities))
-        seconds = {"checking": checked - begin, "model": predicted - checked}
-        return Scored(table, bad, rows.n_rows, seconds)
+        predictions = self._predictions(*self._predict(values, good))
+        return Scored(self._table(rows, good, predictions), bad, rows.n_rows)
 
-    def frame(self, rows: Rows) -> tuple[pd.DataFrame, NDArray[np.bool_], list[BadRow]]:
-        """Return the values of all rows as the model takes them, which are good, and the others."""
+    def frame(self, values: dict[str, Any]) -> pd.DataFrame:
+        """Return values as the model takes them."""
         import pandas as pd
 
-        values, good, bad = self._columns.read(rows)
-        return pd.DataFrame({name: values[name] for name in self._order}, copy=False), good, bad
+        return pd.DataFrame({name: values[name] for name in self._order}, copy=False)
 
     def _predict(
         self, values: dict[str, Any], good: NDArray[np.bool_]
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        import pandas as pd
-
         n_classes = len(self.names) if self._has_probabilities else 0
         if not good.any():
             return np.empty(0, np.intp), np.empty((0, n_classes))
@@ -111,7 +78,7 @@ class Scorer:
         if self._preparation is not None:
             model, table = self._preparation.classifier, self._preparation.matrix(values, good)
         else:
-            table = pd.DataFrame({name: values[name] for name in self._order}, copy=False)
+            table = self.frame(values)
             table = table if good.all() else table[good]
         if self._has_probabilities:
             probabilities = model.predict_proba(table)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import TableError
-from moodcore.predict.readers import BadRow, Rows
+from moodcore.predict.batches import BadRow, Rows
 from moodcore.tables.columns import Column
 from moodcore.tables.text_files import MISSING_TEXTS
 
@@ -42,11 +42,6 @@ def read_values(
         Rows of the table in which every value can be used.
     bad : list of BadRow
         Every other row of the batch, once, in their order.
-
-    Raises
-    ------
-    TableError
-        When a column holds dates or other values that are never numbers or categories.
     """
     table = rows.table
     good = np.ones(table.num_rows, dtype=bool)
@@ -81,7 +76,7 @@ def _plain(array: pa.Array, column: Column, name: str) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     kind = array.type
-    if pa.types.is_temporal(kind) or pa.types.is_nested(kind) or _is_bytes(kind):
+    if pa.types.is_temporal(kind) or pa.types.is_nested(kind) or "binary" in str(kind):
         raise TableError(
             f"column {name!r} holds values of type {kind}; the model was trained on "
             f"{'categories' if column.kind == 'category' else 'numbers'} there"
@@ -89,23 +84,10 @@ def _plain(array: pa.Array, column: Column, name: str) -> pa.Array:
     return array
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-        or pa.types.is_binary_view(kind)
-    )
-
-
 def _is_text(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+    return kind in (pa.string(), pa.large_string(), pa.string_view())
 
 
 def _read_numbers(

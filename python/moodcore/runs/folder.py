@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from moodcore.errors import ConfigError
-from moodcore.files import write_text
+from moodcore.files import atomic_folder, write_text
 from moodcore.runs.mark import check_mark, check_version
 from moodcore.runs.settings import RunSettings, write_toml
 
@@ -85,20 +82,10 @@ class RunFolder:
         if out is not None:
             check_free(out)
         path = (out or _new_path(settings.seed)).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
+        with atomic_folder(path) as made:
             folder = cls(made)
             write_text(folder.config, write_toml(settings, command))
             write_json(folder.mark, {"command": command, **mark})
-            # mkdtemp makes folders that only their owner can read; results are for everyone.
-            mask = os.umask(0)
-            os.umask(mask)
-            made.chmod(0o777 & ~mask)
-            made.replace(path)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
         return cls(out or path.relative_to(Path.cwd().absolute()))
 
     @classmethod
