@@ -68,7 +68,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics as JSON can hold them."""
-        return asdict(self) | {"classes": [asdict(one) for one in self.classes]}
+        return asdict(self) | {"classes": [asdict(metrics) for metrics in self.classes]}
 
 
 def evaluate(
@@ -156,7 +156,7 @@ def evaluate_model(
         return evaluate(y_true, probabilities, classes=model.classes_, class_names=class_names)
     predicted = model.predict(X)
     labels = np.asarray(model.classes_)
-    # Whoever is certain of its prediction is checked as all others are.
+    # Labels are checked like probabilities of zero and one.
     certain = (predicted[:, None] == labels[None, :]).astype(np.float64)
     y, _, labels = _checked(y_true, certain, labels)
     return _of_labels(y, predicted, labels, class_names)

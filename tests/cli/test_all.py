@@ -106,7 +106,7 @@ def test_bad_requests_are_explained(moodcore, tmp_path, monkeypatch, arguments, 
     [
         ("[gbtt]\nmax_leaves = 4", "did you mean 'gbt'"),
         ("[gbt]\nmax_leafs = 4", "did you mean 'max_leaves'"),
-        ("max_leaves = [4]", "stand in the table of their family, such as [gbt]"),
+        ("max_leaves = [4]", "belong in the table of their family, such as [gbt]"),
         ("[gbt]\nmax_leaves = []", "max_leaves is an empty list"),
         ("[svm]\nC = [-1.0]", "C must be"),
     ],

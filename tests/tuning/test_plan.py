@@ -111,7 +111,7 @@ def test_settings_of_all_families_are_read_again(tmp_path):
     [
         ({"model": "al"}, "did you mean 'all'"),
         ({"grid": {"gtb": {}}}, "family 'gtb' does not exist; did you mean 'gbt'"),
-        ({"grid": {"C": [1.0]}}, r"hyperparameters stand in the table of their family"),
+        ({"grid": {"C": [1.0]}}, r"hyperparameters belong in the table of their family"),
         ({"grid": {"gbt": 3}}, "gbt must be a table of hyperparameters, got 3"),
         ({"study": "optimizers"}, "model must be 'mlp', got all"),
     ],

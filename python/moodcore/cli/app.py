@@ -63,12 +63,12 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 run failed, 2 bad request, 3 done but for rejected rows, "
+    epilog="Exit codes: 0 done, 1 run failed, 2 usage error, 3 done but for rejected rows, "
     "130 interrupted.",
 )
 @click.version_option(package_name="moodcore", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Tell the emotion of songs: tune, train, test and use classifiers."""
+    """Train, tune, compare and use classifiers on tables; predict the mood of songs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("moodcore: interrupted", err=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone; there is nobody to tell.
+        # The program that read the output has ended.
         sys.stdout = None
         return ExitCode.DONE
     except Exception as error:

@@ -41,7 +41,7 @@ class Family:
     defaults : mapping of str to Any
         Hyperparameters in which the experiment differs from the class.
     grid : mapping of str to Any
-        What a search tries when it is told nothing else.
+        Default grid of a search.
     rate : str
         The hyperparameter that pictures compare first.
     layout : tuple of str
@@ -162,8 +162,8 @@ def _fit_gbt(
     results = model.evals_result_
     curves: Curves = {}
     for name in ("train", "valid"):
-        curves[f"{name}_loss"] = [float(one) for one in results[name]["logloss"]]
-        curves[f"{name}_accuracy"] = [1.0 - float(one) for one in results[name]["error"]]
+        curves[f"{name}_loss"] = [float(loss) for loss in results[name]["logloss"]]
+        curves[f"{name}_accuracy"] = [1.0 - float(error) for error in results[name]["error"]]
     return curves
 
 

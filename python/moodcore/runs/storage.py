@@ -161,15 +161,15 @@ def _is_unreachable(error: BaseException) -> bool:
     from sqlalchemy.exc import InterfaceError, OperationalError
 
     causes = (error, error.__cause__, error.__context__)
-    return any(isinstance(one, OperationalError | InterfaceError) for one in causes)
+    return any(isinstance(cause, OperationalError | InterfaceError) for cause in causes)
 
 
 def _first_line(error: BaseException) -> str:
     from sqlalchemy.exc import DBAPIError
 
-    for one in (error, error.__cause__, error.__context__):
-        if isinstance(one, DBAPIError) and one.orig is not None:
-            error = one.orig
+    for cause in (error, error.__cause__, error.__context__):
+        if isinstance(cause, DBAPIError) and cause.orig is not None:
+            error = cause.orig
             break
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

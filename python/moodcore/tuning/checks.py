@@ -16,7 +16,7 @@ WIDE_SPREAD = 0.02
 LARGE_GAP = 0.05
 IMBALANCE = 1.5
 TELLTALE = 0.9
-# So many failures are told with their reason.
+# Failures that are listed with their reason.
 _LISTED = 5
 
 
@@ -50,9 +50,9 @@ def _edge(
     best: CandidateResult, results: Sequence[CandidateResult], space: SearchSpace
 ) -> dict[str, Any]:
     tops = {best.model: best}
-    for one in sorted(results, key=lambda one: one.rank):
-        if one.state == "complete":
-            tops.setdefault(one.model, one)
+    for candidate in sorted(results, key=lambda candidate: candidate.rank):
+        if candidate.state == "complete":
+            tops.setdefault(candidate.model, candidate)
     found = {model: _on_edge(top, space.spaces[model]) for model, top in tops.items()}
     listed = [
         ", ".join(places) + (f" ({model})" if space.joint else "")
@@ -138,7 +138,7 @@ def _telltale(single: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _diverged(results: Sequence[CandidateResult]) -> dict[str, Any]:
-    numbers = [str(one.number) for one in results if one.diverged_folds]
+    numbers = [str(candidate.number) for candidate in results if candidate.diverged_folds]
     text = (
         f"The loss of these candidates became infinite in some fold: {', '.join(numbers)}. "
         "Their accuracy is that of the last finite weights; try lower learning rates."
@@ -149,7 +149,11 @@ def _diverged(results: Sequence[CandidateResult]) -> dict[str, Any]:
 
 
 def _failed(results: Sequence[CandidateResult]) -> dict[str, Any]:
-    failures = [f"{one.number} ({one.reason})" for one in results if one.state == "failed"]
+    failures = [
+        f"{candidate.number} ({candidate.reason})"
+        for candidate in results
+        if candidate.state == "failed"
+    ]
     more = f"; and {len(failures) - _LISTED} more, in trials.csv" if len(failures) > _LISTED else ""
     text = (
         f"These candidates could not be trained: {'; '.join(failures[:_LISTED])}{more}. The best "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: The hyperparameter of a joint search that says which family the others are of.
 MODEL = "model"
-# In a joint search TPE is given so many candidates of each family before it chooses among them.
+# In a joint search TPE starts with this many candidates of each family.
 _FIRST_OF_EACH = 2
 
 
@@ -46,7 +46,7 @@ class SearchSpace:
     @property
     def names(self) -> tuple[str, ...]:
         """The hyperparameters that differ between candidates of some family."""
-        return tuple(dict.fromkeys(name for one in self.spaces.values() for name in one.names))
+        return tuple(dict.fromkeys(name for space in self.spaces.values() for name in space.names))
 
     def suggest(self, trial: optuna.Trial) -> Candidate:
         """Let the trial's sampler choose; what was enqueued with the trial stands."""
@@ -104,7 +104,7 @@ def search_space(settings: TuneSettings) -> SearchSpace:
 def n_candidates(space: SearchSpace, settings: TuneSettings) -> int:
     """Return how many candidates a search tries."""
     if settings.sampler == "grid":
-        whole = sum(one.grid_size for one in space.spaces.values())
+        whole = sum(alone.grid_size for alone in space.spaces.values())
         return min(settings.trials or whole, whole)
     return settings.trials or DEFAULT_TRIALS * len(space.spaces)
 
@@ -121,9 +121,9 @@ def plan(space: SearchSpace, settings: TuneSettings) -> list[Candidate] | None:
         # A family alone is drawn with the seed that it always had.
         seed = derive(settings.seed, Stream.SAMPLER, *([index] if space.joint else []))
         params = draw(space.spaces[model], settings.sampler, share, seed) if share else []
-        drawn.append([Candidate(model, one) for one in params])
+        drawn.append([Candidate(model, values) for values in params])
     turns = itertools.zip_longest(*drawn)
-    return [one for turn in turns for one in turn if one is not None]
+    return [candidate for turn in turns for candidate in turn if candidate is not None]
 
 
 def _shares(space: SearchSpace, settings: TuneSettings) -> dict[str, int]:

@@ -62,13 +62,13 @@ class PrunerSnapshot:
         done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
         earlier = tuple(
             create_trial(
-                state=one.state,
-                value=one.value,
-                intermediate_values=one.intermediate_values,
-                system_attrs=one.system_attrs,
+                state=trial.state,
+                value=trial.value,
+                intermediate_values=trial.intermediate_values,
+                system_attrs=trial.system_attrs,
             )
-            for one in done
-            if model is None or one.params[MODEL] == model
+            for trial in done
+            if model is None or trial.params[MODEL] == model
         )
         return cls(study.pruner, earlier)
 
@@ -82,7 +82,7 @@ class PrunerSnapshot:
 
 
 def repeat_reports(trial: optuna.Trial, reports: Reports) -> None:
-    """Repeat in the study's own trial what a `PrunerSnapshot` was told elsewhere.
+    """Repeat in the trial of the study what was reported to a `PrunerSnapshot`.
 
     The pruner is called each time, because successive halving records its rungs when called.
     """

@@ -40,17 +40,19 @@ def trials_table(results: Sequence[CandidateResult], space: SearchSpace) -> pd.D
     """
     import pandas as pd
 
-    n_folds = max((len(one.fold_accuracies) for one in results), default=0)
+    n_folds = max((len(candidate.fold_accuracies) for candidate in results), default=0)
     names = list(space.names)
-    names += [name for one in space.spaces.values() for name in one.fixed if name not in names]
+    names += [name for alone in space.spaces.values() for name in alone.fixed if name not in names]
     rows = []
-    for one in results:
-        fixed = space.spaces[one.model].fixed
-        own = one.params | {name: encode(name, value) for name, value in fixed.items()}
-        row = {"number": one.number, "model": one.model} | {name: own.get(name) for name in names}
-        row |= {name: getattr(one, name) for name in _MEASURED}
+    for candidate in results:
+        fixed = space.spaces[candidate.model].fixed
+        params = candidate.params | {name: encode(name, value) for name, value in fixed.items()}
+        row = {"number": candidate.number, "model": candidate.model} | {
+            name: params.get(name) for name in names
+        }
+        row |= {name: getattr(candidate, name) for name in _MEASURED}
         for fold in range(n_folds):
-            accuracies = one.fold_accuracies
+            accuracies = candidate.fold_accuracies
             row[f"accuracy_fold_{fold + 1}"] = accuracies[fold] if accuracies else np.nan
         rows.append(row)
     table = pd.DataFrame(rows)
@@ -66,22 +68,24 @@ def curves_table(results: Sequence[CandidateResult]) -> pd.DataFrame:
     import pandas as pd
 
     parts = []
-    for one in results:
-        length = min(len(one.curves[name]) for name in CURVES)
-        part = {"number": np.full(length, one.number), "epoch": np.arange(1, length + 1)}
-        parts.append(pd.DataFrame(part | {name: one.curves[name][:length] for name in CURVES}))
+    for candidate in results:
+        length = min(len(candidate.curves[name]) for name in CURVES)
+        part = {"number": np.full(length, candidate.number), "epoch": np.arange(1, length + 1)}
+        parts.append(
+            pd.DataFrame(part | {name: candidate.curves[name][:length] for name in CURVES})
+        )
     return pd.concat(parts, ignore_index=True)
 
 
 def best_of(results: Sequence[CandidateResult]) -> CandidateResult:
     """Return the candidate of the best score; of equals the smaller, then the lower number."""
-    return min(results, key=lambda one: one.rank)
+    return min(results, key=lambda candidate: candidate.rank)
 
 
 def describe_search(
     space: SearchSpace,
     best: CandidateResult,
-    found: Sequence[CandidateResult],
+    results: Sequence[CandidateResult],
     *,
     planned: int,
     metric: str,
@@ -95,39 +99,39 @@ def describe_search(
         name `model`, `noun`, the counts, `varied`, `fixed`, `best` (None if no candidate is
         complete) and `against_best`: how its best candidate stands to the best of all.
     """
-    families = [_describe_family(name, space, best, found) for name in space.spaces]
+    families = [_describe_family(name, space, best, results) for name in space.spaces]
     by_rank = sorted(families, key=lambda row: -row["best"]["score"] if row["best"] else math.inf)
     return {
         "metric": metric,
         "planned": planned,
-        **_counts(found),
+        **_counts(results),
         "varied": list(space.names),
         "best": _without_curves(best),
         "families": by_rank,
     }
 
 
-def _counts(found: Sequence[CandidateResult]) -> dict[str, int]:
-    states = [one.state for one in found]
-    return {"candidates": len(found)} | {
+def _counts(results: Sequence[CandidateResult]) -> dict[str, int]:
+    states = [candidate.state for candidate in results]
+    return {"candidates": len(results)} | {
         state: states.count(state) for state in ("complete", "pruned", "failed")
     }
 
 
-def _without_curves(one: CandidateResult) -> dict[str, Any]:
-    return {name: value for name, value in one.to_dict().items() if name != "curves"}
+def _without_curves(candidate: CandidateResult) -> dict[str, Any]:
+    return {name: value for name, value in candidate.to_dict().items() if name != "curves"}
 
 
 def _describe_family(
-    model: str, space: SearchSpace, best: CandidateResult, found: Sequence[CandidateResult]
+    model: str, space: SearchSpace, best: CandidateResult, results: Sequence[CandidateResult]
 ) -> dict[str, Any]:
-    own = [one for one in found if one.model == model]
-    top = min(own, key=lambda one: one.rank, default=None)
+    candidates = [candidate for candidate in results if candidate.model == model]
+    top = min(candidates, key=lambda candidate: candidate.rank, default=None)
     complete = top is not None and top.state == "complete"
     return {
         "model": model,
         "noun": family(model).noun,
-        **_counts(own),
+        **_counts(candidates),
         "varied": list(space.spaces[model].names),
         "fixed": {name: encode(name, v) for name, v in space.spaces[model].fixed.items()},
         "best": _without_curves(top) if top and complete else None,
@@ -135,9 +139,9 @@ def _describe_family(
     }
 
 
-def _difference(one: CandidateResult, best: CandidateResult) -> dict[str, Any]:
+def _difference(candidate: CandidateResult, best: CandidateResult) -> dict[str, Any]:
     """Return by how much a candidate's score differs from the best, fold by fold."""
-    differences = np.subtract(one.fold_scores, best.fold_scores)
+    differences = np.subtract(candidate.fold_scores, best.fold_scores)
     return {
         "mean": float(differences.mean()),
         "std": float(differences.std(ddof=1)),

@@ -129,7 +129,7 @@ class Search:
         return self._trained
 
     def _open_trials(self) -> list[optuna.Trial]:
-        return [one.trial for one in list(self._open.values())]
+        return [candidate.trial for candidate in list(self._open.values())]
 
     def _pass(self) -> None:
         """Train the candidates that are free, or wait for those that others work on."""
@@ -147,7 +147,7 @@ class Search:
         """Whether the time is over; never before one candidate is complete."""
         if time.monotonic() < self._deadline:
             return False
-        return any(one.state == "complete" for one in self._results.values())
+        return any(candidate.state == "complete" for candidate in self._results.values())
 
     def _check_time(self) -> None:
         if self._is_over():
@@ -182,9 +182,9 @@ class Search:
 
     def _adopt(self) -> None:
         """Take over the results that others have written."""
-        for found in studies.finished(self._study, self._results).values():
+        for result in studies.finished(self._study, self._results).values():
             self._listener.advanced(self._settings.folds)
-            self._keep(found)
+            self._keep(result)
 
     def _params_of(self, number: int) -> Params:
         if self._plan is not None:
@@ -222,21 +222,21 @@ class Search:
         if len(candidate.outcomes) < waited_for or candidate.number not in self._open:
             return
         del self._open[candidate.number]
-        for one in candidate.outcomes.values():
-            repeat_reports(candidate.trial, one.reports)
-        found = _result_of(candidate, self._settings.folds)
-        if found is None:
+        for outcome in candidate.outcomes.values():
+            repeat_reports(candidate.trial, outcome.reports)
+        result = _result_of(candidate, self._settings.folds)
+        if result is None:
             studies.release(self._study, [candidate.trial])
-        elif studies.record(self._study, candidate.trial, found):
+        elif studies.record(self._study, candidate.trial, result):
             self._trained += 1
-            self._keep(found)
+            self._keep(result)
 
-    def _keep(self, found: CandidateResult) -> None:
-        self._results[found.number] = found
+    def _keep(self, result: CandidateResult) -> None:
+        self._results[result.number] = result
         best = best_of(list(self._results.values()))
-        place = f"candidate {found.number} ({len(self._results)} of {self._total})"
+        place = f"candidate {result.number} ({len(self._results)} of {self._total})"
         shown = f"; best: {describe(best)}" if best.state == "complete" else ""
-        self._listener.result(f"{place}: {describe(found)}{shown}")
+        self._listener.result(f"{place}: {describe(result)}{shown}")
 
 
 def _result_of(candidate: _OpenCandidate, n_folds: int) -> CandidateResult | None:

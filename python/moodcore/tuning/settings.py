@@ -173,7 +173,7 @@ def complete_grid(model: str, grid: Any, changes: Mapping[str, Any] | None = Non
             if name not in FAMILIES:
                 raise ConfigError(
                     f"{unknown_name('grid: family', name, FAMILIES)}; with model all, "
-                    f"hyperparameters stand in the table of their family, such as [gbt]"
+                    f"hyperparameters belong in the table of their family, such as [gbt]"
                 )
             if not isinstance(value, Mapping):
                 raise ConfigError(f"grid: {name} must be a table of hyperparameters, got {value!r}")

@@ -158,7 +158,7 @@ def finished(study: optuna.Study, known: Container[int] = ()) -> dict[int, Candi
         for trial in study.get_trials(deepcopy=False)
         if _has_result(trial) and trial.user_attrs["candidate"] not in known
     )
-    return {result.number: result for result in sorted(results, key=lambda one: one.number)}
+    return {result.number: result for result in sorted(results, key=lambda other: other.number)}
 
 
 def _has_result(trial: optuna.trial.FrozenTrial) -> bool:
@@ -227,8 +227,8 @@ def _is_ours(study: optuna.Study, trial: optuna.Trial) -> bool:
     candidate = trial.user_attrs.get("candidate")
     # Without a number, others have emptied the queue.
     return candidate is not None and not any(
-        one.user_attrs.get("candidate") == candidate and one.number < trial.number
-        for one in _taken(study)
+        other.user_attrs.get("candidate") == candidate and other.number < trial.number
+        for other in _taken(study)
     )
 
 

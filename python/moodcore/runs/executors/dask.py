@@ -168,7 +168,7 @@ class DaskExecutor:
         self._client.cancel([f for f, job in self._running.items() if job.group == group])
 
     def _fill(self, jobs: Iterator[Job]) -> bool:
-        """Give the scheduler as many jobs as there is room for; False when all are done."""
+        """Submit as many jobs as there is room for; False when all are done."""
         room = self._room()
         while len(self._running) < room:
             job = self._again.pop(0) if self._again else next(jobs, None)
@@ -190,7 +190,7 @@ class DaskExecutor:
         return _AHEAD * threads
 
     def _submit(self, job: Job) -> bool:
-        """Give a job to the scheduler; False if it has no workers after all."""
+        """Submit a job to the scheduler; False if it has no workers after all."""
         sent = self._sent.get(job.shared)
         if sent is None or sent.status != "finished":
             # On all workers, so that none has to ask another for it, and one may die.
