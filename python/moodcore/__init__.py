@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from moodcore import exchange, predict, songs
+    from moodcore import exchange, predict, songs, tables
     from moodcore.comparison import Comparison, compare
     from moodcore.estimators.gbt.estimator import GBT
     from moodcore.estimators.linear_svm import LinearSVM
@@ -49,6 +49,7 @@ __all__ = [
     "predict",
     "show_versions",
     "songs",
+    "tables",
     "tune",
 ]
 
@@ -76,7 +77,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("moodcore._core").__version__
-    if name in ("exchange", "predict", "songs"):
+    if name in ("exchange", "predict", "songs", "tables"):
         return import_module(f"moodcore.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
