@@ -203,7 +203,7 @@ def test_rows_can_be_set_aside_of_any_table(two):
     # A class of a single row cannot be on both sides.
     alone = np.r_[2, y[1:]]
     GBT(3, early_stopping_rounds=2, random_state=0).fit(X, alone)
-    with pytest.raises(ValueError, match="setting rows aside needs 2 rows, got n_samples=1"):
+    with pytest.raises(ValueError, match="holding out rows needs at least 2 rows, got n_samples=1"):
         GBT(3, early_stopping_rounds=2).fit(X[:1], y[:1])
 
 

@@ -107,9 +107,9 @@ def test_slices(gaps):
     ):
         assert (proba.argmax(axis=1) == labels).all() and (margins.argmax(axis=1) == labels).all()
     for wrong in (slice(0, 0), slice(None, None, 2), slice(9, 20), slice(None, None, -1)):
-        with pytest.raises(ValueError, match="a slice must hold rounds in their order"):
+        with pytest.raises(ValueError, match="rounds must be a slice without step of 0 to 9"):
             model[wrong]
-    with pytest.raises(TypeError, match=r"rounds are taken as a slice, model\[a:b\], got 3"):
+    with pytest.raises(TypeError, match=r"rounds must be a slice, model\[a:b\], got 3"):
         model[3]
     assert model.n_iter_ == 9
 

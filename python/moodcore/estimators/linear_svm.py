@@ -1,4 +1,4 @@
-"""Linear support vector machines as a scikit-learn classifier."""
+"""Linear support vector machine as a scikit-learn classifier."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,46 +17,43 @@ __all__ = ["LinearSVM"]
 
 
 class LinearSVM(Classifier):
-    r"""A linear support vector machine: the problems of scikit-learn's ``LinearSVC``.
+    r"""Linear support vector machine, with the problems of scikit-learn's ``LinearSVC``.
 
-    With labels :math:`y_i = \pm 1` (a class against the rest) it minimises
-    :math:`P(w) + C \sum_i s_i\,L(y_i(w^T x_i + b))`, where :math:`L` is what a margin lacks of one
-    (or its square) and :math:`P` is half the squared length of the weights (or the sum of their
-    sizes). The objective is within ``tol / 100`` of the optimum, relatively, and mostly nearer.
+    With labels :math:`y_i = \pm 1` (one class against the rest) it minimizes
+    :math:`P(w) + C \sum_i s_i\,L(y_i(w^T x_i + b))`, where :math:`L` is the hinge or squared hinge
+    loss and :math:`P` the penalty. The objective is within a relative ``tol / 100`` of the optimum.
     Features should be on one scale (:class:`sklearn.preprocessing.StandardScaler`). The same seed
-    gives the same weights to the bit, whatever ``n_jobs`` and the processor.
+    gives the same weights to the bit, for any ``n_jobs`` and CPU.
 
     Parameters
     ----------
     C : float, default=1.0
-        What a unit of loss costs beside the penalty, above 0; the smaller, the simpler the model.
+        Regularization parameter, above 0; larger C fits the training data more closely.
     loss : {"squared_hinge", "hinge"}, default="squared_hinge"
         The loss.
     penalty : {"l2", "l1"}, default="l2"
-        Half the squared length of the weights, or the sum of their sizes, which makes many of
-        them zero. "l1" goes with the squared hinge only.
+        Half the sum of squared weights, or the sum of absolute weights, which makes many of them
+        zero. "l1" requires the squared hinge loss.
     dual : {"auto", True, False}, default="auto"
-        True: coordinate descent on the multipliers of the rows, not with "l1". False: on the
-        weights, not with the hinge. "auto" chooses by the shape of the table (see Notes).
+        Whether to solve the dual problem (not with "l1") or the primal (not with the hinge loss).
+        "auto" chooses by the shape of the table (see Notes).
     multi_class : {"ovr", "crammer_singer"}, default="ovr"
-        Each class against the rest, or one problem for all classes, in which ``loss``,
-        ``penalty`` and ``dual`` do not count.
+        One-vs-rest, or one joint problem, which ignores ``loss``, ``penalty`` and ``dual``.
     fit_intercept : bool, default=True
-        Whether there is an intercept: the weight of a constant feature, penalised as all others.
+        Whether to fit an intercept: the weight of a constant feature, regularized like the others.
     intercept_scaling : float, default=1.0
-        The value of the constant feature, above 0; the larger, the less the penalty matters.
+        Value of the constant feature, above 0; larger values regularize the intercept less.
     tol : float, default=1e-4
-        A hundred times the relative distance from the optimum that is good enough, above 0.
+        100 times the allowed relative distance from the optimum, above 0.
     class_weight : dict, "balanced" or None, default=None
-        Factors of C by class. As in LIBLINEAR, with more than two classes they count for the
-        rows of the class that stands against the rest; the rest keeps its C.
+        Factors of C by class. As in LIBLINEAR, with more than two classes a factor applies to the
+        rows of the class that is separated from the rest, not to the rest.
     max_iter : int, default=1000
-        Steps, or passes over the rows, at least 1.
+        Maximum number of iterations or passes over the rows, at least 1.
     n_jobs : int or None, default=None
-        Threads, as in scikit-learn; they share classes, and blocks of rows.
+        Number of threads, as in scikit-learn; used for classes and for blocks of rows.
     random_state : int, RandomState or None, default=None
-        Seed of the order in which coordinate descent goes through rows or columns; the other
-        solvers have no chance in them.
+        Seed of the order of rows or columns in coordinate descent; other solvers do not use it.
     verbose : int, default=0
         Above 0, print solver, iterations and objective of every problem.
 
@@ -65,24 +62,26 @@ class LinearSVM(Classifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     coef_ : ndarray of float64, shape (n_classes, n_features) or (1, n_features) for two classes
-        The weights.
+        Weights; read-only.
     intercept_ : ndarray of float64, shape (n_classes,) or (1,)
-        The intercepts; zeros without ``fit_intercept``.
+        Intercepts; zeros without ``fit_intercept``; read-only.
     n_iter_ : int
-        Most iterations that a class took.
+        Maximum number of iterations over all classes.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
-        Their names, where the training data had names.
+        Feature names, if the training data had names.
+    core_model_ : moodcore._core.LinearSvmModel
+        The weights in the compiled core.
 
     Notes
     -----
-    Which solver "auto" takes; columns count the constant feature:
+    Solvers of "auto"; columns include the constant feature:
 
     ==================== ============================ ===================================
     problem              table                        solver
     ==================== ============================ ===================================
-    squared hinge, l2    up to 128 columns            Newton with all second derivatives
+    squared hinge, l2    up to 128 columns            Newton's method
     squared hinge, l2    more, no more than rows      Newton with conjugate gradients
     squared hinge, l2    more than 128 and than rows  dual coordinate descent
     hinge, l2            up to 128 columns            interior point
@@ -90,11 +89,11 @@ class LinearSVM(Classifier):
     squared hinge, l1    up to 128 columns            proximal Newton
     squared hinge, l1    more                         coordinate descent
     Crammer and Singer   up to 256 unknowns           interior point
-    Crammer and Singer   more                         descent on the multipliers of a row
+    Crammer and Singer   more                         dual descent, row by row
     ==================== ============================ ===================================
 
-    Unknowns are columns times classes but one. A row of weight zero is as good as absent, and one
-    of weight two is the row twice.
+    The number of unknowns is columns times (classes - 1). Rows with zero weight are ignored, and a
+    row of weight two equals two rows.
 
     References
     ----------
@@ -164,14 +163,14 @@ class LinearSVM(Classifier):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            Finite features; used as float32, in which they cross into the core.
+            Finite features; used as float32.
         y : array-like of shape (n_rows,)
             Class labels of any type, at least two classes.
         sample_weight : array-like of shape (n_rows,), optional
             Factors of C, at least 0.
         on_poll : callable, optional
-            Called without arguments some 20 to 50 times a second; an exception in it ends
-            training. Ctrl-C does in the main thread, this in any other.
+            Called without arguments 20 to 50 times per second. An exception in it ends training
+            in any thread; Ctrl-C does in the main thread.
 
         Returns
         -------
@@ -181,12 +180,12 @@ class LinearSVM(Classifier):
         Raises
         ------
         ValueError
-            When data or parameters are not what is said above.
+            If data or parameters are not as described above.
 
         Warns
         -----
         ConvergenceWarning
-            When ``max_iter`` is reached before ``tol``.
+            If ``max_iter`` is reached before ``tol``.
         """
         params = self._checked_parameters()
         model = self._training_copy()
@@ -221,23 +220,16 @@ class LinearSVM(Classifier):
         return self.core_model_.intercept
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the scores of each class: above zero on its side of the plane.
+        """Return the decision values, shape (n_rows, n_classes).
 
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_classes), or (n_rows,) for two classes
-            With two classes, above zero for the second.
+        For two classes of shape (n_rows,), above zero for the second.
         """
         check_is_fitted(self)
         scores = self.core_model_.decide(self.read_rows(X), **self._compute())
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the class of the highest score for each row, shape (n_rows,)."""
+        """Return the class of the highest decision value for each row, shape (n_rows,)."""
         scores = self.decision_function(X)
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[codes]
@@ -250,7 +242,7 @@ class LinearSVM(Classifier):
         return np.ascontiguousarray(factors, dtype=np.float64)
 
     def _report(self, result: dict[str, Any]) -> None:
-        """Print how each problem went, where wanted; warn where one did not end."""
+        """Print the result of each problem if verbose; warn of those that did not converge."""
         names = self.classes_.tolist()
         if len(result["iterations"]) < len(names):
             names = ["all classes" if len(names) > 2 else names[1]]

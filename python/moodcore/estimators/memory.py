@@ -1,13 +1,13 @@
-"""Whether there is memory for what is about to be made."""
+"""Checks of the available memory."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-# Measured: weights, their steps and gradients, copies on the way in and out. Rows come on top.
+# Measured: weights, velocities, gradients and copies; the rows come in addition.
 _BYTES_PER_WEIGHT = 40
-# Larger networks are refused by the core, with the reason.
+# The core refuses larger networks.
 _MOST_WEIGHTS = 2**28
 
 
@@ -22,19 +22,19 @@ def check_network_memory(n_features: int, hidden_sizes: Sequence[int], n_classes
 
 
 def check_memory(n_bytes: int, what: str) -> None:
-    """Raise an error that can be caught where the core, out of memory, would end the process.
+    """Raise an error that can be caught; out of memory, the core would end the process.
 
     Parameters
     ----------
     n_bytes : int
-        How much is needed at once.
+        The memory needed at once.
     what : str
-        What needs it, the beginning of a sentence.
+        The subject of the message.
 
     Raises
     ------
     MemoryError
-        If this process cannot get as much.
+        If this process cannot allocate it.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def check_memory(n_bytes: int, what: str) -> None:
     MemoryError: training needs about 4294967296.0 GiB at once, more than there is
     """
     try:
-        # Reserved and given back: no page of it is ever touched.
+        # Reserved and freed: no page is touched.
         np.empty(n_bytes, dtype=np.uint8)
     except MemoryError:
         raise MemoryError(

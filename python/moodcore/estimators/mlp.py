@@ -1,4 +1,4 @@
-"""The multilayer perceptron as a scikit-learn classifier."""
+"""Multilayer perceptron as a scikit-learn classifier."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -22,58 +22,60 @@ OnEpoch = Callable[[dict[str, Any]], object]
 
 
 class MLP(Classifier):
-    r"""A neural network for classification: ReLU layers, softmax, cross-entropy.
+    r"""Multilayer perceptron: ReLU layers, softmax, cross-entropy.
 
     Trained by minibatch gradient descent with momentum,
     :math:`\Delta w(n) = -\eta\,\partial L/\partial w + \alpha\,\Delta w(n-1)`. Features should be
     on one scale (:class:`sklearn.preprocessing.StandardScaler`). The same seed gives the same
-    weights to the bit, whatever ``n_jobs`` and the processor.
+    weights to the bit, for any ``n_jobs`` and CPU.
 
     Parameters
     ----------
     hidden_sizes : sequence of int, default=(16, 16)
-        Neurons of each hidden layer, 1 to 65,536 each; empty for softmax regression.
+        Number of neurons of each hidden layer, 1 to 65,536; empty for softmax regression.
     learning_rate : float, default=0.005
-        Step size eta, above 0; it multiplies the mean gradient of a batch.
+        Step size eta, above 0, applied to the mean gradient of a batch.
     momentum : float, default=0.9
-        Share alpha of the last step that is kept, in [0, 1); 0 for plain gradient descent.
+        Momentum coefficient alpha, in [0, 1); 0 for plain gradient descent.
     nesterov : bool, default=False
-        Nesterov's momentum: the gradient is taken at the point that momentum leads to.
+        Whether to use Nesterov's momentum.
     batch_size : int or "full", default=32
-        Rows in a weight update; "full" takes all rows, gradient descent in the narrow sense.
+        Number of rows per weight update; "full" for full-batch gradient descent.
     epochs : int, default=300
-        Passes over the rows, at least 1. Rows are shuffled anew for each.
+        Number of passes over the rows, at least 1. Rows are shuffled before each.
     l1, l2 : float, default=0.0
-        Penalties on weights (not biases), at least 0: ``l1 * sum|w| + l2 / 2 * sum w**2`` is
+        Regularization of weights (not biases), at least 0: ``l1 * sum|w| + l2 / 2 * sum w**2`` is
         added to the mean loss.
     init : {"he", "normal"}, default="he"
-        First weights: normal with variance 2 / inputs, or with standard deviation ``init_std``.
+        Initial weights: normal with variance 2 / inputs, or with standard deviation ``init_std``.
         Biases start at zero.
     init_std : float, default=0.01
         For ``init="normal"``, above 0.
     learning_rate_schedule : str or dict, default="constant"
         "constant", "step", "cosine" or "inverse-time", or a dict with ``kind`` and any of
-        ``warmup_epochs`` (0; linear growth first), ``step_epochs`` (100) and ``factor`` (0.1)
+        ``warmup_epochs`` (0; linear increase first), ``step_epochs`` (100) and ``factor`` (0.1)
         for steps, ``decay`` (0.01) for inverse time, ``final_fraction`` (0.0) for the cosine.
     early_stopping : bool, default=False
-        Stop when the evaluation loss has not fallen by ``tol`` for ``patience`` epochs, and
-        keep the best weights. Evaluated on ``eval_set``, or on rows set aside.
+        Stop if the evaluation loss has not improved by ``tol`` for ``patience`` epochs, and
+        restore the best weights. Evaluated on ``eval_set``, or on held-out rows.
     validation_fraction : float, default=0.1
-        Share of rows set aside, stratified, for early stopping without ``eval_set``; in (0, 1).
+        Fraction of the rows held out, stratified, for early stopping without ``eval_set``;
+        in (0, 1).
     patience : int, default=20
-        Epochs to wait for an improvement, at least 1.
+        Number of epochs without improvement, at least 1.
     tol : float, default=1e-4
-        The least fall of the loss that is an improvement, at least 0.
+        Minimum decrease of the loss that counts as an improvement, at least 0.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes; "balanced" makes each class weigh the same in all.
+        Class weights; "balanced" gives every class the same total weight.
     record : {"epoch", "update"}, default="epoch"
-        With "update", ``history_["update_loss"]`` holds the loss of every batch.
+        With "update", ``history_["update_loss"]`` contains the loss of every batch.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's weights, velocities and epoch count.
+        Whether `fit` continues from the weights, velocities and epoch count of the last fit.
     n_jobs : int or None, default=None
-        Threads, as in scikit-learn. They share batches of more than 128 rows, and prediction.
+        Number of threads, as in scikit-learn; used for batches of more than 128 rows and for
+        prediction.
     random_state : int, RandomState or None, default=None
-        Seed of first weights and shuffling; None draws a new one.
+        Seed of initial weights and shuffling; None draws a new one.
     verbose : int, default=0
         Print loss and accuracy every ``verbose`` epochs; 0 prints nothing.
 
@@ -82,29 +84,33 @@ class MLP(Classifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     coefs_ : list of ndarray of float32
-        Weights of each layer, shape (inputs, outputs).
+        Weights of each layer, shape (inputs, outputs); read-only.
     intercepts_ : list of ndarray of float32
-        Biases of each layer.
+        Biases of each layer; read-only.
     history_ : dict
-        Lists with one entry an epoch: "loss" and "accuracy", as met in the batches, and with an
+        Lists with one entry per epoch: "loss" and "accuracy" over the batches, and with an
         evaluation set "eval_loss" and "eval_accuracy"; "update_loss" with ``record="update"``.
     loss_ : float
-        Loss of the last epoch (NaN when the first one diverged).
+        Loss of the last epoch (NaN if the first one diverged).
     n_iter_ : int
-        Epochs that ran in the last fit.
+        Number of epochs of the last fit.
     best_epoch_ : int or None
-        The epoch whose weights early stopping kept.
+        The epoch whose weights early stopping restored.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
-        Their names, where the training data had names.
+        Feature names, if the training data had names.
+    seed_ : int
+        The 64-bit seed drawn from ``random_state``.
+    core_model_ : moodcore._core.MlpModel
+        The network in the compiled core, with the state from which training may continue.
 
     Notes
     -----
-    Losses are means; where rows have weights, weighted means over the batch. A row of weight
-    zero is as good as absent. Where one batch holds all rows, equal rows are merged into one of
-    their summed weight and sorted: neither order nor repetition then changes a bit. See Bishop
-    (2006), *Pattern Recognition and Machine Learning*, chapter 5, for the method.
+    Losses are means, weighted by the row weights. Rows with zero weight are ignored. If one batch
+    contains all rows, equal rows are merged into one with the sum of their weights and sorted, so
+    that neither order nor repetition changes a bit. See Bishop (2006), *Pattern Recognition and
+    Machine Learning*, chapter 5, for the method.
 
     Examples
     --------
@@ -194,16 +200,16 @@ class MLP(Classifier):
         y : array-like of shape (n_rows,)
             Class labels of any type.
         sample_weight : array-like of shape (n_rows,), optional
-            Weights of the rows, at least 0.
+            Row weights, at least 0.
         eval_set : tuple (X, y), optional
-            Rows on which loss and accuracy are measured after every epoch.
+            Rows on which loss and accuracy are computed after every epoch.
         on_epoch : callable, optional
-            Called after every epoch with a dict of ``epoch`` (from one), ``loss``,
-            ``accuracy`` and, with an evaluation set, ``eval_loss`` and ``eval_accuracy``. An
-            exception raised in it ends the training and passes to the caller.
+            Called after every epoch with a dict of ``epoch`` (from 1), ``loss``, ``accuracy``
+            and, with an evaluation set, ``eval_loss`` and ``eval_accuracy``. An exception in it
+            ends training and is raised by `fit`.
         on_poll : callable, optional
-            Called without arguments some 20 to 50 times a second; the same holds for its
-            exceptions. Ctrl-C ends training in the main thread, this in any other.
+            Called without arguments 20 to 50 times per second. An exception in it ends training
+            in any thread; Ctrl-C does in the main thread.
 
         Returns
         -------
@@ -213,15 +219,15 @@ class MLP(Classifier):
         Raises
         ------
         ValueError
-            When data or parameters are not what is said above.
+            If data or parameters are not as described above.
         MemoryError
-            When there is not enough memory for a network of that size.
+            If there is not enough memory for a network of that size.
 
         Warns
         -----
         ConvergenceWarning
-            When the loss becomes infinite or NaN: training stops there, and the weights are the
-            last whose loss was finite.
+            If the loss becomes infinite or NaN: training stops there, and the weights are the
+            last ones with a finite loss.
         """
         params = self._checked_parameters()
         continues = self.warm_start and hasattr(self, "core_model_")
@@ -246,7 +252,7 @@ class MLP(Classifier):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train one epoch on these rows, going on from where the last call ended.
+        """Train one epoch on these rows, continuing from the last call.
 
         Parameters
         ----------
@@ -255,9 +261,9 @@ class MLP(Classifier):
         y : array-like of shape (n_rows,)
             Class labels.
         classes : array-like, optional
-            All labels that will ever come; needed in the first call.
+            All classes that will occur; required in the first call.
         sample_weight : array-like of shape (n_rows,), optional
-            Weights of the rows, at least 0.
+            Row weights, at least 0.
 
         Returns
         -------
@@ -267,8 +273,8 @@ class MLP(Classifier):
         Raises
         ------
         ValueError
-            When ``classes`` is missing in the first call or differs from it later, or data or
-            parameters are not what is said above.
+            If ``classes`` is missing in the first call or differs later, or data or parameters
+            are not as described above.
         """
         if self.early_stopping:
             raise ValueError("partial_fit trains one epoch: early_stopping must be False, got True")
@@ -295,26 +301,16 @@ class MLP(Classifier):
         return self._take_over(model)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the likeliest class of each row, shape (n_rows,)."""
+        """Return the most probable class of each row, shape (n_rows,)."""
         scores = self._scores(X, "logit")
         return self.classes_[scores.argmax(axis=1)]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the probability of each class in the order of ``classes_``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_classes)
-            Rows sum to one.
-        """
+        """Return class probabilities, shape (n_rows, n_classes), in the order of ``classes_``."""
         return self._scores(X, "probability")
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the logarithms of the probabilities; never infinite, unlike the log of a zero."""
+        """Return log-probabilities; they are finite even where a probability rounds to zero."""
         return self._scores(X, "log_probability")
 
     def logits(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Training rows in the form in which the core takes them."""
+"""Training rows in the form that the core takes."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -18,7 +18,7 @@ def readable(values: Any, dtype: Any = None) -> NDArray[Any]:
 
 
 def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert features; what overflows float32 is named by row and column."""
+    """Convert features to float32; a ValueError names row and column of one that overflows."""
     with np.errstate(over="ignore"):
         converted: NDArray[np.float32] = readable(X, np.float32)
     if X.dtype != np.float32 and not np.isfinite(converted).all():
@@ -32,7 +32,7 @@ def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Features, class codes and weights; rows of weight zero are already left out.
+    """Features, class codes and weights; all weights are above zero.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class TrainingRows:
     y : ndarray of uint32, shape (n_rows,)
         Positions in ``classes_``.
     weight : ndarray of float32, shape (n_rows,), or None
-        None where all rows weigh the same.
+        None if all weights are equal.
     """
 
     X: NDArray[np.float32]
@@ -54,7 +54,7 @@ class TrainingRows:
         return cls(as_float32(X), readable(codes, np.uint32), weight)
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]:
-        """Give the three arrays in the order in which the core takes them."""
+        """Return the three arguments of the core."""
         return self.X, self.y, self.weight
 
     def weighted(self, factors: NDArray[np.float64]) -> Self:
@@ -63,7 +63,7 @@ class TrainingRows:
         return replace(self, weight=np.ascontiguousarray(weight, dtype=np.float32))
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
-        """Split off a stratified share of the rows."""
+        """Hold out a stratified fraction of the rows."""
         kept, held = train_test_split(
             np.arange(len(self.y)), test_size=fraction, stratify=self.y, random_state=seed
         )
@@ -72,8 +72,8 @@ class TrainingRows:
     def merged(self) -> Self:
         """Merge equal rows of equal class, adding their weights, and sort them.
 
-        The gradient of all rows at once depends neither on their order nor on whether a row
-        comes twice or weighs double; after this, its rounding does not either.
+        The gradient of all rows at once does not depend on their order, nor on whether a row is
+        repeated or has twice the weight; after this, neither does its rounding.
         """
         keys = np.column_stack([self.X, self.y.astype(np.float32)])
         _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)

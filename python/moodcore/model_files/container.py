@@ -50,11 +50,11 @@ def save(
     Raises
     ------
     NotFittedError
-        When the model is not fitted.
+        If the model is not fitted.
     TypeError, ValueError
-        When the model is of a kind that the format does not hold, or the provenance is not JSON.
+        If the model is of a kind that the format does not hold, or the provenance is not JSON.
     OSError
-        When the file cannot be written.
+        If the file cannot be written.
 
     Examples
     --------
@@ -95,9 +95,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ModelFileError
-        When the file is no model of this package, is of a newer version, truncated or altered.
+        If the file is not a model of this package, of a newer version, truncated or altered.
     OSError
-        When the file cannot be read.
+        If the file cannot be read.
     """
     header, arrays = _read_file(Path(path))
     try:
@@ -118,7 +118,7 @@ def check_is_there(path: Path) -> None:
         With the nearest name there, or the model in a folder.
     """
     if path.is_dir():
-        inside = sorted(one.name for one in path.glob("*.safetensors"))
+        inside = sorted(file.name for file in path.glob("*.safetensors"))
         hint = f"; the model in it is {path / inside[0]}" if len(inside) == 1 else ""
         raise IsADirectoryError(f"{path}: is a folder; the file of a model is needed{hint}")
     if not path.exists():
@@ -128,7 +128,7 @@ def check_is_there(path: Path) -> None:
 
 
 def _hint(path: Path) -> str:
-    """Say how a file is read that begins like one of another program."""
+    """Return how to read a file of another library."""
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith((b"{", b"tree\n", b"svm_type")):

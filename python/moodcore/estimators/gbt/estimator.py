@@ -48,86 +48,85 @@ class GBT(Classifier):
 
     Each round adds trees that lower
     :math:`\sum_i g_i f(x_i) + h_i f(x_i)^2 / 2 + \gamma T + \lambda \|w\|^2 / 2 + \alpha \|w\|_1`,
-    where g and h are the derivatives of the loss by the margin [1]_. Features need no scaling; NaN
-    is a value of its own. The same seed gives the same trees to the bit, whatever ``n_jobs`` and
-    the processor.
+    where g and h are the first and second derivative of the loss with respect to the margin [1]_.
+    Features need no scaling; NaN is a missing value. The same seed gives the same trees to the bit,
+    for any ``n_jobs`` and CPU.
 
     Parameters
     ----------
     n_estimators : int, default=100
-        Rounds, at least 1; a round grows one tree, or with more than two classes one a class.
+        Number of boosting rounds, at least 1. A round grows one tree, or one tree per class if
+        there are more than two.
     learning_rate : float, default=0.1
-        What the values of a new tree are multiplied by, above 0.
+        Shrinkage of the values of each new tree, above 0.
     max_leaves : int or None, default=31
-        Leaves of a tree, at least 2; None for no limit.
+        Maximum number of leaves of a tree, at least 2; None for no limit.
     max_depth : int or None, default=None
-        Splits between root and leaf, at least 1; None for no limit.
+        Maximum number of splits between root and leaf, at least 1; None for no limit.
     grow_policy : {"lossguide", "depthwise"}, default="lossguide"
-        Which leaf is split next: the one that gains most, or the one nearest the root.
+        Which leaf is split next: the one with the largest gain, or the one nearest to the root.
     min_child_samples : float, default=20
-        Least sum of weights in a leaf: rows, where nothing is weighted.
+        Minimum sum of row weights in a leaf; without weights, the minimum number of rows.
     min_child_weight : float, default=1e-3
-        Least sum of second derivatives in a leaf; a tree over rows that have less is worth 0.
+        Minimum sum of Hessians in a leaf; a tree over rows with a smaller sum predicts 0.
     reg_alpha, reg_lambda : float, default=0.0 and 1.0
-        L1 and L2 penalties on the values of leaves, at least 0.
+        L1 and L2 regularization of leaf values, at least 0.
     gamma : float, default=0.0
-        Gain that a split must exceed, at least 0; gains are those of [1]_ without the half.
+        Minimum gain of a split, at least 0; gains are those of [1]_ without the factor 1/2.
     max_delta_step : float, default=0.0
-        Largest value of a leaf before the learning rate; 0 for no limit.
+        Maximum absolute leaf value before the learning rate; 0 for no limit.
     subsample : float, default=1.0
-        Share of the rows that a round learns from, in (0, 1].
+        Fraction of the rows that a round is trained on, in (0, 1].
     colsample_bytree, colsample_bylevel, colsample_bynode : float, default=1.0
-        Share of the features for a tree, of those for a level, of those for a node; in (0, 1].
+        Fraction of the features sampled per tree, of those per level, of those per node; in (0, 1].
     max_bin : int, default=255
-        Bins of a feature, 2 to 255.
+        Maximum number of bins per feature, 2 to 255.
     missing : float or str, default=nan
-        A value that counts as missing, besides NaN. Infinite values are ordinary extremes.
+        A value that is treated as missing, besides NaN. Infinite values are not missing.
     categorical_features : "from_dtype", None or list, default="from_dtype"
-        Columns of categories: those of a category, dictionary or text type; none; or those listed
-        by name or number, or by a list of booleans. Numbers in a listed column are categories by
-        value. A category never seen in training, or beyond the ``max_bin`` most frequent, counts
-        as missing.
+        Categorical columns: those of a categorical, dictionary or text type; none; or a list of
+        names, positions or booleans. Numbers in a listed column are categories by value. A category
+        that is not in the training data, or not among the ``max_bin`` most frequent, is missing.
     monotone_constraints : list, dict or None, default=None
-        1 where the margin may only rise with the feature, -1 where it may only fall, 0 where it is
-        free: one a feature, or a dict by feature name or number. For two classes the margin is
-        that of ``classes_[1]``; for more, a dict from class labels to such lists or dicts.
+        1 if the margin may only increase with the feature, -1 if it may only decrease, 0 for no
+        constraint: one entry per feature, or a dict by feature name or position. For two classes
+        the margin is that of ``classes_[1]``; for more, a dict from class labels to such lists or
+        dicts.
     interaction_constraints : list of lists or None, default=None
-        Groups of features, by name or number, that may meet on a path.
+        Groups of features, by name or position, that may appear together on a path.
     multi_strategy : {"one_output_per_tree", "multi_output_tree"}, default="one_output_per_tree"
-        For more than two classes: a tree a class, or trees whose leaves hold a value a class.
+        For more than two classes: one tree per class, or trees with one leaf value per class.
     boosting : str or dict, default="gbdt"
-        "gbdt", "dart" (drops earlier trees), "goss" (keeps rows of large gradient) or
-        "extra_trees" (random thresholds), or a dict with ``kind`` and any of ``drop_rate`` (0.1)
-        and ``skip_drop`` (0.5) for dart, ``top_rate`` (0.2) and ``other_rate`` (0.1) for goss.
+        "gbdt", "dart" (drops earlier trees), "goss" (gradient-based sampling) or "extra_trees"
+        (random thresholds), or a dict with ``kind`` and any of ``drop_rate`` (0.1) and
+        ``skip_drop`` (0.5) for dart, ``top_rate`` (0.2) and ``other_rate`` (0.1) for goss.
     objective : callable or None, default=None
-        A loss of one's own in place of the logistic or softmax one: ``objective(y, margins)``
-        gives first and second derivatives by the margins, all of shape (n_rows,) for two classes
-        and (n_rows, n_classes) for more; y holds positions in ``classes_``. Weights of the rows
-        multiply them afterwards; they are shown to a callable with an argument ``sample_weight``.
+        A custom loss: ``objective(y, margins)`` returns its first and second derivatives with
+        respect to the margins, of shape (n_rows,) for two classes and (n_rows, n_classes) for more;
+        y contains positions in ``classes_``. Row weights are applied afterwards, and passed to a
+        callable that has an argument ``sample_weight``.
     eval_metric : str, callable or list of these, default=None
-        What is measured on evaluation sets: "logloss" (or "mlogloss"; the default), "error" (or
-        "merror"), "accuracy", "auc", "brier", or ``metric(y, probabilities)``, minimised unless
-        the callable has a true attribute ``greater_is_better``. A callable may take
-        ``sample_weight``.
+        Metrics of the evaluation sets: "logloss" (or "mlogloss"; the default), "error" (or
+        "merror"), "accuracy", "auc", "brier", or ``metric(y, probabilities)``, minimized unless
+        its attribute ``greater_is_better`` is true. A callable may take ``sample_weight``.
     early_stopping_rounds : int or None, default=None
-        Stop when the last metric on the last evaluation set has not improved for so many rounds,
-        at least 1, and predict with the rounds up to the best.
+        Stop if the last metric on the last evaluation set has not improved for this many
+        consecutive rounds, at least 1, and predict with the rounds up to the best one.
     validation_fraction : float or None, default=None
-        Share of the rows that is set aside, stratified, as evaluation set "validation" where no
-        ``eval_set`` is given; None sets aside 0.1 for early stopping and else nothing.
+        Fraction of the rows held out, stratified, as evaluation set "validation" if there is no
+        ``eval_set``; None holds out 0.1 for early stopping, and nothing otherwise.
     callbacks : list of callable or None, default=None
-        Called after every round with a dict of ``iteration``, from zero, and the metrics of each
-        evaluation set by name. One that returns True ends training; exceptions pass through.
+        Called after every round with a dict of ``iteration``, from 0, and the metrics of each
+        evaluation set by name. Training ends if one returns True or raises an exception.
     base_score : float, list or None, default=None
-        Probability of ``classes_[1]`` before the first tree, or for more classes one for each;
-        None takes the shares of the training data (with an objective, or a base margin: zero
-        margins).
+        Probability of ``classes_[1]`` before the first tree, or for more than two classes one per
+        class. None takes the class frequencies (zero margins with an objective or base margin).
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes; "balanced" makes each class weigh the same in all.
+        Class weights; "balanced" gives every class the same total weight.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, up to ``n_estimators`` rounds in all.
+        Whether `fit` continues the last fit, up to ``n_estimators`` rounds in all.
     n_jobs : int or None, default=None
-        Threads, as in scikit-learn.
+        Number of threads, as in scikit-learn.
     random_state : int, RandomState or None, default=None
         Seed of all sampling; None draws a new one.
     verbose : int, default=0
@@ -138,29 +137,32 @@ class GBT(Classifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     best_iteration_ : int or None
-        The best round, counted from zero, where early stopping was on: predictions use the rounds
-        up to and with it.
+        The best round, from 0, with early stopping; predictions use the rounds up to and with it.
     best_score_ : float or None
         The last metric on the last evaluation set in that round.
     evals_result_ : dict
         For each evaluation set and metric, the value after each round of the last training.
-    n_iter_ : int
-        Rounds of the model, those after the best included.
-    n_trees_ : int
-        Trees of the model.
+    n_iter_, n_trees_, n_predicting_rounds_ : int
+        Number of rounds, of trees, and of rounds that predictions use.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
-        Their names, where the training data had names.
+        Feature names, if the training data had names.
+    seed_ : int
+        The 64-bit seed drawn from ``random_state``.
+    core_model_ : moodcore._core.GbtModel
+        The trees in the compiled core.
+    table_schema_ : moodcore.estimators.table_schema.TableSchema
+        Categorical columns and their categories.
 
     Notes
     -----
-    Rows of weight zero are as good as absent, and a row of weight two is the row twice. The second
-    derivative of softmax is p (1 - p); XGBoost doubles it, and LightGBM multiplies it by
-    K / (K - 1) for K classes, so that at four classes our rate of 0.1 is like 0.2 in XGBoost and
-    0.133 in LightGBM.
+    Rows with zero weight are ignored, and a row of weight two equals two rows. The Hessian of
+    softmax is p (1 - p); XGBoost doubles it, and LightGBM multiplies it by K / (K - 1) for K
+    classes: for four classes a learning rate of 0.1 here equals 0.2 in XGBoost and 0.133 in
+    LightGBM.
 
-    ``model[a:b]`` is a model of the rounds from a up to b, on the same base.
+    ``model[a:b]`` is a model of the rounds from a up to b, with the same base score.
 
     References
     ----------
@@ -288,33 +290,32 @@ class GBT(Classifier):
         init_model: "GBT | str | os.PathLike[str] | None" = None,
         on_poll: Callable[[], object] | None = None,
     ) -> Self:
-        """Grow the trees.
+        """Train the trees.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_features)
-            A NumPy array, pandas frame, table with the Arrow interface (polars, Arrow), or a
-            sparse matrix, which is made dense. NaN is missing. float32 and float64 in memory are
-            read in place.
+            A NumPy array, pandas or Polars frame, Arrow table, or a sparse matrix, which is made
+            dense. NaN is missing. float32 and float64 in memory are read in place.
         y : array-like of shape (n_rows,)
             Class labels of any type.
         sample_weight : array-like of shape (n_rows,), optional
-            Weights of the rows, at least 0.
+            Row weights, at least 0.
         base_margin : array-like of shape (n_rows,) or (n_rows, n_classes), optional
-            Margins to start from, added to that of ``base_score``. Predictions are without it
-            unless they are given one.
+            Margins to start from, added to that of ``base_score``. Predictions do not include it
+            unless it is passed to them.
         eval_set : list of (X, y), tuple (X, y), or dict, optional
-            Rows on which the metrics are measured after every round; a dict gives them names.
+            Rows on which the metrics are computed after every round; a dict gives them names.
         eval_names : list of str, optional
-            Their names; "validation_0" and so on by default.
+            Names of the evaluation sets; by default "validation_0" and so on.
         sample_weight_eval_set, base_margin_eval_set : list or dict of array-like, optional
-            Weights and base margins, one entry an evaluation set, which may be None.
+            Weights and base margins, one entry per evaluation set, which may be None.
         init_model : GBT or path, optional
-            A fitted model, or the file of one, to which ``n_estimators`` rounds are added; bins,
-            categories and classes are the model's.
+            A fitted model or its file, to which ``n_estimators`` rounds are added; bins,
+            categories and classes are those of the model.
         on_poll : callable, optional
-            Called without arguments some 20 to 50 times a second; an exception in it ends
-            training. Ctrl-C does in the main thread, this in any other.
+            Called without arguments 20 to 50 times per second. An exception in it ends training
+            in any thread; Ctrl-C does in the main thread.
 
         Returns
         -------
@@ -324,7 +325,7 @@ class GBT(Classifier):
         Raises
         ------
         ValueError, TypeError
-            When data or parameters are not what is said above.
+            If data or parameters are not as described above.
         """
         self.check_parameters()
         start = self._starting_model(init_model)
@@ -334,7 +335,7 @@ class GBT(Classifier):
             rounds = rounds_to_train(self)
         if rounds == 0:
             warnings.warn(
-                f"n_estimators is {self.n_estimators}, and as many rounds are trained already: "
+                f"n_estimators is {self.n_estimators}, and the model has this many rounds: "
                 "warm_start adds none",
                 UserWarning,
                 stacklevel=2,
@@ -356,78 +357,56 @@ class GBT(Classifier):
         return self._take_over(model)
 
     def predict(self, X: Any, *, base_margin: ArrayLike | None = None) -> NDArray[Any]:
-        """Give the likeliest class of each row.
+        """Return the most probable class of each row.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_features)
         base_margin : array-like of shape (n_rows,) or (n_rows, n_classes), optional
-            Margins that are added to the model's.
+            Margins that are added to those of the model, also in the methods below.
 
         Returns
         -------
         ndarray of shape (n_rows,)
         """
-        margins = self._margins(X, base_margin)
-        if len(self.classes_) == 2:
-            return self.classes_[(margins[:, 0] > 0).astype(np.intp)]
-        return self.classes_[margins.argmax(axis=1)]
+        codes = self._codes(self._margins(X, base_margin))
+        return self.classes_[codes]
 
     def predict_proba(self, X: Any, *, base_margin: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Give the probability of each class in the order of ``classes_``.
-
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_features)
-        base_margin : array-like of shape (n_rows,) or (n_rows, n_classes), optional
-            Margins that are added to the model's.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_classes)
-            Rows sum to one.
-        """
+        """Return class probabilities, shape (n_rows, n_classes), in the order of ``classes_``."""
         return _core.gbt_probabilities(self._margins(X, base_margin), len(self.classes_))
 
     def predict_log_proba(
         self, X: Any, *, base_margin: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Give the logarithms of the probabilities; never infinite, unlike the log of a zero."""
+        """Return log-probabilities; they are finite even where a probability rounds to zero."""
         margins = self._margins(X, base_margin)
         return _core.gbt_probabilities(margins, len(self.classes_), log=True)
 
     def decision_function(
         self, X: Any, *, base_margin: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Give the margins: log odds of ``classes_[1]``, or a number a class.
+        """Return the margins.
 
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_features)
-        base_margin : array-like of shape (n_rows,) or (n_rows, n_classes), optional
-            Margins that are added to the model's.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows,) for two classes, else (n_rows, n_classes)
+        For two classes the log odds of ``classes_[1]``, shape (n_rows,), else one margin per class,
+        shape (n_rows, n_classes).
         """
-        return self._shown(self._margins(X, base_margin))
+        return self._by_output(self._margins(X, base_margin))
 
     def predict_proba_row(self, values: Sequence[float]) -> list[float]:
-        """Give the probabilities of a single row, in some microseconds.
+        """Return the class probabilities of a single row, within microseconds.
 
-        The fast way for a row at a time: values are not checked beyond their number, and there are
-        no threads. A batch is faster through `predict_proba`.
+        Only the number of values is checked. For more than one row `predict_proba` is faster.
 
         Parameters
         ----------
         values : sequence of float
-            One value a feature, NaN where it is missing; labels in categorical columns.
+            One value per feature, NaN where it is missing; categories in categorical columns.
 
         Returns
         -------
         list of float
-            A probability for each class in the order of ``classes_``.
+            One probability per class in the order of ``classes_``.
 
         Examples
         --------
@@ -448,19 +427,18 @@ class GBT(Classifier):
             raise
 
     def staged_decision_function(self, X: Any) -> Iterator[NDArray[np.float64]]:
-        """Give the margins after each round in turn, as `decision_function` does."""
-        return map(self._shown, self._staged_margins(X))
+        """Yield the margins after each round, as `decision_function` returns them."""
+        return map(self._by_output, self._staged_margins(X))
 
     def staged_predict_proba(self, X: Any) -> Iterator[NDArray[np.float64]]:
-        """Give the probabilities after each round in turn, as `predict_proba` does."""
+        """Yield the probabilities after each round, as `predict_proba` returns them."""
         for margins in self._staged_margins(X):
             yield _core.gbt_probabilities(margins, len(self.classes_))
 
     def staged_predict(self, X: Any) -> Iterator[NDArray[Any]]:
-        """Give the likeliest classes after each round in turn, as `predict` does."""
+        """Yield the most probable classes after each round, as `predict` returns them."""
         for margins in self._staged_margins(X):
-            codes = margins[:, 0] > 0 if len(self.classes_) == 2 else margins.argmax(axis=1)
-            yield self.classes_[codes.astype(np.intp)]
+            yield self.classes_[self._codes(margins)]
 
     def read_rows(self, X: Any) -> Table:
         """Check rows as `predict` does, and return them as the numbers that the trees read."""
@@ -473,25 +451,18 @@ class GBT(Classifier):
         return schema.table(validate_table(self, X, reset=False))
 
     def apply(self, X: Any) -> NDArray[np.uint32]:
-        """Give the number of the node that each row ends in.
+        """Return the index of the leaf of each row in each tree, shape (n_rows, n_trees).
 
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of uint32, shape (n_rows, n_trees)
-            Trees round by round, and in a round by class.
+        Trees are ordered by round, and within a round by class.
         """
         table, last = self.read_rows(X), self.n_predicting_rounds_
         return self.core_model_.leaves(table, last=last, **self._compute())
 
     def predict_contributions(self, X: Any) -> NDArray[np.float64]:
-        """Give what each feature contributes to the margins: exact Shapley values.
+        """Return the contribution of each feature to the margins: exact Shapley values.
 
-        With the second derivatives of the training rows in the nodes, their cover, as the
-        distribution of what is not known (Lundberg et al. 2020, TreeSHAP, "tree path dependent").
+        Computed by TreeSHAP (Lundberg et al. 2020, "tree path dependent"); the distribution of
+        unknown features follows the sums of Hessians in the nodes.
 
         Parameters
         ----------
@@ -501,21 +472,20 @@ class GBT(Classifier):
         -------
         ndarray of float64
             For two classes of shape (n_rows, n_features + 1), else (n_rows, n_classes,
-            n_features + 1). The last is the expected margin; all add up to the margin.
+            n_features + 1). The last is the expected margin; the sum is the margin.
         """
         table, last = self.read_rows(X), self.n_predicting_rounds_
         values = self.core_model_.contributions(table, last=last, **self._compute())
         return values[:, 0] if values.shape[1] == 1 else values
 
     def importances(self, kind: Importance = "gain") -> NDArray[np.float64]:
-        """Give a number for each feature, over the rounds that predict.
+        """Return the importance of each feature in the rounds that predictions use.
 
         Parameters
         ----------
         kind : {"gain", "total_gain", "split", "cover", "total_cover"}, default="gain"
-            As in XGBoost: the mean or the sum of the gain of the splits on a feature, the number
-            of these splits (XGBoost's name for it, "weight", is known too), or the mean or the
-            sum of their second derivatives.
+            As in XGBoost: mean or total gain of the splits on a feature, their number (also
+            called "weight", as in XGBoost), or their mean or total sum of Hessians.
 
         Returns
         -------
@@ -525,7 +495,7 @@ class GBT(Classifier):
 
     @property
     def feature_importances_(self) -> NDArray[np.float64]:
-        """Mean gain of the splits on each feature, scaled to a sum of one; shape (n_features,)."""
+        """Mean gain of the splits on each feature, scaled to sum to 1; shape (n_features,)."""
         gains = self.importances("gain")
         return gains / gains.sum() if gains.any() else gains
 
@@ -535,24 +505,24 @@ class GBT(Classifier):
         return self.core_model_.slice(0, self.n_predicting_rounds_).arrays()
 
     def trees_to_dataframe(self) -> "pd.DataFrame":
-        """Give all nodes of all trees as a table, with XGBoost's columns.
+        """Return all nodes of all trees as a table with XGBoost's columns.
 
         Returns
         -------
         DataFrame
-            ``Tree``, ``Node``, ``ID``; ``Feature`` ("Leaf" in leaves); ``Split``, the largest
-            value that goes to the node ``Yes``; ``No``; ``Missing``; ``Gain`` (in a leaf its
-            value; a list of values where it holds one a class); ``Cover``; ``Category``, the
-            labels that go to ``Yes``.
+            ``Tree``, ``Node``, ``ID``; ``Feature`` ("Leaf" for leaves); ``Split``, the largest
+            value that goes to the node ``Yes``; ``No``; ``Missing``; ``Gain`` (for a leaf its
+            value, or its list of one value per class); ``Cover``; ``Category``, the categories
+            that go to ``Yes``.
         """
         return tree_table(self._arrays(), self._feature_names(), self.table_schema_.categories)
 
     def dump(self) -> str:
-        """Give all trees as indented text."""
+        """Return all trees as indented text."""
         return dump_trees(self._arrays(), self._feature_names(), self.table_schema_.categories)
 
     def plot_tree(self, tree: int = 0, *, ax: "Axes | None" = None) -> "Axes":
-        """Draw a tree; see :func:`moodcore.plots.tree_diagram`."""
+        """Draw one tree; see :func:`moodcore.plots.tree_diagram`."""
         table = self.trees_to_dataframe()
         if not 0 <= tree < self.n_trees_:
             raise ValueError(f"tree must be from 0 to {self.n_trees_ - 1}, got {tree}")
@@ -562,20 +532,20 @@ class GBT(Classifier):
     def plot_importance(
         self, kind: Importance = "gain", *, max_features: int = 20, ax: "Axes | None" = None
     ) -> "Axes":
-        """Draw the importances of the features; see :func:`moodcore.plots.feature_importance`."""
+        """Draw the feature importances; see :func:`moodcore.plots.feature_importance`."""
         values = dict(zip(self._feature_names(), self.importances(kind).tolist(), strict=True))
         draw = import_module("moodcore.plots").feature_importance
         return draw(values, kind=kind, max_features=max_features, ax=ax)
 
     def __getitem__(self, rounds: slice) -> Self:
-        """Give a model of some of the rounds, on the same base."""
+        """Return a model of some of the rounds, with the same base score."""
         check_is_fitted(self)
         if not isinstance(rounds, slice):
-            raise TypeError(f"rounds are taken as a slice, model[a:b], got {rounds!r}")
+            raise TypeError(f"rounds must be a slice, model[a:b], got {rounds!r}")
         first, last, step = rounds.indices(self.core_model_.n_rounds)
         if step != 1 or first >= last:
             raise ValueError(
-                f"a slice must hold rounds in their order, from 0 to {self.core_model_.n_rounds}, "
+                f"rounds must be a slice without step of 0 to {self.core_model_.n_rounds}, "
                 f"got {rounds}"
             )
         part = self._training_copy(fitted=True)
@@ -668,5 +638,11 @@ class GBT(Classifier):
             margins = margins_of(table, start=margins, first=at, last=at + 1, **self._compute())
             yield margins
 
-    def _shown(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _codes(self, margins: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the position of the most probable class."""
+        if len(self.classes_) == 2:
+            return (margins[:, 0] > 0).astype(np.intp)
+        return margins.argmax(axis=1)
+
+    def _by_output(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
         return margins[:, 0] if margins.shape[1] == 1 else margins

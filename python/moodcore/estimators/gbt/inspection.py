@@ -1,4 +1,4 @@
-"""Trees as a table and as text, and what they tell of the features."""
+"""Trees as a table and as text; feature importances."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,13 +32,7 @@ _Categories = Sequence[list[Any] | None]
 
 
 def feature_importances(arrays: _Arrays, kind: Importance) -> NDArray[np.float64]:
-    """Give the number that a kind of importance has for each feature.
-
-    Raises
-    ------
-    ValueError
-        For an unknown kind.
-    """
+    """Return the importance of each feature; a ValueError for an unknown kind."""
     kinds = get_args(Importance)
     if kind not in kinds:
         raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r}")
@@ -55,18 +49,17 @@ def feature_importances(arrays: _Arrays, kind: Importance) -> NDArray[np.float64
 
 
 def feature_columns(arrays: _Arrays) -> NDArray[Any]:
-    """Give the column that each feature of the core reads.
+    """Return the column that each feature of the core reads.
 
-    Its own; but trees that came from elsewhere may ask for more thresholds of a column than bins of
-    one byte tell apart, and then several features read the column.
+    Trees from other libraries may have more thresholds on a column than a feature of 255 bins can
+    hold; then several features read the column.
     """
-    own: NDArray[Any] = np.arange(len(arrays["categorical"]))
-    return arrays.get("bin_column", own)
+    return arrays.get("bin_column", np.arange(len(arrays["categorical"])))
 
 
 @dataclass(frozen=True)
 class _Node:
-    """A node as a reader wants it; `value` is None in inner nodes."""
+    """A node; `value` is None in inner nodes."""
 
     tree: int
     number: int
@@ -82,16 +75,15 @@ class _Node:
 
 
 def _nodes(arrays: _Arrays, categories: _Categories) -> Iterator[_Node]:
-    """Give all nodes, tree after tree."""
     offsets, values = arrays["tree_offsets"], arrays["value"]
     n_outputs, used = len(arrays["base"]), 0
     for tree, (first, last) in enumerate(pairwise(offsets.tolist())):
         width = n_outputs if arrays["tree_output"][tree] == -1 else 1
         count = last - first
-        own = values[used : used + count * width].reshape(count, width)
+        of_tree = values[used : used + count * width].reshape(count, width)
         used += count * width
         for number in range(count):
-            yield _node(arrays, categories, (tree, number), first + number, own[number])
+            yield _node(arrays, categories, (tree, number), first + number, of_tree[number])
 
 
 def _node(
@@ -124,7 +116,7 @@ def _node(
 
 
 def tree_table(arrays: _Arrays, names: Sequence[str], categories: _Categories) -> "pd.DataFrame":
-    """Give the nodes of all trees as a table with XGBoost's columns."""
+    """Return the nodes of all trees as a table with XGBoost's columns."""
     import pandas as pd
 
     def name(node: _Node, number: int) -> str | float:
@@ -150,7 +142,7 @@ def tree_table(arrays: _Arrays, names: Sequence[str], categories: _Categories) -
 
 
 def dump_trees(arrays: _Arrays, names: Sequence[str], categories: _Categories) -> str:
-    """Give all trees as text: a line a node, indented by its depth."""
+    """Return all trees as text: one line per node, indented by its depth."""
     lines: list[str] = []
     depth: dict[int, int] = {}
     stacks: dict[int, dict[int, _Node]] = {}
@@ -171,16 +163,16 @@ def dump_trees(arrays: _Arrays, names: Sequence[str], categories: _Categories) -
 def _line(node: _Node, names: Sequence[str]) -> str:
     if node.value is not None:
         values = node.value if isinstance(node.value, list) else [node.value]
-        told = ", ".join(f"{value:.6g}" for value in values)
-        return f"{node.number}: value {told} (cover {node.cover:.6g})"
+        listed = ", ".join(f"{value:.6g}" for value in values)
+        return f"{node.number}: value {listed} (cover {node.cover:.6g})"
     feature = names[node.feature]
     if node.labels is not None:
-        question = f"{feature} in {node.labels}"
+        test = f"{feature} in {node.labels}"
     elif np.isinf(node.threshold) and node.threshold > 0:
-        question = f"{feature} not missing"
+        test = f"{feature} not missing"
     else:
-        question = f"{feature} <= {node.threshold:.6g}"
+        test = f"{feature} <= {node.threshold:.6g}"
     return (
-        f"{node.number}: {question}? yes {node.yes}, no {node.no}, missing {node.missing} "
+        f"{node.number}: {test}? yes {node.yes}, no {node.no}, missing {node.missing} "
         f"(gain {node.gain:.6g}, cover {node.cover:.6g})"
     )

@@ -1,4 +1,4 @@
-"""What is measured after every round, on rows that are not trained on."""
+"""Metrics of the evaluation sets, computed after every round."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from moodcore import _core
 from moodcore.estimators.gbt.options import takes_weight
 from moodcore.estimators.gbt.rows import BoostingRows
 
-# The core computes these; the others are functions below.
+# Metrics that the core computes.
 _OF_THE_CORE = {"logloss": "logloss", "mlogloss": "logloss", "error": "error", "merror": "error"}
 
 _Measure = Callable[
@@ -21,31 +21,22 @@ _Measure = Callable[
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by the name under which its values are kept.
-
-    Attributes
-    ----------
-    name : str
-    greater_is_better : bool
-    core_name : str or None
-        Its name in the core; None where `measure` computes it.
-    measure : callable or None
-        Takes class codes, probabilities, weights and class labels.
-    """
+    """A metric, computed by the core or by `measure`."""
 
     name: str
     greater_is_better: bool = False
     core_name: str | None = None
+    # Takes class codes, probabilities, weights and class labels.
     measure: _Measure | None = None
 
 
 def resolve_metrics(eval_metric: Any) -> list[Metric]:
-    """Give the metrics that ``eval_metric`` stands for.
+    """Return the metrics of ``eval_metric``.
 
     Raises
     ------
     ValueError, TypeError
-        When a metric is unknown, or two have the same name.
+        If a metric is unknown, or two have the same name.
     """
     if eval_metric is None:
         eval_metric = "logloss"
@@ -136,7 +127,7 @@ _MEASURES: dict[str, tuple[_Measure, bool]] = {
 def core_metrics(
     metrics: Sequence[Metric], sets: Sequence[BoostingRows], classes: NDArray[Any]
 ) -> list[tuple[str, bool, Callable[[int, NDArray[np.float64]], float] | None]]:
-    """Give the metrics in the form in which the core calls them: by set and margins."""
+    """Return the metrics as the core calls them: with the number of a set and its margins."""
 
     def call(metric: Metric) -> Callable[[int, NDArray[np.float64]], float] | None:
         measure = metric.measure

@@ -1,7 +1,6 @@
-"""Parameters of boosting as users write them, resolved to what the core takes."""
+"""Parameters of boosting, from the form of users to that of the core."""
 
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 
 
 def _feature_index(feature: Any, names: Sequence[str] | None, n_features: int, what: str) -> int:
-    """Find a feature by name or number."""
     if isinstance(feature, str):
         if names is None:
             raise ValueError(f"{what} names {feature!r}, but the training data had no names")
@@ -27,12 +25,12 @@ def _feature_index(feature: Any, names: Sequence[str] | None, n_features: int, w
 def categorical_mask(
     categorical_features: Any, names: Sequence[str] | None, n_features: int
 ) -> NDArray[np.bool_] | None:
-    """Say which features are categorical; None leaves it to the types of the columns.
+    """Return which features are categorical; None if the types of the columns decide.
 
     Raises
     ------
     ValueError, TypeError
-        When the features are not those of the table.
+        If the features are not those of the table.
     """
     if isinstance(categorical_features, str):
         if categorical_features == "from_dtype":
@@ -60,12 +58,12 @@ def categorical_mask(
 def monotone_signs(
     constraints: Any, classes: NDArray[Any], names: Sequence[str] | None, n_features: int
 ) -> list[list[int]]:
-    """Give the sign of each feature, for each output; empty where nothing is constrained.
+    """Return the sign of each feature per output; empty without constraints.
 
     Raises
     ------
     ValueError, TypeError
-        When features, classes or signs are not what they may be.
+        If features, classes or signs are not allowed.
     """
     if constraints is None or len(classes) == 1:
         return []
@@ -86,8 +84,8 @@ def _signs_by_class(
             f"for that class's margin, got {constraints!r}"
         )
     signs = [[0] * n_features for _ in labels]
-    for label, own in constraints.items():
-        signs[labels.index(label)] = _signs(own, names, n_features)
+    for label, signed in constraints.items():
+        signs[labels.index(label)] = _signs(signed, names, n_features)
     return signs
 
 
@@ -113,12 +111,12 @@ def _signs(constraints: Any, names: Sequence[str] | None, n_features: int) -> li
 def interaction_groups(
     constraints: Any, names: Sequence[str] | None, n_features: int
 ) -> list[list[int]]:
-    """Give the groups of features that may meet on a path; empty for no constraint.
+    """Return the groups of features that may appear together on a path; empty for no constraint.
 
     Raises
     ------
     ValueError, TypeError
-        When a group holds what is not a feature.
+        If a group contains something else than features.
     """
     if constraints is None:
         return []
@@ -132,12 +130,12 @@ def interaction_groups(
 
 
 def base_shares(base_score: Any, n_classes: int) -> list[float]:
-    """Check the probabilities that boosting starts from: one for two classes, else one a class.
+    """Check the initial probabilities: one for two classes, else one per class.
 
     Raises
     ------
     ValueError
-        When there are not as many as outputs, or one is not between 0 and 1.
+        If there is another number than outputs, or one is not between 0 and 1.
     """
     n_outputs = 1 if n_classes <= 2 else n_classes
     shares = [float(share) for share in np.atleast_1d(np.asarray(base_score, dtype=np.float64))]
@@ -153,13 +151,7 @@ def base_shares(base_score: Any, n_classes: int) -> list[float]:
 
 
 def check_missing(missing: Any) -> float | str:
-    """Check the value that counts as missing.
-
-    Raises
-    ------
-    TypeError
-        When it is neither a number nor text.
-    """
+    """Check the value that counts as missing; a TypeError if it is no number and no text."""
     if isinstance(missing, str):
         return missing
     if isinstance(missing, bool) or not isinstance(missing, int | float | np.number):
@@ -168,7 +160,7 @@ def check_missing(missing: Any) -> float | str:
 
 
 def takes_weight(function: Callable[..., Any]) -> bool:
-    """Tell whether a callable takes ``sample_weight``."""
+    """Return whether a callable takes ``sample_weight``."""
     try:
         return "sample_weight" in inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -178,33 +170,25 @@ def takes_weight(function: Callable[..., Any]) -> bool:
 def core_objective(
     objective: Any, y: NDArray[np.uint32], weight: NDArray[np.float64] | None
 ) -> Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]] | None:
-    """Wrap an objective so that the core can call it with margins of shape (n, n_outputs).
-
-    Raises
-    ------
-    TypeError
-        When it is not callable.
-    """
+    """Wrap an objective so that the core can call it with margins of shape (n, n_outputs)."""
     if objective is None:
         return None
-    if not callable(objective):
-        raise TypeError(f"objective must be None or a callable, got {objective!r}")
     named = {"sample_weight": weight} if takes_weight(objective) else {}
     codes = y.astype(np.intp)
 
     def derivatives(
         margins: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        shown = margins[:, 0] if margins.shape[1] == 1 else margins
-        given = objective(codes, shown, **named)
-        if not (isinstance(given, tuple | list) and len(given) == 2):
+        by_output = margins[:, 0] if margins.shape[1] == 1 else margins
+        returned = objective(codes, by_output, **named)
+        if not (isinstance(returned, tuple | list) and len(returned) == 2):
             raise TypeError(
-                f"the objective must return (gradient, hessian), got {type(given).__name__}"
+                f"the objective must return (gradient, hessian), got {type(returned).__name__}"
             )
-        gradient, hessian = given
+        gradient, hessian = returned
         return (
-            _derivative("gradient", gradient, shown.shape).reshape(margins.shape),
-            _derivative("hessian", hessian, shown.shape).reshape(margins.shape),
+            _derivative("gradient", gradient, by_output.shape).reshape(margins.shape),
+            _derivative("hessian", hessian, by_output.shape).reshape(margins.shape),
         )
 
     return derivatives
@@ -225,15 +209,10 @@ def _derivative(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.fl
 
 
 def validation_share(fraction: Any) -> float:
-    """Check the share of the rows that is set aside; 0.1 where none is given.
-
-    Raises
-    ------
-    ValueError
-        When it is not between 0 and 1.
-    """
+    """Check the fraction of the rows that is held out; 0.1 for None."""
     if fraction is None:
         return 0.1
-    if isinstance(fraction, bool) or not (math.isfinite(fraction) and 0 < fraction < 1):
+    is_number = isinstance(fraction, int | float | np.number) and not isinstance(fraction, bool)
+    if not (is_number and 0 < fraction < 1):
         raise ValueError(f"validation_fraction must be above 0 and below 1, got {fraction!r}")
     return float(fraction)

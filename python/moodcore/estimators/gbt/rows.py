@@ -1,4 +1,4 @@
-"""Rows that boosting trains on or is measured on, in the form in which the core takes them."""
+"""Training and evaluation rows of boosting in the form that the core takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from moodcore.estimators.table_schema import Table, row_count, take_rows
 
 @dataclass(frozen=True)
 class BoostingRows:
-    """A table, class codes, weights and base margins; no row weighs nothing.
+    """A table, class codes, weights and base margins; all weights are above zero.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class BoostingRows:
         weight: NDArray[np.float64] | None,
         margin: NDArray[np.float64] | None,
     ) -> Self:
-        """Convert to the types of the core, and leave out rows that weigh nothing."""
+        """Convert to the types of the core, and leave out rows with zero weight."""
         y = readable(codes, np.uint32)
         if weight is not None:
             weight = readable(weight, np.float64)
@@ -50,26 +50,26 @@ class BoostingRows:
     def arrays(
         self,
     ) -> tuple[Table, NDArray[np.uint32], NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        """Give the four in the order in which the core takes them."""
+        """Return the four arguments of the core."""
         return self.table, self.y, self.weight, self.margin
 
     def part(self, at: NDArray[Any]) -> Self:
-        """Give some of the rows."""
+        """Return some of the rows."""
         weight = None if self.weight is None else self.weight[at]
         margin = None if self.margin is None else self.margin[at]
         return type(self)(take_rows(self.table, at), self.y[at], weight, margin)
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
-        """Set aside a share of the rows, stratified where the classes have rows enough.
+        """Hold out a fraction of the rows, stratified if the classes have enough rows.
 
         Raises
         ------
         ValueError
-            When there are too few rows.
+            If there are fewer than two rows.
         """
         n_rows = len(self.y)
         if n_rows < 2:
-            raise ValueError(f"setting rows aside needs 2 rows, got n_samples={n_rows}")
+            raise ValueError(f"holding out rows needs at least 2 rows, got n_samples={n_rows}")
         n_held = int(np.ceil(fraction * n_rows))
         counts = np.bincount(self.y)
         counts = counts[counts > 0]
@@ -89,7 +89,7 @@ def read_margin(margin: Any, n_rows: int, n_outputs: int) -> NDArray[np.float64]
     Raises
     ------
     ValueError
-        When shape or values are not what they may be.
+        If the shape is another, or a value is not finite.
     """
     if margin is None:
         return None
@@ -111,13 +111,7 @@ def drop_weightless(
     weight: NDArray[np.float64] | None,
     margin: Any,
 ) -> tuple[Table, NDArray[Any], NDArray[np.float64] | None, Any]:
-    """Leave out rows of weight zero.
-
-    Raises
-    ------
-    ValueError
-        When no row is left.
-    """
+    """Leave out rows with zero weight; a ValueError if no row is left."""
     if weight is None:
         return table, labels, weight, margin
     kept = weight > 0
@@ -134,19 +128,19 @@ def drop_weightless(
 def named_eval_sets(
     eval_set: Any, eval_names: Any, weights: Any, margins: Any
 ) -> list[tuple[str, tuple[Any, Any], Any, Any]]:
-    """Give name, (X, y), weights and base margins of each evaluation set.
+    """Return name, (X, y), weights and base margins of each evaluation set.
 
     Raises
     ------
     TypeError, ValueError
-        When the sets are not pairs, or what goes with them is not one for each.
+        If the sets are not pairs, or names, weights or margins are not one per set.
     """
     if eval_set is None:
         return []
     if isinstance(eval_set, Mapping):
         names, sets = list(eval_set), list(eval_set.values())
     else:
-        if isinstance(eval_set, tuple) and not all(isinstance(one, tuple) for one in eval_set):
+        if isinstance(eval_set, tuple) and not all(isinstance(pair, tuple) for pair in eval_set):
             eval_set = [eval_set]
             weights, margins = _alone(weights), _alone(margins)
         sets = list(eval_set)
@@ -155,10 +149,10 @@ def named_eval_sets(
         names = list(eval_names)
     if len(names) != len(sets) or len(set(names)) != len(names):
         raise ValueError(f"{len(sets)} evaluation sets need as many different names, got {names}")
-    for name, one in zip(names, sets, strict=True):
-        if not (isinstance(one, tuple | list) and len(one) == 2):
+    for name, pair in zip(names, sets, strict=True):
+        if not (isinstance(pair, tuple | list) and len(pair) == 2):
             raise TypeError(
-                f"eval_set must be tuples (X, y), got {type(one).__name__} for {name!r}"
+                f"eval_set must be tuples (X, y), got {type(pair).__name__} for {name!r}"
             )
     each_weight = _for_each("sample_weight_eval_set", weights, names)
     each_margin = _for_each("base_margin_eval_set", margins, names)

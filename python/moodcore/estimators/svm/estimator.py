@@ -1,4 +1,4 @@
-"""Support vector machines with kernels as a scikit-learn classifier."""
+"""Support vector machine with kernels as a scikit-learn classifier."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -29,92 +29,94 @@ def _is_calibrated(model: Any) -> bool:
 
 
 class SVM(Classifier):
-    r"""A support vector machine for classification: the exact optimum, one class against one.
+    r"""Support vector machine: the optimum of C-SVC, one-vs-one.
 
-    Solves the same problem as libsvm (and :class:`sklearn.svm.SVC`), on all threads and in vector
+    Solves the same problem as libsvm and :class:`sklearn.svm.SVC`, with threads and vector
     instructions. Features should be on one scale (:class:`sklearn.preprocessing.StandardScaler`).
-    The same rows give the same coefficients to the bit, whatever ``n_jobs`` and the processor.
+    The same rows give the same coefficients to the bit, for any ``n_jobs`` and CPU.
 
     Parameters
     ----------
     C : float, default=1.0
-        The largest coefficient of a row of weight one, above 0: how much an error costs.
+        Regularization parameter, above 0; larger C fits the training data more closely.
     kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
-        With "precomputed", ``X`` holds kernel values, (n_rows, n_rows) in `fit` and
-        (n_rows, n_training_rows) in prediction. A callable gets two arrays of rows and returns
+        With "precomputed", ``X`` contains kernel values, (n_rows, n_rows) in `fit` and
+        (n_rows, n_training_rows) in prediction. A callable takes two arrays of rows and returns
         the matrix of their kernel values.
     gamma : {"scale", "auto"} or float, default="scale"
-        Width of "rbf", "poly" and "sigmoid": ``1 / (n_features * X.var())``,
+        Kernel coefficient of "rbf", "poly" and "sigmoid": ``1 / (n_features * X.var())``,
         ``1 / n_features``, or a number of at least 0.
     degree : int, default=3
-        Power of "poly", 0 to 100.
+        Degree of "poly", 0 to 100.
     coef0 : float, default=0.0
-        Added to the product in "poly" and "sigmoid".
+        Independent term of "poly" and "sigmoid".
     tol : float, default=1e-3
-        The largest violation of the optimality conditions that is left, above 0.
+        Maximum violation of the optimality conditions, above 0.
     class_weight : dict, "balanced" or None, default=None
-        Factors of C for the classes; "balanced" makes each class weigh the same in all.
+        Factors of C by class; "balanced" gives every class the same total weight.
     probability : bool, default=False
-        Whether `fit` calibrates probabilities, by five folds in each pair of classes.
+        Whether `fit` calibrates probabilities by Platt scaling on five folds per pair of classes.
     shrinking : bool, default=True
-        Whether rows that seem settled are put aside until the end. Changes the speed only.
+        Whether to use the shrinking heuristic. Changes the speed only.
     cache_size : float, default=200
-        Megabytes of kernel values that each pair in training may hold at once, above 0. A working
-        set takes at most four; all other memory is a small multiple of the data.
+        Megabytes of kernel values that each pair of classes in training may keep, above 0; at most
+        four are used per working set.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
-        What `decision_function` gives for more than two classes.
+        Shape of `decision_function` for more than two classes.
     break_ties : bool, default=False
-        Whether `predict` tells classes with as many votes apart by their decision values.
+        Whether `predict` breaks ties of votes by decision values.
     max_iter : int, default=-1
-        Steps at most for each pair of classes; -1 for no limit.
+        Maximum number of iterations per pair of classes; -1 for no limit.
     n_jobs : int or None, default=None
-        Threads, as in scikit-learn. They share pairs of classes and the rows inside a pair.
+        Number of threads, as in scikit-learn; used for pairs of classes and within a pair.
     random_state : int, RandomState or None, default=None
         Seed of the folds of ``probability``; None draws a new one. Nothing else is random.
     verbose : int, default=0
-        Above 0, print steps, objective and gap of each pair.
+        Above 0, print iterations, objective and duality gap of each pair.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     support_ : ndarray of int32
-        Numbers of the rows that are support vectors, class by class.
+        Row indices of the support vectors, class by class.
     support_vectors_ : ndarray of shape (n_support_vectors, n_features)
-        Their features; empty with a precomputed kernel.
+        The support vectors; empty with a precomputed kernel; read-only.
     n_support_ : ndarray of int32, shape (n_classes,)
-        How many each class has.
+        Number of support vectors of each class.
     dual_coef_ : ndarray of float64, shape (n_classes - 1, n_support_vectors)
-        Their coefficients against each other class, as scikit-learn lays them out.
+        Dual coefficients against each other class, in scikit-learn's layout.
     intercept_ : ndarray of float64, shape (n_pairs,)
-        Intercepts of the decisions.
+        Intercepts of the decision functions.
     coef_ : ndarray of float64, shape (n_pairs, n_features)
-        Weights of the features; with the linear kernel only.
+        Feature weights; with the linear kernel only.
     n_iter_ : ndarray of int64, shape (n_pairs,)
-        Steps of two coefficients.
+        SMO iterations.
     fit_status_ : int
-        0 when all pairs reached ``tol``, else 1.
+        0 if all pairs reached ``tol``, else 1.
     dual_objective_ : ndarray of float64, shape (n_pairs,)
-        The dual objective, which is minimised, as libsvm prints it.
+        The dual objective, which is minimized, as libsvm prints it.
     duality_gap_ : ndarray of float64, shape (n_pairs,)
-        The primal objective less the bound that the dual gives; 0 at the optimum.
+        Primal minus dual objective; 0 at the optimum.
     probA_, probB_ : ndarray of float64, shape (n_pairs,)
-        The sigmoids; empty without ``probability``.
+        Platt scaling parameters; empty without ``probability``.
     class_weight_ : ndarray of float64, shape (n_classes,)
-        The factors of C.
+        Factors of C by class.
     shape_fit_ : tuple of int
         Shape of the training rows.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
-        Their names, where the training data had names.
+        Feature names, if the training data had names.
+    core_model_ : moodcore._core.SvmModel
+        Support vectors, coefficients and kernel in the compiled core.
 
     Notes
     -----
-    Rows are float32, kernel values single precision, coefficients and sums double. Where single
-    precision could hide a violation of ``tol``, the gradient is computed anew in double precision
-    and corrected. A row of weight zero is as good as absent. See :doc:`/theory-svm` for the
-    method and its sources.
+    Rows are float32, kernel values single precision, coefficients and sums double precision. If
+    single precision could hide a violation of ``tol``, the gradient is recomputed in double
+    precision. Rows with zero weight are ignored. See :doc:`/theory-svm` for the method and its
+    sources.
 
     Examples
     --------
@@ -197,7 +199,7 @@ class SVM(Classifier):
         *,
         on_poll: Callable[[], object] | None = None,
     ) -> Self:
-        """Find the optimum.
+        """Solve the problem of each pair of classes.
 
         Parameters
         ----------
@@ -208,8 +210,8 @@ class SVM(Classifier):
         sample_weight : array-like of shape (n_rows,), optional
             Factors of C for the rows, at least 0.
         on_poll : callable, optional
-            Called without arguments some 50 times a second; an exception raised in it ends the
-            training and passes to the caller.
+            Called without arguments about 50 times per second. An exception in it ends training
+            in any thread; Ctrl-C does in the main thread.
 
         Returns
         -------
@@ -219,14 +221,14 @@ class SVM(Classifier):
         Raises
         ------
         ValueError
-            When data or parameters are not what is said above.
+            If data or parameters are not as described above.
 
         Warns
         -----
         ConvergenceWarning
-            When a pair of classes has not reached ``tol``.
+            If a pair of classes has not reached ``tol``.
         UserWarning
-            When the spreads of features differ more than a thousandfold.
+            If the standard deviations of features differ by more than a factor of 1,000.
         """
         params = self._checked_parameters()
         model = self._training_copy()
@@ -313,7 +315,7 @@ class SVM(Classifier):
         return np.array(weights)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give how far rows are on the side of each class.
+        """Return the decision values of each row.
 
         Parameters
         ----------
@@ -324,9 +326,9 @@ class SVM(Classifier):
         -------
         ndarray of float64
             For two classes of shape (n_rows,), above zero for ``classes_[1]``. For more, of shape
-            (n_rows, n_classes) with ``decision_function_shape="ovr"``: votes of the pairs, ties
-            told apart by their sizes; with "ovo" of shape (n_rows, n_pairs), above zero for the
-            first class of the pairs (0, 1), (0, 2) and so on.
+            (n_rows, n_classes) with ``decision_function_shape="ovr"``: the votes of the pairs,
+            with ties broken by decision values; with "ovo" of shape (n_rows, n_pairs), above zero
+            for the first class of the pairs (0, 1), (0, 2) and so on.
         """
         decisions = self._pairwise(X)
         n_classes = len(self.classes_)
@@ -340,10 +342,9 @@ class SVM(Classifier):
         return decisions
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Give the class of each row, shape (n_rows,): the one that wins most pairs.
+        """Return the class that wins most pairs for each row, shape (n_rows,).
 
-        The first of those that win as many; with ``break_ties=True`` the one of the largest
-        decision value.
+        Ties go to the first class, or with ``break_ties=True`` to the largest decision value.
         """
         decisions = self._pairwise(X)
         n_classes = len(self.classes_)
@@ -363,27 +364,18 @@ class SVM(Classifier):
 
     @available_if(_is_calibrated)
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the probability of each class in the order of ``classes_``.
+        """Return class probabilities, shape (n_rows, n_classes), in the order of ``classes_``.
 
-        Available with ``probability=True``. Sigmoids turn the decision of each pair into a
-        probability (Lin, Lin and Weng 2007); those of all pairs are coupled (Wu, Lin and Weng
-        2004). The likeliest class need not be the one that `predict` gives.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows, n_classes)
-            Rows sum to one.
+        Available with ``probability=True``. Platt scaling gives a probability per pair of classes
+        (Lin, Lin and Weng 2007); these are coupled (Wu, Lin and Weng 2004). The most probable class
+        may differ from that of `predict`.
         """
         decisions = self._pairwise(X)
         return self.core_model_.probabilities(decisions)
 
     @available_if(_is_calibrated)
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the logarithms of the probabilities."""
+        """Return the logarithms of the probabilities."""
         return np.log(self.predict_proba(X))
 
     def _checked_parameters(self, **resolved: Any) -> str:
@@ -451,7 +443,7 @@ class SVM(Classifier):
     def _report(self) -> None:
         for at, (a, b) in enumerate(self._pairs()):
             print(
-                f"{a} against {b}: {self.n_iter_[at]} steps, "
+                f"{a} against {b}: {self.n_iter_[at]} iterations, "
                 f"objective {self.dual_objective_[at]:.6g}, gap {self.duality_gap_[at]:.2g}"
             )
 
