@@ -245,6 +245,18 @@ def test_the_curve_ends_at_the_folds(small):
         assert (part["accuracy"] <= part["high"]).all()
 
 
+def test_a_curve_of_few_rows_has_points_that_can_be_trained():
+    """Of 121 rows of three classes in a fold, a part of 120 leaves too few to be stratified."""
+    X, y = make_table(227)
+    task, _ = task_of(run_of(X, y, ["gbt"], curve_sizes=3, baselines=False))
+    assert task.curve_sizes == []
+    X, y = make_table(240)
+    task, (model,) = task_of(run_of(X, y, ["gbt"], curve_sizes=3, baselines=False))
+    assert task.curve_sizes[-1] == min(len(train) for train, _ in task.folds[0])
+    for size in range(len(task.curve_sizes) - 1):
+        assert train(task, model, "curve", 0, 0, size).failure is None
+
+
 def test_disagreements_are_the_rows_themselves(small, table):
     X, _ = table
     disputed = small.disagreements

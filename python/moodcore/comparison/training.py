@@ -149,8 +149,10 @@ class Task:
         whole = min(len(train) for train, _ in self.folds[0])
         least = max(round(_SMALLEST_SHARE * whole), _ROWS_PER_CLASS * len(self.classes))
         points = np.geomspace(min(whole, least), whole, self.settings.curve_sizes)
-        sizes: list[int] = np.unique(points.round().astype(int)).tolist()
-        return sizes if len(sizes) > 1 else []
+        # A stratified part must leave a row of every class.
+        most = whole - len(self.classes)
+        sizes = [size for size in np.unique(points.round().astype(int)).tolist() if size <= most]
+        return [*sizes, whole] if sizes else []
 
     def rows(self, training: Training) -> tuple[Rows, Rows]:
         """Return the training and the validation rows of a fold or a point of a curve."""
