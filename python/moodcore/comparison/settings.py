@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from moodcore.errors import ConfigError, unknown_name
@@ -125,8 +125,3 @@ class CompareSettings(RunSettings):
             For hyperparameters that the family does not have, and for ranges.
         """
         return parse({**family(model).grid, **(self.grid or {}).get(model, {})}, model=model)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON and TOML can hold them, without those that are None."""
-        grid = {} if self.grid is None else {"grid": asdict(self)["grid"]}
-        return super().to_dict() | grid

@@ -97,8 +97,8 @@ def resampled_interval(
 
     Examples
     --------
-    >>> found = resampled_interval([0.80, 0.84, 0.82, 0.86], 1 / 3)
-    >>> f"{found.mean:.3f} {found.low:.3f} {found.high:.3f}"
+    >>> interval = resampled_interval([0.80, 0.84, 0.82, 0.86], 1 / 3)
+    >>> f"{interval.mean:.3f} {interval.low:.3f} {interval.high:.3f}"
     '0.830 0.767 0.893'
     """
     values = _scores(scores, test_train_ratio)
@@ -145,8 +145,8 @@ def corrected_t_test(
 
     Examples
     --------
-    >>> found = corrected_t_test([0.80, 0.84, 0.82, 0.86], [0.78, 0.80, 0.81, 0.83], 1 / 3)
-    >>> f"t = {found.statistic:.3f}, p = {found.p_value:.3f}"
+    >>> test = corrected_t_test([0.80, 0.84, 0.82, 0.86], [0.78, 0.80, 0.81, 0.83], 1 / 3)
+    >>> f"t = {test.statistic:.3f}, p = {test.p_value:.3f}"
     't = 2.535, p = 0.085'
     """
     scores = _scores(first, test_train_ratio), _scores(second, test_train_ratio)
@@ -194,8 +194,8 @@ def mcnemar_test(first_right: ArrayLike, second_right: ArrayLike) -> McNemar:
     --------
     One row for the first, nine for the second: 2 (1 + 10) / 2^10.
 
-    >>> found = mcnemar_test([True] + [False] * 9 + [True] * 5, [False] + [True] * 14)
-    >>> found.only_first, found.only_second, found.p_value == 22 / 1024
+    >>> test = mcnemar_test([True] + [False] * 9 + [True] * 5, [False] + [True] * 14)
+    >>> test.only_first, test.only_second, test.p_value == 22 / 1024
     (1, 9, True)
     """
     first, second = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
