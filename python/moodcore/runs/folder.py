@@ -81,12 +81,12 @@ class RunFolder:
         """
         if out is not None:
             check_free(out)
-        path = (out or _new_path(settings.seed)).absolute()
+        path = out or _new_path(settings.seed)
         with atomic_folder(path) as made:
             folder = cls(made)
             write_text(folder.config, write_toml(settings, command))
             write_json(folder.mark, {"command": command, **mark})
-        return cls(out or path.relative_to(Path.cwd().absolute()))
+        return cls(path)
 
     @classmethod
     def existing(cls, path: Path, command: str) -> Self:
