@@ -70,12 +70,13 @@ def broken_links(page):
     return broken
 
 
-def options_of(command):
-    """The options that a command's help lists, long names only."""
+def options_of(command, *, all_names=False):
+    """The options that a command's help lists by their first long name, or by all names."""
     done = CliRunner().invoke(cli, [*command.split(), "--help"])
     assert done.exit_code == 0, done.output
-    listed = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*)", done.output, re.MULTILINE)
-    return set(listed)
+    listed = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*.*?)(?:  |$)", done.output, re.MULTILINE)
+    found = [OPTION.findall(names) for names in listed]
+    return {name for names in found for name in (names if all_names else names[:1])}
 
 
 def shell_commands(page):
@@ -140,7 +141,7 @@ def run(script, folder, *arguments):
 
 
 def test_every_option_of_the_guide_exists():
-    known = set().union(*map(options_of, COMMANDS))
+    known = set().union(*(options_of(command, all_names=True) for command in COMMANDS))
     assert set(OPTION.findall(GUIDE.read_text(encoding="utf-8"))) - known == set()
 
 
@@ -163,7 +164,7 @@ def test_commands_are_shown_with_options_that_they_have(page):
     for line in shell_commands(page):
         words = line.split()[1:]
         command = " ".join(words[: 2 if words[0] == "data" else 1])
-        known = options_of("" if command.startswith("-") else command)
+        known = options_of("" if command.startswith("-") else command, all_names=True)
         assert set(OPTION.findall(line)) - known - {"--help"} == set(), line
 
 

@@ -81,7 +81,7 @@ def test_config_of_a_run_repeats_it(finished, moodcore, tmp_path):
     run, _ = finished
     again = moodcore("tune", "--config", run / "config.toml", "--jobs", 1, "--out", tmp_path / "b")
     assert again.code == 0, again.err
-    assert "synthetic" in again.out.splitlines()[0]
+    assert "Synthetic" in again.out.splitlines()[0]
     for name in ("metrics.json", "trials.csv", "curves.parquet", "config.toml"):
         assert (run / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
