@@ -68,9 +68,9 @@ def test_points_stand_at_their_contributions():
 
 
 def test_wrong_input_is_refused():
-    with pytest.raises(ValueError, match=r"a number for each feature, got .* and 2 names"):
+    with pytest.raises(ValueError, match=r"one number per feature, got .* and 2 names"):
         plots.contribution_waterfall([1.0], ["a", "b"], base=0.0)
     with pytest.raises(ValueError, match="must be finite, got nan for b"):
         plots.contribution_waterfall([1.0, np.nan], ["a", "b"], base=0.0)
-    with pytest.raises(ValueError, match="tables of equal shape with a row at least"):
+    with pytest.raises(ValueError, match="tables of equal shape with at least one row"):
         plots.contribution_swarm(np.empty((0, 2)), np.empty((0, 2)), ["a", "b"])

@@ -7,19 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import ArrayLike
 
+from moodcore.plots import style
 from moodcore.plots.matrices import check_confusion
-from moodcore.plots.style import (
-    BLUE,
-    GROUND,
-    ORANGE,
-    SMALL,
-    axes_for,
-    dress,
-    label,
-    legend_right,
-    percentages,
-    rows_from_top,
-)
 
 
 def class_counts(
@@ -55,26 +44,22 @@ def class_counts(
                 f"before and after must name the same classes, got {sorted(before)} and "
                 f"{sorted(counts)}"
             )
-        for name, count in counts.items():
-            if not (np.isfinite(count) and count >= 0):
-                raise ValueError(f"{when}[{name!r}] must be a number, 0 or more, got {count!r}")
+        style.check_values(counts, when)
     height = 0.8 / len(series)
-    ax = axes_for(ax, 7.0, 1.1 + (0.26 if after is None else 0.42) * len(before))
-    looks = (("before", BLUE, ""), ("after", ORANGE, "///"))
+    ax = style.axes_for(ax, 7.0, 1.1 + (0.26 if after is None else 0.42) * len(before))
+    looks = (("before", style.BLUE, ""), ("after", style.ORANGE, "///"))
     for position, (when, color, hatch) in enumerate(looks[: len(series)]):
         values = [series[when][name] for name in before]
         at = np.arange(len(before)) + (position - (len(series) - 1) / 2) * height
-        bars = ax.barh(
-            at, values, 0.94 * height, label=when, color=color, hatch=hatch, edgecolor=GROUND,
-            linewidth=0,
-        )  # fmt: skip
-        ax.bar_label(bars, [f"{value:,}" for value in values], padding=3, fontsize=SMALL)
-    dress(ax, x=x, grid="x")
-    rows_from_top(ax, before)
+        texts = [f"{value:,}" for value in values]
+        look = {"height": 0.94 * height, "color": color, "hatch": hatch}
+        style.bars(ax, at.tolist(), values, texts, label=when, **look)
+    style.dress(ax, x=x, grid="x")
+    style.rows_from_top(ax, before)
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.margins(x=0.12)
     if after is not None:
-        legend_right(ax, "balancing")
+        style.legend_right(ax, "balancing")
     return ax
 
 
@@ -112,31 +97,24 @@ def feature_importance(
     is_share = kind == "share"
     if not values or max_features < 1:
         raise ValueError(f"there must be a feature to draw, got {len(values)} and {max_features=}")
-    for name, value in values.items():
-        if not (np.isfinite(value) and 0 <= value <= (1 if is_share else np.inf)):
-            allowed = "in [0, 1]" if is_share else "a number, 0 or more"
-            raise ValueError(f"values[{name!r}] must be {allowed}, got {value!r}")
+    style.check_values(values, "values", 1 if is_share else np.inf)
     names = sorted(values, key=lambda name: -values[name])[:max_features]
-    ax = axes_for(ax, 7.0, 1.2 + 0.3 * len(names))
-    for text, color, hatch in (("kept", BLUE, ""), ("dropped", ORANGE, "///")):
-        places = [at for at, name in enumerate(names) if (name in dropped) == (text == "dropped")]
-        widths = [values[names[at]] for at in places]
-        bars = ax.barh(
-            places, widths, 0.75, label=text, color=color, hatch=hatch, edgecolor=GROUND,
-            linewidth=0,
-        )  # fmt: skip
-        texts = [f"{100 * width:.1f} %" if is_share else f"{width:,.4g}" for width in widths]
-        ax.bar_label(bars, texts, padding=3, fontsize=SMALL)
-    what = "share of the total gain" if is_share else f"importance ({kind.replace('_', ' ')})"
-    dress(ax, x=what, grid="x")
-    rows_from_top(ax, names)
+    ax = style.axes_for(ax, 7.0, 1.2 + 0.3 * len(names))
+    for text, color, hatch in (("kept", style.BLUE, ""), ("dropped", style.ORANGE, "///")):
+        at = [at for at, name in enumerate(names) if (name in dropped) == (text == "dropped")]
+        lengths = [values[names[place]] for place in at]
+        texts = [f"{100 * v:.1f} %" if is_share else f"{v:,.4g}" for v in lengths]
+        style.bars(ax, at, lengths, texts, height=0.75, label=text, color=color, hatch=hatch)
+    what = "share of the total gain" if is_share else f"importance ({style.words(kind)})"
+    style.dress(ax, x=what, grid="x")
+    style.rows_from_top(ax, names)
     if is_share:
-        percentages(ax.xaxis, 0)
+        style.percentages(ax.xaxis, 0)
     else:
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.6g}"))
     ax.margins(x=0.12)
     if dropped:
-        legend_right(ax, "correlation filter")
+        style.legend_right(ax, "correlation filter")
     return ax
 
 
@@ -169,14 +147,12 @@ def top_confusions(
     order = np.argsort(-errors, axis=None, kind="stable")[:max_pairs]
     pairs = [divmod(int(at), len(names)) for at in order if errors.flat[at]]
     shares = [errors[pair] / counts[pair[0]].sum() for pair in pairs]
-    ax = axes_for(ax, 7.0, 1.2 + 0.3 * max(len(pairs), 1))
-    bars = ax.barh(range(len(pairs)), shares, 0.75, color=BLUE)
+    ax = style.axes_for(ax, 7.0, 1.2 + 0.3 * max(len(pairs), 1))
     texts = [f"{100 * s:.1f} % ({errors[pair]:,})" for s, pair in zip(shares, pairs, strict=True)]
-    ax.bar_label(bars, texts, padding=3, fontsize=SMALL)
-    dress(ax, x="share of the true class", grid="x")
-    arrows = [f"{label(names[i], 16)} \N{RIGHTWARDS ARROW} {label(names[j], 16)}" for i, j in pairs]
-    ax.set_yticks(range(len(pairs)), arrows)
-    ax.set_ylim(max(len(pairs), 1) - 0.5, -0.7)
-    percentages(ax.xaxis)
+    style.bars(ax, range(len(pairs)), shares, texts, height=0.75, color=style.BLUE)
+    style.dress(ax, x="share of the true class", grid="x")
+    short = [style.label(name, 14) for name in names]
+    style.rows_from_top(ax, [f"{short[i]} \N{RIGHTWARDS ARROW} {short[j]}" for i, j in pairs])
+    style.percentages(ax.xaxis)
     ax.margins(x=0.14)
     return ax

@@ -8,21 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from moodcore.plots import style
 from moodcore.plots.search import CURVES, LAYOUT, best_number, is_complete
-from moodcore.plots.style import (
-    BLACK,
-    BLUE,
-    LABEL,
-    LOSS,
-    SMALL,
-    TITLE,
-    VERMILION,
-    check_table,
-    dress,
-    level_key,
-    loss_scale,
-    new_figure,
-)
 
 _COLUMNS = 6
 # Twice the default grid.
@@ -72,32 +59,32 @@ def candidate_losses(
     >>> candidate_losses(trials, curves).axes[0].get_title(loc="left")
     '#0: 8\nrate 0.005, batch 32'
     """
-    check_table(trials, ("number", "learning_rate", *layout, "state", "accuracy"), "trials")
-    check_table(curves, CURVES, "curves")
+    style.check_table(trials, ("number", "learning_rate", *layout, "state", "accuracy"), "trials")
+    style.check_table(curves, CURVES, "curves")
     shown = trials.assign(done=is_complete(trials))
     shown = shown.sort_values(["done", "accuracy"], ascending=False, kind="stable")[:_PANELS]
     columns = min(_COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     # The legend and the labels of the figure need some width even above a single panel.
-    figure = new_figure(max(0.6 + 1.56 * columns, 4.2), 1.1 + 1.45 * rows)
+    figure = style.new_figure(max(0.6 + 1.56 * columns, 4.2), 1.1 + 1.45 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     _draw_panels(panels, _in_order(shown, layout), curves, best_number(trials), layout)
     if len(shown) < len(trials):
         title = f"the {len(shown)} most accurate of {len(trials)} candidates"
-        figure.suptitle(title, fontsize=TITLE)
-    figure.supxlabel(unit, fontsize=LABEL)
-    figure.supylabel(LOSS, fontsize=LABEL)
+        figure.suptitle(title, fontsize=style.TITLE)
+    figure.supxlabel(unit, fontsize=style.LABEL)
+    figure.supylabel(style.LOSS, fontsize=style.LABEL)
     handles, _ = panels[0, 0].get_legend_handles_labels()
-    look: dict[str, Any] = {"ncols": 2, "frameon": False, "fontsize": LABEL}
+    look: dict[str, Any] = {"ncols": 2, "frameon": False, "fontsize": style.LABEL}
     figure.legend(handles=handles, loc="outside upper left", **look)
     return figure
 
 
 def _in_order(trials: pd.DataFrame, layout: tuple[str, str]) -> pd.DataFrame:
     keys = zip(
-        trials[layout[0]].map(level_key),
+        trials[layout[0]].map(style.level_key),
         trials["learning_rate"].astype(float),
-        trials[layout[1]].map(level_key),
+        trials[layout[1]].map(style.level_key),
         trials["number"],
         range(len(trials)),
         strict=True,
@@ -118,9 +105,9 @@ def _draw_panels(
         _draw_panel(ax, trial, by_number.get(trial["number"], curves[:0]), layout)
         if trial["number"] == best:
             for spine in ax.spines.values():
-                spine.set(visible=True, color=BLACK, linewidth=1.6)
+                spine.set(visible=True, color=style.BLACK, linewidth=1.6)
             title = f"best {ax.get_title(loc='left')}"
-            ax.set_title(title, fontsize=SMALL, loc="left", weight="bold")
+            ax.set_title(title, fontsize=style.SMALL, loc="left", weight="bold")
     for ax in flat[len(trials) :]:
         ax.set_visible(False)
     for ax in flat[max(0, len(trials) - panels.shape[1]) : len(trials)]:
@@ -138,17 +125,17 @@ def _draw_panel(
     elif not np.isfinite(losses).all():
         notes.append("diverged")
     finite = np.where(np.isfinite(losses), losses, np.nan)
-    looks = (("training", BLUE, "-"), ("validation", VERMILION, (0, (4, 1.5))))
+    looks = (("training", style.BLUE, "-"), ("validation", style.VERMILION, (0, (4, 1.5))))
     for column, (text, color, stroke) in enumerate(looks):
         ax.plot(rows["epoch"], finite[:, column], color=color, ls=stroke, lw=1.4, label=text)
-    dress(ax)
+    style.dress(ax)
     second = f"{_SHORT.get(layout[1], layout[1])} {trial[layout[1]]}"
     title = f"#{trial['number']}: {trial[layout[0]]}\nrate {trial['learning_rate']:.3g}, {second}"
-    ax.set_title(title, fontsize=SMALL, loc="left")
-    ax.tick_params(labelsize=SMALL)
+    ax.set_title(title, fontsize=style.SMALL, loc="left")
+    ax.tick_params(labelsize=style.SMALL)
     if notes:
         place: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "top"}
-        ax.text(0.97, 0.95, ", ".join(notes), style="italic", fontsize=SMALL, **place)
+        ax.text(0.97, 0.95, ", ".join(notes), style="italic", fontsize=style.SMALL, **place)
 
 
 def _losses(rows: pd.DataFrame) -> NDArray[np.float64]:
@@ -165,6 +152,6 @@ def _limit(ax: Axes, shown: pd.DataFrame, curves: pd.DataFrame) -> None:
     first = first[np.isfinite(first)]
     ceiling = _DIVERGING * float(np.median(first)) if first.size else float(finite.max())
     kept = finite[finite <= ceiling]
-    loss_scale(ax, kept)
+    style.loss_scale(ax, kept)
     if len(kept) < len(finite):
         ax.set_ylim(0.9 * kept.min(), ceiling)

@@ -1,20 +1,20 @@
-"""What features contribute: to one row as a waterfall, to many as swarms of points."""
+"""Contributions of features: to one row as a waterfall, to many as swarms of points."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import ArrayLike, NDArray
 
-from moodcore.plots.style import BLUE, SMALL, TICK, VERMILION, axes_for, dress
+from moodcore.plots import style
 
-# Told apart without red or green; a thin edge keeps the light end visible on white.
-_COLORS = "viridis"
-_GRAY = "#888888"
-_EDGE = {"edgecolors": "#444444", "linewidths": 0.3}
+# Neither red nor green.
+_COLORS, _GRAY = "viridis", "#888888"
 
 
 def contribution_waterfall(
@@ -32,24 +32,19 @@ def contribution_waterfall(
     Parameters
     ----------
     contributions : sequence of float
-        One a feature, finite.
+        One per feature, finite. The largest is drawn on top.
     names : sequence of str
-        Of the features.
+        Names of the features.
     base : float
         The mean margin, where the bars begin.
     values : sequence of str, optional
-        The value of each feature as text, written behind its name.
+        The value of each feature as text, written after its name.
     output : str, optional
         The class whose margin it is.
     max_features : int, default=12
-        Bars at most, at least 2; the features with the smallest contributions share the last.
+        Maximum number of bars, at least 2; the smallest contributions share the last.
     ax : Axes, optional
         Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-        The largest contribution is on top.
 
     Examples
     --------
@@ -58,33 +53,27 @@ def contribution_waterfall(
     ['energy', 'tempo']
     """
     sizes = _checked(contributions, names)
-    shown = (
-        list(names)
-        if values is None
-        else [f"{n} = {v}" for n, v in zip(names, values, strict=True)]
-    )
+    if values is not None:
+        names = [f"{name} = {value}" for name, value in zip(names, values, strict=True)]
     order = np.argsort(-np.abs(sizes), kind="stable")
-    steps = [(shown[at], float(sizes[at])) for at in order]
+    steps = [(names[at], float(sizes[at])) for at in order]
     if len(steps) > max_features:
         rest = steps[max_features - 1 :]
-        steps = steps[: max_features - 1]
-        steps.append((f"{len(rest)} other features", sum(size for _, size in rest)))
-    ax = axes_for(ax, 7.0, 1.3 + 0.32 * len(steps))
+        steps[max_features - 1 :] = [(f"{len(rest)} other features", sum(s for _, s in rest))]
+    ax = style.axes_for(ax, 7.0, 1.3 + 0.32 * len(steps))
     at = base
     for place, (_, size) in enumerate(steps):
-        color, hatch = (BLUE, "") if size >= 0 else (VERMILION, "///")
+        color, hatch = (style.BLUE, "") if size >= 0 else (style.VERMILION, "///")
         ax.barh(place, size, 0.7, left=at, color=color, hatch=hatch, edgecolor="white", linewidth=0)
-        ends = (at, at + size)
-        ax.annotate(
-            f"{size:+.3g}", (max(ends), place), xytext=(4, 0), textcoords="offset points",
-            va="center", fontsize=SMALL,
-        )  # fmt: skip
+        text: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+        end = (max(at, at + size), place)
+        ax.annotate(f"{size:+.3g}", end, xytext=(4, 0), fontsize=style.SMALL, **text)
         at += size
         ax.plot([at, at], [place - 0.35, place + 1.35], color=_GRAY, linewidth=0.8)
     ax.axvline(base, color=_GRAY, linewidth=0.8, linestyle=(0, (3, 2)))
-    dress(ax, x=f"margin{f' of {output}' if output else ''}: from {base:.3g} to {at:.3g}", grid="x")
-    ax.set_yticks(range(len(steps)), [name for name, _ in steps])
-    ax.set_ylim(len(steps) - 0.4, -0.6)
+    what = f"margin of {style.label(output)}" if output else "margin"
+    style.dress(ax, x=f"{what}: from {base:.3g} to {at:.3g}", grid="x")
+    style.rows_from_top(ax, [name for name, _ in steps], above=0.6, below=0.6)
     # The first bar begins where it does, not at the frame.
     ax.use_sticky_edges = False
     ax.margins(x=0.14)
@@ -100,27 +89,22 @@ def contribution_swarm(
     max_features: int = 12,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the contributions to many rows: a point a row, colored by the feature's value.
+    """Draw the contributions to many rows: one point per row, colored by the feature's value.
 
     Parameters
     ----------
     contributions : array-like of shape (n_rows, n_features)
-        Finite.
+        Finite. The feature with the largest mean absolute contribution is drawn on top.
     data : array-like of shape (n_rows, n_features)
-        Values of the features; gray points where they are missing or no numbers.
+        Values of the features; points of missing values and of text are gray.
     names : sequence of str
-        Of the features.
+        Names of the features.
     output : str, optional
         The class whose margin it is.
     max_features : int, default=12
-        Features that are drawn at most: those with the largest mean size.
+        Maximum number of features.
     ax : Axes, optional
         Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-        The feature with the largest mean size is on top.
 
     Examples
     --------
@@ -128,80 +112,57 @@ def contribution_swarm(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['energy', 'tempo']
     """
-    found = np.asarray(contributions, dtype=np.float64)
-    given = np.asarray(data, dtype=object)
-    if found.ndim != 2 or not len(found) or given.shape != found.shape:
+    sizes, values = np.asarray(contributions, dtype=np.float64), np.asarray(data, dtype=object)
+    if sizes.ndim != 2 or not len(sizes) or values.shape != sizes.shape:
         raise ValueError(
-            f"contributions and data must be tables of equal shape with a row at least, "
-            f"got {found.shape} and {given.shape}"
+            f"contributions and data must be tables of equal shape with at least one row, "
+            f"got {sizes.shape} and {values.shape}"
         )
-    sizes = _checked(np.abs(found).mean(axis=0), names)
-    order = np.argsort(-sizes, kind="stable")[:max_features]
-    ax = axes_for(ax, 7.5, 1.3 + 0.42 * len(order))
+    means = _checked(np.abs(sizes).mean(axis=0), names)
+    order = np.argsort(-means, kind="stable")[:max_features]
+    ax = style.axes_for(ax, 7.5, 1.3 + 0.42 * len(order))
     ax.axvline(0.0, color=_GRAY, linewidth=0.8)
+    palette = colormaps[_COLORS].with_extremes(bad=_GRAY)
     for place, feature in enumerate(order):
-        column = found[:, feature]
-        heights, shades = place + _spread(column), _shades(given[:, feature])
-        known = ~np.isnan(shades)
-        ax.scatter(column[~known], heights[~known], s=11, color=_GRAY, linewidths=0)
-        ax.scatter(
-            column[known], heights[known], c=shades[known], s=11, cmap=_COLORS, vmin=0, vmax=1,
-            linewidths=0,
-        )  # fmt: skip
-    dress(ax, x=f"contribution to the margin{f' of {output}' if output else ''}", grid="x")
-    ax.set_yticks(range(len(order)), [names[at] for at in order])
-    ax.set_ylim(len(order) - 0.4, -0.6)
-    bar = ax.figure.colorbar(
-        ScalarMappable(Normalize(0, 1), colormaps[_COLORS]), ax=ax, aspect=30, pad=0.02
-    )
+        heights = place + _spread(sizes[:, feature])
+        shades = np.ma.masked_invalid(_shades(values[:, feature]))
+        look: dict[str, Any] = {"s": 11, "linewidths": 0, "plotnonfinite": True}
+        ax.scatter(sizes[:, feature], heights, c=shades, cmap=palette, vmin=0, vmax=1, **look)
+    what = "contribution to the margin"
+    style.dress(ax, x=f"{what} of {style.label(output)}" if output else what, grid="x")
+    style.rows_from_top(ax, [names[at] for at in order], above=0.6, below=0.6)
+    colors = ScalarMappable(Normalize(0, 1), colormaps[_COLORS])
+    bar = ax.figure.colorbar(colors, ax=ax, aspect=30, pad=0.02)
     bar.set_ticks([0, 1], labels=["low", "high"])
-    bar.ax.tick_params(labelsize=TICK, length=0)
-    bar.set_label("value of the feature", fontsize=SMALL, labelpad=-12)
+    bar.ax.tick_params(labelsize=style.TICK, length=0)
+    bar.set_label("value of the feature", fontsize=style.SMALL, labelpad=-12)
     bar.outline.set_visible(False)
     return ax
 
 
 def _checked(numbers: ArrayLike, names: Sequence[str]) -> NDArray[np.float64]:
-    found = np.asarray(numbers, dtype=np.float64)
-    if found.shape != (len(names),) or not len(names):
+    values = np.asarray(numbers, dtype=np.float64)
+    if values.shape != (len(names),) or not len(names):
         raise ValueError(
-            f"there must be a number for each feature, got {found.shape} and {len(names)} names"
+            f"there must be one number per feature, got {values.shape} and {len(names)} names"
         )
-    if not np.isfinite(found).all():
-        at = int(np.flatnonzero(~np.isfinite(found))[0])
-        raise ValueError(f"contributions must be finite, got {found[at]} for {names[at]}")
-    return found
+    if not np.isfinite(values).all():
+        at = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise ValueError(f"contributions must be finite, got {values[at]} for {names[at]}")
+    return values
 
 
 def _spread(column: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Set points of about the same contribution above and below each other."""
-    width = np.ptp(column)
-    bins = (
-        np.zeros(len(column), int)
-        if width == 0
-        else ((column - column.min()) / width * 60).astype(int)
-    )
-    heights = np.zeros(len(column))
-    fullest = max(np.bincount(bins).max(), 8)
-    for filled in np.unique(bins):
-        own = np.flatnonzero(bins == filled)
-        turns = np.arange(len(own))
-        sides = np.where(turns % 2, -1, 1) * ((turns + 1) // 2)
-        heights[own] = sides * 0.8 / fullest
-    return heights
+    """Return heights that set points of about the same contribution above and below each other."""
+    bins = ((column - column.min()) / (np.ptp(column) or 1.0) * 60).astype(int)
+    turns = pd.Series(bins).groupby(bins).cumcount().to_numpy()
+    sides = np.where(turns % 2, -1, 1) * ((turns + 1) // 2)
+    return sides * 0.8 / max(np.bincount(bins).max(), 8)
 
 
 def _shades(column: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Give places between the lowest and the highest value; NaN where there is no number."""
-    numbers = np.array([_number(value) for value in column])
-    known = numbers[np.isfinite(numbers)]
-    if not known.size:
-        return np.full(len(column), np.nan)
-    ranks = np.unique(known)
-    places = np.searchsorted(ranks, numbers) / max(len(ranks) - 1, 1)
-    return np.where(np.isfinite(numbers), places, np.nan)
-
-
-def _number(value: object) -> float:
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return float(value) if is_number else float("nan")  # type: ignore[arg-type]
+    """Return ranks of the values between 0 and 1; NaN where there is no number."""
+    is_number = [isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in column]
+    numbers = pd.Series(np.where(is_number, column, np.nan).astype(float))
+    ranks = numbers.where(np.isfinite(numbers)).rank(method="dense").to_numpy(dtype=np.float64) - 1
+    return np.asarray(ranks / max(float(np.nanmax(ranks, initial=0.0)), 1.0), dtype=np.float64)

@@ -9,20 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from moodcore.plots.style import (
-    AXIS,
-    axes_for,
-    check_table,
-    dress,
-    label,
-    legend_right,
-    line_styles,
-    percentages,
-    whole_numbers,
-)
+from moodcore.plots import style
 
 _FILTER_STROKE = (0, (2, 1.2))
-_WAYS = {
+_WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "elimination": ("recursive elimination", {"linestyle": "-", "linewidth": 1.7}),
     "filter": ("correlation filter", {"linestyle": _FILTER_STROKE, "linewidth": 1.3}),
     "named": ("named set", {"linestyle": "none", "marker": "*", "markersize": 10}),
@@ -32,7 +22,7 @@ _WAYS = {
 def _by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, dict[str, Any]]]:
     """Yield name, rows and style of each model, in the order of the table."""
     parts = list(table.groupby("model", sort=False))
-    for (name, part), look in zip(parts, line_styles(len(parts)), strict=True):
+    for (name, part), look in zip(parts, style.line_styles(len(parts)), strict=True):
         yield str(name), part, look
 
 
@@ -58,19 +48,19 @@ def learning_curves(curves: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> [text.get_text() for text in ax.get_xticklabels()]
     ['100', '1,600']
     """
-    check_table(curves, ("model", "rows", "accuracy", "low", "high"), "curves")
-    ax = axes_for(ax, 7.4, 4.2)
+    style.check_table(curves, ("model", "rows", "accuracy", "low", "high"), "curves")
+    ax = style.axes_for(ax, 7.4, 4.2)
     for name, part, look in _by_model(curves):
         _band(ax, part["rows"], part["low"], part["high"], look["color"])
-        ax.plot(part["rows"], part["accuracy"], label=label(name), **look)
-    dress(ax, x="training rows", y="accuracy")
+        ax.plot(part["rows"], part["accuracy"], label=style.label(name), **look)
+    style.dress(ax, x="training rows", y="accuracy")
     ax.set_xscale("log")
     sizes = np.unique(curves["rows"])
     ax.xaxis.set_major_locator(FixedLocator(sizes.tolist()))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
-    percentages(ax.yaxis)
-    legend_right(ax, "mean and range\nover the folds")
+    style.percentages(ax.yaxis)
+    style.legend_right(ax, "mean and range\nover the folds")
     return ax
 
 
@@ -92,20 +82,20 @@ def calibration_curves(calibration: pd.DataFrame, *, ax: Axes | None = None) -> 
     >>> [line.get_label() for line in ax.lines]
     ['perfectly calibrated', 'GBT']
     """
-    check_table(calibration, ("model", "confidence", "accuracy", "rows"), "calibration")
-    ax = axes_for(ax, 6.6, 4.6)
-    ax.plot([0, 1], [0, 1], color=AXIS, linewidth=1.0, label="perfectly calibrated")
+    style.check_table(calibration, ("model", "confidence", "accuracy", "rows"), "calibration")
+    ax = style.axes_for(ax, 6.6, 4.6)
+    ax.plot([0, 1], [0, 1], color=style.AXIS, linewidth=1.0, label="perfectly calibrated")
     most = float(calibration["rows"].max())
     for name, part, look in _by_model(calibration):
         at, accuracy = part["confidence"], part["accuracy"]
-        ax.plot(at, accuracy, label=label(name), **look | {"markersize": 4})
+        ax.plot(at, accuracy, label=style.label(name), **look | {"markersize": 4})
         circles: dict[str, Any] = {"color": look["color"], "alpha": 0.22, "linewidth": 0}
         ax.scatter(at, accuracy, s=400 * part["rows"] / most, **circles)
-    dress(ax, x="confidence (probability of the predicted class)", y="accuracy")
+    style.dress(ax, x="confidence (probability of the predicted class)", y="accuracy")
     low = float(calibration[["confidence", "accuracy"]].to_numpy().min())
     margin = 0.05 * (1 - low)
     ax.set(xlim=(low - margin, 1 + margin / 2), ylim=(low - margin, 1 + margin / 2))
-    legend_right(ax, "large circles:\nmany rows")
+    style.legend_right(ax, "large circles:\nmany rows")
     return ax
 
 
@@ -132,20 +122,20 @@ def precision_recall_curves(
     ['GBT (0.700)']
     """
     columns = ("model", "class", "recall", "precision", "average_precision")
-    check_table(curves, columns, "curves")
+    style.check_table(curves, columns, "curves")
     rows = curves[curves["class"] == class_name]
     if not len(rows):
         known = ", ".join(map(str, curves["class"].unique()))
         raise ValueError(f"class_name must be one of {known}, got {class_name!r}")
-    ax = axes_for(ax, 6.6, 4.0)
+    ax = style.axes_for(ax, 6.6, 4.0)
     for name, part, look in _by_model(rows):
         look |= {"markersize": 3.5, "markevery": max(1, len(part) // 6)}
-        text = f"{label(name)} ({float(part['average_precision'].iloc[0]):.3f})"
+        text = f"{style.label(name)} ({float(part['average_precision'].iloc[0]):.3f})"
         ax.plot(part["recall"], part["precision"], label=text, **look)
-    dress(ax, title=label(class_name), x="recall", y="precision")
+    style.dress(ax, title=style.label(class_name), x="recall", y="precision")
     ax.set(xlim=(-0.02, 1.02))
     ax.set_ylim(top=1.02)
-    legend_right(ax, "average precision")
+    style.legend_right(ax, "average precision")
     return ax
 
 
@@ -179,20 +169,20 @@ def elimination_curves(
     [0.8, 0.9]
     """
     columns = ("choice", "kind", "model", "n_features", "accuracy", "accuracy_std")
-    check_table(choices, columns, "choices")
+    style.check_table(choices, columns, "choices")
     found = choices[np.isfinite(choices["accuracy"].to_numpy(dtype=float))]
     if found.empty:
         raise ValueError("choices must hold an accuracy that is a number, got none")
-    ax = axes_for(ax, 7.6, 4.8)
+    ax = style.axes_for(ax, 7.6, 4.8)
     for name, part, look in _by_model(found):
-        _draw_model(ax, part, look, label((titles or {}).get(name, name)))
-    dress(ax, x="number of features kept", y="validation accuracy")
-    whole_numbers(ax)
-    percentages(ax.yaxis)
-    for kind, (text, style) in _WAYS.items():
+        _draw_model(ax, part, look, style.label((titles or {}).get(name, name)))
+    style.dress(ax, x="number of features kept", y="validation accuracy")
+    style.whole_numbers(ax)
+    style.percentages(ax.yaxis)
+    for kind, (text, look) in _WAYS.items():
         if kind in set(found["kind"]):
-            ax.add_line(Line2D([], [], color=AXIS, label=text, **style))  # type: ignore[arg-type]
-    legend_right(ax)
+            ax.add_line(Line2D([], [], color=style.AXIS, label=text, **look))
+    style.legend_right(ax)
     return ax
 
 

@@ -8,16 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from moodcore.plots.style import (
-    LOSS,
-    axes_for,
-    dress,
-    label,
-    legend_right,
-    line_styles,
-    loss_scale,
-    whole_numbers,
-)
+from moodcore.plots import style
 
 # About one block per two pixels; fewer where the first decades have single, noisy updates.
 _BLOCKS, _LOG_BLOCKS = 400, 120
@@ -43,13 +34,13 @@ def loss_per_epoch(losses: Mapping[str, Sequence[float]], *, ax: Axes | None = N
     'epoch'
     """
     curves = _check(losses, "epoch")
-    ax = axes_for(ax, 7.4, 3.8)
-    for (name, curve), look in zip(curves.items(), line_styles(len(curves)), strict=True):
+    ax = style.axes_for(ax, 7.4, 3.8)
+    for (name, curve), look in zip(curves.items(), style.line_styles(len(curves)), strict=True):
         draw_curve(ax, np.arange(1, len(curve) + 1), curve, name, look)
-    dress(ax, x="epoch", y=f"training {LOSS}")
-    loss_scale(ax, np.concatenate(list(curves.values())))
-    whole_numbers(ax)
-    legend_right(ax)
+    style.dress(ax, x="epoch", y=f"training {style.LOSS}")
+    style.loss_scale(ax, np.concatenate(list(curves.values())))
+    style.whole_numbers(ax)
+    style.legend_right(ax)
     return ax
 
 
@@ -74,24 +65,24 @@ def loss_per_update(losses: Mapping[str, ArrayLike], *, ax: Axes | None = None) 
     True
     """
     curves = _check(losses, "update")
-    ax = axes_for(ax, 7.4, 3.8)
+    ax = style.axes_for(ax, 7.4, 3.8)
     lengths = [len(curve) for curve in curves.values()]
     logarithmic = max(lengths) > _LENGTH_RATIO * min(lengths)
     edges_of = _log_edges if logarithmic else _even_edges
     drawn = []
-    for (name, curve), look in zip(curves.items(), line_styles(len(curves)), strict=True):
+    for (name, curve), look in zip(curves.items(), style.line_styles(len(curves)), strict=True):
         at, mean, low, high = _block_means(curve, edges_of)
         if len(at) < len(curve):
             ax.fill_between(at, low, high, color=look["color"], alpha=0.18, linewidth=0)
         draw_curve(ax, at, mean, name, look, diverged=not np.isfinite(curve).all())
         drawn += [mean, low, high]
-    dress(ax, x="weight update", y=f"training {LOSS}")
+    style.dress(ax, x="weight update", y=f"training {style.LOSS}")
     if logarithmic:
         ax.set_xscale("log")
     else:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-    loss_scale(ax, np.concatenate(drawn))
-    legend_right(ax, "mean and range" if max(lengths) > _BLOCKS else None)
+    style.loss_scale(ax, np.concatenate(drawn))
+    style.legend_right(ax, "mean and range" if max(lengths) > _BLOCKS else None)
     return ax
 
 
@@ -107,7 +98,7 @@ def draw_curve(
     """Draw one line; the legend says so where it is not finite to its end."""
     if diverged is None:
         diverged = not np.isfinite(curve).all()
-    text = f"{label(name)} (diverged)" if diverged else label(name)
+    text = f"{style.label(name)} (diverged)" if diverged else style.label(name)
     # Eight markers per line; lines begin at different points so that markers do not coincide.
     step = max(1, len(at) // 8)
     first = len(ax.lines) * step // 3 % step

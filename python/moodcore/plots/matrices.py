@@ -10,19 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap, to_rgb
 from numpy.typing import ArrayLike, NDArray
 
-from moodcore.plots.style import (
-    BLUE,
-    GROUND,
-    LABEL,
-    ON_PAGE,
-    SMALL,
-    TICK,
-    axes_for,
-    check_table,
-    dress,
-    ink_over,
-    label,
-)
+from moodcore.plots import style
 
 # Gray on any ground.
 _NO_VALUE = (0.5, 0.5, 0.5, 0.2)
@@ -74,11 +62,11 @@ def correlation_heatmap(
         others = np.nan_to_num(np.abs(values) - 2 * np.eye(len(names)), nan=-1.0)
         kept = np.sort(np.argsort(-others.max(axis=1), kind="stable")[:max_features])
         values, names = values[np.ix_(kept, kept)], [names[at] for at in kept]
-    ax = axes_for(ax, 2.4 + 0.55 * len(names), 1.7 + 0.42 * len(names))
+    ax = style.axes_for(ax, 2.4 + 0.55 * len(names), 1.7 + 0.42 * len(names))
     texts = [[_written(value, ".2f") for value in row] for row in values]
     draw_cells(ax, values, texts, colors=_diverging(), limits=(-1, 1), bar="Pearson correlation")
-    dress(ax, title=title, grid="none")
-    shown = [f"{label(name)} *" if name in marked else label(name) for name in names]
+    style.dress(ax, title=title, grid="none")
+    shown = [f"{style.label(name)} *" if name in marked else style.label(name) for name in names]
     name_cells(ax, shown, shown, turned=True)
     return ax
 
@@ -110,10 +98,10 @@ def confusion_matrix(
         [f"{c:,}" if np.isnan(s) else f"{100 * s:.1f} %\n{c:,}" for c, s in zip(*pair, strict=True)]
         for pair in zip(counts, shares, strict=True)
     ]
-    ax = axes_for(ax, 2.6 + 0.72 * len(names), max(2.2, 1.3 + 0.55 * len(names)))
+    ax = style.axes_for(ax, 2.6 + 0.72 * len(names), max(2.2, 1.3 + 0.55 * len(names)))
     draw_cells(ax, shares, texts, colors="cividis", limits=(0, 1), bar="share of the true class")
-    dress(ax, x="predicted class", y="true class", grid="none")
-    shown = [label(name) for name in names]
+    style.dress(ax, x="predicted class", y="true class", grid="none")
+    shown = [style.label(name) for name in names]
     name_cells(ax, shown, shown, turned=max(map(len, shown)) > 9)
     return ax
 
@@ -157,7 +145,7 @@ def difference_matrix(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> difference_matrix(pairs.assign(verdict="better")).texts[1].get_text()
     '+2.10'
     """
-    check_table(pairs, ("first", "second", "difference", "verdict"), "pairs")
+    style.check_table(pairs, ("first", "second", "difference", "verdict"), "pairs")
     names = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
     values = np.full((len(names), len(names)), np.nan)
     texts = [[""] * len(names) for _ in names]
@@ -237,12 +225,14 @@ def feature_measures(
     forms = [(formats or {}).get(str(name), ".3f") for name in values.columns]
     texts = [[_written(*cell) for cell in zip(row, forms, strict=True)] for row in numbers]
     # The label of the color bar needs its length, however few the rows.
-    ax = axes_for(ax, 2.9 + 0.68 * len(forms), 1.9 + max(2.0, 0.34 * len(values)))
+    ax = style.axes_for(ax, 2.9 + 0.68 * len(forms), 1.9 + max(2.0, 0.34 * len(values)))
     bar = "share of the column's largest"
     draw_cells(ax, shares, texts, colors=_fading(), limits=(0, 1), bar=bar)
-    dress(ax, grid="none")
-    rows = [f"{label(name)} *" if name in marked else label(name) for name in values.index]
-    name_cells(ax, rows, [label(name, 36) for name in values.columns], turned=True)
+    style.dress(ax, grid="none")
+    rows = [
+        f"{style.label(name)} *" if name in marked else style.label(name) for name in values.index
+    ]
+    name_cells(ax, rows, [style.label(name, 36) for name in values.columns], turned=True)
     return ax
 
 
@@ -254,10 +244,10 @@ def _model_matrix(
     ax: Axes | None,
 ) -> Axes:
     colors, limits, bar = scale
-    ax = axes_for(ax, 2.9 + 0.72 * len(names), 1.9 + 0.44 * len(names))
+    ax = style.axes_for(ax, 2.9 + 0.72 * len(names), 1.9 + 0.44 * len(names))
     draw_cells(ax, values, texts, colors=colors, limits=limits, bar=bar)
-    dress(ax, grid="none")
-    shown = [label(name) for name in names]
+    style.dress(ax, grid="none")
+    shown = [style.label(name) for name in names]
     name_cells(ax, shown, shown, turned=True)
     return ax
 
@@ -280,7 +270,7 @@ def _diverging() -> ListedColormap:
 
 
 def _fading() -> ListedColormap:
-    tints = np.tile(to_rgb(BLUE), (256, 1))
+    tints = np.tile(to_rgb(style.BLUE), (256, 1))
     return ListedColormap(np.column_stack([tints, np.linspace(0, 0.9, 256)]), name="fading")
 
 
@@ -308,15 +298,19 @@ def draw_cells(
     palette = found.with_extremes(bad=_NO_VALUE)
     image = ax.imshow(values, cmap=palette, vmin=limits[0], vmax=limits[1], aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        ink = ON_PAGE if np.isnan(value) else ink_over(palette(image.norm(np.array(value))))
+        ink = (
+            style.ON_PAGE
+            if np.isnan(value)
+            else style.ink_over(palette(image.norm(np.array(value))))
+        )
         text = texts[row][column]
-        ax.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=ink)
+        ax.text(column, row, text, ha="center", va="center", fontsize=style.SMALL, color=ink)
     # Lines between the cells.
     ax.set_xticks(np.arange(values.shape[1] + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(values.shape[0] + 1) - 0.5, minor=True)
     color_bar = ax.figure.colorbar(image, ax=ax, pad=0.02, aspect=25)
-    color_bar.set_label(bar, fontsize=LABEL)
-    color_bar.ax.tick_params(labelsize=TICK)
+    color_bar.set_label(bar, fontsize=style.LABEL)
+    color_bar.ax.tick_params(labelsize=style.TICK)
     color_bar.outline.set_visible(False)
     return color_bar
 
@@ -327,7 +321,7 @@ def name_cells(
     """Write the names of rows and columns; separate the cells by lines."""
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
-    ax.grid(True, which="minor", color=GROUND, linewidth=1.5)
+    ax.grid(True, which="minor", color=style.GROUND, linewidth=1.5)
     ax.tick_params(which="both", length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)

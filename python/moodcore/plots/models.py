@@ -8,31 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from moodcore.plots.style import (
-    AXIS,
-    BLUE,
-    GROUND,
-    ORANGE,
-    SMALL,
-    SOFT,
-    VERMILION,
-    axes_for,
-    check_table,
-    dress,
-    label,
-    legend_right,
-    line_styles,
-    percentages,
-    rows_from_top,
-    words,
-)
+from moodcore.plots import style
 
 _KINDS = {
-    "model": (BLUE, "o", "model"),
-    "combination": (VERMILION, "D", "combination of models"),
-    "baseline": (ORANGE, "s", "baseline"),
+    "model": (style.BLUE, "o", "model"),
+    "combination": (style.VERMILION, "D", "combination of models"),
+    "baseline": (style.ORANGE, "s", "baseline"),
 }
-_BEHIND_TEXT = {"boxstyle": "square,pad=0.1", "facecolor": GROUND, "edgecolor": "none"}
+_BEHIND_TEXT = {"boxstyle": "square,pad=0.1", "facecolor": style.GROUND, "edgecolor": "none"}
 
 
 def score_intervals(
@@ -59,11 +42,11 @@ def score_intervals(
     ['GBT', 'MLP']
     """
     low, high = f"{metric}_low", f"{metric}_high"
-    check_table(summary, ("model", "kind", metric, low, high), "summary")
+    style.check_table(summary, ("model", "kind", metric, low, high), "summary")
     drawn = summary[summary[metric].notna()].reset_index(drop=True)
     if not len(drawn):
         raise ValueError(f"summary must have a model with {metric}, got none")
-    ax = axes_for(ax, 7.4, 1.1 + 0.34 * len(drawn))
+    ax = style.axes_for(ax, 7.4, 1.1 + 0.34 * len(drawn))
     for kind, (color, marker, text) in _KINDS.items():
         rows = drawn[drawn["kind"] == kind]
         if len(rows):
@@ -72,12 +55,12 @@ def score_intervals(
     for place, value in enumerate(drawn[metric]):
         ax.annotate(
             f"{value:.3f}", (value, place), xytext=(0, 5), textcoords="offset points", ha="center",
-            va="bottom", fontsize=SMALL, color=SOFT,
+            va="bottom", fontsize=style.SMALL, color=style.SOFT,
         )  # fmt: skip
-    dress(ax, x=f"{words(metric)}, mean and 95 % confidence interval", grid="x")
-    rows_from_top(ax, drawn["model"])
+    style.dress(ax, x=f"{style.words(metric)}, mean and 95 % confidence interval", grid="x")
+    style.rows_from_top(ax, drawn["model"])
     ax.margins(x=0.08)
-    legend_right(ax)
+    style.legend_right(ax)
     return ax
 
 
@@ -109,22 +92,27 @@ def fold_accuracies(accuracies: Mapping[str, Sequence[float]], *, ax: Axes | Non
     """
     values = _check_folds(accuracies)
     rows = np.arange(len(values))
-    ax = axes_for(ax, 7.0, 1.3 + 0.55 * len(rows))
-    ax.plot(values, rows, color=AXIS, linewidth=0.7, alpha=0.7, zorder=1)
-    ax.plot(values, rows, "o", color=BLUE, markersize=5, zorder=2)
-    ax.plot([], [], "o", color=BLUE, label="one fold")
+    ax = style.axes_for(ax, 7.0, 1.3 + 0.55 * len(rows))
+    ax.plot(values, rows, color=style.AXIS, linewidth=0.7, alpha=0.7, zorder=1)
+    ax.plot(values, rows, "o", color=style.BLUE, markersize=5, zorder=2)
+    ax.plot([], [], "o", color=style.BLUE, label="one fold")
     means = values.mean(axis=1)
-    mark: dict[str, Any] = {"marker": "|", "ls": "", "color": VERMILION, "markeredgewidth": 2.5}
+    mark: dict[str, Any] = {
+        "marker": "|",
+        "ls": "",
+        "color": style.VERMILION,
+        "markeredgewidth": 2.5,
+    }
     ax.plot(means, rows, markersize=20, **mark)
     ax.plot([], [], markersize=11, label="mean", **mark)
     for row, mean in zip(rows, means, strict=True):
         look: dict[str, Any] = {"ha": "center", "va": "bottom", "bbox": _BEHIND_TEXT}
-        ax.text(mean, row - 0.24, f"{100 * mean:.1f} %", fontsize=SMALL, **look)
-    dress(ax, x="validation accuracy", grid="x")
-    rows_from_top(ax, accuracies)
-    percentages(ax.xaxis, 1)
+        ax.text(mean, row - 0.24, f"{100 * mean:.1f} %", fontsize=style.SMALL, **look)
+    style.dress(ax, x="validation accuracy", grid="x")
+    style.rows_from_top(ax, accuracies)
+    style.percentages(ax.xaxis, 1)
     ax.margins(x=0.08)
-    legend_right(ax)
+    style.legend_right(ax)
     return ax
 
 
@@ -135,9 +123,7 @@ def _check_folds(accuracies: Mapping[str, Sequence[float]]) -> NDArray[np.float6
             f"accuracies must hold the same folds of every model, at least one, got {lengths}"
         )
     for name, values in accuracies.items():
-        for fold, value in enumerate(values):
-            if not (np.isfinite(value) and 0 <= value <= 1):
-                raise ValueError(f"accuracies[{name!r}][{fold}] must be in [0, 1], got {value!r}")
+        style.check_values(dict(enumerate(values)), f"accuracies[{name!r}]", 1)
     return np.array(list(accuracies.values()), dtype=np.float64)
 
 
@@ -164,28 +150,29 @@ def elimination_costs(
     ['seven (7)']
     """
     columns = ("cost", "cost_low", "cost_high")
-    check_table(choices, ("choice", "model", "n_features", *columns), "choices")
+    style.check_table(choices, ("choice", "model", "n_features", *columns), "choices")
     found = choices[np.isfinite(choices["cost"].to_numpy(dtype=float))]
     if found.empty:
         raise ValueError("choices must hold a cost that is a number, got none")
     points = found.assign(**{name: 100 * found[name] for name in columns})
     names = list(dict.fromkeys(found["choice"]))
     models = list(dict.fromkeys(found["model"]))
-    ax = axes_for(ax, 7.6, 1.3 + 0.42 * len(names))
+    ax = style.axes_for(ax, 7.6, 1.3 + 0.42 * len(names))
     # Models of one choice lie below each other, apart from those of the next.
     offsets = np.linspace(-0.3, 0.3, len(models)) if len(models) > 1 else np.zeros(1)
-    for name, offset, style in zip(models, offsets, line_styles(len(models)), strict=True):
+    looks = style.line_styles(len(models))
+    for name, offset, look in zip(models, offsets, looks, strict=True):
         rows = points[points["model"] == name]
         at = np.array([names.index(choice) for choice in rows["choice"]]) + offset
-        look = {"fmt": style["marker"], "markersize": 4.5, "elinewidth": 1.1, "capsize": 2}
-        text = label((titles or {}).get(name, name))
-        _intervals(ax, rows, columns, at, color=style["color"], label=text, **look)
-    ax.axvline(0.0, color=AXIS, linewidth=1.0)
-    dress(ax, x="loss of accuracy compared with all features (points)", grid="x")
+        mark = {"fmt": look["marker"], "markersize": 4.5, "elinewidth": 1.1, "capsize": 2}
+        text = style.label((titles or {}).get(name, name))
+        _intervals(ax, rows, columns, at, color=look["color"], label=text, **mark)
+    ax.axvline(0.0, color=style.AXIS, linewidth=1.0)
+    style.dress(ax, x="loss of accuracy compared with all features (points)", grid="x")
     sizes = found.groupby("choice")["n_features"].mean().to_dict()
-    rows_from_top(ax, [f"{name} ({round(sizes[name], 1):g})" for name in names])
+    style.rows_from_top(ax, [f"{name} ({round(sizes[name], 1):g})" for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     for edge in range(1, len(names)):
-        ax.axhline(edge - 0.5, color=AXIS, linewidth=0.4, alpha=0.4)
-    legend_right(ax)
+        ax.axhline(edge - 0.5, color=style.AXIS, linewidth=0.4, alpha=0.4)
+    style.legend_right(ax)
     return ax

@@ -8,25 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from moodcore.plots import style
 from moodcore.plots.losses import draw_curve
 from moodcore.plots.matrices import draw_cells, name_cells
-from moodcore.plots.style import (
-    BLACK,
-    LOSS,
-    TICK,
-    VERMILION,
-    axes_for,
-    check_table,
-    dress,
-    label,
-    legend_right,
-    level_key,
-    line_styles,
-    loss_scale,
-    percentages,
-    whole_numbers,
-    words,
-)
 
 #: Columns of the table of curves.
 CURVES = ("number", "epoch", "train_loss", "valid_loss")
@@ -91,7 +75,7 @@ def grid_overview(
     >>> [text.get_text() for text in ax.texts]
     ['81.0', '83.0\nbest']
     """
-    check_table(trials, ("number", across, *layout, "accuracy", "state"), "trials")
+    style.check_table(trials, ("number", across, *layout, "accuracy", "state"), "trials")
     if not np.isfinite(trials["accuracy"].astype(float)).any():
         raise ValueError("trials must hold at least one accuracy, got NaN for every candidate")
     rows = trials[list(layout)].drop_duplicates()
@@ -103,7 +87,7 @@ def grid_overview(
 def _grid(trials: pd.DataFrame, layout: tuple[str, str], across: str, ax: Axes | None) -> Axes:
     rates = sorted(trials[across].unique())
     pairs = set(zip(*(trials[name] for name in layout), strict=True))
-    rows = sorted(pairs, key=lambda row: tuple(level_key(value) for value in row))
+    rows = sorted(pairs, key=lambda row: tuple(style.level_key(value) for value in row))
     values = np.full((len(rows), len(rates)), np.nan)
     texts = [["\N{EN DASH}"] * len(rates) for _ in rows]
     best, best_cell = best_number(trials), None
@@ -118,17 +102,19 @@ def _grid(trials: pd.DataFrame, layout: tuple[str, str], across: str, ax: Axes |
             best_cell = (column, row)
     finite = values[np.isfinite(values)]
     values[~np.isfinite(values)] = np.nan
-    ax = axes_for(ax, 3.6 + 1.15 * len(rates), max(2.6, 1.3 + 0.5 * len(rows)))
+    ax = style.axes_for(ax, 3.6 + 1.15 * len(rates), max(2.6, 1.3 + 0.5 * len(rows)))
     # A single value has no range to color.
     limits = (float(finite.max() - max(np.ptp(finite), 0.002)), float(finite.max()))
     bar = draw_cells(ax, values, texts, colors="cividis", limits=limits, bar="")
-    bar.set_label("mean validation accuracy", fontsize=TICK)
-    percentages(bar.ax.yaxis, 1)
-    dress(ax, x=words(across), y=", ".join(map(words, layout)), grid="none")
+    bar.set_label("mean validation accuracy", fontsize=style.TICK)
+    style.percentages(bar.ax.yaxis, 1)
+    style.dress(ax, x=style.words(across), y=", ".join(map(style.words, layout)), grid="none")
     name_cells(ax, [", ".join(map(str, row)) for row in rows], [f"{rate:g}" for rate in rates])
     if best_cell:
         corner = (best_cell[0] - 0.48, best_cell[1] - 0.46)
-        ax.add_patch(Rectangle(corner, 0.96, 0.92, fill=False, edgecolor=VERMILION, linewidth=2.5))
+        ax.add_patch(
+            Rectangle(corner, 0.96, 0.92, fill=False, edgecolor=style.VERMILION, linewidth=2.5)
+        )
     return ax
 
 
@@ -144,36 +130,32 @@ def _cell_text(trial: "pd.Series[Any]", best: int | None) -> str:
 
 
 def _points(trials: pd.DataFrame, parameter: str, across: str, ax: Axes | None) -> Axes:
-    ax = axes_for(ax, 7.4, 4.0)
+    ax = style.axes_for(ax, 7.4, 4.0)
     groups = trials[parameter].astype(str)
     if groups.nunique() > _LINES:
         common = groups.value_counts().index[: _LINES - 1]
         groups = groups.where(groups.isin(common), "other")
-    names = sorted(groups.unique(), key=lambda name: (name == "other", level_key(name)))
+    names = sorted(groups.unique(), key=lambda name: (name == "other", style.level_key(name)))
     done = is_complete(trials)
-    for name, look in zip(names, line_styles(len(names)), strict=True):
-        style = {"s": 34, "marker": look["marker"], "edgecolors": look["color"]}
-        for rows, fill in (
-            ((groups == name) & done, look["color"]),
-            ((groups == name) & ~done, "none"),
-        ):
-            ax.scatter(
-                trials.loc[rows, across], trials.loc[rows, "accuracy"], facecolors=fill, **style
-            )
-        ax.scatter([], [], facecolors=look["color"], label=label(name), **style)
+    for name, look in zip(names, style.line_styles(len(names)), strict=True):
+        mark = {"s": 34, "marker": look["marker"], "edgecolors": look["color"]}
+        for state, fill in ((done, look["color"]), (~done, "none")):
+            part = trials[(groups == name) & state]
+            ax.scatter(part[across], part["accuracy"], facecolors=fill, **mark)
+        ax.scatter([], [], facecolors=look["color"], label=style.label(name), **mark)
     if not done.all():
-        ax.scatter([], [], s=34, facecolors="none", edgecolors=BLACK, label="hollow: pruned")
+        ax.scatter([], [], s=34, facecolors="none", edgecolors=style.BLACK, label="hollow: pruned")
     best = trials[trials["number"] == best_number(trials)]
     if len(best):
-        ring: dict[str, Any] = {"s": 190, "facecolors": "none", "edgecolors": BLACK}
+        ring: dict[str, Any] = {"s": 190, "facecolors": "none", "edgecolors": style.BLACK}
         text = f"best: #{best['number'].iloc[0]}"
         ax.scatter(best[across], best["accuracy"], linewidths=1.5, label=text, **ring)
     rates = trials[across].astype(float)
     if rates.min() > 0 and rates.max() > 10 * rates.min():
         ax.set_xscale("log")
-    dress(ax, x=words(across), y="mean validation accuracy")
-    percentages(ax.yaxis, 1)
-    legend_right(ax, words(parameter))
+    style.dress(ax, x=style.words(across), y="mean validation accuracy")
+    style.percentages(ax.yaxis, 1)
+    style.legend_right(ax, style.words(parameter))
     return ax
 
 
@@ -213,14 +195,14 @@ def parameter_effect(
     >>> [line.get_label() for line in parameter_effect(trials, curves, "learning_rate").lines]
     ['0.005', '0.06']
     """
-    check_table(trials, ("number", parameter), "trials")
-    check_table(curves, CURVES, "curves")
+    style.check_table(trials, ("number", parameter), "trials")
+    style.check_table(curves, CURVES, "curves")
     groups, order = _groups(trials[parameter])
     bands = {name: _mean_and_range(trials[groups == name], curves) for name in order}
     found = {name: band for name, band in bands.items() if band is not None}
     if not any(len(band) for _, band in found.values()):
         raise ValueError("curves must hold a candidate of trials with a finite loss, got none")
-    title = words(parameter)
+    title = style.words(parameter)
     if len(found) > _LINES:
         least = {
             name: band["mean"].min() if len(band) else np.inf for name, (_, band) in found.items()
@@ -228,15 +210,17 @@ def parameter_effect(
         best = sorted(found, key=least.__getitem__)[:_LINES]
         title = f"{title} ({_LINES} best of {len(found)})"
         found = {name: found[name] for name in order if name in best}
-    ax = axes_for(ax, 7.4, 3.8)
-    for (name, (note, band)), look in zip(found.items(), line_styles(len(found)), strict=True):
+    ax = style.axes_for(ax, 7.4, 3.8)
+    for (name, (note, band)), look in zip(
+        found.items(), style.line_styles(len(found)), strict=True
+    ):
         at = band.index.to_numpy()
         ax.fill_between(at, band["low"], band["high"], color=look["color"], alpha=0.13, linewidth=0)
         draw_curve(ax, at, band["mean"].to_numpy(), name + note, look)
-    dress(ax, x=unit, y=f"validation {LOSS}")
-    loss_scale(ax, np.concatenate([band.to_numpy().ravel() for _, band in found.values()]))
-    whole_numbers(ax)
-    legend_right(ax, f"{title}\nmean and range")
+    style.dress(ax, x=unit, y=f"validation {style.LOSS}")
+    style.loss_scale(ax, np.concatenate([band.to_numpy().ravel() for _, band in found.values()]))
+    style.whole_numbers(ax)
+    style.legend_right(ax, f"{title}\nmean and range")
     return ax
 
 
@@ -244,7 +228,7 @@ def _groups(values: "pd.Series[Any]") -> tuple["pd.Series[str]", list[str]]:
     """Return the group of each value, and the groups in order."""
     if not pd.api.types.is_numeric_dtype(values):
         groups = values.astype(str)
-        return groups, sorted(groups.unique(), key=level_key)
+        return groups, sorted(groups.unique(), key=style.level_key)
     numbers = values.astype(float)
     levels = np.sort(numbers.unique())
     if len(levels) <= _LINES:

@@ -1,6 +1,7 @@
 """The look that all figures share, and helpers for axes, names and tables."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import cycle, islice
 from typing import Any, Literal
@@ -111,11 +112,21 @@ def legend_right(ax: Axes, title: str | None = None) -> None:
     legend.set_alignment("left")
 
 
-def rows_from_top(ax: Axes, names: Iterable[object]) -> None:
-    """Name the rows of a chart, the first on top."""
+def rows_from_top(
+    ax: Axes, names: Iterable[object], *, above: float = 0.7, below: float = 0.5
+) -> None:
+    """Name the rows of a chart, the first on top, with space above the first and below the last."""
     labels = [label(name) for name in names]
     ax.set_yticks(range(len(labels)), labels)
-    ax.set_ylim(len(labels) - 0.5, -0.7)
+    ax.set_ylim(max(len(labels), 1) - 1 + below, -above)
+
+
+def bars(
+    ax: Axes, at: Sequence[float], lengths: Sequence[float], texts: Sequence[str], **look: Any
+) -> None:
+    """Draw horizontal bars with texts at their ends."""
+    drawn = ax.barh(at, lengths, edgecolor=GROUND, linewidth=0, **look)
+    ax.bar_label(drawn, texts, padding=3, fontsize=SMALL)
 
 
 def whole_numbers(ax: Axes) -> None:
@@ -182,7 +193,8 @@ def label(name: object, length: int = _NAME_LENGTH) -> str:
         tail = length // 3
         text = f"{text[: length - tail - 1]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - tail :]}"
     known = _characters()
-    return "".join(c if ord(c) in known else "\N{WHITE SQUARE}" for c in text).replace("$", r"\$")
+    drawn = "".join(c if ord(c) in known else "\N{WHITE SQUARE}" for c in text)
+    return re.sub(r"(?<!\\)\$", r"\\$", drawn)
 
 
 @cache
@@ -213,7 +225,15 @@ def level_key(value: object) -> tuple[int, tuple[float, ...]]:
     return 0, (float(value),)  # type: ignore[arg-type]
 
 
-# Tables.
+# Checks.
+
+
+def check_values(values: Mapping[Any, float], what: str, high: float = np.inf) -> None:
+    """Raise a `ValueError` for a value that is not a number between 0 and `high`."""
+    allowed = "a number, 0 or more" if np.isinf(high) else f"in [0, {high:g}]"
+    for name, value in values.items():
+        if not (np.isfinite(value) and 0 <= value <= high):
+            raise ValueError(f"{what}[{name!r}] must be {allowed}, got {value!r}")
 
 
 def check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:

@@ -7,16 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from moodcore.plots.style import (
-    AXIS,
-    BLUE,
-    GROUND,
-    ORANGE,
-    SMALL,
-    SOFT,
-    axes_for,
-    check_table,
-)
+from moodcore.plots import style
 
 _COLUMNS = ("ID", "Feature", "Split", "Yes", "No", "Missing", "Gain", "Category")
 
@@ -41,7 +32,7 @@ def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> [text.get_text() for text in tree_diagram(model.trees_to_dataframe()).texts]
     ['f0 <= 0.5', '-0.04', '0.04', 'yes, missing', 'no']
     """
-    check_table(nodes, _COLUMNS, "nodes")
+    style.check_table(nodes, _COLUMNS, "nodes")
     rows: dict[str, dict[str, Any]] = {
         str(row["ID"]): {str(key): value for key, value in row.items()}
         for row in nodes.to_dict("records")
@@ -49,7 +40,7 @@ def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     places = _places(rows, str(nodes["ID"].iloc[0]))
     n_leaves = sum(row["Feature"] == "Leaf" for row in rows.values())
     depth = max(-y for _, y in places.values())
-    ax = axes_for(ax, max(4.0, 1.15 * n_leaves), max(2.5, 1.1 * (depth + 1)))
+    ax = style.axes_for(ax, max(4.0, 1.15 * n_leaves), max(2.5, 1.1 * (depth + 1)))
     for name, row in rows.items():
         is_leaf = row["Feature"] == "Leaf"
         ax.text(
@@ -57,11 +48,11 @@ def tree_diagram(nodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             _value(row["Gain"]) if is_leaf else _question(row),
             ha="center",
             va="center",
-            fontsize=SMALL,
+            fontsize=style.SMALL,
             bbox={
                 "boxstyle": "round,pad=0.3",
-                "facecolor": GROUND,
-                "edgecolor": ORANGE if is_leaf else BLUE,
+                "facecolor": style.GROUND,
+                "edgecolor": style.ORANGE if is_leaf else style.BLUE,
             },
         )
     for name, row in rows.items():
@@ -95,10 +86,20 @@ def _places(rows: Mapping[str, Mapping[str, Any]], root: str) -> dict[str, tuple
 
 
 def _edge(ax: Axes, above: tuple[float, float], below: tuple[float, float], answer: str) -> None:
-    ax.plot([above[0], below[0]], [above[1] - 0.13, below[1] + 0.13], color=AXIS, linewidth=0.9)
+    ax.plot(
+        [above[0], below[0]], [above[1] - 0.13, below[1] + 0.13], color=style.AXIS, linewidth=0.9
+    )
     middle = (above[0] + below[0]) / 2, (above[1] + below[1]) / 2
-    ground = {"boxstyle": "round,pad=0.1", "facecolor": GROUND, "edgecolor": "none"}
-    ax.text(*middle, answer, ha="center", va="center", fontsize=SMALL - 1, color=SOFT, bbox=ground)
+    ground = {"boxstyle": "round,pad=0.1", "facecolor": style.GROUND, "edgecolor": "none"}
+    ax.text(
+        *middle,
+        answer,
+        ha="center",
+        va="center",
+        fontsize=style.SMALL - 1,
+        color=style.SOFT,
+        bbox=ground,
+    )
 
 
 def _answer(row: Mapping[str, Any], answer: str) -> str:
