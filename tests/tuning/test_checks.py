@@ -99,6 +99,15 @@ def test_gap(train, ok):
     assert check("Training against validation", candidate(train=train))[0] is ok
 
 
+def test_without_balancing_the_gap_is_between_accuracies():
+    """A model of imbalanced classes has a low balanced accuracy without overfitting."""
+    best = replace(candidate(train=0.84), accuracy=0.82, balanced_accuracy=0.6)
+    for balanced, ok in ((False, True), (True, False)):
+        found = checks(best, [best], SPACE, COUNTS, SINGLE, noun="rows", balanced=balanced)
+        (gap,) = [one for one in found if one["name"] == "Training against validation"]
+        assert gap["ok"] is ok
+
+
 @pytest.mark.parametrize(("happy", "ok"), [(150, True), (151, False)])
 def test_imbalance(happy, ok):
     found, text = check("Class imbalance", counts={"sad": 100, "happy": happy})

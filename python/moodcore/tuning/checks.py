@@ -11,7 +11,7 @@ from moodcore.runs.space import Space
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.plan import SearchSpace
 
-# Above these the report speaks up: shares of rows, except the ratio of class sizes.
+# A check warns above these: shares of rows, except the ratio of class sizes.
 WIDE_SPREAD = 0.02
 LARGE_GAP = 0.05
 IMBALANCE = 1.5
@@ -34,7 +34,7 @@ def checks(
     return [
         _edge(best, results, space),
         _spread(best),
-        _gap(best),
+        _gap(best, balanced),
         _imbalance(counts, noun, balanced),
         _telltale(single_features),
         _diverged(results),
@@ -59,12 +59,11 @@ def _edge(
         for model, places in found.items()
         if places
     ]
-    which = "The best value of a family lies" if space.joint else "The best value lies"
     text = (
-        f"{which} on the edge of its range: {'; '.join(listed)}. Values beyond it were not tried "
-        "and may be better."
+        f"Best values at the edge of the searched range: {'; '.join(listed)}. Values beyond the "
+        "edge may be better."
         if listed
-        else "No best value lies on the edge of its range."
+        else "No best value is at the edge of the searched range."
     )
     return _check("Edge of the ranges", not listed, text)
 
@@ -90,23 +89,21 @@ def _on_edge(best: CandidateResult, space: Space) -> list[str]:
 def _spread(best: CandidateResult) -> dict[str, Any]:
     spread = max(best.fold_accuracies) - min(best.fold_accuracies)
     ok = spread <= WIDE_SPREAD
-    words = "close together" if ok else "far apart; differences between candidates mean less"
-    return _check(
-        "Spread of the folds",
-        ok,
-        f"The winner's folds lie {100 * spread:.2f} points apart in accuracy: {words}.",
-    )
+    text = f"The accuracies of the best candidate's folds span {100 * spread:.2f} points"
+    advice = "" if ok else "; smaller differences between candidates may be chance"
+    return _check("Spread of the folds", ok, f"{text}{advice}.")
 
 
-def _gap(best: CandidateResult) -> dict[str, Any]:
-    gap = best.train_accuracy - best.balanced_accuracy
+def _gap(best: CandidateResult, balanced: bool) -> dict[str, Any]:
+    # Training rows have the class frequencies that the model was trained on.
+    gap = best.train_accuracy - (best.balanced_accuracy if balanced else best.accuracy)
     ok = gap <= LARGE_GAP
-    words = "no sign of overfitting" if ok else "it learned its training rows by heart"
+    what = "balanced accuracy" if balanced else "accuracy"
+    words = "no sign of overfitting" if ok else "a sign of overfitting"
     return _check(
         "Training against validation",
         ok,
-        f"On balanced classes the winner is {100 * gap:+.2f} points better on its training "
-        f"rows than on the validation rows: {words}.",
+        f"Best candidate, training minus validation {what}: {100 * gap:+.2f} points; {words}.",
     )
 
 
@@ -116,7 +113,7 @@ def _imbalance(counts: Mapping[str, int], noun: str, balanced: bool) -> dict[str
     ok = ratio <= IMBALANCE
     text = f"{largest} has {ratio:.1f} times as many {noun} as {smallest}"
     if not ok:
-        text += "; compare balanced accuracy with accuracy"
+        text += "; use balanced accuracy to compare models"
     sampling = " Training rows were balanced." if balanced else ""
     return _check("Class imbalance", ok, f"{text}.{sampling}")
 
@@ -132,7 +129,7 @@ def _telltale(single: Mapping[str, float]) -> dict[str, Any]:
     return _check(
         "Single features",
         ok,
-        f"The strongest feature alone, {name}, reaches {100 * single[name]:.1f} % balanced "
+        f"The strongest single feature, {name}, reaches {100 * single[name]:.1f} % balanced "
         f"accuracy: {words}.",
     )
 
@@ -140,8 +137,8 @@ def _telltale(single: Mapping[str, float]) -> dict[str, Any]:
 def _diverged(results: Sequence[CandidateResult]) -> dict[str, Any]:
     numbers = [str(candidate.number) for candidate in results if candidate.diverged_folds]
     text = (
-        f"The loss of these candidates became infinite in some fold: {', '.join(numbers)}. "
-        "Their accuracy is that of the last finite weights; try lower learning rates."
+        f"The loss of these candidates became infinite in a fold: {', '.join(numbers)}. Their "
+        "accuracy is that of the last finite weights; try lower learning rates."
         if numbers
         else "No candidate diverged."
     )
@@ -156,9 +153,9 @@ def _failed(results: Sequence[CandidateResult]) -> dict[str, Any]:
     ]
     more = f"; and {len(failures) - _LISTED} more, in trials.csv" if len(failures) > _LISTED else ""
     text = (
-        f"These candidates could not be trained: {'; '.join(failures[:_LISTED])}{more}. The best "
-        "was chosen among the others."
+        f"Candidates that could not be trained: {'; '.join(failures[:_LISTED])}{more}. The best "
+        "was selected among the others."
         if failures
-        else "Every candidate could be trained."
+        else "All candidates could be trained."
     )
     return _check("Failed candidates", not failures, text)
