@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from moodcore.report import SYNTHETIC, build, summary
-from moodcore.report.features import headline
+from moodcore.report.outcomes.features import headline
 
 PICTURES = {"elimination_curves", "elimination_costs", "feature_measures", "correlation"}
 
@@ -54,7 +54,7 @@ def test_headline_numbers_are_those_of_the_tables(study, metrics):
 def test_the_recommendation_is_the_first_sentence(metrics):
     found = metrics | {"recommended": metrics["recommended"] | {"features": ["energy", "tempo"]}}
     shown = headline(found)
-    assert shown.title == "Song mood: 2 of 10 features are enough for GBT"
+    assert shown.title == "Predicting song mood with GBT needs 2 of 10 features"
     assert shown.sentences[0].startswith(
         "2 of 10 features are enough for GBT (energy and tempo): with these, selected by recursive "
         "elimination, it reaches "
@@ -75,7 +75,7 @@ def test_the_cost_of_elimination_is_that_of_the_number_left_out(metrics):
     """With --sizes 7 nothing is known of leaving out one or two."""
     every = metrics["recommended"] | {"features": ["x"] * 10, "largest_size": 7}
     shown = headline(metrics | {"recommended": every})
-    assert shown.title == "Song mood: keep all 10 features"
+    assert shown.title == "Predicting song mood with GBT needs 10 of 10 features"
     assert shown.sentences[0] == (
         "Keep all 10 features: leaving out 3, the fewest that were measured, costs GBT "
         f"{cost(metrics, 'eliminated to 7')} points of accuracy."

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moodcore.report.page import Block, Figure, Folded, Section, Table
-from moodcore.report.run import data_of, is_balanced
+from moodcore.report.run import is_balanced
 from moodcore.report.text import DASH, listed, percent, signed
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def data_section(metrics: Mapping[str, Any], *more: Block) -> Section:
     """Return the section about the data: size, classes, notes, columns; then further blocks."""
     import pandas as pd
 
-    data = data_of(metrics)
+    data = metrics["data"]
     counts, noun = data["counts"], data["noun"]
     size = f"Source: {data['source']}. {data['rows']:,} {noun}"
     if data.get("test_rows"):

@@ -11,9 +11,9 @@ from typing import Any
 
 from moodcore.report.page import SYNTHETIC, Headline, Page, write
 from moodcore.report.run import RunFiles
-from moodcore.report.text import plain_table
+from moodcore.report.text import DASH
 
-# The command, which is also the module of the page, by the format of metrics.json.
+# The command, which is also the name of its modules, by the format of metrics.json.
 _KINDS = {
     "moodcore-run": "tune",
     "moodcore-comparison": "compare",
@@ -53,7 +53,7 @@ def make_page(run: RunFiles) -> Page:
     return Page(
         command=_KINDS[metrics["format"]],
         headline=headline(metrics),
-        sections=_kind(metrics).sections(run),
+        sections=_module("pages", metrics).sections(run),
         timing=timing,
         facts={
             "Data": data["source"],
@@ -75,13 +75,10 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
     metrics : mapping
         The content of the run's `metrics.json`.
     """
-    found: Headline = _kind(metrics).headline(metrics)
+    found: Headline = _module("outcomes", metrics).headline(metrics)
     warnings = [check["name"].lower() for check in found.checks if not check["ok"]]
-    if not warnings:
-        return found
-    return replace(
-        found, sentences=[*found.sentences, f"Checks with warnings: {', '.join(warnings)}."]
-    )
+    warning = f"Checks with warnings: {', '.join(warnings)}." if warnings else ""
+    return replace(found, sentences=[text for text in (*found.sentences, warning) if text])
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
@@ -95,9 +92,10 @@ def summary(metrics: Mapping[str, Any]) -> str:
     found = headline(metrics)
     lines = [SYNTHETIC] if metrics["data"]["synthetic"] else []
     if found.table is not None:
-        lines += plain_table(found.table)
+        named = found.table.set_index(found.table.columns[0]).rename_axis(None)
+        lines.append(named.to_string(na_rep=DASH))
     return "\n".join([*lines, *found.sentences])
 
 
-def _kind(metrics: Mapping[str, Any]) -> Any:
-    return import_module(f"moodcore.report.{_KINDS[metrics['format']]}")
+def _module(package: str, metrics: Mapping[str, Any]) -> Any:
+    return import_module(f"moodcore.report.{package}.{_KINDS[metrics['format']]}")

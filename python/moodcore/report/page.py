@@ -27,24 +27,16 @@ SYNTHETIC = (
 
 
 @dataclass(frozen=True)
-class Note:
-    """A paragraph in a quieter color."""
+class Text:
+    """A paragraph in a quieter color ("note") or a heading inside a section ("heading")."""
 
     text: str
     kind: str = "note"
 
 
 @dataclass(frozen=True)
-class Heading:
-    """A heading inside a section."""
-
-    text: str
-    kind: str = "heading"
-
-
-@dataclass(frozen=True)
 class Table:
-    """A table; its first column names the rows."""
+    """A table; its first column names the rows. One of more than 30 rows is folded."""
 
     frame: pd.DataFrame
     caption: str
@@ -82,15 +74,9 @@ class Figure:
 
     def svg(self, colors: Any) -> str:
         """Return the figure as an `<svg>` element, in the colors of `plots.figure_svg`."""
-        from matplotlib.figure import Figure
-
         from moodcore.plots import figure_svg
 
-        figure = self.drawing if isinstance(self.drawing, Figure) else self.drawing.figure
-        if not isinstance(figure, Figure):
-            raise ValueError(
-                f"figure {self.name!r} must be a whole figure, got axes of a {figure!r}"
-            )
+        figure: Any = getattr(self.drawing, "figure", self.drawing)
         return figure_svg(figure, name=self.name, colors=colors)
 
 
@@ -104,7 +90,7 @@ class Folded:
 
 
 #: A plain string is a paragraph; None is left out.
-Block = str | Note | Heading | Table | Figure | Folded | None
+Block = str | Text | Table | Figure | Folded | None
 
 
 @dataclass(frozen=True)
@@ -125,7 +111,7 @@ class Headline:
     title : str
         The heading of the page.
     sentences : sequence of str
-        The outcome; the first sentence is set larger.
+        The outcome; the first sentence is set larger. Empty ones are left out.
     highlights : sequence of (str, str)
         Numbers with their labels.
     checks : sequence of mapping
@@ -174,12 +160,8 @@ class Page:
     @property
     def figures(self) -> list[Figure]:
         """The figures in their order on the page."""
-        return [
-            block
-            for section in self.sections
-            for block in _flat(section.blocks)
-            if isinstance(block, Figure)
-        ]
+        blocks = (block for section in self.sections for block in _flat(section.blocks))
+        return [block for block in blocks if isinstance(block, Figure)]
 
 
 def _flat(blocks: Iterable[Block]) -> Iterator[Block]:

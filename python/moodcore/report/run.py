@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moodcore.report.text import shorten
+
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: Metrics of a comparison, by column.
+METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+    "roc_auc": "ROC AUC",
+}
 
 
 class RunFiles:
@@ -40,28 +52,24 @@ class RunFiles:
         path = self.path / f"{name}.csv"
         return pd.read_csv(path, **options) if path.exists() else pd.DataFrame()
 
-    @cached_property
+    @property
     def data(self) -> dict[str, Any]:
-        """The description of the data; see `data_of`."""
-        return data_of(self.metrics)
-
-
-def data_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of a run's data, that of version 1 with the names of version 2."""
-    data = dict(metrics["data"])
-    if "rows" not in data:
-        data |= {"rows": data["songs"], "noun": "songs", "preset": "songs", "target": "mood"}
-        for part in ("train", "test"):
-            data[f"{part}_rows"] = data.get(f"{part}_songs", metrics.get(f"{part}_rows"))
-    return data
+        """The description of the data in the metrics."""
+        data: dict[str, Any] = self.metrics["data"]
+        return data
 
 
 def target_of(metrics: Mapping[str, Any]) -> str:
-    """Return what is predicted, for headings."""
-    data = data_of(metrics)
-    return "song mood" if data["preset"] == "songs" else str(data["target"])
+    """Return what is predicted, for titles."""
+    data = metrics["data"]
+    return "song mood" if data["preset"] == "songs" else f"“{shorten(str(data['target']))}”"
 
 
 def is_balanced(metrics: Mapping[str, Any]) -> bool:
     """Whether training rows were downsampled to equal classes."""
     return bool(metrics["balanced"])
+
+
+def is_joint(metrics: Mapping[str, Any]) -> bool:
+    """Whether a search had more than one family of models."""
+    return "search" in metrics and len(metrics["search"]["families"]) > 1

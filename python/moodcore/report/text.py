@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,6 @@ _MINUS = "\N{MINUS SIGN}"
 # A column whose numbers span more than this factor is written with significant digits.
 _WIDE_RANGE = 1e4
 _DECIMALS = 4
-# The 97.5 % quantile of the standard normal distribution.
-_Z = 1.959964
 
 _MODEL_NAMES = {"mlp": "MLP", "gbt": "GBT", "svm": "SVM", "linear-svm": "LinearSVM"}
 _MODEL_NAMES |= {"logistic-regression": "logistic regression"}
@@ -84,9 +82,10 @@ def proportion_interval(share: float, n: int) -> str:
     >>> proportion_interval(0.858, 55_588), proportion_interval(1.0, 20)
     ('85.5 to 86.1', '83.9 to 100.0')
     """
-    center = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    reach = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n))
-    return f"{100 * (center - reach):.1f} to {100 * min(center + reach, 1):.1f}"
+    from scipy.stats import binomtest
+
+    interval = binomtest(round(share * n), n).proportion_ci(method="wilson")
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
 
 
 def p_value(p: float) -> str:
@@ -196,25 +195,23 @@ def table_view(table: pd.DataFrame) -> TableView:
     return TableView(header, numeric, [list(row) for row in zip(*texts, strict=True)])
 
 
-def plain_table(table: pd.DataFrame) -> list[str]:
-    r"""Return a DataFrame as aligned lines for a terminal, the header first.
+def pick(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return columns under new labels, floats rounded to four decimals.
+
+    Shares become percentages with two decimals where the label has "%" or "points".
 
     Examples
     --------
     >>> import pandas as pd
-    >>> print("\n".join(plain_table(pd.DataFrame({"model": ["GBT", "MLP"], "rows": [9, 10]}))))
-    model  rows
-    GBT       9
-    MLP      10
+    >>> table = pd.DataFrame({"model": ["GBT"], "accuracy": [0.85777], "f1": [0.85777]})
+    >>> pick(table, {"accuracy": "accuracy %", "f1": "F1"}).to_dict("records")
+    [{'accuracy %': 85.78, 'F1': 0.8578}]
     """
-    view = table_view(table)
-    lines: Sequence[Sequence[str]] = [view.header, *view.rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    layout = "  ".join(
-        f"{{:{'>' if is_numeric else '<'}{width}}}"
-        for is_numeric, width in zip(view.numeric, widths, strict=True)
-    )
-    return [layout.format(*line).rstrip() for line in lines]
+    picked = table[list(labels)].rename(columns=labels)
+    for label in picked.select_dtypes("float"):
+        is_percent = "%" in str(label) or "points" in str(label)
+        picked[label] = (100 * picked[label]).round(2) if is_percent else picked[label].round(4)
+    return picked
 
 
 def _is_missing(value: Any) -> bool:

@@ -9,133 +9,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moodcore.report.blocks import confusion, correlation, data_section, features_block
-from moodcore.report.page import Block, Figure, Heading, Headline, Note, Section, Table
-from moodcore.report.run import RunFiles, data_of, is_balanced, target_of
+from moodcore.report.page import Block, Figure, Section, Table, Text
+from moodcore.report.run import RunFiles, is_balanced, is_joint
 from moodcore.report.text import (
     capital,
-    compared,
     counted,
     listed,
     model_name,
     parameters,
     percent,
+    pick,
     proportion_interval,
-    shorten,
 )
 from moodcore.runs.families import Family, family
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# The accuracy of a published experiment with seven features, balanced classes and a 16-16 network
-# on the song table whose classes have the sizes below.
-_PUBLISHED_ACCURACY = 0.839
-_PUBLISHED_COUNTS = [42_386, 47_065, 82_058, 106_429]
+_TESTS = {
+    "model": "model",
+    "accuracy": "accuracy %",
+    "interval": "95 % CI",
+    "balanced_accuracy": "balanced accuracy %",
+    "macro_f1": "macro F1",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
+_CLASSES = {"name": "class", "precision": "precision %", "recall": "recall %", "f1": "F1"}
 # Rows of the table behind a curve.
 _TABLE_POINTS = 12
-_BASELINE = "logistic regression"
-
-
-# The headline.
-
-
-def headline(metrics: Mapping[str, Any]) -> Headline:
-    """Return the outcome of a run."""
-    if metrics["study"] == "optimizers":
-        return _optimizer_headline(metrics)
-    test, search, noun = metrics["test"], metrics["search"], data_of(metrics)["noun"]
-    name, accuracy = model_name(metrics["model"]["family"]), test["accuracy"]
-    interval = proportion_interval(accuracy, test["n_rows"])
-    baseline = metrics["baselines"][_BASELINE]
-    points = 100 * (accuracy - baseline["accuracy"])
-    checks = metrics["checks"]
-    passed = sum(check["ok"] for check in checks)
-    best = search["best"]
-    early = ""
-    if search["candidates"] < search["planned"]:
-        early = f" (of {search['planned']:,} planned; the time limit ended the search)"
-    chosen = f" with {parameters(best['params'])}" if best["params"] else ""
-    metric, by = search.get("metric", "accuracy"), ""
-    if metric != "accuracy":
-        by = f", selected by {metric.replace('_', ' ')} ({abs(best['score']):.4f})"
-    sentences = [
-        f"Test accuracy {percent(accuracy)} ({test['n_rows']:,} held-out {noun}), 95 % CI "
-        f"{interval}; {compared(points, _BASELINE)} ({percent(baseline['accuracy'])}).",
-        f"Balanced accuracy {percent(test['balanced_accuracy'])}, macro F1 "
-        f"{test['macro_f1']:.3f} ({_BASELINE}: {percent(baseline['balanced_accuracy'])}, "
-        f"{baseline['macro_f1']:.3f}).",
-        f"Best of {counted(search['candidates'], 'candidate')}{early}: {name}{chosen}{by}. Mean "
-        f"validation accuracy {percent(best['accuracy'])} (standard deviation "
-        f"{100 * best['accuracy_std']:.1f} points over {len(best['fold_accuracies'])} folds).",
-        _other_families(metrics),
-        _published(metrics),
-    ]
-    return Headline(
-        title=f"{capital(shorten(target_of(metrics)))}: {name} with {percent(accuracy)} test "
-        "accuracy",
-        sentences=list(filter(None, sentences)),
-        highlights=[
-            (percent(accuracy), f"test accuracy, 95 % CI {interval}"),
-            (percent(test["balanced_accuracy"]), "balanced test accuracy (mean recall)"),
-            (percent(baseline["accuracy"]), f"test accuracy of {_BASELINE}"),
-            (f"{passed} of {len(checks)}", "checks passed"),
-        ],
-        checks=checks,
-    )
-
-
-def _optimizer_headline(metrics: Mapping[str, Any]) -> Headline:
-    runs = metrics["optimizers"]
-    best = min(runs, key=lambda run: run["loss"])
-    losses = listed(f"{run['name']} {run['loss']:.4f}" for run in runs)
-    return Headline(
-        title=f"Optimizers: {best['name']} reaches the lowest training loss",
-        sentences=[f"Training loss after the same number of epochs: {losses}."],
-        highlights=[(f"{run['loss']:.4f}", f"final loss, {run['name']}") for run in runs],
-        checks=metrics.get("checks", []),
-    )
-
-
-def _other_families(metrics: Mapping[str, Any]) -> str:
-    if not _is_joint(metrics):
-        return ""
-    parts = []
-    for row in metrics["search"]["families"]:
-        name, best, against = model_name(row["model"]), row["best"], row["against_best"]
-        if row["model"] == metrics["model"]["family"]:
-            continue
-        if best is None:
-            parts.append(f"no {name} candidate finished ({row['candidates']} tried)")
-            continue
-        # Within two standard deviations of its own, a difference may be chance.
-        unsure = abs(against["mean"]) <= 2 * against["std"]
-        points = 100 * (metrics["search"]["best"]["accuracy"] - best["accuracy"])
-        parts.append(
-            f"{name} {percent(best['accuracy'])} ({points:.1f} points lower; worse in "
-            f"{against['folds_behind']} of {against['folds']} folds"
-            f"{', not a clear difference' if unsure else ''})"
-        )
-    return f"Best of the other models: {'; '.join(parts)}."
-
-
-def _published(metrics: Mapping[str, Any]) -> str:
-    """Name the published result where the data are the songs of that experiment."""
-    data = data_of(metrics)
-    is_same = sorted(data["counts"].values()) == _PUBLISHED_COUNTS and not data["synthetic"]
-    if not is_same or metrics["settings"].get("features") != "published":
-        return ""
-    return (
-        f"A published experiment on these songs and features reports "
-        f"{percent(_PUBLISHED_ACCURACY)} on a test with balanced classes."
-    )
-
-
-def _is_joint(metrics: Mapping[str, Any]) -> bool:
-    """Whether the search had more than one family of models."""
-    return "search" in metrics and len(metrics["search"]["families"]) > 1
-
-
-# The page.
 
 
 def sections(run: RunFiles) -> list[Section]:
@@ -156,7 +58,7 @@ def _class_counts(metrics: Mapping[str, Any]) -> Figure:
 
     from moodcore import plots
 
-    preprocessing, noun = metrics["preprocessing"], data_of(metrics)["noun"]
+    preprocessing, noun = metrics["preprocessing"], metrics["data"]["noun"]
     before, after = preprocessing["counts_before"], preprocessing["counts_after"]
     frame = pd.DataFrame({"class": list(before), "training part": list(before.values())})
     ratio = max(before.values()) / max(min(before.values()), 1)
@@ -178,12 +80,16 @@ def _preprocessing(metrics: Mapping[str, Any]) -> Section:
     found = metrics["preprocessing"]
     scaling = "min-max scaling to [0, 1], then standardization to mean 0 and standard deviation 1"
     text = f"Numbers: {scaling}."
-    if data_of(metrics)["preset"] != "songs":
-        text = (
-            "GBT takes the columns as they are: missing values and categories need no preparation. "
-            "For all other models, missing numbers are replaced by the median, with an indicator "
-            f'column; then {scaling}. Categories are one-hot encoded, with an "other" level.'
+    if metrics["data"]["preset"] != "songs":
+        native = "GBT takes missing values and categories as they are."
+        numeric = (
+            "Missing numbers are replaced by the median, with an indicator column; then "
+            f'{scaling}. Categories are one-hot encoded, with an "other" level.'
         )
+        is_native = metrics["model"].get("family") == "gbt"
+        text = f"{native} For all other models: {numeric}"
+        if not is_joint(metrics):
+            text = native if is_native else numeric
     dropped = None
     if found["dropped"]:
         rows = [
@@ -201,29 +107,8 @@ def _preprocessing(metrics: Mapping[str, Any]) -> Section:
 def _model(metrics: Mapping[str, Any]) -> Section:
     import pandas as pd
 
-    noun, test, model = data_of(metrics)["noun"], metrics["test"], metrics["model"]
-    name, kind = model_name(model["family"]), _family(metrics)
-    names = [row["name"] for row in test["classes"]]
-    varied = metrics["search"]["varied"]
-    rows = [(key, value, key in varied) for key, value in model["parameters"].items()]
-    columns = ["hyperparameter", "value", "chosen by the search"]
-    hyperparameters = pd.DataFrame(
-        [(key, "yes" if value is True else value, chosen) for key, value, chosen in rows],
-        columns=columns,
-    ).astype({"value": object})
-    classes = pd.DataFrame(
-        [
-            (
-                row["name"],
-                round(100 * row["precision"], 2),
-                round(100 * row["recall"], 2),
-                round(row["f1"], 4),
-                row["support"],
-            )
-            for row in test["classes"]
-        ],
-        columns=["class", "precision %", "recall %", "F1", f"test {noun}"],
-    )
+    noun, test, model = metrics["data"]["noun"], metrics["test"], metrics["model"]
+    name, varied = model_name(model["family"]), metrics["search"]["varied"]
     probabilities = ""
     if test["log_loss"] is None:
         probabilities = f" {name} predicts no probabilities, so both are missing."
@@ -232,44 +117,38 @@ def _model(metrics: Mapping[str, Any]) -> Section:
             " Models were trained on balanced classes, so their probabilities assume equal class "
             "frequencies."
         )
+    tests = pd.DataFrame([{"model": key} | row for key, row in _tests(metrics, name).items()])
+    classes = pd.DataFrame(test["classes"])
+    hyperparameters = pd.DataFrame({"hyperparameter": list(model["parameters"])})
+    hyperparameters["value"] = [str(value) for value in model["parameters"].values()]
+    hyperparameters["chosen by the search"] = hyperparameters["hyperparameter"].isin(varied)
     return Section(
         "model",
         "Model",
         [
-            f"{name}, refitted on the whole training part; {model['n_weights']:,} {kind.learned} "
-            "in the search.",
-            Table(_tests(metrics, name), f"Metrics on the held-out {noun}."),
-            Note(
+            f"{name}, refitted on the whole training part; {model['n_weights']:,} "
+            f"{_family(metrics).learned} in the search.",
+            Table(pick(tests, _TESTS), f"Metrics on the held-out {noun}."),
+            Text(
                 "Balanced accuracy is the mean recall over the classes. Log loss and Brier score "
                 f"measure the probabilities; lower is better.{probabilities}"
             ),
-            confusion("confusion_matrix", name, test["confusion"], names, noun),
-            Table(classes, "Metrics per class."),
+            confusion("confusion_matrix", name, test["confusion"], classes["name"].tolist(), noun),
+            Table(pick(classes, _CLASSES | {"support": f"test {noun}"}), "Metrics per class."),
             Table(hyperparameters, "Hyperparameters; all others have their defaults."),
         ],
     )
 
 
-def _tests(metrics: Mapping[str, Any], name: str) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = [
-        {
-            "model": key,
-            "accuracy %": round(100 * test["accuracy"], 2),
-            "95 % CI": proportion_interval(test["accuracy"], test["n_rows"]),
-            "balanced accuracy %": round(100 * test["balanced_accuracy"], 2),
-            "macro F1": round(test["macro_f1"], 4),
-            "log loss": _rounded(test["log_loss"]),
-            "Brier score": _rounded(test["brier"]),
-        }
-        for key, test in ({name: metrics["test"]} | metrics["baselines"]).items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def _rounded(value: float | None) -> float:
-    return math.nan if value is None else round(value, 4)
+def _tests(metrics: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    tests = {name: metrics["test"]} | metrics["baselines"]
+    missing = {"log_loss": math.nan, "brier": math.nan}
+    return {
+        key: missing
+        | {n: value for n, value in test.items() if value is not None}
+        | {"interval": proportion_interval(test["accuracy"], test["n_rows"])}
+        for key, test in tests.items()
+    }
 
 
 # The search.
@@ -277,25 +156,23 @@ def _rounded(value: float | None) -> float:
 
 def _search(run: RunFiles) -> Section:
     metrics, kind = run.metrics, _family(run.metrics)
-    trials, curves = _trials(run, kind)
+    trials, curves = run.table("trials", dtype={"hidden_sizes": str}), run.table("curves")
     ranked = trials.sort_values(
         ["accuracy", "n_weights", "number"], ascending=[False, True, True], ignore_index=True
     )
     shown = _with_defaults(trials, kind, metrics)
     blocks: list[Block] = [_search_text(metrics, kind)]
-    if _is_joint(metrics):
-        blocks += [Heading("Best candidate per model"), *_families(metrics)]
-        blocks.append(Heading(f"Candidates of {model_name(metrics['model']['family'])}"))
-    blocks.append(_overview(metrics, shown, kind))
-    blocks.append(_candidate_table(metrics, ranked, kind))
+    if is_joint(metrics):
+        blocks += [Text("Best candidate per model", "heading"), *_families(metrics)]
+        blocks += [Text("All candidates", "heading"), _candidate_table(metrics, ranked, kind)]
+        title = f"Candidates of {model_name(metrics['model']['family'])}"
+        blocks += [Text(title, "heading"), _overview(metrics, shown, kind)]
+    else:
+        blocks += [_overview(metrics, shown, kind), _candidate_table(metrics, ranked, kind)]
     if kind.length is not None:
         blocks += [_effect(shown, curves, name, kind.unit) for name in (kind.rate, kind.layout[0])]
         blocks.append(_losses(metrics, shown, curves, kind))
     return Section("search", "Search", blocks)
-
-
-def _trials(run: RunFiles, kind: Family) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return run.table("trials", dtype={"hidden_sizes": str}), run.table("curves")
 
 
 def _search_text(metrics: Mapping[str, Any], kind: Family) -> str:
@@ -344,43 +221,43 @@ def _families(metrics: Mapping[str, Any]) -> list[Block]:
     from moodcore import plots
 
     found = metrics["search"]["families"]
-    table = pd.DataFrame([_family_row(row) for row in found])
+    table = pd.DataFrame([_family_row(metrics, row) for row in found])
     folds = {
         model_name(row["model"]): row["best"]["fold_accuracies"] for row in found if row["best"]
     }
-    frame = pd.DataFrame(
-        [
-            {"model": name, "mean %": round(100 * float(np.mean(values)), 2)}
-            | {f"fold {n} %": round(100 * v, 2) for n, v in enumerate(values, start=1)}
-            for name, values in folds.items()
-        ]
-    )
+    frame = pd.DataFrame(folds).T
+    frame.columns = [f"fold {number} %" for number in range(1, frame.shape[1] + 1)]
+    frame.insert(0, "mean %", frame.mean(axis=1))
     caption = (
         "One dot per fold, one bar per mean. A gray line joins the results of one fold: parallel "
         "lines mean that the folds agree on the order."
     )
-    title = "Validation accuracy of the best candidate per model"
     return [
-        Figure("families", title, caption, plots.fold_accuracies(folds), frame),
+        Figure(
+            "families",
+            "Validation accuracy of the best candidate per model",
+            caption,
+            plots.fold_accuracies(folds),
+            (100 * frame).round(2).reset_index(names="model"),
+        ),
         Table(table, "Best candidate per model."),
-        Note(
+        Text(
             "Candidates were selected on these folds, which favors models with more candidates; "
             "moodcore compare --tune measures them with nested cross-validation."
         ),
     ]
 
 
-def _family_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def _family_row(metrics: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     best, against = row["best"], row["against_best"]
-    found: dict[str, Any] = {"model": model_name(row["model"]), "candidates": row["candidates"]}
-    if best is None:
-        nothing = dict.fromkeys(("accuracy %", "points lower"), math.nan)
-        return found | nothing | {"folds lower": None, "hyperparameters": None}
-    return found | {
-        "accuracy %": round(100 * best["accuracy"], 2),
-        "points lower": round(-100 * against["mean"], 2) + 0.0,
-        "folds lower": f"{against['folds_behind']} of {against['folds']}",
-        "hyperparameters": parameters(best["params"]),
+    points = 100 * metrics["search"]["best"]["accuracy"]
+    return {
+        "model": model_name(row["model"]),
+        "candidates": row["candidates"],
+        "accuracy %": round(100 * best["accuracy"], 2) if best else math.nan,
+        "points lower": round(points - 100 * best["accuracy"], 2) + 0.0 if best else math.nan,
+        "folds lower": f"{against['folds_behind']} of {against['folds']}" if best else None,
+        "hyperparameters": (best and parameters(best["params"])) or None,
     }
 
 
@@ -391,7 +268,7 @@ def _overview(metrics: Mapping[str, Any], shown: pd.DataFrame, kind: Family) -> 
     others = int((shown["accuracy"] >= best["accuracy"] - best["accuracy_std"]).sum()) - 1
     caption = (
         f"Mean over the folds, in percent. Best: number {best['number']}, "
-        f"{percent(best['accuracy'])}; {counted(others, 'other candidate')} within one standard "
+        f"{percent(best['accuracy'])}; {others or 'no'} other candidates within one standard "
         f"deviation over the folds ({100 * best['accuracy_std']:.2f} points)."
     )
     return Figure(
@@ -405,35 +282,35 @@ def _overview(metrics: Mapping[str, Any], shown: pd.DataFrame, kind: Family) -> 
 
 def _candidate_table(metrics: Mapping[str, Any], ranked: pd.DataFrame, kind: Family) -> Table:
     """Return one row per candidate, the best first, without columns that say nothing."""
-    is_joint = _is_joint(metrics)
+    joint = is_joint(metrics)
     families = {row["model"]: row for row in metrics["search"]["families"]}
     table = ranked[["number"]].copy()
-    if is_joint:
+    if joint:
         rows = ranked.to_dict("records")
         table["model"] = ranked["model"].map(model_name)
         table["hyperparameters"] = [
             parameters({n: row[n] for n in families[row["model"]]["varied"] if row[n] == row[n]})
+            or None
             for row in rows
         ]
     else:
         (only,) = families.values()
         varied = [name for name in only["varied"] if name in ranked]
         table[varied] = ranked[varied]
-    if (ranked["state"] != "complete").any():
-        table["state"] = ranked["state"]
-    for name, label in (
-        ("accuracy", "accuracy %"),
-        ("accuracy_std", "± folds"),
-        ("balanced_accuracy", "balanced %"),
-        ("train_accuracy", "training %"),
-    ):
-        table[label] = (100 * ranked[name]).round(2)
-    if not is_joint:
+    labels = {
+        "accuracy": "accuracy %",
+        "accuracy_std": "± folds %",
+        "balanced_accuracy": "balanced %",
+        "train_accuracy": "training %",
+    }
+    if not joint:
         # Losses and sizes of different models cannot be compared.
-        table["validation loss"] = ranked["valid_loss"].round(4)
-        table[kind.learned] = ranked["n_weights"]
+        labels |= {"valid_loss": "validation loss", "n_weights": kind.learned}
     if ranked["diverged_folds"].any():
-        table["diverged folds"] = ranked["diverged_folds"]
+        labels["diverged_folds"] = "diverged folds"
+    if (ranked["state"] != "complete").any():
+        labels["state"] = "state"
+    table = table.join(pick(ranked, labels))
     loss = "" if kind.length else " The loss is the hinge loss of the decision values."
     return Table(table, f"Candidates, best first: means and standard deviations over folds.{loss}")
 
@@ -549,15 +426,12 @@ def _importance(metrics: Mapping[str, Any]) -> Section:
         text += f" Features that a correlation filter would drop have {share} of the total gain"
         places = [f"{n} {percent(gain[n])}, rank {ranked.index(n) + 1}" for n in filtered]
         text += f": {'; '.join(places)}." if len(filtered) <= 5 else "."
-    frame = pd.DataFrame(
-        {
-            "feature": ranked,
-            "share of gain": [round(gain[name], 4) for name in ranked],
-            "correlation filter": ["drops" if n in filtered else "keeps" for n in ranked],
-        }
-    )
+    frame = pd.DataFrame({"feature": ranked, "share of gain": [gain[name] for name in ranked]})
+    frame["correlation filter"] = np.where(frame["feature"].isin(filtered), "drops", "keeps")
     caption = "Share of each feature in the total gain of all splits"
     caption += "; hatched: a correlation filter would drop it." if filtered else "."
     drawing = plots.feature_importance(gain, kind="share", dropped=filtered)
-    figure = Figure("importance", "Feature importance in the trees", caption, drawing, frame)
+    figure = Figure(
+        "importance", "Feature importance in the trees", caption, drawing, frame.round(4)
+    )
     return Section("features", "Features", [text, figure])

@@ -1,0 +1,108 @@
+"""The outcome of `moodcore tune`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moodcore.report.page import Headline
+from moodcore.report.run import is_joint, target_of
+from moodcore.report.text import (
+    compared,
+    counted,
+    listed,
+    model_name,
+    parameters,
+    percent,
+    proportion_interval,
+)
+
+# The accuracy of a published experiment with seven features, balanced classes and a 16-16 network
+# on the song table whose classes have the sizes below.
+_PUBLISHED_ACCURACY = 0.839
+_PUBLISHED_COUNTS = [42_386, 47_065, 82_058, 106_429]
+_BASELINE = "logistic regression"
+
+
+def headline(metrics: Mapping[str, Any]) -> Headline:
+    """Return the outcome of a run."""
+    if metrics["study"] == "optimizers":
+        return _optimizer_headline(metrics)
+    test, search, noun = metrics["test"], metrics["search"], metrics["data"]["noun"]
+    plain, best, checks = metrics["baselines"][_BASELINE], search["best"], metrics["checks"]
+    name, accuracy = model_name(metrics["model"]["family"]), test["accuracy"]
+    interval = proportion_interval(accuracy, test["n_rows"])
+    chosen = f" with {parameters(best['params'])}" if best["params"] else ""
+    if search["candidates"] < search["planned"]:
+        chosen += f" (of {search['planned']:,} planned; the time limit ended the search)"
+    metric = search.get("metric", "accuracy")
+    if metric != "accuracy":
+        chosen += f", selected by {metric.replace('_', ' ')} ({abs(best['score']):.4f})"
+    return Headline(
+        title=f"{name} predicts {target_of(metrics)} with {percent(accuracy)} test accuracy",
+        sentences=[
+            f"Test accuracy {percent(accuracy)} ({test['n_rows']:,} held-out {noun}), 95 % CI "
+            f"{interval}; {compared(100 * (accuracy - plain['accuracy']), _BASELINE)} "
+            f"({percent(plain['accuracy'])}).",
+            f"Balanced accuracy {percent(test['balanced_accuracy'])}, macro F1 "
+            f"{test['macro_f1']:.3f} ({_BASELINE}: {percent(plain['balanced_accuracy'])}, "
+            f"{plain['macro_f1']:.3f}).",
+            f"Best of {counted(search['candidates'], 'candidate')}: {name}{chosen}. Mean "
+            f"validation accuracy {percent(best['accuracy'])} (standard deviation "
+            f"{100 * best['accuracy_std']:.1f} points over {len(best['fold_accuracies'])} folds).",
+            _other_families(metrics),
+            _published(metrics),
+        ],
+        highlights=[
+            (percent(accuracy), f"test accuracy, 95 % CI {interval}"),
+            (percent(test["balanced_accuracy"]), "balanced test accuracy (mean recall)"),
+            (percent(plain["accuracy"]), f"test accuracy of {_BASELINE}"),
+            (f"{sum(check['ok'] for check in checks)} of {len(checks)}", "checks passed"),
+        ],
+        checks=checks,
+    )
+
+
+def _optimizer_headline(metrics: Mapping[str, Any]) -> Headline:
+    runs = metrics["optimizers"]
+    best = min(runs, key=lambda run: run["loss"])
+    losses = listed(f"{run['name']} {run['loss']:.4f}" for run in runs)
+    return Headline(
+        f"Optimizers: {best['name']} reaches the lowest training loss",
+        [f"Training loss after the same number of epochs: {losses}."],
+        [(f"{run['loss']:.4f}", f"final loss, {run['name']}") for run in runs],
+    )
+
+
+def _other_families(metrics: Mapping[str, Any]) -> str:
+    if not is_joint(metrics):
+        return ""
+    parts = []
+    for row in metrics["search"]["families"]:
+        name, best, against = model_name(row["model"]), row["best"], row["against_best"]
+        if row["model"] == metrics["model"]["family"]:
+            continue
+        if best is None:
+            parts.append(f"no {name} candidate finished ({row['candidates']} tried)")
+            continue
+        # Within two standard deviations of its own, a difference may be chance.
+        unsure = abs(against["mean"]) <= 2 * against["std"]
+        points = 100 * (metrics["search"]["best"]["accuracy"] - best["accuracy"])
+        parts.append(
+            f"{name} {percent(best['accuracy'])} ({points:.1f} points lower; worse in "
+            f"{against['folds_behind']} of {against['folds']} folds"
+            f"{', not a clear difference' if unsure else ''})"
+        )
+    return f"Best of the other models: {'; '.join(parts)}."
+
+
+def _published(metrics: Mapping[str, Any]) -> str:
+    """Name the published result where the data are the songs of that experiment."""
+    data = metrics["data"]
+    is_same = sorted(data["counts"].values()) == _PUBLISHED_COUNTS and not data["synthetic"]
+    if not is_same or metrics["settings"].get("features") != "published":
+        return ""
+    return (
+        f"A published experiment on these songs and features reports "
+        f"{percent(_PUBLISHED_ACCURACY)} on a test with balanced classes."
+    )

@@ -1,0 +1,1 @@
+"""What pages contain: one module per kind of run."""
