@@ -153,7 +153,8 @@ def difference_matrix(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         for sign, ends in ((1, ("first", "second")), (-1, ("second", "first"))):
             i, j = (names.index(row[end]) for end in ends)
             points = 100 * sign * float(row["difference"])
-            texts[i][j] = f"{points:+.2f}".replace("-", _MINUS)
+            # Adding zero takes the sign off what rounds to zero.
+            texts[i][j] = f"{round(points, 2) + 0.0:+.2f}".replace("-", _MINUS)
             if row["verdict"] == "better":
                 values[i, j] = points
     reach = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
@@ -232,7 +233,7 @@ def feature_measures(
     rows = [
         f"{style.label(name)} *" if name in marked else style.label(name) for name in values.index
     ]
-    name_cells(ax, rows, [style.label(name, 36) for name in values.columns], turned=True)
+    name_cells(ax, rows, [style.label(name, 44) for name in values.columns], turned=True)
     return ax
 
 

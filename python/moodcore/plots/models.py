@@ -170,7 +170,8 @@ def elimination_costs(
     ax.axvline(0.0, color=style.AXIS, linewidth=1.0)
     style.dress(ax, x="loss of accuracy compared with all features (points)", grid="x")
     sizes = found.groupby("choice")["n_features"].mean().to_dict()
-    style.rows_from_top(ax, [f"{name} ({round(sizes[name], 1):g})" for name in names])
+    shown = [(name, f"{round(sizes[name], 1):g}") for name in names]
+    style.rows_from_top(ax, [n if n.endswith(f" {k}") else f"{n} ({k})" for n, k in shown])
     ax.set_ylim(len(names) - 0.5, -0.5)
     for edge in range(1, len(names)):
         ax.axhline(edge - 0.5, color=style.AXIS, linewidth=0.4, alpha=0.4)

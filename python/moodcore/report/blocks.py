@@ -70,7 +70,10 @@ def column_table(columns: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
     rows = [
         {"column": name}
-        | {key: f"{v:.5g}" if isinstance(v, float) else v for key, v in row.items()}
+        | {
+            key.replace("_", " "): f"{v:.5g}" if isinstance(v, float) else v
+            for key, v in row.items()
+        }
         for name, row in columns.items()
     ]
     return pd.DataFrame(rows)

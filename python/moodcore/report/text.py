@@ -175,8 +175,6 @@ class TableView:
 def table_view(table: pd.DataFrame) -> TableView:
     r"""Return a DataFrame as text, with one number format per column and a dash for missing values.
 
-    Underscores in column names become spaces.
-
     Examples
     --------
     >>> import pandas as pd
@@ -191,7 +189,7 @@ def table_view(table: pd.DataFrame) -> TableView:
         _numbers(column) if is_numeric else [_text(value) for value in column]
         for column, is_numeric in zip(columns, numeric, strict=True)
     ]
-    header = [str(name).replace("_", " ") for name in table.columns]
+    header = [str(name) for name in table.columns]
     return TableView(header, numeric, [list(row) for row in zip(*texts, strict=True)])
 
 

@@ -143,7 +143,8 @@ def _combination(metrics: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
 
 
 def _probabilities(rows: list[dict[str, Any]]) -> str:
-    scored = [r for r in rows if r["log_loss"] is not None and r["kind"] != "baseline"]
+    # The majority class is well calibrated, and says nothing.
+    scored = [r for r in rows if r["log_loss"] is not None and r["model"] != _MAJORITY]
     if not scored:
         return ""
     sharpest = min(scored, key=lambda row: row["log_loss"])
@@ -166,10 +167,10 @@ def _more_rows(metrics: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
         return ""
     before, last = curve[-2:]
     gain = (last["accuracy"] - before["accuracy"]) / math.log2(last["rows"] / before["rows"])
-    verdict = "More training rows would help" if gain > _GAIN else "More training rows help little"
+    verdict = "; more rows would help" if gain > _GAIN else ""
     return (
-        f"{verdict}: up to {last['rows']:,}, doubling them changes the accuracy of {model} by "
-        f"{signed(100 * gain, 1)} points."
+        f"Learning curve of {model}: the last doubling of the training rows, up to "
+        f"{last['rows']:,}, changed the accuracy by {signed(100 * gain, 1)} points{verdict}."
     )
 
 

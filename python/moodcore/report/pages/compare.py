@@ -140,7 +140,8 @@ def _scores(run: RunFiles, metric: str) -> Figure | None:
         best = drawn.iloc[0]
         caption += f"In nats; lower is better. Lowest: {best['model']}, {best[metric]:.3f}."
     drawing = plots.score_intervals(drawn, metric)
-    frame = table[["model", metric, f"{metric}_low", f"{metric}_high"]].round(4)
+    ends = {f"{metric}_low": "from", f"{metric}_high": "to"}
+    frame = pick(table, {"model": "model", metric: METRICS[metric]} | ends)
     return Figure(metric, capital(METRICS[metric]), caption, drawing, frame)
 
 
@@ -155,8 +156,8 @@ def _pairs(run: RunFiles) -> Section:
     figure = Figure(
         "differences",
         "Differences in accuracy",
-        "Accuracy of the row minus accuracy of the column, in points. Colored: the "
-        f"{real} of {len(drawn)} significant differences (5 % level, Holm-adjusted for all pairs).",
+        "Accuracy of the row minus accuracy of the column, in points. Colored: significant "
+        f"differences, {real} of {len(drawn)} (5 % level, Holm-adjusted over all pairs).",
         plots.difference_matrix(drawn),
         pick(drawn, {name: _PAIRS[name] for name in _DIFFERENCES}),
     )
@@ -343,8 +344,9 @@ def _disputed(metrics: Mapping[str, Any], table: pd.DataFrame) -> pd.DataFrame:
         if name not in said and not name.endswith("(probability)")
     ]
     head = [name for name in ("uri", "id", "row") if name in table][:1]
-    found = table[[*head, "class", *models, *values[:_DISPUTED_COLUMNS]]]
-    return found.head(_DISPUTED).round(3)
+    found = table[[*head, "class", *models, *values[:_DISPUTED_COLUMNS]]].head(_DISPUTED)
+    # Row numbers are names.
+    return found.round(3).assign(**{name: found[name].astype(str) for name in head})
 
 
 def _searches(run: RunFiles) -> Section:
