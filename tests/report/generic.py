@@ -14,10 +14,10 @@ from moodcore.songs import FEATURES, LABEL_NAMES, SELECTED_FEATURES
 
 STRANGE = ["<b>bold</b> & co", "a class whose name is far too long for any table or figure",
            "\u60b2\u3057\u3044", "na\u00efve \u2013 caf\u00e9", 'say "x"', "$50K",
-           "it's"]  # fmt: skip
-LETTERS = [*STRANGE, *(chr(65 + n) for n in range(19))]
+           "it's", "NA", "01"]  # fmt: skip
+LETTERS = [*STRANGE, *(chr(65 + n) for n in range(17))]
 BOOLEANS = ["False", "True"]
-NUMBERS = [*(f"{name} feature" for name in STRANGE), *(f"number {n}" for n in range(43))]
+NUMBERS = [*(f"{name} feature" for name in STRANGE), *(f"number {n}" for n in range(41))]
 CATEGORIES = [f"category <{n}>" for n in range(10)]
 METRICS = ("accuracy", "macro_f1", "log_loss", "brier", "calibration_error", "roc_auc")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ METRICS = {
     "calibration_error": "calibration error",
     "roc_auc": "ROC AUC",
 }
+
+_NAMES = ("model", "class", "first", "second", "hidden_sizes")
 
 
 class RunFiles:
@@ -43,14 +45,21 @@ class RunFiles:
         values: dict[str, Any] = json.loads((self.path / f"{name}.json").read_text("utf-8"))
         return values
 
-    def table(self, name: str, **options: Any) -> pd.DataFrame:
-        """Read a table of the run; empty where the run has none of that name."""
+    def table(self, name: str, texts: Iterable[str] = ()) -> pd.DataFrame:
+        """Read a table of the run; empty where the run has none of that name.
+
+        Columns of names, and those in `texts`, are text: "NA" and "01" are names of classes.
+        """
         import pandas as pd
 
         if (self.path / f"{name}.parquet").exists():
             return pd.read_parquet(self.path / f"{name}.parquet")
-        path = self.path / f"{name}.csv"
-        return pd.read_csv(path, **options) if path.exists() else pd.DataFrame()
+        path, texts = self.path / f"{name}.csv", [*_NAMES, *texts]
+        if not path.exists() or not path.stat().st_size > 1:
+            return pd.DataFrame()
+        return pd.read_csv(
+            path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=""
+        )
 
     @property
     def data(self) -> dict[str, Any]:

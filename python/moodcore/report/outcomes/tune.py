@@ -100,7 +100,7 @@ def _published(metrics: Mapping[str, Any]) -> str:
     """Name the published result where the data are the songs of that experiment."""
     data = metrics["data"]
     is_same = sorted(data["counts"].values()) == _PUBLISHED_COUNTS and not data["synthetic"]
-    if not is_same or metrics["settings"].get("features") != "published":
+    if not is_same or metrics["settings"].get("features") not in (None, "published"):
         return ""
     return (
         f"A published experiment on these songs and features reports "

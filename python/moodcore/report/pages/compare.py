@@ -261,7 +261,7 @@ def _classes(run: RunFiles) -> Section:
         blocks.append(Folded("Confusions of the other models", matrices[1:]))
     curves = run.table("precision_recall")
     if len(curves):
-        curves = curves[curves["model"] != _MAJORITY].assign(**{"class": curves["class"].map(str)})
+        curves = curves[curves["model"] != _MAJORITY]
         precisions = curves.groupby(["class", "model"], sort=False)["average_precision"].first()
         table = precisions.unstack("model").reindex(classes).round(4)
         hardest = table.max(axis=1).sort_values(kind="stable").index[:_CURVES].tolist()
@@ -327,7 +327,7 @@ def _disagreements(run: RunFiles) -> Section:
         )
     share = metrics["disputed"] / metrics["test_rows"]
     text = f"The models disagree on {metrics['disputed']:,} of {metrics['test_rows']:,} test {noun}"
-    table = run.table("disagreements")
+    table = run.table("disagreements", [row["model"] for row in metrics["summary"]])
     if table.empty or not metrics["disputed"]:
         return Section("disagreements", "Disagreements", [figure, f"{text}."])
     caption = "The first rows of disagreements.csv; those with most different predictions first."

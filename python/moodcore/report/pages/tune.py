@@ -156,7 +156,7 @@ def _tests(metrics: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
 
 def _search(run: RunFiles) -> Section:
     metrics, kind = run.metrics, _family(run.metrics)
-    trials, curves = run.table("trials", dtype={"hidden_sizes": str}), run.table("curves")
+    trials, curves = run.table("trials"), run.table("curves")
     ranked = trials.sort_values(
         ["accuracy", "n_weights", "number"], ascending=[False, True, True], ignore_index=True
     )
