@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moodcore.report.page import Block, Figure, Folded, Section, Table
-from moodcore.report.run import is_balanced
 from moodcore.report.text import DASH, listed, percent, signed
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def data_section(metrics: Mapping[str, Any], *more: Block) -> Section:
 
 def balance_sentence(metrics: Mapping[str, Any]) -> str:
     """Return how classes are balanced."""
-    if is_balanced(metrics):
+    if metrics["balanced"]:
         return (
             "Training rows are downsampled at random to equal class sizes; validation and test "
             "rows keep the natural class frequencies."

@@ -74,11 +74,6 @@ def target_of(metrics: Mapping[str, Any]) -> str:
     return "song mood" if data["preset"] == "songs" else f"“{shorten(str(data['target']))}”"
 
 
-def is_balanced(metrics: Mapping[str, Any]) -> bool:
-    """Whether training rows were downsampled to equal classes."""
-    return bool(metrics["balanced"])
-
-
 def is_joint(metrics: Mapping[str, Any]) -> bool:
     """Whether a search had more than one family of models."""
     return "search" in metrics and len(metrics["search"]["families"]) > 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from moodcore.report.blocks import confusion, data_section, features_block, slugs
 from moodcore.report.page import Block, Figure, Folded, Section, Table, Text
-from moodcore.report.run import METRICS, RunFiles, is_balanced
+from moodcore.report.run import METRICS, RunFiles
 from moodcore.report.text import capital, listed, p_value, percent, pick
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _calibration(run: RunFiles) -> Section:
             frame[["model", "bin", "rows", "confidence", "accuracy"]].round(4),
         )
     text = "Models were trained on the natural class frequencies."
-    if is_balanced(metrics):
+    if metrics["balanced"]:
         text = (
             "Models were trained on balanced classes, so their probabilities assume equal class "
             "frequencies and look worse on the natural frequencies of the test."

@@ -10,7 +10,7 @@ import numpy as np
 
 from moodcore.report.blocks import confusion, correlation, data_section, features_block
 from moodcore.report.page import Block, Figure, Section, Table, Text
-from moodcore.report.run import RunFiles, is_balanced, is_joint
+from moodcore.report.run import RunFiles, is_joint
 from moodcore.report.text import (
     capital,
     counted,
@@ -65,11 +65,11 @@ def _class_counts(metrics: Mapping[str, Any]) -> Figure:
     caption = (
         f"Training part. The largest class has {ratio:.1f} times as many {noun} as the smallest"
     )
-    if is_balanced(metrics):
+    if metrics["balanced"]:
         frame["after balancing"] = list(after.values())
         caption += f"; after balancing, every class has {min(after.values()):,}"
     drawing = plots.class_counts(
-        before, after if is_balanced(metrics) else None, x=f"number of {noun}"
+        before, after if metrics["balanced"] else None, x=f"number of {noun}"
     )
     return Figure("class_counts", f"{capital(noun)} per class", f"{caption}.", drawing, frame)
 
@@ -112,7 +112,7 @@ def _model(metrics: Mapping[str, Any]) -> Section:
     probabilities = ""
     if test["log_loss"] is None:
         probabilities = f" {name} predicts no probabilities, so both are missing."
-    elif is_balanced(metrics):
+    elif metrics["balanced"]:
         probabilities = (
             " Models were trained on balanced classes, so their probabilities assume equal class "
             "frequencies."
@@ -345,7 +345,7 @@ def _losses(
     from moodcore import plots
 
     balanced = ""
-    if is_balanced(metrics):
+    if metrics["balanced"]:
         balanced = "Training rows are balanced and validation rows are not, so a constant gap is "
         balanced += "no overfitting. "
     return Figure(
