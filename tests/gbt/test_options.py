@@ -90,7 +90,7 @@ WRONG = [
     ({"validation_fraction": 1.0}, "validation_fraction must be above 0 and below 1, got 1.0"),
     ({"missing": None}, "missing must be a number or text, got None"),
     ({"objective": "binary"}, "objective must be None or a callable, got 'binary'"),
-    ({"eval_metric": "rmse"}, "eval_metric must be one of logloss, .* got 'rmse'"),
+    ({"eval_metric": "rmse"}, "eval_metric must be one of 'logloss', .* got 'rmse'"),
     ({"eval_metric": [3]}, "eval_metric must be names or callables, got 3"),
     ({"eval_metric": ["auc", "auc"]}, "metrics of different names, got .'auc', 'auc'."),
     ({"callbacks": [3]}, "callbacks must be a list of callables"),

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import MLP, _core
+from moodcore.estimators import memory
 
 
 @parametrize_with_checks([MLP(epochs=100), MLP((8,), batch_size="full", learning_rate=0.1)])
@@ -261,3 +263,12 @@ def test_import_is_light():
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_networks_too_large_for_the_memory_are_refused(spirals, monkeypatch):
+    def refuse(*_args, **_keywords):
+        raise MemoryError
+
+    monkeypatch.setattr(memory, "np", SimpleNamespace(empty=refuse, uint8=np.uint8))
+    with pytest.raises(MemoryError, match=r"hidden_sizes \(8, 9\) needs about 0.0 GiB at once"):
+        MLP((8, 9)).fit(*spirals)

@@ -92,7 +92,10 @@ WRONG = [
     ({"cache_size": -5}, "cache_size must be finite and above 0, got -5"),
     ({"max_iter": -2}, "max_iter must be at least 0, or -1 for no limit, got -2"),
     ({"shrinking": "yes"}, "shrinking must be a bool, got 'yes'"),
-    ({"decision_function_shape": "both"}, 'decision_function_shape must be "ovr" or "ovo"'),
+    (
+        {"decision_function_shape": "both"},
+        "decision_function_shape must be one of 'ovr', 'ovo', got 'both'",
+    ),
     ({"n_jobs": 0}, "n_jobs must be"),
     ({"break_ties": "yes"}, "break_ties must be True or False, got 'yes'"),
     ({"verbose": "yes"}, "verbose must be an int of at least 0, got 'yes'"),

@@ -1,4 +1,4 @@
-"""Checks of the available memory."""
+"""Check of the available memory."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,41 +12,20 @@ _MOST_WEIGHTS = 2**28
 
 
 def check_network_memory(n_features: int, hidden_sizes: Sequence[int], n_classes: int) -> None:
-    """Raise a `MemoryError` unless a network of that shape can be trained in memory."""
-    n_weights = sum(a * b for a, b in pairwise([n_features, *hidden_sizes, n_classes]))
-    if n_weights <= _MOST_WEIGHTS:
-        widths = ", ".join(map(str, hidden_sizes))
-        check_memory(
-            _BYTES_PER_WEIGHT * n_weights, f"training a network of hidden_sizes ({widths})"
-        )
-
-
-def check_memory(n_bytes: int, what: str) -> None:
-    """Raise an error that can be caught; out of memory, the core would end the process.
-
-    Parameters
-    ----------
-    n_bytes : int
-        The memory needed at once.
-    what : str
-        The subject of the message.
-
-    Raises
-    ------
-    MemoryError
-        If this process cannot allocate it.
+    """Raise a `MemoryError`, which can be caught, where the core would end the process.
 
     Examples
     --------
-    >>> check_memory(2**62, "training")
-    Traceback (most recent call last):
-        ...
-    MemoryError: training needs about 4294967296.0 GiB at once, more than there is
+    >>> check_network_memory(12, (16, 16), 4)
     """
+    n_weights = sum(a * b for a, b in pairwise([n_features, *hidden_sizes, n_classes]))
+    n_bytes = _BYTES_PER_WEIGHT * n_weights
     try:
         # Reserved and freed: no page is touched.
-        np.empty(n_bytes, dtype=np.uint8)
+        np.empty(n_bytes if n_weights <= _MOST_WEIGHTS else 0, dtype=np.uint8)
     except MemoryError:
+        widths = ", ".join(map(str, hidden_sizes))
         raise MemoryError(
-            f"{what} needs about {n_bytes / 2**30:.1f} GiB at once, more than there is"
+            f"training a network of hidden_sizes ({widths}) needs about {n_bytes / 2**30:.1f} GiB "
+            "at once, more than there is"
         ) from None

@@ -32,19 +32,12 @@ def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Features, class codes and weights; all weights are above zero.
-
-    Attributes
-    ----------
-    X : ndarray of float32, shape (n_rows, n_features), C-contiguous
-    y : ndarray of uint32, shape (n_rows,)
-        Positions in ``classes_``.
-    weight : ndarray of float32, shape (n_rows,), or None
-        None if all weights are equal.
-    """
+    """Features, class codes and weights; all weights are above zero."""
 
     X: NDArray[np.float32]
+    # Positions in ``classes_``.
     y: NDArray[np.uint32]
+    # None if all weights are equal.
     weight: NDArray[np.float32] | None
 
     @classmethod

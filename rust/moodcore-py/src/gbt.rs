@@ -28,7 +28,7 @@ fn metric_kind(name: &str, callable: Option<&Py<PyAny>>) -> PyResult<MetricKind>
 /// Trains: the model, the values of all metrics, and the best round.
 #[pyfunction]
 #[pyo3(signature = (params, train, n_classes, *, categorical, base=None, start=None, evaluate=Vec::new(), metrics=Vec::new(), objective=None, seed=0, threads=1, instructions, on_round=None, on_poll=None))]
-#[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
+#[expect(clippy::too_many_arguments, reason = "all but the first three are keywords")]
 pub(crate) fn gbt_fit<'py>(
     py: Python<'py>,
     params: &str,

@@ -93,7 +93,7 @@ impl LinearSvmModel {
 /// `iterations`, `objective` and `converged`.
 #[pyfunction]
 #[pyo3(signature = (params, train, n_classes, *, class_weight=None, seed=0, threads=1, instructions, on_poll=None))]
-#[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
+#[expect(clippy::too_many_arguments, reason = "all but the first three are keywords")]
 pub(crate) fn linear_svm_fit<'py>(
     py: Python<'py>,
     params: &str,

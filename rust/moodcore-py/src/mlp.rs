@@ -144,7 +144,7 @@ fn read(layers: &Layers<'_>) -> PyResult<Vec<Layer>> {
 /// and how training ended.
 #[pyfunction]
 #[pyo3(signature = (params, train, n_classes, *, evaluate=None, start=None, seed=0, threads=1, instructions, on_epoch=None, on_poll=None))]
-#[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
+#[expect(clippy::too_many_arguments, reason = "all but the first three are keywords")]
 pub(crate) fn mlp_fit<'py>(
     py: Python<'py>,
     params: &str,

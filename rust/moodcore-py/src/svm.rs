@@ -267,7 +267,7 @@ impl SvmModel {
 /// ended.
 #[pyfunction]
 #[pyo3(signature = (params, train, n_classes, *, seed=0, threads=1, instructions, on_poll=None))]
-#[expect(clippy::too_many_arguments, reason = "one door; all but the first three are keywords")]
+#[expect(clippy::too_many_arguments, reason = "all but the first three are keywords")]
 pub(crate) fn svm_fit<'py>(
     py: Python<'py>,
     params: &str,

@@ -8,15 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore import _core
+from moodcore.errors import check_choice
 from moodcore.estimators.gbt.options import takes_weight
 from moodcore.estimators.gbt.rows import BoostingRows
 
 # Metrics that the core computes.
 _OF_THE_CORE = {"logloss": "logloss", "mlogloss": "logloss", "error": "error", "merror": "error"}
 
-_Measure = Callable[
-    [NDArray[np.intp], NDArray[np.float64], NDArray[np.float64] | None, NDArray[Any]], float
-]
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Rows with their probabilities, of which a metric is computed."""
+
+    codes: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
+    weight: NDArray[np.float64] | None
+    classes: NDArray[Any]
+
+
+_Measure = Callable[[Evaluated], float]
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,6 @@ class Metric:
     name: str
     greater_is_better: bool = False
     core_name: str | None = None
-    # Takes class codes, probabilities, weights and class labels.
     measure: _Measure | None = None
 
 
@@ -58,9 +67,7 @@ def _resolve(entry: Any) -> Metric:
         raise TypeError(f"eval_metric must be names or callables, got {entry!r}")
     if entry in _OF_THE_CORE:
         return Metric(entry, core_name=_OF_THE_CORE[entry])
-    if entry not in _MEASURES:
-        known = ", ".join([*_OF_THE_CORE, *_MEASURES])
-        raise ValueError(f"eval_metric must be one of {known}, or a callable, got {entry!r}")
+    check_choice("eval_metric", entry, [*_OF_THE_CORE, *_MEASURES])
     measure, greater = _MEASURES[entry]
     return Metric(entry, greater, measure=measure)
 
@@ -68,53 +75,35 @@ def _resolve(entry: Any) -> Metric:
 def _of_callable(function: Callable[..., Any]) -> _Measure:
     weighted = takes_weight(function)
 
-    def measure(
-        codes: NDArray[np.intp],
-        probabilities: NDArray[np.float64],
-        weight: NDArray[np.float64] | None,
-        classes: NDArray[Any],
-    ) -> float:
-        named = {"sample_weight": weight} if weighted else {}
-        return float(function(classes[codes], probabilities, **named))
+    def measure(rows: Evaluated) -> float:
+        named = {"sample_weight": rows.weight} if weighted else {}
+        return float(function(rows.classes[rows.codes], rows.probabilities, **named))
 
     return measure
 
 
-def _accuracy(
-    codes: NDArray[np.intp],
-    probabilities: NDArray[np.float64],
-    weight: NDArray[np.float64] | None,
-    classes: NDArray[Any],
-) -> float:
-    return float(np.average(probabilities.argmax(axis=1) == codes, weights=weight))
+def _accuracy(rows: Evaluated) -> float:
+    hits = rows.probabilities.argmax(axis=1) == rows.codes
+    return float(np.average(hits, weights=rows.weight))
 
 
-def _brier(
-    codes: NDArray[np.intp],
-    probabilities: NDArray[np.float64],
-    weight: NDArray[np.float64] | None,
-    classes: NDArray[Any],
-) -> float:
+def _brier(rows: Evaluated) -> float:
     # Brier (1950); for two classes half of it, as scikit-learn's `brier_score_loss` has it.
-    errors = ((probabilities - np.eye(len(classes))[codes]) ** 2).sum(axis=1)
-    return float(np.average(errors, weights=weight)) / (2 if len(classes) == 2 else 1)
+    n_classes = len(rows.classes)
+    errors = ((rows.probabilities - np.eye(n_classes)[rows.codes]) ** 2).sum(axis=1)
+    return float(np.average(errors, weights=rows.weight)) / (2 if n_classes == 2 else 1)
 
 
-def _auc(
-    codes: NDArray[np.intp],
-    probabilities: NDArray[np.float64],
-    weight: NDArray[np.float64] | None,
-    classes: NDArray[Any],
-) -> float:
+def _auc(rows: Evaluated) -> float:
     from sklearn.metrics import roc_auc_score
 
-    if len(np.unique(codes)) < len(classes):
-        absent = sorted(set(range(len(classes))) - set(codes.tolist()))
+    absent = np.setdiff1d(np.arange(len(rows.classes)), rows.codes)
+    if absent.size:
         raise ValueError(
-            f"the metric auc needs rows of every class, got none of {classes[absent].tolist()}"
+            f"the metric auc needs rows of every class, got none of {rows.classes[absent].tolist()}"
         )
-    scores = probabilities[:, 1] if len(classes) == 2 else probabilities
-    return float(roc_auc_score(codes, scores, sample_weight=weight, multi_class="ovr"))
+    scores = rows.probabilities[:, 1] if len(rows.classes) == 2 else rows.probabilities
+    return float(roc_auc_score(rows.codes, scores, sample_weight=rows.weight, multi_class="ovr"))
 
 
 _MEASURES: dict[str, tuple[_Measure, bool]] = {
@@ -137,7 +126,7 @@ def core_metrics(
         def value(at: int, margins: NDArray[np.float64]) -> float:
             rows = sets[at]
             probabilities = _core.gbt_probabilities(margins, len(classes))
-            return measure(rows.y.astype(np.intp), probabilities, rows.weight, classes)
+            return measure(Evaluated(rows.y.astype(np.intp), probabilities, rows.weight, classes))
 
         return value
 

@@ -14,20 +14,13 @@ from moodcore.estimators.table_schema import Table, row_count, take_rows
 
 @dataclass(frozen=True)
 class BoostingRows:
-    """A table, class codes, weights and base margins; all weights are above zero.
-
-    Attributes
-    ----------
-    table : ndarray or list of ndarray
-    y : ndarray of uint32, shape (n_rows,)
-        Positions in ``classes_``.
-    weight : ndarray of float64, shape (n_rows,), or None
-    margin : ndarray of float64, shape (n_rows, n_outputs), or None
-    """
+    """A table, class codes, weights and base margins; all weights are above zero."""
 
     table: Table
+    # Positions in ``classes_``.
     y: NDArray[np.uint32]
     weight: NDArray[np.float64] | None
+    # Of shape (n_rows, n_outputs).
     margin: NDArray[np.float64] | None
 
     @classmethod

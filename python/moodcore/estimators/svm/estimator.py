@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import _ovr_decision_function
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from moodcore import _core
+from moodcore.errors import check_choice
 from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.rows import as_float32, readable
 from moodcore.estimators.svm.kernels import kernel_matrix, warn_of_uneven_spreads
@@ -382,11 +383,7 @@ class SVM(Classifier):
         if callable(self.kernel):
             resolved = {"kernel": "precomputed", **resolved}
         params = super()._checked_parameters(**resolved)
-        if self.decision_function_shape not in ("ovr", "ovo"):
-            raise ValueError(
-                'decision_function_shape must be "ovr" or "ovo", '
-                f"got {self.decision_function_shape!r}"
-            )
+        check_choice("decision_function_shape", self.decision_function_shape, ("ovr", "ovo"))
         return params
 
     def _is_precomputed(self) -> bool:
