@@ -1,19 +1,17 @@
 """XGBoost reads what we write, and we read what XGBoost trained."""
 
-import json
 import pickle
 import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from model_kinds import song_model
 
 from moodcore import GBT, exchange, load
-from moodcore.exchange import ubjson
-from moodcore.exchange.folding import largest_at_most
-from moodcore.exchange.thresholds import at_most_of, below_of
+from moodcore.exchange import xgboost_ubjson
+from moodcore.exchange.thresholds import at_most_of, below_of, largest_at_most
 
 xgboost = pytest.importorskip("xgboost")
 ENDINGS = ["json", "ubj"]
@@ -193,6 +191,7 @@ def test_what_is_no_classifier_of_trees_is_refused(table, tmp_path):
         exchange.load(saved(regression, tmp_path, "json"))
 
 
+@example(below=-float(np.finfo(np.float32).max), x=0.0, near=True)
 @given(below=SINGLE.filter(lambda x: x > -np.inf), x=st.floats(allow_nan=False), near=st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_at_most_says_what_below_says(below, x, near):
@@ -244,36 +243,30 @@ def test_the_largest_number_that_passes_is_found(limit, multiply, add):
         assert found[0] == np.inf or scale(np.nextafter(found[0], np.inf)) > limit
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text()
-    | st.floats(allow_nan=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=6,
-)  # fmt: skip
+def test_ubjson_is_read_as_the_same_model_in_json(table, tmp_path):
+    X, y, new = table
+    trained = train(X, y, n_estimators=2)
+    json_model, ubjson_model = (
+        exchange.load(saved(trained, tmp_path, ending)) for ending in ENDINGS
+    )
+    np.testing.assert_array_equal(json_model.predict_proba(new), ubjson_model.predict_proba(new))
+    assert ubjson_model.provenance_["format"] == "xgboost-ubjson"
 
 
-@given(value=JSON)
-@settings(max_examples=60, deadline=None)
-def test_ubjson_there_and_back(value):
-    assert ubjson.decode(ubjson.encode(value)) == value
-
-
-@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "i4", "i8", "f4", "f8"])
-def test_ubjson_keeps_arrays(dtype):
-    array = np.array([0, 1, 100], dtype=dtype)
-    found = ubjson.decode(ubjson.encode([array]))[0]
-    assert found.dtype == array.dtype and (found == array).all()
-
-
-def test_ubjson_is_read_as_xgboost_writes_it(table):
-    """The same document in both formats."""
+def test_without_xgboost_ubjson_is_refused_and_json_is_not(table, tmp_path, monkeypatch):
     X, y, _ = table
-    booster = train(X, y, n_estimators=2).get_booster()
-    tree = ubjson.decode(bytes(booster.save_raw("ubj")))["learner"]
-    told = json.loads(bytes(booster.save_raw("json")))["learner"]
-    assert tree["objective"] == told["objective"]
-    trees = tree["gradient_booster"]["model"]["trees"], told["gradient_booster"]["model"]["trees"]
-    for ours, theirs in zip(*trees, strict=True):
-        for name, values in theirs.items():
-            if isinstance(values, list):
-                np.testing.assert_array_equal(ours[name], np.array(values, ours[name].dtype))
+    model = GBT(2, random_state=0).fit(X, y)
+    exchange.export(model, tmp_path / "model.ubj")
+    monkeypatch.setattr(xgboost_ubjson, "find_spec", lambda name: None)
+    for act in (exchange.load, lambda path: exchange.export(model, path)):
+        with pytest.raises(ModuleNotFoundError, match=r"pip install xgboost, or use \.json"):
+            act(tmp_path / "model.ubj")
+    exchange.export(model, tmp_path / "model.json")
+    assert exchange.load(tmp_path / "model.json").n_iter_ == 2
+
+
+def test_labels_may_be_called_infinity(table, tmp_path):
+    X, y, _ = table
+    model = GBT(2, random_state=0).fit(X, np.array(["Infinity", "a", "b"])[y])
+    exchange.export(model, tmp_path / "model.json")
+    assert exchange.load(tmp_path / "model.json").classes_.tolist() == ["Infinity", "a", "b"]

@@ -193,21 +193,7 @@ class Computation:
 
 
 def computation_of(model: Any, *, classifier_only: bool = False) -> Computation:
-    """Take a fitted model apart.
-
-    Parameters
-    ----------
-    model : MLP, GBT, SVM, LinearSVM, or a pipeline of what a model file holds
-    classifier_only : bool, default=False
-        Leave out what a pipeline does before its classifier.
-
-    Raises
-    ------
-    TypeError
-        For a part that is not one of these.
-    NotFittedError
-        When the model is not fitted.
-    """
+    """Take a fitted model apart."""
     parts = flat_parts(model)
     if classifier_only:
         parts = parts[-1:]
@@ -390,19 +376,7 @@ def _kernel(model: Any, walk: _Walk) -> KernelMachine:
 
 
 def pair_weights(dual_coef: NDArray[np.float64], n_support: NDArray[Any]) -> NDArray[np.float64]:
-    """Lay coefficients against each other class out by pair of classes.
-
-    Parameters
-    ----------
-    dual_coef : ndarray of float64, shape (n_classes - 1, n_vectors)
-        As an `SVM` has them.
-    n_support : ndarray of int, shape (n_classes,)
-
-    Returns
-    -------
-    ndarray of float64, shape (n_vectors, n_pairs)
-        Zero for vectors of other classes.
-    """
+    """Lay coefficients against each other class out by pair of classes."""
     n_classes, ends = len(n_support), np.cumsum(n_support)
     own = [slice(end - count, end) for end, count in zip(ends, n_support, strict=True)]
     first, second = np.triu_indices(n_classes, k=1)

@@ -1,7 +1,7 @@
-"""Trees with thresholds as the core has them, which asks for bins of one byte.
+"""Trees with thresholds, converted to those of the Rust core, whose bins are one byte.
 
-Bins are made of the thresholds, so that the same rows go the same ways. A column with more
-thresholds than one byte counts is read by several features of the core.
+Bins are made of the thresholds, so that every row takes the same path. A column with more
+thresholds than fit one byte becomes several features of the core.
 """
 
 from collections.abc import Sequence
@@ -18,29 +18,23 @@ _MOST_CATEGORIES = 255
 
 
 def core_arrays(forest: Forest) -> dict[str, NDArray[Any]]:
-    """Give the arrays from which ``_core.GbtModel`` is made.
+    """Return the arrays from which ``_core.GbtModel`` is made.
 
-    Raises
-    ------
-    ValueError
-        When trees are no trees, ask for features that are not there, or hold numbers that are not
-        finite; when a feature is both a number and a category, or has too many categories.
+    A `ValueError` refuses whatever the core could not hold: trees that are no trees, features out
+    of range, numbers that are not finite, features that are both number and category.
     """
-    trees = [_checked(tree, at, forest) for at, tree in enumerate(forest.trees)]
-    binned = _Bins(trees, forest.n_features)
-    nodes = [binned.nodes(tree) for tree in trees]
+    trees = [_checked(tree, number, forest) for number, tree in enumerate(forest.trees)]
+    bins = _Bins(trees, forest.n_features)
+    nodes = [bins.nodes(tree) for tree in trees]
 
-    def joined(name: str, dtype: Any) -> NDArray[Any]:
-        return np.concatenate([one[name] for one in nodes] or [[]]).astype(dtype)
+    def joined(name: str, dtype: Any, parts: Sequence[NDArray[Any]] | None = None) -> NDArray[Any]:
+        parts = [tree_nodes[name] for tree_nodes in nodes] if parts is None else parts
+        return np.concatenate([np.empty(0), *parts]).astype(dtype)
 
-    sets = np.array([words for one in nodes for words in one["sets"]], dtype=np.uint64)
+    sets = np.array([words for tree_nodes in nodes for words in tree_nodes["sets"]], np.uint64)
     category_set = joined("category_set", np.int32)
     category_set[category_set >= 0] = np.arange(len(sets))
-
-    def gathered(name: str) -> NDArray[np.float64]:
-        return np.concatenate([getattr(tree, name).ravel() for tree in trees] or [[]])
-
-    arrays: dict[str, NDArray[Any]] = {
+    return {
         "base": np.asarray(forest.base, dtype=np.float64),
         "trees_per_round": np.array([forest.trees_per_round], dtype=np.uint32),
         "tree_offsets": np.cumsum([0, *(len(tree.feature) for tree in trees)]).astype(np.uint32),
@@ -52,44 +46,53 @@ def core_arrays(forest: Forest) -> dict[str, NDArray[Any]]:
         "right": joined("right", np.uint32),
         "category_set": category_set,
         "sets": sets.reshape(-1, 4),
-        **{name: gathered(name) for name in ("gain", "cover", "weight", "value")},
-        **binned.arrays(),
+        **{
+            name: joined(name, np.float64, [getattr(tree, name).ravel() for tree in trees])
+            for name in ("gain", "cover", "weight", "value")
+        },
+        **bins.arrays(),
     }
-    return arrays
 
 
-def _checked(tree: Tree, at: int, forest: Forest) -> Tree:
-    """Put a tree in order, and refuse what the core could not hold."""
+def _checked(tree: Tree, number: int, forest: Forest) -> Tree:
+    """Put a tree in order and refuse what the core could not hold."""
     try:
         tree = tree.in_order()
-        asked = tree.feature[~tree.is_leaf]
-        if asked.size and asked.max() >= forest.n_features:
+        largest = tree.feature.max()
+        if largest >= forest.n_features:
             raise ValueError(
-                f"there is no feature {asked.max()}: features are 0 to {forest.n_features - 1}"
+                f"there is no feature {largest}: features are 0 to {forest.n_features - 1}"
             )
         for name in ("gain", "cover", "weight", "value"):
             values = getattr(tree, name)
             if not np.isfinite(values).all():
                 raise ValueError(f"{name} must be finite, got {values[~np.isfinite(values)][0]}")
-        plain = ~tree.is_leaf
-        plain[list(tree.categories)] = False
-        if np.isnan(tree.threshold[plain]).any():
+        if np.isnan(tree.threshold[tree.is_numeric_split]).any():
             raise ValueError("thresholds must be numbers, got nan")
     except ValueError as error:
-        raise ValueError(f"tree {at}: {error}") from error
+        raise ValueError(f"tree {number}: {error}") from error
     return tree
 
 
 class _Bins:
-    """Bins of the core that part values where the trees' thresholds do.
+    """Bins of the core whose limits are the trees' thresholds.
 
-    Only columns that are asked for cost anything but a number: a file may claim many others.
+    Columns that no tree tests cost one number each: a file may claim many of them.
     """
 
     def __init__(self, trees: Sequence[Tree], n_features: int) -> None:
-        self._cuts, codes = _asked(trees)
-        for column, own in codes.items():
-            self._cuts[column] = _category_bins(column, self._cuts.get(column), own)
+        self._cuts, codes = _tested_values(trees)
+        for column, column_codes in codes.items():
+            if column in self._cuts:
+                raise ValueError(
+                    f"feature {column} is a number in some splits, a category in others"
+                )
+            if len(column_codes) > _MOST_CATEGORIES:
+                raise ValueError(
+                    f"feature {column} is split by {len(column_codes)} categories; "
+                    f"at most {_MOST_CATEGORIES} are supported"
+                )
+            self._cuts[column] = np.array(sorted(column_codes), dtype=np.float64)
         self._is_category = frozenset(codes)
         self._n_parts = np.ones(n_features, dtype=np.int64)
         for column, cuts in self._cuts.items():
@@ -99,7 +102,7 @@ class _Bins:
         self._first = np.cumsum(self._n_parts) - self._n_parts
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Give the core's arrays that describe the bins."""
+        """Return the core's arrays that describe the bins."""
         n_parts = int(self._n_parts.sum())
         lengths = np.zeros(n_parts + 1, dtype=np.int64)
         categorical = np.zeros(n_parts, dtype=np.uint8)
@@ -109,40 +112,35 @@ class _Bins:
             if column in self._is_category:
                 categorical[first], lengths[first + 1] = 1, count
                 continue
-            parts = range(0, count, _MOST_CUTS)
-            lengths[first + 1 : first + 1 + len(parts)] = [
-                min(count - start, _MOST_CUTS) for start in parts
-            ]
+            for part, start in enumerate(range(0, count, _MOST_CUTS)):
+                lengths[first + 1 + part] = min(count - start, _MOST_CUTS)
         arrays: dict[str, NDArray[Any]] = {
             "bin_offsets": np.cumsum(lengths).astype(np.uint32),
-            "bin_values": np.concatenate(
-                [np.empty(0), *(self._cuts[column] for column in columns)]
-            ),
+            "bin_values": np.concatenate([np.empty(0), *map(self._cuts.__getitem__, columns)]),
             "categorical": categorical,
         }
         if n_parts > len(self._n_parts):
-            own = np.arange(len(self._n_parts), dtype=np.uint32)
-            arrays["bin_column"] = np.repeat(own, self._n_parts)
+            source = np.arange(len(self._n_parts), dtype=np.uint32)
+            arrays["bin_column"] = np.repeat(source, self._n_parts)
         return arrays
 
     def nodes(self, tree: Tree) -> dict[str, Any]:
-        """Give the nodes of a tree as questions for bins."""
+        """Return the nodes of a tree, whose splits compare bins."""
         feature = np.full(len(tree.feature), -1)
         bin_ = np.zeros(len(tree.feature), dtype=np.int64)
         category_set = np.full(len(tree.feature), -1)
         sets = []
         for column in np.unique(tree.feature[~tree.is_leaf]):
             nodes = np.flatnonzero(tree.feature == column)
-            if int(column) in self._is_category:
-                feature[nodes] = self._first[column]
-                continue
-            place = np.searchsorted(self._cuts[int(column)], tree.threshold[nodes])
-            feature[nodes] = self._first[column] + place // _MOST_CUTS
-            bin_[nodes] = place % _MOST_CUTS
+            feature[nodes] = self._first[column]
+            if int(column) not in self._is_category:
+                cut = np.searchsorted(self._cuts[int(column)], tree.threshold[nodes])
+                feature[nodes] += cut // _MOST_CUTS
+                bin_[nodes] = cut % _MOST_CUTS
         for node in sorted(tree.categories):
             codes = self._cuts[int(tree.feature[node])]
             category_set[node] = 0
-            sets.append(_words(np.isin(codes, tree.categories[node])))
+            sets.append(_bit_set(np.isin(codes, tree.categories[node])))
         inner = ~tree.is_leaf
         return {
             "feature": feature,
@@ -155,42 +153,26 @@ class _Bins:
         }
 
 
-def _asked(
+def _tested_values(
     trees: Sequence[Tree],
 ) -> tuple[dict[int, NDArray[np.float64]], dict[int, set[float]]]:
-    """Give the thresholds of each column that is asked for, and the categories."""
+    """Return the thresholds and the categories of each column that a tree tests."""
     features, thresholds = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     codes: dict[int, set[float]] = {}
     for tree in trees:
-        plain = ~tree.is_leaf
-        for node, own in tree.categories.items():
-            codes.setdefault(int(tree.feature[node]), set()).update(own)
-            plain[node] = False
-        features.append(tree.feature[plain].astype(np.int64))
-        thresholds.append(tree.threshold[plain])
+        for node, node_codes in tree.categories.items():
+            codes.setdefault(int(tree.feature[node]), set()).update(node_codes)
+        features.append(tree.feature[tree.is_numeric_split].astype(np.int64))
+        thresholds.append(tree.threshold[tree.is_numeric_split])
     feature, threshold = np.concatenate(features), np.concatenate(thresholds)
     order = np.argsort(feature, kind="stable")
     columns, starts = np.unique(feature[order], return_index=True)
     parts = np.split(threshold[order], starts[1:])
-    cuts = zip(columns.tolist(), parts, strict=False)
-    return {column: np.unique(own) for column, own in cuts}, codes
+    return dict(zip(columns.tolist(), map(np.unique, parts), strict=False)), codes
 
 
-def _category_bins(
-    column: int, cuts: NDArray[np.float64] | None, codes: set[float]
-) -> NDArray[np.float64]:
-    if cuts is not None:
-        raise ValueError(f"feature {column} is a number in some splits, a category in others")
-    if len(codes) > _MOST_CATEGORIES:
-        raise ValueError(
-            f"feature {column} is split by {len(codes)} categories; at most {_MOST_CATEGORIES} "
-            "can be told apart"
-        )
-    return np.array(sorted(codes), dtype=np.float64)
-
-
-def _words(inside: NDArray[np.bool_]) -> list[int]:
-    """Give a set of bins as four words of 64 bits."""
+def _bit_set(inside: NDArray[np.bool_]) -> list[int]:
+    """Convert a set of bins to four words of 64 bits."""
     words = [0, 0, 0, 0]
     for bin_ in np.flatnonzero(inside).tolist():
         words[bin_ >> 6] |= 1 << (bin_ & 63)

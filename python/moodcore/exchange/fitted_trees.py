@@ -22,25 +22,7 @@ def fitted_gbt(
     missing: float = np.nan,
     best_iteration: int | None = None,
 ) -> GBT:
-    """Give trees as a fitted classifier.
-
-    Parameters
-    ----------
-    forest : Forest
-    classes : ndarray of shape (n_classes,)
-        Labels in ascending order.
-    feature_names : sequence of str or None
-        Names of the columns.
-    missing : float, default=nan
-        A value that counts as missing, besides NaN.
-    best_iteration : int or None, default=None
-        The last round that predicts; None for all.
-
-    Raises
-    ------
-    ValueError
-        When trees or numbers are not what they must be.
-    """
+    """Give trees as a fitted classifier."""
     arrays = core_arrays(forest)
     core = _core.GbtModel(arrays)
     if core.n_rounds == 0:
@@ -66,13 +48,7 @@ def fitted_gbt(
 
 
 def class_labels(classes: ArrayLike | None, n_classes: int) -> NDArray[Any]:
-    """Check labels that the caller gives to classes, or number the classes.
-
-    Raises
-    ------
-    ValueError
-        When they are not as many, or not in ascending order.
-    """
+    """Check labels that the caller gives to classes, or number the classes."""
     if classes is None:
         return np.arange(n_classes)
     labels = np.asarray(classes)
@@ -84,26 +60,14 @@ def class_labels(classes: ArrayLike | None, n_classes: int) -> NDArray[Any]:
 
 
 def labels_as_text(labels: NDArray[Any]) -> str:
-    """Write class labels as the JSON that `labels_of_text` reads.
-
-    Raises
-    ------
-    TypeError
-        For labels that are neither text nor numbers.
-    """
+    """Write class labels as the JSON that `labels_of_text` reads."""
     from moodcore.model_files.values import write_labels
 
     return json.dumps(write_labels(labels))
 
 
 def labels_of_text(text: str) -> NDArray[Any]:
-    """Read class labels that `labels_as_text` wrote.
-
-    Raises
-    ------
-    ValueError
-        When the text is something else.
-    """
+    """Read class labels that `labels_as_text` wrote."""
     from moodcore.model_files.values import read_labels
 
     try:

@@ -1,7 +1,6 @@
-"""The formats of other programs: names, endings, and who reads and writes them."""
+"""The formats of other programs: names and endings; `export` and `load`."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,17 +16,7 @@ __all__ = ["FORMATS", "Format", "export", "load"]
 
 @dataclass(frozen=True)
 class Format:
-    """A format of model files.
-
-    Attributes
-    ----------
-    name : str
-    endings : tuple of str
-        Endings of file names that mean it.
-    summary : str
-        What it is, in a few words.
-    reads, writes : bool
-    """
+    """A format of model files: its name, the endings that select it, and what it is."""
 
     name: str
     endings: tuple[str, ...]
@@ -37,8 +26,8 @@ class Format:
 
 
 FORMATS = {
-    found.name: found
-    for found in (
+    entry.name: entry
+    for entry in (
         Format("onnx", (".onnx",), "ONNX graph", False, True),
         Format("xgboost-json", (".json",), "XGBoost, JSON", True, True),
         Format("xgboost-ubjson", (".ubj", ".ubjson"), "XGBoost, UBJSON", True, True),
@@ -51,7 +40,7 @@ FORMATS = {
     )
 }
 
-# Formats that have to know the type of the numbers that come in.
+# Formats that depend on the type of the input numbers.
 _TYPED = ("onnx", "xgboost-json", "xgboost-ubjson")
 
 
@@ -69,32 +58,32 @@ def export(
     Parameters
     ----------
     model : MLP, GBT, SVM, LinearSVM, or a fitted pipeline
-        ONNX, C and Rust hold the preparation of a pipeline too. XGBoost's format holds that of
-        trees, whose thresholds take the scaling in; libsvm's holds the machine alone.
+        ONNX, C and Rust files contain the preparation of a pipeline too. XGBoost's contain the
+        scaling, in the thresholds of the trees; libsvm's contain the SVM alone.
     path : path
-        The file. Its ending says which format is meant: ``.onnx``, ``.json`` or ``.ubj``
+        The file. Its ending selects the format: ``.onnx``, ``.json`` or ``.ubj``
         (XGBoost), ``.model`` (libsvm), ``.c``, ``.h``, ``.rs``, ``.safetensors``.
     format : str, optional
         The format's name, for other endings: a key of ``FORMATS``.
     classifier_only : bool, default=False
         Leave out what a pipeline does before its classifier; rows must then come prepared.
     inputs : {"tensor", "columns"} or None, default=None
-        For ONNX: one input with all columns, or one a column by its name. None takes the tensor,
-        unless a column holds text.
+        For ONNX: one input with all columns, or one named input per column. None selects
+        "tensor", unless a column holds text.
     dtype : {"float64", "float32"}, default="float64"
-        For ONNX and XGBoost: the type of the numbers that come in. XGBoost rounds them to single
+        For ONNX and XGBoost: the type of the input numbers. XGBoost rounds them to single
         precision; see :doc:`/exchange`.
 
     Raises
     ------
     NotFittedError
-        When the model is not fitted.
+        If the model is not fitted.
     TypeError, ValueError
-        When the format is unknown, or does not hold such a model.
+        If the format is unknown, or cannot represent the model.
     ModuleNotFoundError
-        When ONNX is asked for and the package onnx is not installed.
+        If the package onnx is missing, which ONNX needs, or xgboost, which ``.ubj`` needs.
     OSError
-        When the file cannot be written.
+        If the file cannot be written.
 
     Examples
     --------
@@ -109,50 +98,46 @@ def export(
     ['no', 'yes']
     """
     path = Path(path)
-    chosen = _format_of(path, format, "writes")
-    if chosen.name == "safetensors":
+    chosen = _format_of(path, format, "writes").name
+    if chosen == "safetensors":
         from moodcore.model_files.container import save
 
         save(model, path)
         return
-    options: dict[str, Any] = {"dtype": dtype}
-    if chosen.name == "onnx":
-        options["inputs"] = inputs
-    elif inputs is not None:
-        raise ValueError(f"inputs is an option of ONNX, not of {chosen.name}")
+    if inputs is not None and chosen != "onnx":
+        raise ValueError(f"inputs is an option of ONNX, not of {chosen}")
     if dtype not in ("float64", "float32"):
         raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
-    if dtype != "float64" and chosen.name not in _TYPED:
-        raise ValueError(f"dtype is an option of {', '.join(_TYPED)}, not of {chosen.name}")
-    write_bytes(path, _content(model, path, chosen, classifier_only, options))
-
-
-def _content(
-    model: Any, path: Path, chosen: Format, classifier_only: bool, options: dict[str, Any]
-) -> bytes:
-    if chosen.name == "libsvm":
+    if dtype != "float64" and chosen not in _TYPED:
+        raise ValueError(f"dtype is an option of {', '.join(_TYPED)}, not of {chosen}")
+    if chosen == "libsvm":
         from moodcore.exchange.libsvm_text import write_libsvm
 
-        return write_libsvm(_machine_alone(model, classifier_only))
-    if chosen.name.startswith("xgboost"):
+        content = write_libsvm(_single_svm(model, classifier_only))
+    elif chosen in ("xgboost-json", "xgboost-ubjson"):
+        from moodcore.exchange.xgboost_ubjson import convert
         from moodcore.exchange.xgboost_writer import write_xgboost
 
-        binary = chosen.name == "xgboost-ubjson"
-        return write_xgboost(model, binary=binary, classifier_only=classifier_only, **options)
-    from moodcore.exchange.computation import computation_of
+        content = write_xgboost(model, classifier_only=classifier_only, dtype=dtype)
+        if chosen == "xgboost-ubjson":
+            content = convert(content, to="ubj")
+    else:
+        from moodcore.exchange.computation import computation_of
 
-    computation = computation_of(model, classifier_only=classifier_only)
-    if chosen.name == "onnx":
-        from moodcore.exchange.onnx_graph import write_onnx
+        computation = computation_of(model, classifier_only=classifier_only)
+        if chosen == "onnx":
+            from moodcore.exchange.onnx_writer import write_onnx
 
-        return write_onnx(computation, **options)
-    from moodcore.exchange.source_code import write_source
+            content = write_onnx(computation, inputs=inputs, dtype=dtype)
+        else:
+            from moodcore.exchange.source_code import write_source
 
-    return write_source(computation, chosen.name, path.stem)  # type: ignore[arg-type]
+            content = write_source(computation, chosen, path.stem)  # type: ignore[arg-type]
+    write_bytes(path, content)
 
 
-def _machine_alone(model: Any, classifier_only: bool) -> Any:
-    """Give the `SVM` that is written, which must stand alone or be asked for alone."""
+def _single_svm(model: Any, classifier_only: bool) -> Any:
+    """Return the `SVM` to write; around it there may be other steps only with classifier_only."""
     from moodcore.exchange.computation import flat_parts
 
     parts = flat_parts(model)
@@ -162,8 +147,8 @@ def _machine_alone(model: Any, classifier_only: bool) -> Any:
     if len(parts) > 1 and not classifier_only:
         raise ValueError(
             "libsvm's file has no place for what the pipeline does before its classifier; with "
-            "classifier_only=True (--classifier-only) the machine is written alone, and rows must "
-            "come prepared. ONNX, C and Rust hold the whole"
+            "classifier_only=True (--classifier-only) the SVM is written alone, and rows must "
+            "come prepared. ONNX, C and Rust hold the whole pipeline"
         )
     return parts[-1]
 
@@ -180,72 +165,74 @@ def load(
     ----------
     path : path
         The file: XGBoost's ``.json`` or ``.ubj``, LightGBM's ``.txt``, libsvm's ``.model``, or our
-        own. What is in it decides, not its ending.
+        own. Its content decides, not its ending.
     format : str, optional
-        The format's name, where it should be this one and no other.
+        Name of the format, to refuse all others.
     classes : array-like of shape (n_classes,), optional
         Labels of the classes, ascending; by default those in the file, or 0, 1, 2, ...
 
     Returns
     -------
     GBT, SVM, or what `moodcore.load` gives
-        Its ``provenance_`` tells the format.
+        Its ``provenance_`` names the format and the file.
 
     Raises
     ------
     ModelFileError
-        When the file is damaged, or holds what no model of this package can be. Nothing in a file
-        is ever run.
+        If the file is damaged, or no model of this package can represent it. Nothing in a file is
+        ever run.
     ValueError
-        When ``format`` is unknown or is not read.
+        If ``format`` is unknown or is not read.
     OSError
-        When the file cannot be read.
+        If the file cannot be read.
     """
     path = Path(path)
     if format is not None:
         _format_of(path, format, "reads")
     check_is_there(path)
     data = path.read_bytes()
-    name = format or _guess(data)
+    name = format or _detect(data)
     if name is None:
-        known = "; ".join(found.summary for found in FORMATS.values() if found.reads)
+        known = "; ".join(entry.summary for entry in FORMATS.values() if entry.reads)
         raise ModelFileError(f"{path} is none of the formats that are read: {known}")
     if name == "safetensors":
-        from moodcore.model_files.container import load as load_own
+        from moodcore.model_files.container import load as load_moodcore
 
-        return load_own(path)
+        return load_moodcore(path)
     try:
-        model = _reader(name)(data, classes=classes)
-    # A damaged file can provoke any error in a reader; what can be foreseen is a ValueError.
+        model = _read(name, data, classes)
+    # A damaged file can raise any error in a reader; expected ones are a ValueError.
     except (ValueError, TypeError, ArithmeticError, LookupError, MemoryError) as error:
-        told = str(error) if isinstance(error, ValueError) else repr(error)
-        raise ModelFileError(f"{path}: {FORMATS[name].summary}: {told}") from error
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        raise ModelFileError(f"{path}: {FORMATS[name].summary}: {reason}") from error
     model.provenance_ = {"format": name, "file": path.name}
     return model
 
 
-def _reader(name: str) -> Callable[..., Any]:
+def _read(name: str, data: bytes, classes: ArrayLike | None) -> Any:
     if name == "lightgbm":
         from moodcore.exchange.lightgbm_text import read_lightgbm
 
-        return read_lightgbm
+        return read_lightgbm(data, classes=classes)
     if name == "libsvm":
         from moodcore.exchange.libsvm_text import read_libsvm
 
-        return read_libsvm
+        return read_libsvm(data, classes=classes)
     from moodcore.exchange.xgboost_reader import read_xgboost
+    from moodcore.exchange.xgboost_ubjson import convert
 
-    return read_xgboost
+    document = convert(data, to="json") if name == "xgboost-ubjson" else data
+    return read_xgboost(document, classes=classes)
 
 
-def _guess(data: bytes) -> str | None:
-    """Tell the format by the first bytes."""
+def _detect(data: bytes) -> str | None:
+    """Detect the format by the first bytes."""
     start = data[:4096].lstrip()
-    if start.startswith(b"tree\n") or start.startswith(b"tree\r\n"):
+    if start.startswith((b"tree\n", b"tree\r\n")):
         return "lightgbm"
     if start.startswith(b"svm_type"):
         return "libsvm"
-    # A length of eight bytes, then JSON; a UBJSON file begins with its brace.
+    # Our own files begin with a length of eight bytes, then JSON.
     if data[8:9] == b"{" and not start.startswith(b"{"):
         return "safetensors"
     if start.startswith(b"{"):
@@ -253,25 +240,23 @@ def _guess(data: bytes) -> str | None:
     return None
 
 
-def _format_of(path: Path, name: str | None, does: Literal["reads", "writes"]) -> Format:
-    """Give the format of a name or an ending."""
-    able = [found for found in FORMATS.values() if getattr(found, does)]
+def _format_of(path: Path, name: str | None, ability: Literal["reads", "writes"]) -> Format:
+    """Return the format of a name, or else of the file's ending."""
+    able = {entry.name: entry for entry in FORMATS.values() if getattr(entry, ability)}
     if name is not None:
-        if name in FORMATS and FORMATS[name] in able:
-            return FORMATS[name]
-        names = [found.name for found in able]
-        near = get_close_matches(name, names, n=1)
+        if name in able:
+            return able[name]
+        near = get_close_matches(name, able, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        only = f"; {name} is not {'read' if does == 'reads' else 'written'}"
+        known = f"; {name} is not {'read' if ability == 'reads' else 'written'}"
         raise ValueError(
-            f"format must be one of {', '.join(names)}{only if name in FORMATS else ''}, "
+            f"format must be one of {', '.join(able)}{known if name in FORMATS else ''}, "
             f"got {name!r}{hint}"
         )
-    for found in able:
-        if path.suffix.lower() in found.endings:
-            return found
-    endings = ", ".join(ending for found in able for ending in found.endings)
+    for entry in able.values():
+        if path.suffix.lower() in entry.endings:
+            return entry
+    endings = ", ".join(ending for entry in able.values() for ending in entry.endings)
     raise ValueError(
-        f"{path}: the ending says which format is meant, one of {endings}; got {path.suffix!r}. "
-        "Or name the format"
+        f"{path}: the ending must be one of {endings} unless format is given, got {path.suffix!r}"
     )

@@ -23,24 +23,7 @@ _MOST_COLUMNS = 2**24
 
 
 def write_libsvm(model: Any) -> bytes:
-    """Write a fitted `SVM` as libsvm does.
-
-    Parameters
-    ----------
-    model : SVM
-        Fitted, with a linear, poly, rbf or sigmoid kernel.
-
-    Returns
-    -------
-    bytes
-        The file. Class labels that are not whole numbers of 32 bits, which libsvm has alone,
-        become their positions.
-
-    Raises
-    ------
-    ValueError
-        When the kernel is another one.
-    """
+    """Write a fitted `SVM` as libsvm does."""
     check_is_fitted(model)
     kernel = model.kernel
     if callable(kernel) or kernel not in _NAMES:
@@ -81,26 +64,7 @@ def _line(name: str, values: NDArray[np.float64]) -> str:
 
 
 def read_libsvm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
-    """Read a classifier that libsvm trained, or that `write_libsvm` wrote.
-
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    classes : array-like of shape (n_classes,), optional
-        Labels in place of libsvm's numbers, in the order of these, ascending.
-
-    Returns
-    -------
-    SVM
-        Support vectors are rounded to single precision. ``C`` is not in the file, nor which rows
-        the vectors were, nor how training ended.
-
-    Raises
-    ------
-    ValueError
-        With the place, when the file is damaged or holds what an `SVM` cannot be.
-    """
+    """Read a classifier that libsvm trained, or that `write_libsvm` wrote."""
     try:
         lines = data.decode().splitlines()
     except UnicodeDecodeError as error:

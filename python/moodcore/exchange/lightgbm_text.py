@@ -27,25 +27,7 @@ _SPLITS = ("split_feature", "split_gain", "threshold", "decision_type", "left_ch
 
 
 def read_lightgbm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
-    """Read a classifier that LightGBM trained.
-
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    classes : array-like of shape (n_classes,), optional
-        Labels of the classes in ascending order; 0, 1, 2, ... by default. The file has none.
-
-    Returns
-    -------
-    GBT
-        Its ``cover`` is the number of training rows, with which LightGBM computes Shapley values.
-
-    Raises
-    ------
-    ValueError
-        With the place, when the file is damaged or holds what a `GBT` cannot be.
-    """
+    """Read a classifier that LightGBM trained."""
     head, blocks, rest = _parts(data)
     model = _Head(head)
     _check_labels(rest)

@@ -51,20 +51,7 @@ class _Table:
 
 
 def write_source(computation: Computation, language: Language, name: str) -> bytes:
-    """Write a model as source code without dependencies.
-
-    Parameters
-    ----------
-    computation : Computation
-    language : {"c", "c-header", "rust"}
-    name : str
-        What the names in C begin with; what is no letter or digit becomes an underscore.
-
-    Returns
-    -------
-    bytes
-        The file.
-    """
+    """Write a model as source code without dependencies."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from moodcore import __version__

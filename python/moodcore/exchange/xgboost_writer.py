@@ -1,4 +1,4 @@
-"""XGBoost's model format, JSON or UBJSON, from boosted trees.
+"""XGBoost's model format in JSON, from boosted trees.
 
 The format: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html. XGBoost sends a
 value left when it, rounded to single precision, is below the threshold; margins are sums of
@@ -7,52 +7,28 @@ single precision.
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from moodcore.exchange import ubjson
 from moodcore.exchange.computation import Computation, computation_of, flat_parts
 from moodcore.exchange.fitted_trees import labels_as_text
-from moodcore.exchange.folding import folded_forest
 from moodcore.exchange.forest import Forest, Tree
-from moodcore.exchange.thresholds import Dtype, below_of
+from moodcore.exchange.thresholds import Dtype, below_of, unscaled_forest
 
-# The version whose reader every later one still is; newer fields have defaults.
+# Every later version reads this one; newer fields have defaults.
 _VERSION = [2, 1, 0]
-# Under this key of the attributes stand the class labels of our own models.
+# The attribute that holds the class labels of models that this module wrote.
 LABELS = "moodcore_classes"
 _NO_PARENT = 2**31 - 1
 
 
-def write_xgboost(
-    model: Any, *, binary: bool = False, classifier_only: bool = False, dtype: Dtype = "float64"
-) -> bytes:
-    """Write fitted trees as XGBoost does.
+def write_xgboost(model: Any, *, classifier_only: bool = False, dtype: Dtype = "float64") -> bytes:
+    """Write the rounds of fitted trees that predict; the scaling goes into the thresholds.
 
-    Parameters
-    ----------
-    model : GBT, or a pipeline that ends in one
-        Fitted, without splits by category. The scaling of a pipeline goes into the thresholds.
-    binary : bool, default=False
-        UBJSON in place of JSON.
-    classifier_only : bool, default=False
-        Leave out what a pipeline does before its classifier.
-    dtype : {"float64", "float32"}, default="float64"
-        What rows will be before XGBoost rounds them.
-
-    Returns
-    -------
-    bytes
-        The file: the rounds that predict. Thresholds are rounded as
-        :func:`moodcore.exchange.thresholds.below_of` says.
-
-    Raises
-    ------
-    ValueError
-        When trees split by category, or there is only one class.
+    ``dtype`` is the type of rows before XGBoost rounds them; see `below_of`.
     """
     computation = computation_of(model, classifier_only=classifier_only)
     if not isinstance(computation.classifier, Forest):
@@ -60,7 +36,7 @@ def write_xgboost(
         raise TypeError(f"XGBoost's format holds boosted trees, GBT, got {kind}")
     if len(computation.classes) < 2:
         raise ValueError("XGBoost's format needs at least two classes, got one")
-    forest = folded_forest(computation)
+    forest = unscaled_forest(computation)
     trees = []
     for number, tree in enumerate(_with_base(forest)):
         if tree.categories:
@@ -69,40 +45,48 @@ def write_xgboost(
                 f"feature {name!r} is split by category: XGBoost's format is written for numbers "
                 "only. ONNX, C and Rust hold categories"
             )
-        # XGBoost takes the right child to follow the left one.
-        values = _tree_values(tree.in_order(by_level=True), (number, forest.n_features), dtype)
+        # XGBoost expects the right child to follow the left one.
+        ordered = tree.in_order(by_level=True)
+        values = _tree_values(ordered, number, forest.n_features, dtype)
         trees.append((values, tree.output))
     document = _document(computation, trees, forest)
-    return ubjson.encode(document) if binary else _as_json(document)
+    return json.dumps(document, default=_number_list, separators=(",", ":")).encode()
+
+
+def _number_list(values: NDArray[Any]) -> list[Any]:
+    """Convert an array; single precision in the fewest digits that restore the number."""
+    if values.dtype == np.float32:
+        # JSON has no infinity, the threshold above all values: the largest number replaces it.
+        return [float(str(value)) for value in np.minimum(values, np.finfo(np.float32).max)]
+    return list(values.tolist())
 
 
 def _with_base(forest: Forest) -> list[Tree]:
-    """Give trees of one output each; the base is in those of the first round.
+    """Return trees of one output each, with the base added to those of the first round.
 
-    A base of its own for each class is read by XGBoost from version 3.1 on; leaves are read by
-    all.
+    Only XGBoost 3.1 and later reads a separate base for each class; all versions read leaves.
     """
     trees = forest.one_output_trees()
-    for at in range(forest.n_outputs):
-        trees[at] = replace(trees[at], value=trees[at].value + forest.base[trees[at].output])
-    return trees
+    first = [
+        replace(tree, value=tree.value + forest.base[tree.output])
+        for tree in trees[: forest.n_outputs]
+    ]
+    return first + trees[forest.n_outputs :]
 
 
-def _tree_values(tree: Tree, place: tuple[int, int], dtype: Dtype) -> dict[str, Any]:
-    number, n_features = place
+def _tree_values(tree: Tree, number: int, n_features: int, dtype: Dtype) -> dict[str, Any]:
     leaf, count = tree.is_leaf, len(tree.feature)
     value = tree.value[:, 0].astype(np.float32)
     condition = np.where(leaf, value, below_of(np.where(leaf, 0.0, tree.threshold), dtype=dtype))
     parents = np.full(count, _NO_PARENT, dtype=np.int32)
     for children in (tree.left, tree.right):
         parents[children[~leaf]] = np.flatnonzero(~leaf)
-    nothing = np.empty(0, dtype=np.int32)
     return {
         "base_weights": value,
-        "categories": nothing,
-        "categories_nodes": nothing,
-        "categories_segments": np.empty(0, dtype=np.int64),
-        "categories_sizes": np.empty(0, dtype=np.int64),
+        "categories": [],
+        "categories_nodes": [],
+        "categories_segments": [],
+        "categories_sizes": [],
         "default_left": (tree.missing_left & ~leaf).astype(np.uint8),
         "id": number,
         "left_children": np.where(leaf, -1, tree.left).astype(np.int32),
@@ -167,15 +151,3 @@ def _document(
         },
         "version": _VERSION,
     }
-
-
-def _as_json(document: Mapping[str, Any]) -> bytes:
-    def plain(value: Any) -> Any:
-        # The shortest text that gives the number of single precision again.
-        if value.dtype == np.float32:
-            return [float(str(number)) for number in value]
-        return value.tolist()
-
-    text = json.dumps(document, default=plain, separators=(",", ":"))
-    # An infinite threshold, above all values, has no text in JSON: the largest number.
-    return text.replace("Infinity", "3.4028235e+38").encode()
