@@ -50,7 +50,7 @@ def test_the_machine_alone(folder, moodcore):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["trees.safetensors", "x.pmml"], "the ending says which format is meant"),
+        (["trees.safetensors", "x.pmml"], "the ending must be one of"),
         (["trees.safetensors", "x", "--format", "onx"], "did you mean 'onnx'?"),
         (["trees.safetensors", "x", "--format", "lightgbm"], "lightgbm is not written"),
         (["machine.safetensors", "x.json"], "XGBoost's format holds boosted trees, GBT, got SVM"),

@@ -340,7 +340,7 @@ def test_the_error_of_a_lightgbm_file_says_where(old, new, told, tmp_path):
         ("vector", "1 2 1:x", "a value must be a number, got 'x'"),
         ("vector", "1 2 1:1e60", "must fit single precision"),
         ("vector", "1", "a vector begins with 2 coefficients, got 1"),
-        ("vector", "1 2 nonsense", "values are told as column:value"),
+        ("vector", "1 2 nonsense", "values must be written as column:value"),
     ],
 )
 def test_the_error_of_a_libsvm_file_says_where(start, line, told, tmp_path):

@@ -1,7 +1,7 @@
 """What a fitted model computes, as a list of steps that every writer translates.
 
-`computation_of` takes a classifier or a pipeline apart. A writer of a format knows these steps and
-nothing of estimators.
+`computation_of` splits a classifier or a pipeline into steps. Writers of formats know these steps
+and nothing of estimators.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,28 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 from moodcore.exchange.forest import Forest, forest_of
 from moodcore.preprocessing.columns import column_name
 
-__all__ = [
-    "Column",
-    "Computation",
-    "Encode",
-    "Forest",
-    "KernelMachine",
-    "LinearMachine",
-    "MissingValue",
-    "Network",
-    "Scale",
-    "Select",
-    "Standardize",
-    "computation_of",
-]
-
 
 @dataclass(frozen=True)
 class Column:
-    """A column that comes in; ``labels`` are its categories in the order of their codes.
+    """An input column; ``labels`` are its categories in the order of their codes.
 
-    A missing value is NaN; so is a category that is none of them, unless ``has_other``: then it is
-    the code after the last.
+    A missing value is NaN; so is an unknown category, unless ``has_other``: then it is the code
+    after the last.
     """
 
     name: str
@@ -46,14 +31,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Select:
-    """Columns in a new order, by their places."""
+    """Columns in a new order, by position."""
 
     places: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Scale:
-    """``x * multiply + add``, then within ``limits`` where there are any."""
+    """``x * multiply + add``, clipped to ``limits`` unless they are None."""
 
     multiply: NDArray[np.float64]
     add: NDArray[np.float64]
@@ -62,7 +47,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Standardize:
-    """``(x - subtract) / divide``; None for what is left out."""
+    """``(x - subtract) / divide``; None skips the operation."""
 
     subtract: NDArray[np.float64] | None
     divide: NDArray[np.float64] | None
@@ -70,21 +55,17 @@ class Standardize:
 
 @dataclass(frozen=True)
 class MissingValue:
-    """A value in whose place NaN stands."""
+    """A value that is replaced by NaN."""
 
     value: float
 
 
 @dataclass(frozen=True)
 class Encode:
-    """Missing values replaced, or columns of zeros and ones for what a value is.
+    """Replaced missing values and indicator columns, by the kind of each column.
 
-    Attributes
-    ----------
-    kinds : ndarray of int, shape (n_columns,)
-        0 where `values` replaces NaN, 1 where NaN becomes 1 and numbers 0, and 2 where the number
-        in `values` becomes 1 and everything else 0.
-    values : ndarray of float64, shape (n_columns,)
+    Kind 0 replaces NaN by the value; kind 1 is 1 for NaN, else 0; kind 2 is 1 for the value, else
+    0.
     """
 
     kinds: NDArray[np.int64]
@@ -93,14 +74,14 @@ class Encode:
 
 @dataclass(frozen=True)
 class Network:
-    """Layers ``x W + b`` of single precision, rectified but the last; then a softmax."""
+    """Layers ``x W + b`` of single precision, with ReLU except after the last; then a softmax."""
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
 
 
 @dataclass(frozen=True)
-class LinearMachine:
+class LinearModel:
     """Scores ``x coef' + intercept`` of rows in single precision, one for two classes."""
 
     coef: NDArray[np.float64]
@@ -108,28 +89,14 @@ class LinearMachine:
 
 
 @dataclass(frozen=True)
-class KernelMachine:
-    """Decisions of pairs of classes by support vectors, on rows in single precision.
+class KernelModel:
+    """Pairwise decisions by support vectors, on rows in single precision.
 
-    Attributes
-    ----------
-    kernel : {"linear", "poly", "rbf", "sigmoid"}
-    gamma, coef0 : float
-    degree : int
-    vectors : ndarray of float32, shape (n_vectors, n_features)
-        Class by class.
-    n_support : ndarray of int, shape (n_classes,)
-        How many vectors each class has.
-    weights : ndarray of float64, shape (n_vectors, n_pairs)
-        The decision of a pair is the sum of kernel values times weights, plus the intercept; it is
-        above zero for the first class of the pairs (0, 1), (0, 2) and so on.
-    intercept : ndarray of float64, shape (n_pairs,)
-    sigmoids : tuple of two ndarray of shape (n_pairs,), or None
-        Slopes and offsets of calibrated probabilities.
-    by_pairs : bool
-        Whether scores are the decisions, and not the votes by class.
-    break_ties : bool
-        Whether classes with as many votes are told apart by their decisions.
+    The decision of a pair of classes is the sum of kernel values times ``weights`` (one row per
+    vector, one column per pair), plus ``intercept``; it is above zero for the first class of the
+    pairs (0, 1), (0, 2), ... ``vectors`` are sorted by class; ``sigmoids`` are the Platt scaling
+    parameters, slopes and offsets. With ``by_pairs`` scores are the decisions, not the votes by
+    class; ``break_ties`` breaks ties of votes by the decisions.
     """
 
     kernel: str
@@ -146,24 +113,14 @@ class KernelMachine:
 
 
 Step = Select | Scale | Standardize | MissingValue | Encode
-Classifier = Network | Forest | LinearMachine | KernelMachine
+Classifier = Network | Forest | LinearModel | KernelModel
 
 
 @dataclass(frozen=True)
 class Computation:
-    """A model taken apart.
+    """Input columns, steps in order, and a classifier.
 
-    Attributes
-    ----------
-    columns : tuple of Column
-        What comes in.
-    steps : tuple
-        What is done with the columns, in order.
-    classifier : Network, Forest, LinearMachine or KernelMachine
-    classes : ndarray of shape (n_classes,)
-        Labels of the classes.
-    class_names : tuple of str
-        Names of the classes: those of a song pipeline, else the labels as text.
+    ``class_names`` are those of a song pipeline, else the labels as text.
     """
 
     columns: tuple[Column, ...]
@@ -174,26 +131,25 @@ class Computation:
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether there are probabilities; machines that are not calibrated have scores."""
-        if isinstance(self.classifier, KernelMachine):
+        """Return whether there are probabilities; an SVM without Platt scaling has scores."""
+        if isinstance(self.classifier, KernelModel):
             return self.classifier.sigmoids is not None
-        return not isinstance(self.classifier, LinearMachine)
+        return not isinstance(self.classifier, LinearModel)
 
     @property
     def n_scores(self) -> int:
-        """The width of probabilities or scores."""
+        """Return the number of probabilities or scores of a row."""
         n_classes = len(self.classes)
         if self.has_probabilities:
             return n_classes
         if n_classes == 2:
             return 1
-        machine = self.classifier
-        by_pairs = isinstance(machine, KernelMachine) and machine.by_pairs
+        by_pairs = isinstance(self.classifier, KernelModel) and self.classifier.by_pairs
         return n_classes * (n_classes - 1) // 2 if by_pairs else n_classes
 
 
 def computation_of(model: Any, *, classifier_only: bool = False) -> Computation:
-    """Take a fitted model apart."""
+    """Split a fitted model into steps, or return those of its classifier only."""
     parts = flat_parts(model)
     if classifier_only:
         parts = parts[-1:]
@@ -216,18 +172,20 @@ def computation_of(model: Any, *, classifier_only: bool = False) -> Computation:
     names = tuple(str(label) for label in classes.tolist())
     if getattr(model, "class_names", None) is not None:
         names = tuple(model.class_names)
-    told = getattr(model, "label_names", None)
-    if told is not None:
+    label_names = getattr(model, "label_names", None)
+    if label_names is not None:
         codes = classes.tolist()
         names = tuple(
-            str(told[code]) if isinstance(code, int) and 0 <= code < len(told) else str(code)
+            str(label_names[code])
+            if isinstance(code, int) and 0 <= code < len(label_names)
+            else str(code)
             for code in codes
         )
     return Computation(tuple(walk.columns), tuple(walk.steps), classifier, classes, names)
 
 
 def flat_parts(model: Any) -> list[Any]:
-    """List the parts of a pipeline, the classifier last."""
+    """List the parts of a pipeline, the classifier last, without wrappers."""
     if hasattr(model, "steps"):
         check_is_fitted(model)
         return [part for _, step in model.steps for part in flat_parts(step)]
@@ -238,7 +196,7 @@ def flat_parts(model: Any) -> list[Any]:
 
 
 class _Walk:
-    """The columns that came in, the steps so far, and the names of the columns now."""
+    """The input columns, the steps so far, and the current names of the columns."""
 
     def __init__(self) -> None:
         self.columns: list[Column] = []
@@ -246,26 +204,23 @@ class _Walk:
         self.names: list[str] = []
 
     def enter(self, part: Any) -> bool:
-        """Learn from the first part what comes in; tell whether this is the first."""
+        """Read the input columns of the first part; return whether this is the first."""
         check_is_fitted(part)
         if self.columns:
             return False
-        if type(part).__name__ == "SelectColumns":
-            # Of a table it knows the columns that it takes, by name or position, and no others.
-            names = [column_name(column) for column in part.columns_]
-        else:
-            unnamed = map(column_name, range(part.n_features_in_))
-            names = getattr(part, "feature_names_in_", list(unnamed))
-        self.names = [str(name) for name in names]
-        self.columns = [Column(name) for name in self.names]
         if type(part).__name__ == "TablePreparation":
-            # So does the preparation of a table, and their categories.
-            used = [column.name for column in part.columns_]
             self.columns = [
                 Column(column.name, column.levels or None, column.has_other)
                 for column in part.columns_
             ]
-            self.names = used
+        elif type(part).__name__ == "SelectColumns":
+            # Of a table only the selected columns matter.
+            self.columns = [Column(str(column_name(column))) for column in part.columns_]
+        else:
+            unnamed = map(column_name, range(part.n_features_in_))
+            names = getattr(part, "feature_names_in_", unnamed)
+            self.columns = [Column(str(name)) for name in names]
+        self.names = [column.name for column in self.columns]
         return True
 
     def select(self, places: Sequence[int]) -> None:
@@ -275,9 +230,9 @@ class _Walk:
 
 
 def _select_columns(part: Any, walk: _Walk) -> None:
-    chosen = part.columns_
-    by_name = all(isinstance(column, str) for column in chosen)
-    walk.select([walk.names.index(name) for name in chosen] if by_name else chosen)
+    selected = part.columns_
+    by_name = all(isinstance(column, str) for column in selected)
+    walk.select([walk.names.index(name) for name in selected] if by_name else selected)
 
 
 def _correlation_filter(part: Any, walk: _Walk) -> None:
@@ -301,22 +256,17 @@ def _table_preparation(part: Any, walk: _Walk) -> None:
         raise TypeError("the preparation of a table is exported as the first step of a pipeline")
     if part.kind == "native":
         return
-    places: list[int] = []
-    kinds: list[int] = []
-    values: list[float] = []
-    subtract: list[float] = []
-    divide: list[float] = []
-    for at, column in enumerate(part.columns_):
-        is_category = column.kind == "category"
-        codes = range(len(column.levels) + column.has_other) if is_category else [column.median]
-        own = [(2 if is_category else 0, float(value)) for value in codes]
-        own += [(1, 0.0)] if column.has_missing else []
-        for kind, value in own:
-            places.append(at)
-            kinds.append(kind)
-            values.append(value)
-            subtract.append(column.center if kind == 0 else 0.0)
-            divide.append(column.scale if kind == 0 else 1.0)
+    # One tuple per prepared column: position, kind, value, center, scale.
+    prepared: list[tuple[int, int, float, float, float]] = []
+    for place, column in enumerate(part.columns_):
+        if column.kind == "category":
+            codes = range(len(column.levels) + column.has_other)
+            prepared += [(place, 2, float(code), 0.0, 1.0) for code in codes]
+        else:
+            prepared.append((place, 0, float(column.median), column.center, column.scale))
+        if column.has_missing:
+            prepared.append((place, 1, 0.0, 0.0, 1.0))
+    places, kinds, values, subtract, divide = map(list, zip(*prepared, strict=True))
     walk.select(places)
     walk.names = part.get_feature_names_out().tolist()
     walk.steps.append(Encode(np.array(kinds), np.array(values)))
@@ -349,18 +299,18 @@ def _forest(model: Any, walk: _Walk) -> Forest:
     return forest_of(model.predicting_trees())
 
 
-def _linear(model: Any, walk: _Walk) -> LinearMachine:
-    return LinearMachine(model.coef_, model.intercept_)
+def _linear(model: Any, walk: _Walk) -> LinearModel:
+    return LinearModel(model.coef_, model.intercept_)
 
 
-def _kernel(model: Any, walk: _Walk) -> KernelMachine:
+def _kernel(model: Any, walk: _Walk) -> KernelModel:
     if callable(model.kernel) or model.kernel == "precomputed":
-        told = "a callable" if callable(model.kernel) else '"precomputed"'
+        kernel = "a callable" if callable(model.kernel) else '"precomputed"'
         raise TypeError(
-            f"an SVM is exported with a linear, poly, rbf or sigmoid kernel; its kernel is {told}"
+            f"an SVM is exported with a linear, poly, rbf or sigmoid kernel; its kernel is {kernel}"
         )
     core = model.core_model_
-    return KernelMachine(
+    return KernelModel(
         core.kernel,
         core.gamma,
         core.degree,
@@ -376,14 +326,17 @@ def _kernel(model: Any, walk: _Walk) -> KernelMachine:
 
 
 def pair_weights(dual_coef: NDArray[np.float64], n_support: NDArray[Any]) -> NDArray[np.float64]:
-    """Lay coefficients against each other class out by pair of classes."""
+    """Convert coefficients of shape (n_classes - 1, n_vectors), as an `SVM` has them, to pairs.
+
+    The result has one row per vector and one column per pair; zero for vectors of other classes.
+    """
     n_classes, ends = len(n_support), np.cumsum(n_support)
-    own = [slice(end - count, end) for end, count in zip(ends, n_support, strict=True)]
+    of_class = [slice(end - count, end) for end, count in zip(ends, n_support, strict=True)]
     first, second = np.triu_indices(n_classes, k=1)
     weights = np.zeros((int(ends[-1]), len(first)))
     for pair, (a, b) in enumerate(zip(first, second, strict=True)):
-        weights[own[a], pair] = dual_coef[b - 1, own[a]]
-        weights[own[b], pair] = dual_coef[a, own[b]]
+        weights[of_class[a], pair] = dual_coef[b - 1, of_class[a]]
+        weights[of_class[b], pair] = dual_coef[a, of_class[b]]
     return weights
 
 

@@ -1,11 +1,10 @@
 """libsvm's model file, to and from `SVM`.
 
-The format is that of libsvm's ``svm_save_model``: lines of settings, then ``SV`` and one line a
-support vector, its coefficients and its values by column number from 1. Decisions are above zero
+The format is that of libsvm's ``svm_save_model``: lines of settings, then ``SV`` and one line per
+support vector: its coefficients, and its values by column number from 1. Decisions are above zero
 for the first class of a pair, and ``rho`` is subtracted, where our intercept is added.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
+from moodcore.exchange.checks import check_length, read_float, text_lines
 from moodcore.exchange.fitted_trees import class_labels
 
 _KERNELS = {"linear": "linear", "polynomial": "poly", "rbf": "rbf", "sigmoid": "sigmoid"}
@@ -23,12 +23,15 @@ _MOST_COLUMNS = 2**24
 
 
 def write_libsvm(model: Any) -> bytes:
-    """Write a fitted `SVM` as libsvm does."""
+    """Write a fitted `SVM` as libsvm does.
+
+    libsvm's labels are integers of 32 bits; other labels become their positions.
+    """
     check_is_fitted(model)
     kernel = model.kernel
     if callable(kernel) or kernel not in _NAMES:
-        told = "a callable" if callable(kernel) else repr(kernel)
-        raise ValueError(f"libsvm's file holds the kernels {', '.join(_NAMES)}; got {told}")
+        name = "a callable" if callable(kernel) else repr(kernel)
+        raise ValueError(f"libsvm's file holds the kernels {', '.join(_NAMES)}; got {name}")
     core, labels = model.core_model_, model.classes_
     whole = labels.dtype.kind in "iu" and labels.min() >= -(2**31) and labels.max() < 2**31
     codes = labels.tolist() if whole else list(range(len(labels)))
@@ -47,15 +50,15 @@ def write_libsvm(model: Any) -> bytes:
     lines.append(f"nr_sv {' '.join(map(str, model.n_support_.tolist()))}")
     lines.append("SV")
     vectors, coefs = core.vectors.astype(np.float64), core.dual_coef.T
-    for at, (own, values) in enumerate(zip(coefs.tolist(), vectors.tolist(), strict=True)):
-        # Zeros are left out, but the last column of the first vector tells how many there are.
-        last = len(values) if at == 0 else 0
+    for row, (row_coefs, values) in enumerate(zip(coefs.tolist(), vectors.tolist(), strict=True)):
+        # Zeros are omitted, except in the last column of the first vector: it is the width.
+        last = len(values) if row == 0 else 0
         entries = [
             f"{column}:{value!r}"
             for column, value in enumerate(values, start=1)
             if value != 0 or column == last
         ]
-        lines.append(" ".join([*map(repr, own), *entries, ""]))
+        lines.append(" ".join([*map(repr, row_coefs), *entries, ""]))
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -65,13 +68,9 @@ def _line(name: str, values: NDArray[np.float64]) -> str:
 
 def read_libsvm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
     """Read a classifier that libsvm trained, or that `write_libsvm` wrote."""
-    try:
-        lines = data.decode().splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the file must be text: {error}") from error
+    stripped = [line.strip() for line in text_lines(data)]
     if not data.endswith(b"\n"):
         raise ValueError("the last line has no end: the file is truncated")
-    stripped = [line.strip() for line in lines]
     if "SV" not in stripped:
         raise ValueError('the line "SV" is missing: the file is no model of libsvm, or truncated')
     start = stripped.index("SV") + 1
@@ -105,10 +104,10 @@ class _Head:
         n_pairs = n_classes * (n_classes - 1) // 2
         self.n_vectors = self._whole("total_sv", 1, 2**31)
         self.rho = self._numbers("rho", n_pairs)
-        self.labels = np.array([self._int("label", one) for one in self._values("label")])
+        self.labels = np.array([self._int("label", text) for text in self._values("label")])
         if len(self.labels) != n_classes or len(set(self.labels.tolist())) != n_classes:
             raise ValueError(f"label must be {n_classes} different numbers, got {self.labels}")
-        self.n_support = np.array([self._int("nr_sv", one) for one in self._values("nr_sv")])
+        self.n_support = np.array([self._int("nr_sv", text) for text in self._values("nr_sv")])
         if (
             len(self.n_support) != n_classes
             or (self.n_support < 0).any()
@@ -118,9 +117,10 @@ class _Head:
                 f"nr_sv must be {n_classes} counts of {self.n_vectors} in all, "
                 f"got {self.n_support.tolist()}"
             )
-        self.sigmoids = None
-        if "probA" in fields or "probB" in fields:
-            self.sigmoids = self._numbers("probA", n_pairs), self._numbers("probB", n_pairs)
+        self.probability = "probA" in fields or "probB" in fields
+        self.sigmoids = np.empty((2, 0))
+        if self.probability:
+            self.sigmoids = np.array([self._numbers(name, n_pairs) for name in ("probA", "probB")])
         self.gamma = self._numbers("gamma", 1)[0] if self.kernel != "linear" else 0.0
         self.degree = self._whole("degree", 0, 100) if self.kernel == "poly" else 3
         has_coef0 = self.kernel in ("poly", "sigmoid")
@@ -137,11 +137,11 @@ class _Head:
         return " ".join(self._values(name))
 
     @staticmethod
-    def _int(name: str, told: str) -> int:
+    def _int(name: str, text: str) -> int:
         try:
-            value = int(told)
+            value = int(text)
         except ValueError as error:
-            raise ValueError(f"{name} must be whole numbers, got {told!r}") from error
+            raise ValueError(f"{name} must be whole numbers, got {text!r}") from error
         if not -(2**31) <= value < 2**31:
             raise ValueError(f"{name} must be numbers of 32 bits, got {value}")
         return value
@@ -153,44 +153,32 @@ class _Head:
         return value
 
     def _numbers(self, name: str, count: int) -> NDArray[np.float64]:
-        told = self._values(name)
-        if len(told) != count:
-            raise ValueError(f"{name} must have {count} numbers, got {len(told)}")
-        return np.array([_number(one, name) for one in told])
-
-
-def _number(told: str, what: str) -> float:
-    try:
-        value = float(told)
-    except ValueError as error:
-        raise ValueError(f"{what} must be a number, got {told!r}") from error
-    if not np.isfinite(value):
-        raise ValueError(f"{what} must be finite, got {told}")
-    return value
+        texts = self._values(name)
+        check_length(name, texts, count)
+        return np.array([read_float(text, name) for text in texts])
 
 
 def _read_vectors(
     rows: list[tuple[int, str]], n_coefs: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Read coefficients and values; what is not told is zero."""
+    """Read coefficients and values; omitted values are zero."""
     coefs = np.empty((len(rows), n_coefs))
     entries: list[tuple[list[int], list[float]]] = []
     width = 0
-    for at, (number, line) in enumerate(rows):
+    for row, (number, line) in enumerate(rows):
         words = line.split()
-        own, pairs = words[:n_coefs], words[n_coefs:]
         try:
-            if len(own) < n_coefs:
-                raise ValueError(f"a vector begins with {n_coefs} coefficients, got {len(own)}")
-            coefs[at] = [_number(word, "a coefficient") for word in own]
-            entries.append(_read_entries(pairs))
+            if len(words) < n_coefs:
+                raise ValueError(f"a vector begins with {n_coefs} coefficients, got {len(words)}")
+            coefs[row] = [read_float(word, "a coefficient") for word in words[:n_coefs]]
+            entries.append(_read_entries(words[n_coefs:]))
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from error
-        width = max(width, *entries[-1][0], 0) if entries[-1][0] else width
+        width = max([width, *entries[-1][0]])
     # A forged column number must not claim the memory of a table that is nearly empty.
-    told = sum(len(columns) for columns, _ in entries)
-    if width == 0 or width * len(rows) > 2**22 + 100 * told:
-        raise ValueError(f"{width} columns are too many, or none, for {told} values")
+    count = sum(len(columns) for columns, _ in entries)
+    if width == 0 or width * len(rows) > 2**22 + 100 * count:
+        raise ValueError(f"{width} columns are too many, or none, for {count} values")
     vectors = np.zeros((len(rows), width), dtype=np.float32)
     with np.errstate(over="ignore"):
         for vector, (columns, values) in zip(vectors, entries, strict=True):
@@ -206,12 +194,12 @@ def _read_entries(pairs: list[str]) -> tuple[list[int], list[float]]:
     for pair in pairs:
         column, colon, value = pair.partition(":")
         if not colon or not column.isascii() or not column.isdigit():
-            raise ValueError(f"values are told as column:value, got {pair!r}")
+            raise ValueError(f"values must be written as column:value, got {pair!r}")
         place = int(column) if len(column) < 10 else _MOST_COLUMNS + 1
         if not (columns[-1] if columns else 0) < place <= _MOST_COLUMNS:
             raise ValueError(f"columns must ascend from 1 to {_MOST_COLUMNS}, got {column}")
         columns.append(place)
-        values.append(_number(value, "a value"))
+        values.append(read_float(value, "a value"))
     return columns, values
 
 
@@ -221,37 +209,37 @@ def _fitted(
     vectors: NDArray[np.float32],
     classes: ArrayLike | None,
 ) -> Any:
-    """Give the machine as a fitted estimator, its classes in ascending order."""
+    """Return a fitted estimator, its classes in ascending order."""
     from moodcore.estimators.svm.estimator import SVM
 
     order = np.argsort(head.labels)
     labels = head.labels[order] if classes is None else class_labels(classes, len(order))
-    parts = _in_order(head, coefs, order)
+    dual_coef, intercept, sigmoids = _reorder(head, coefs, order)
     model = SVM(
         kernel=head.kernel,  # type: ignore[arg-type]
         gamma=float(head.gamma) if head.kernel != "linear" else "scale",
         degree=head.degree,
         coef0=head.coef0,
-        probability=head.sigmoids is not None,
+        probability=head.probability,
     )
     model.check_parameters()
     model.classes_ = labels
     model.n_features_in_ = vectors.shape[1]
     model.shape_fit_ = vectors.shape
-    # Which rows of the training table these were is not known; they stand for themselves.
+    # The positions of the vectors in the training table are not in the file.
     model.support_ = np.arange(len(vectors), dtype=np.int32)
     ends = np.cumsum(head.n_support)
-    own = [np.arange(end - n, end) for end, n in zip(ends, head.n_support, strict=True)]
-    rows = np.concatenate([own[place] for place in order])
+    of_class = [np.arange(end - n, end) for end, n in zip(ends, head.n_support, strict=True)]
+    rows = np.concatenate([of_class[place] for place in order])
     model.core_model_ = _core.SvmModel(
         (str(model.kernel), float(head.gamma), model.degree, model.coef0),
         head.n_support[order].astype(np.uint32),
         np.ascontiguousarray(vectors[rows]),
-        np.ascontiguousarray(parts["dual_coef"][:, rows]),
-        parts["intercept"],
-        (parts["slope"], parts["offset"]),
+        np.ascontiguousarray(dual_coef[:, rows]),
+        intercept,
+        (sigmoids[0], sigmoids[1]),
     )
-    n_pairs = len(parts["intercept"])
+    n_pairs = len(intercept)
     model.n_iter_ = np.zeros(n_pairs, dtype=np.int64)
     model.dual_objective_ = model.duality_gap_ = np.full(n_pairs, np.nan)
     model.class_weight_ = np.ones(len(labels))
@@ -259,36 +247,30 @@ def _fitted(
     return model
 
 
-def _in_order(
+def _reorder(
     head: _Head, coefs: NDArray[np.float64], order: NDArray[np.intp]
-) -> Mapping[str, NDArray[np.float64]]:
-    """Turn pairs of classes whose order turns: decisions change their sign."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return coefficients, intercepts and Platt scaling parameters for ascending classes.
+
+    The sign of a decision changes if the classes of its pair change places.
+    """
     n_classes = len(order)
     place = np.argsort(order)
     class_of = np.repeat(np.arange(n_classes), head.n_support)
-    dual_coef = np.zeros((n_classes - 1, len(coefs)))
-    n_pairs = n_classes * (n_classes - 1) // 2
     pair_of = np.zeros((n_classes, n_classes), dtype=np.intp)
-    pair_of[np.triu_indices(n_classes, k=1)] = np.arange(n_pairs)
-    intercept, slope, offset = np.zeros(n_pairs), np.zeros(n_pairs), np.zeros(n_pairs)
+    pair_of[np.triu_indices(n_classes, k=1)] = np.arange(len(head.rho))
+    dual_coef = np.zeros((n_classes - 1, len(coefs)))
+    intercept, sigmoids = np.zeros_like(head.rho), np.zeros_like(head.sigmoids)
     for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, k=1), strict=True)):
         first, second = place[a], place[b]
         sign = 1.0 if first < second else -1.0
-        to = pair_of[min(first, second), max(first, second)]
-        intercept[to] = -sign * head.rho[pair]
-        if head.sigmoids is not None:
-            # 1 - 1 / (1 + exp(a f + b)) is the same with the signs of a f and b turned.
-            slope[to] = head.sigmoids[0][pair]
-            offset[to] = sign * head.sigmoids[1][pair]
-        for own, other, theirs in ((a, b, b - 1), (b, a, a)):
-            vectors = class_of == own
-            against = place[other] - (place[other] > place[own])
-            dual_coef[against, vectors] = sign * coefs[vectors, theirs]
-    empty = np.empty(0)
-    told = head.sigmoids is not None
-    return {
-        "dual_coef": dual_coef,
-        "intercept": intercept,
-        "slope": slope if told else empty,
-        "offset": offset if told else empty,
-    }
+        target = pair_of[min(first, second), max(first, second)]
+        intercept[target] = -sign * head.rho[pair]
+        if head.probability:
+            # 1 - 1 / (1 + exp(a f + b)) equals 1 / (1 + exp(a (-f) + (-b))).
+            sigmoids[:, target] = head.sigmoids[:, pair] * (1.0, sign)
+        for this, other, column in ((a, b, b - 1), (b, a, a)):
+            vectors = class_of == this
+            against = place[other] - (place[other] > place[this])
+            dual_coef[against, vectors] = sign * coefs[vectors, column]
+    return dual_coef, intercept, sigmoids

@@ -1,8 +1,8 @@
 """LightGBM's text format, read into boosted trees.
 
-The format is that of LightGBM's ``Booster.save_model``, version 4 (and 3, which names the same
-fields). A value goes left when it is at most the threshold, in double precision. What stands for
-a missing value is told of each split: NaN; or zero; or nothing, and then NaN is taken as zero.
+The format is that of LightGBM's ``Booster.save_model``, version 4 (and 3, which has the same
+fields). A value goes left if it is at most the threshold, in double precision. Each split names
+its kind of missing values: NaN; zero; or none, and then NaN is treated as zero.
 """
 
 import json
@@ -13,58 +13,63 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moodcore.exchange.checks import (
+    MOST_CLASSES,
+    MOST_FEATURES,
+    check_length,
+    read_float,
+    read_int,
+    text_lines,
+)
 from moodcore.exchange.fitted_trees import class_labels, fitted_gbt
 from moodcore.exchange.forest import Forest, Tree
 
 _VERSIONS = ("v3", "v4")
 _CATEGORY, _DEFAULT_LEFT = 1, 2
 _NONE, _ZERO, _NAN = 0, 1, 2
-_MOST_FEATURES = 2**20
-# Words of 32 bits that name the categories of a split.
+# Words of 32 bits that list the categories of a split.
 _MOST_WORDS = 2**15
-# Parameters with a number for each split and for each leaf.
+# Fields with one number per split.
 _SPLITS = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child")
 
 
 def read_lightgbm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
-    """Read a classifier that LightGBM trained."""
-    head, blocks, rest = _parts(data)
-    model = _Head(head)
-    _check_labels(rest)
+    """Read a classifier that LightGBM trained; the file has no class labels.
+
+    ``cover`` is the number of training rows, with which LightGBM computes Shapley values.
+    """
+    fields, blocks, rest = _parts(data)
+    head = _Head(fields)
+    _refuse_categories_of_pandas(rest)
     trees, kinds = [], set()
-    for at, block in enumerate(blocks):
+    for number, block in enumerate(blocks):
         try:
-            tree, missing = _read_tree(block, model.n_features)
+            tree, missing = _read_tree(block, head.n_features)
         except (ValueError, OverflowError) as error:
-            raise ValueError(f"tree {at}: {error}") from error
-        trees.append(replace(tree, output=at % model.n_outputs))
+            raise ValueError(f"tree {number}: {error}") from error
+        trees.append(replace(tree, output=number % head.n_outputs))
         kinds |= missing
-    if len(trees) % model.n_outputs:
-        raise ValueError(f"{len(trees)} trees are no whole rounds of {model.n_outputs}")
+    if len(trees) % head.n_outputs:
+        raise ValueError(f"{len(trees)} trees are no whole rounds of {head.n_outputs}")
     if _ZERO in kinds and len(kinds) > 1:
         raise ValueError(
             "zero counts as missing in some splits and not in others; train all of the model "
             "with the same zero_as_missing"
         )
-    # The trees of a random forest are averaged.
-    factor = model.slope / (max(len(trees) // model.n_outputs, 1) if model.averaged else 1)
-    if factor != 1.0:
-        trees = [replace(tree, value=tree.value * factor) for tree in trees]
-    forest = Forest(trees, np.zeros(model.n_outputs), model.n_outputs, model.n_features)
+    n_rounds = max(len(trees) // head.n_outputs, 1)
+    factor = head.slope / (n_rounds if head.averaged else 1)
+    trees = [replace(tree, value=tree.value * factor) for tree in trees]
     return fitted_gbt(
-        forest,
-        classes=class_labels(classes, model.n_classes),
-        feature_names=model.names,
+        Forest(trees, np.zeros(head.n_outputs), head.n_outputs, head.n_features),
+        classes=class_labels(classes, head.n_classes),
+        feature_names=head.names,
         missing=0.0 if _ZERO in kinds else np.nan,
     )
 
 
 def _parts(data: bytes) -> tuple[dict[str, str], list[dict[str, str]], list[str]]:
-    """Give the fields of the head, those of each tree, and the lines after the trees."""
-    try:
-        lines = data.decode().splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the file must be text: {error}") from error
+    """Return the fields of the head, those of each tree, and the lines after the trees."""
+    lines = text_lines(data)
     if not lines or lines[0].strip() != "tree":
         raise ValueError('the first line must be "tree"')
     if "end of trees" not in lines:
@@ -93,15 +98,15 @@ def _parts(data: bytes) -> tuple[dict[str, str], list[dict[str, str]], list[str]
     return head, blocks, lines[end + 1 :]
 
 
-def _check_labels(lines: list[str]) -> None:
-    """Refuse models whose columns were categories of pandas: which they were is not told."""
+def _refuse_categories_of_pandas(lines: list[str]) -> None:
+    """Refuse models with categorical columns of pandas: the file does not name the columns."""
     for line in lines:
         if line.startswith("pandas_categorical:"):
-            told = line.partition(":")[2].strip()
+            text = line.partition(":")[2].strip()
             try:
-                labels = json.loads(told)
+                labels = json.loads(text)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"pandas_categorical must be JSON, got {told[:40]!r}") from error
+                raise ValueError(f"pandas_categorical must be JSON, got {text[:40]!r}") from error
             if labels:
                 raise ValueError(
                     "the model was trained on categories of pandas, whose columns the file does "
@@ -110,31 +115,33 @@ def _check_labels(lines: list[str]) -> None:
 
 
 class _Head:
-    """What is told of the model as a whole."""
+    """Fields that describe the model as a whole."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         version = fields.get("version")
         if version not in _VERSIONS:
             raise ValueError(f"version must be {' or '.join(_VERSIONS)}, got {version!r}")
-        self.n_outputs = _whole(fields, "num_tree_per_iteration")
-        self.n_features = _whole(fields, "max_feature_idx") + 1
-        if not 0 < self.n_features <= _MOST_FEATURES:
+        self.n_outputs = read_int(fields, "num_tree_per_iteration")
+        self.n_features = read_int(fields, "max_feature_idx") + 1
+        if not 0 < self.n_features <= MOST_FEATURES:
             raise ValueError(
-                f"max_feature_idx must be below {_MOST_FEATURES}, got {self.n_features - 1}"
+                f"max_feature_idx must be below {MOST_FEATURES}, got {self.n_features - 1}"
             )
         self.averaged = "average_output" in fields
         name, *settings = fields.get("objective", "").split() or [""]
-        told = dict(setting.partition(":")[::2] for setting in settings)
+        options = dict(setting.partition(":")[::2] for setting in settings)
         self.slope = 1.0
         if name == "binary" and self.n_outputs == 1:
             self.n_classes = 2
-            self.slope = _number(told.get("sigmoid", "1"), "sigmoid")
-        elif name == "multiclass" and 2 <= self.n_outputs < 2**20:
+            self.slope = read_float(options.get("sigmoid", "1"), "sigmoid")
+            if self.slope <= 0:
+                raise ValueError(f"sigmoid must be above 0, got {self.slope}")
+        elif name == "multiclass" and 2 <= self.n_outputs < MOST_CLASSES:
             self.n_classes = self.n_outputs
         else:
             raise ValueError(
-                "objective must be binary (one tree a round) or multiclass (one a class), "
-                f"got {fields.get('objective', '')!r} with {self.n_outputs} trees a round"
+                "objective must be binary (one tree per round) or multiclass (one per class), "
+                f"got {fields.get('objective', '')!r} with {self.n_outputs} trees per round"
             )
         names = fields.get("feature_names", "").split()
         if len(names) != self.n_features:
@@ -144,10 +151,10 @@ class _Head:
 
 
 def _read_tree(fields: Mapping[str, str], n_features: int) -> tuple[Tree, set[int]]:
-    """Give a tree, and the kinds of missing values in its splits."""
-    if _whole(fields, "is_linear", default=0):
+    """Return a tree, and the kinds of missing values in its splits."""
+    if read_int(fields, "is_linear", default=0):
         raise ValueError("linear models in leaves (linear_tree) are not read")
-    n_leaves = _whole(fields, "num_leaves")
+    n_leaves = read_int(fields, "num_leaves")
     leaf_value = _array(fields, "leaf_value", np.float64, None)
     if n_leaves < 1 or len(leaf_value) != n_leaves:
         raise ValueError(f"num_leaves is {n_leaves}, but leaf_value has {len(leaf_value)} numbers")
@@ -195,28 +202,28 @@ def _single_leaf(value: NDArray[np.float64]) -> Tree:
 def _missing_left(
     threshold: NDArray[np.float64], decision: NDArray[Any], kind: NDArray[Any]
 ) -> NDArray[np.bool_]:
-    """Tell where missing values go; where there are none by the kind, NaN is taken as zero."""
+    """Return where missing values go; where the kind is none, NaN is treated as zero."""
     if (kind > _NAN).any():
         raise ValueError(f"decision_type {decision[kind > _NAN][0]} is unknown")
-    as_told = decision & _DEFAULT_LEFT == _DEFAULT_LEFT
-    return np.where(kind == _NONE, threshold >= 0, as_told)
+    default_left = decision & _DEFAULT_LEFT == _DEFAULT_LEFT
+    return np.where(kind == _NONE, threshold >= 0, default_left)
 
 
-def _children(told: NDArray[Any], n_splits: int, n_leaves: int) -> NDArray[Any]:
-    """Give children by node, leaves behind splits; the file counts leaves from -1 down."""
-    bad = (told >= n_splits) | (told < -n_leaves)
+def _children(children: NDArray[Any], n_splits: int, n_leaves: int) -> NDArray[Any]:
+    """Return children as nodes, leaves after splits; the file counts leaves from -1 down."""
+    bad = (children >= n_splits) | (children < -n_leaves)
     if bad.any():
         raise ValueError(
             f"children must be splits 0 to {n_splits - 1} or leaves -1 to -{n_leaves}, "
-            f"got {told[bad][0]}"
+            f"got {children[bad][0]}"
         )
-    return np.where(told >= 0, told, n_splits + ~told)
+    return np.where(children >= 0, children, n_splits + ~children)
 
 
 def _categories(
     fields: Mapping[str, str], threshold: NDArray[np.float64], splits: NDArray[np.intp]
 ) -> dict[int, tuple[float, ...]]:
-    """Give the categories that go left, kept as bits of words of 32."""
+    """Return the categories that go left, which the file has as bits of 32-bit words."""
     if not len(splits):
         return {}
     bounds = _array(fields, "cat_boundaries", np.int64, None)
@@ -224,47 +231,27 @@ def _categories(
     rising = len(bounds) and bounds[0] == 0 and (np.diff(bounds) >= 0).all()
     if not rising or bounds[-1] != len(words) or ((words < 0) | (words >= 2**32)).any():
         raise ValueError("cat_boundaries must rise from 0 to the length of cat_threshold")
-    found = {}
+    categories = {}
     for split in splits.tolist():
         place = threshold[split]
         if not 0 <= place < len(bounds) - 1 or place != int(place):
             raise ValueError(f"split {split} names categories {place} of {len(bounds) - 1}")
-        own = words[bounds[int(place)] : bounds[int(place) + 1]]
-        if len(own) > _MOST_WORDS:
+        split_words = words[bounds[int(place)] : bounds[int(place) + 1]]
+        if len(split_words) > _MOST_WORDS:
             raise ValueError(f"split {split} has categories above {32 * _MOST_WORDS}")
-        bits = own[:, np.newaxis] >> np.arange(32) & 1
-        found[split] = tuple(np.flatnonzero(bits.ravel()).astype(np.float64).tolist())
-    return found
-
-
-def _whole(fields: Mapping[str, str], name: str, default: int | None = None) -> int:
-    told = fields.get(name, default)
-    try:
-        return int(told)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a whole number, got {told!r}") from error
-
-
-def _number(told: str, name: str) -> float:
-    try:
-        value = float(told)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a number, got {told!r}") from error
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} must be above 0, got {told}")
-    return value
+        bits = split_words[:, np.newaxis] >> np.arange(32) & 1
+        categories[split] = tuple(np.flatnonzero(bits.ravel()).astype(np.float64).tolist())
+    return categories
 
 
 def _array(fields: Mapping[str, str], name: str, dtype: Any, length: int | None) -> NDArray[Any]:
-    told = fields.get(name)
-    if told is None:
+    if name not in fields:
         raise ValueError(f"{name} is missing")
     try:
-        array = np.array([dtype(entry) for entry in told.split()], dtype=dtype)
+        array = np.array([dtype(entry) for entry in fields[name].split()], dtype=dtype)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be numbers: {error}") from error
-    if length is not None and len(array) != length:
-        raise ValueError(f"{name} must have {length} numbers, got {len(array)}")
+    check_length(name, array, length)
     if np.isnan(array).any():
         raise ValueError(f"{name} must be numbers, got nan")
     return array

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from moodcore.exchange.computation import KernelMachine, LinearMachine
+from moodcore.exchange.computation import KernelModel, LinearModel
 from moodcore.exchange.onnx_graph import Graph
 
 # Limits of pairwise probabilities, and when their coupling ends (Wu, Lin and Weng 2004), as in
@@ -14,7 +14,7 @@ _TOLERANCE = 0.005
 _ROUNDS = 100
 
 
-def add_linear_svm(graph: Graph, svm: LinearMachine, rows: str) -> tuple[str, str]:
+def add_linear_svm(graph: Graph, svm: LinearModel, rows: str) -> tuple[str, str]:
     """Add a linear SVM; return the position of each row's class, and scores."""
     products = graph.add("MatMul", [rows, svm.coef.T])
     scores = graph.add("Add", [products, svm.intercept])
@@ -23,7 +23,7 @@ def add_linear_svm(graph: Graph, svm: LinearMachine, rows: str) -> tuple[str, st
     return graph.is_positive(scores), scores
 
 
-def add_kernel_svm(graph: Graph, svm: KernelMachine, n_classes: int, rows: str) -> tuple[str, str]:
+def add_kernel_svm(graph: Graph, svm: KernelModel, n_classes: int, rows: str) -> tuple[str, str]:
     """Add a kernel SVM; return the position of each row's class, and probabilities or scores."""
     values = _kernel_values(graph, svm, rows)
     weighted = graph.add("MatMul", [values, svm.weights])
@@ -48,7 +48,7 @@ def add_kernel_svm(graph: Graph, svm: KernelMachine, n_classes: int, rows: str) 
     return label, scores
 
 
-def _kernel_values(graph: Graph, svm: KernelMachine, rows: str) -> str:
+def _kernel_values(graph: Graph, svm: KernelModel, rows: str) -> str:
     """Compute the kernel value of each row with each support vector."""
     vectors = graph.cast(svm.vectors, "DOUBLE")
     products = graph.add("MatMul", [rows, graph.add("Transpose", [vectors], perm=[1, 0])])

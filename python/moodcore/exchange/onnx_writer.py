@@ -14,7 +14,7 @@ from moodcore.exchange.computation import (
     Column,
     Computation,
     Encode,
-    LinearMachine,
+    LinearModel,
     MissingValue,
     Network,
     Scale,
@@ -148,7 +148,7 @@ def _classify(graph: Graph, computation: Computation, rows: str) -> tuple[str, s
         return add_forest(graph, classifier, n_classes, rows)
     # The Rust core takes rows in single precision.
     rows = graph.cast(graph.cast(rows, "FLOAT"), "DOUBLE")
-    if isinstance(classifier, LinearMachine):
+    if isinstance(classifier, LinearModel):
         return add_linear_svm(graph, classifier, rows)
     return add_kernel_svm(graph, classifier, n_classes, rows)
 

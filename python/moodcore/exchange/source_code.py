@@ -19,8 +19,8 @@ from moodcore.exchange.computation import (
     Column,
     Computation,
     Encode,
-    KernelMachine,
-    LinearMachine,
+    KernelModel,
+    LinearModel,
     MissingValue,
     Network,
     Scale,
@@ -158,7 +158,7 @@ class _Program:
             parts["network"] = self._network(classifier)
         elif isinstance(classifier, Forest):
             parts["forest"] = self._forest(classifier)
-        elif isinstance(classifier, LinearMachine):
+        elif isinstance(classifier, LinearModel):
             self.table("coef", "f64", classifier.coef)
             self.table("intercept", "f64", classifier.intercept)
             parts["linear"] = {"n_features": classifier.coef.shape[1]}
@@ -226,7 +226,7 @@ class _Program:
             "members": len(starts) > 1,
         }
 
-    def _kernel(self, machine: KernelMachine) -> dict[str, Any]:
+    def _kernel(self, machine: KernelModel) -> dict[str, Any]:
         n_classes = len(self.computation.classes)
         pairs = np.zeros((n_classes, n_classes - 1), dtype=np.int64)
         for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, k=1), strict=True)):
