@@ -1,8 +1,8 @@
-"""C and Rust source of a fitted model, for places where no library goes.
+"""C and Rust source of a fitted model, for places without libraries.
 
-The templates ``model.c.j2`` and ``model.rs.j2`` hold the code; here are the tables that go in.
-Margins of trees are added in the order of our own, in double precision; a network's inputs and
-weights are of single precision, its sums of double.
+The templates ``model.c.j2`` and ``model.rs.j2`` hold the code; this module fills in the tables.
+Margins of trees are added in the same order as in the core, in double precision; a network's
+inputs and weights are of single precision, its sums of double.
 """
 
 import math
@@ -21,7 +21,6 @@ from moodcore.exchange.computation import (
     Encode,
     KernelModel,
     LinearModel,
-    MissingValue,
     Network,
     Scale,
     Select,
@@ -31,19 +30,21 @@ from moodcore.exchange.computation import (
 from moodcore.exchange.forest import Forest
 
 Language = Literal["c", "c-header", "rust"]
-# Flags of a node: where missing values go, or of a category on which side its list is.
+# Flags of a node: whether missing values go left (or members of a category list), and whether it
+# splits by category.
 _LEFT, _CATEGORY = 1, 2
 _WIDTH = 96
-# What numbers are called.
+# Types of numbers in each language, and in NumPy.
 _TYPES = {
     "c": {"f64": "double", "f32": "float", "i32": "int", "u8": "unsigned char"},
     "rust": {"f64": "f64", "f32": "f32", "i32": "usize", "u8": "u8"},
 }
+_DTYPES = {"f64": np.float64, "f32": np.float32, "i32": np.int64, "u8": np.int64}
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A constant array; ``type`` is what the language calls its numbers."""
+    """A constant array; ``type`` is the language's name of its numbers' type."""
 
     name: str
     type: str
@@ -51,7 +52,7 @@ class _Table:
 
 
 def write_source(computation: Computation, language: Language, name: str) -> bytes:
-    """Write a model as source code without dependencies."""
+    """Write a model as source code without dependencies; names in C begin with ``name``."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from moodcore import __version__
@@ -70,8 +71,8 @@ def write_source(computation: Computation, language: Language, name: str) -> byt
         name=name,
         upper=name.upper(),
         title=f"{name}: tells {len(computation.classes)} classes apart",
-        columns=[_described(column) for column in computation.columns],
-        class_names=[str(one) for one in computation.class_names],
+        columns=[_for_comment(column) for column in computation.columns],
+        class_names=[str(class_name) for class_name in computation.class_names],
         n_classes=len(computation.classes),
         n_scores=computation.n_scores,
         scores_are="probabilities" if computation.has_probabilities else "scores",
@@ -84,8 +85,8 @@ def write_source(computation: Computation, language: Language, name: str) -> byt
     return text.encode()
 
 
-def _described(column: Column) -> dict[str, Any]:
-    """Give a column in a form that may stand in a comment."""
+def _for_comment(column: Column) -> dict[str, Any]:
+    """Describe a column in characters that are safe in a comment."""
 
     def plain(text: Any) -> str:
         return re.sub(r"[^\x20-\x7e]|[*?\\]", "_", str(text))
@@ -95,7 +96,7 @@ def _described(column: Column) -> dict[str, Any]:
 
 
 class _Program:
-    """Tables and steps of a model, in the words of a language."""
+    """Tables and steps of a model in a language."""
 
     def __init__(self, computation: Computation, language: Literal["c", "rust"]) -> None:
         self.computation = computation
@@ -105,53 +106,47 @@ class _Program:
         self.width = len(computation.columns)
         self.widest = self.width
         for step in computation.steps:
-            self._prepare(step)
+            self._add_step(step)
         if not self.steps or self.steps[0]["kind"] != "columns":
             whole = {"kind": "columns", "table": None, "width": len(computation.columns)}
             self.steps.insert(0, whole)
 
     def table(self, name: str, kind: str, values: Any) -> str:
-        """Add a table, and give its name."""
-        dtype = {"f64": np.float64, "f32": np.float32, "i32": np.int64, "u8": np.int64}[kind]
-        array = np.ascontiguousarray(values, dtype=dtype).ravel()
+        """Add a table and return its name."""
+        array = np.ascontiguousarray(values, dtype=_DTYPES[kind]).ravel()
         self.tables.append(_Table(name, _TYPES[self.language][kind], array))
         return name
 
-    def _prepare(self, step: Step) -> None:
-        at = len(self.steps)
+    def _add_step(self, step: Step) -> None:
+        prefix = f"step{len(self.steps)}"
         if isinstance(step, Select):
             self.width = len(step.places)
             self.widest = max(self.widest, self.width)
-            self.steps.append(
-                {
-                    "kind": "select" if self.steps else "columns",
-                    "table": self.table(f"step{at}_places", "i32", step.places),
-                    "width": self.width,
-                }
-            )
+            kind = "select" if self.steps else "columns"
+            table = self.table(f"{prefix}_places", "i32", step.places)
+            self.steps.append({"kind": kind, "table": table, "width": self.width})
             return
         lines: list[tuple[str, str]] = []
         if isinstance(step, Scale):
-            lines.append(("*=", self.table(f"step{at}_multiply", "f64", step.multiply)))
-            lines.append(("+=", self.table(f"step{at}_add", "f64", step.add)))
+            lines.append(("*=", self.table(f"{prefix}_multiply", "f64", step.multiply)))
+            lines.append(("+=", self.table(f"{prefix}_add", "f64", step.add)))
             if step.limits is not None:
                 lines += [("least", repr(step.limits[0])), ("most", repr(step.limits[1]))]
         elif isinstance(step, Standardize):
             if step.subtract is not None:
-                lines.append(("-=", self.table(f"step{at}_subtract", "f64", step.subtract)))
+                lines.append(("-=", self.table(f"{prefix}_subtract", "f64", step.subtract)))
             if step.divide is not None:
-                lines.append(("/=", self.table(f"step{at}_divide", "f64", step.divide)))
+                lines.append(("/=", self.table(f"{prefix}_divide", "f64", step.divide)))
         elif isinstance(step, Encode):
-            kinds = self.table(f"step{at}_kinds", "u8", step.kinds)
-            self.table(f"step{at}_values", "f64", step.values)
-            lines.append(("encode", kinds.removesuffix("_kinds")))
+            self.table(f"{prefix}_kinds", "u8", step.kinds)
+            self.table(f"{prefix}_values", "f64", step.values)
+            lines.append(("encode", prefix))
         else:
-            assert isinstance(step, MissingValue)
             lines.append(("missing", repr(step.value)))
         self.steps.append({"kind": "each", "width": self.width, "lines": lines})
 
     def values(self) -> dict[str, Any]:
-        """Give what the templates ask for."""
+        """Return the variables of the templates."""
         classifier = self.computation.classifier
         parts: dict[str, Any] = dict.fromkeys(("network", "forest", "linear", "kernel"))
         if isinstance(classifier, Network):
@@ -164,14 +159,10 @@ class _Program:
             parts["linear"] = {"n_features": classifier.coef.shape[1]}
         else:
             parts["kernel"] = self._kernel(classifier)
-        many = len(self.computation.classes) > 2
-        return {
-            **parts,
-            "tables": self.tables,
-            "steps": self.steps,
-            "widest": self.widest,
-            "softmax": parts["network"] is not None or (parts["forest"] is not None and many),
-        }
+        margins = parts["forest"] is not None and len(self.computation.classes) > 2
+        softmax = parts["network"] is not None or margins
+        common = {"tables": self.tables, "steps": self.steps, "widest": self.widest}
+        return {**parts, **common, "softmax": softmax}
 
     def _network(self, network: Network) -> dict[str, Any]:
         sizes = [len(network.weights[0]), *(len(biases) for biases in network.biases)]
@@ -182,101 +173,96 @@ class _Program:
         return {"sizes": sizes, "widest": max(sizes), "layers": layers}
 
     def _forest(self, forest: Forest) -> dict[str, Any]:
+        nodes: dict[str, list[Any]] = {
+            name: [] for name in ("features", "flags", "rights", "values")
+        }
         roots: list[int] = []
-        features: list[int] = []
-        flags: list[int] = []
-        rights: list[int] = []
-        values: list[float] = []
-        lists: list[float] = []
+        members: list[float] = []
         starts = [0]
-        for tree in (one.in_order() for one in forest.one_output_trees()):
-            first = len(features)
+        for tree in (tree.in_order() for tree in forest.one_output_trees()):
+            first = len(nodes["features"])
             roots.append(first)
             leaf = tree.is_leaf
-            own_flags = np.where(tree.missing_left & ~leaf, _LEFT, 0)
-            own_values = np.where(leaf, tree.value[:, 0], tree.threshold)
+            flags = np.where(tree.missing_left & ~leaf, _LEFT, 0)
+            values = np.where(leaf, tree.value[:, 0], tree.threshold)
             for node in sorted(tree.categories):
                 codes, members_left = forest.member_test(tree, node)
-                own_flags[node] = _CATEGORY | (_LEFT if members_left else 0)
-                own_values[node] = len(starts) - 1
-                lists += codes
-                starts.append(len(lists))
-            # A leaf asks for no column: its feature is the number of columns.
-            features += np.where(leaf, self.width, tree.feature).tolist()
-            flags += own_flags.tolist()
-            rights += np.where(leaf, 0, first + tree.right).tolist()
-            values += own_values.tolist()
+                flags[node] = _CATEGORY | (_LEFT if members_left else 0)
+                values[node] = len(starts) - 1
+                members += codes
+                starts.append(len(members))
+            # The feature of a leaf is the number of columns.
+            nodes["features"] += np.where(leaf, self.width, tree.feature).tolist()
+            nodes["flags"] += flags.tolist()
+            nodes["rights"] += np.where(leaf, 0, first + tree.right).tolist()
+            nodes["values"] += values.tolist()
         self.table("base", "f64", forest.base)
-        if not roots:
-            # Of a single class there is nothing to learn.
-            return {"n_outputs": forest.n_outputs, "n_trees": 0, "members": False}
-        self.table("roots", "i32", roots)
-        self.table("features", "i32", features)
-        self.table("flags", "u8", flags)
-        self.table("rights", "i32", rights)
-        self.table("values", "f64", values)
-        if len(starts) > 1:
+        has_members = len(starts) > 1
+        # A model of a single class has no tree, and a language may have no empty array.
+        if roots:
+            kinds = {"features": "i32", "flags": "u8", "rights": "i32", "values": "f64"}
+            self.table("roots", "i32", roots)
+            for name, kind in kinds.items():
+                self.table(name, kind, nodes[name])
+        if has_members:
             self.table("list_starts", "i32", starts)
-            # A language may have no empty array.
-            self.table("members", "f64", [*lists, math.nan])
+            self.table("members", "f64", [*members, math.nan])
         return {
             "n_outputs": forest.n_outputs,
             "n_trees": len(roots),
             "leaf": self.width,
-            "members": len(starts) > 1,
+            "members": has_members,
         }
 
-    def _kernel(self, machine: KernelModel) -> dict[str, Any]:
+    def _kernel(self, svm: KernelModel) -> dict[str, Any]:
         n_classes = len(self.computation.classes)
         pairs = np.zeros((n_classes, n_classes - 1), dtype=np.int64)
         for pair, (a, b) in enumerate(zip(*np.triu_indices(n_classes, k=1), strict=True)):
             pairs[a, b - 1] = pairs[b, a] = pair
-        class_of = np.repeat(np.arange(n_classes), machine.n_support)
-        own = machine.weights[np.arange(len(class_of))[:, np.newaxis], pairs[class_of]]
-        self.table("n_support", "i32", machine.n_support)
+        class_of = np.repeat(np.arange(n_classes), svm.n_support)
+        coefs = svm.weights[np.arange(len(class_of))[:, np.newaxis], pairs[class_of]]
+        self.table("n_support", "i32", svm.n_support)
         self.table("pairs", "i32", pairs)
-        self.table("vectors", "f32", machine.vectors)
-        self.table("coefs", "f64", own)
-        self.table("intercept", "f64", machine.intercept)
-        calibrated = machine.sigmoids is not None
-        if machine.sigmoids is not None:
-            self.table("slopes", "f64", machine.sigmoids[0])
-            self.table("offsets", "f64", machine.sigmoids[1])
-        shows_votes = n_classes > 2 and not calibrated and not machine.by_pairs
+        self.table("vectors", "f32", svm.vectors)
+        self.table("coefs", "f64", coefs)
+        self.table("intercept", "f64", svm.intercept)
+        calibrated = svm.sigmoids is not None
+        if svm.sigmoids is not None:
+            self.table("slopes", "f64", svm.sigmoids[0])
+            self.table("offsets", "f64", svm.sigmoids[1])
+        shows_votes = n_classes > 2 and not calibrated and not svm.by_pairs
         return {
-            "kind": machine.kernel,
-            "gamma": machine.gamma,
-            "coef0": machine.coef0,
-            "degree": machine.degree,
-            "n_features": machine.vectors.shape[1],
-            "n_pairs": len(machine.intercept),
+            "kind": svm.kernel,
+            "gamma": svm.gamma,
+            "coef0": svm.coef0,
+            "degree": svm.degree,
+            "n_features": svm.vectors.shape[1],
+            "n_pairs": len(svm.intercept),
             "calibrated": calibrated,
-            "by_pairs": machine.by_pairs,
-            "break_ties": machine.break_ties and n_classes > 2,
-            "by_class": shows_votes or (machine.break_ties and n_classes > 2),
+            "by_pairs": svm.by_pairs,
+            "break_ties": svm.break_ties and n_classes > 2,
+            "by_class": shows_votes or (svm.break_ties and n_classes > 2),
         }
 
 
 def c_number(value: float) -> str:
     """Write a number in C; infinities and NaN by the names of math.h."""
-    if isinstance(value, int):
-        return str(value)
-    if math.isnan(value):
-        return "NAN"
-    return repr(value) if math.isfinite(value) else ("-" if value < 0 else "") + "INFINITY"
+    return _number(value, "NAN", "INFINITY", "-INFINITY")
 
 
 def rust_number(value: float) -> str:
     """Write a number in Rust."""
-    if isinstance(value, int):
-        return str(value)
-    if math.isnan(value):
-        return "f64::NAN"
-    return repr(value) if math.isfinite(value) else f"f64::{'NEG_' if value < 0 else ''}INFINITY"
+    return _number(value, "f64::NAN", "f64::INFINITY", "f64::NEG_INFINITY")
+
+
+def _number(value: float, nan: str, infinity: str, negative: str) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return nan if math.isnan(value) else infinity if value > 0 else negative
 
 
 def _written(table: _Table, number: Callable[[float], str]) -> Iterable[str]:
-    """Write the numbers of a table; single precision in the fewest digits that give it again."""
+    """Write the numbers of a table; single precision in the fewest digits that restore it."""
     if table.type not in ("float", "f32"):
         return map(number, table.values.tolist())
     ending = "f" if table.type == "float" else ""
@@ -284,17 +270,17 @@ def _written(table: _Table, number: Callable[[float], str]) -> Iterable[str]:
 
 
 def quoted(text: str) -> str:
-    """Write a text between quotes, in UTF-8, in a form that C and Rust read alike."""
+    """Quote a text, in UTF-8, in a form that C and Rust read alike."""
     escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    # Two question marks in a row may begin a trigraph of C: one of them by its number.
+    # Two question marks in a row may begin a trigraph of C: one of them is escaped.
     plain = re.sub(r"\?(?=\?)", "\0", text)
     escapes["\0"] = "\\x3f"
     kept = (escapes.get(letter, letter) for letter in plain)
-    return '"' + "".join(one for one in kept if one.isprintable()) + '"'
+    return '"' + "".join(letters for letters in kept if letters.isprintable()) + '"'
 
 
 def _wrapped(entries: Iterable[str]) -> str:
-    """Put entries in lines, commas between them."""
+    """Write entries in lines, separated by commas."""
     lines, line = [], "   "
     for entry in entries:
         if len(line) + len(entry) + 2 > _WIDTH:
