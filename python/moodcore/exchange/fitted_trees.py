@@ -22,13 +22,13 @@ def fitted_gbt(
     missing: float = np.nan,
     best_iteration: int | None = None,
 ) -> GBT:
-    """Give trees as a fitted classifier."""
+    """Return trees as a fitted classifier."""
     arrays = core_arrays(forest)
     core = _core.GbtModel(arrays)
     if core.n_rounds == 0:
         raise ValueError("there must be at least one tree, got none")
     if best_iteration is not None and not 0 <= best_iteration < core.n_rounds:
-        raise ValueError(f"best_iteration {best_iteration} is none of {core.n_rounds} rounds")
+        raise ValueError(f"best_iteration {best_iteration} must be below {core.n_rounds}")
     is_category = np.zeros(forest.n_features, dtype=bool)
     for tree in forest.trees:
         is_category[[int(tree.feature[node]) for node in tree.categories]] = True
@@ -48,7 +48,7 @@ def fitted_gbt(
 
 
 def class_labels(classes: ArrayLike | None, n_classes: int) -> NDArray[Any]:
-    """Check labels that the caller gives to classes, or number the classes."""
+    """Check the labels that the caller passes, or number the classes."""
     if classes is None:
         return np.arange(n_classes)
     labels = np.asarray(classes)
