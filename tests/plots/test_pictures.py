@@ -271,6 +271,14 @@ def test_grid_says():
     assert {"8, 32", "16-16, 32", "0.01", "0.06", "learning rate"} <= set(texts_of(ax))
 
 
+def test_the_best_has_the_highest_score_of_the_search():
+    trials, _ = grid(["8"], [0.01, 0.06], [32])
+    trials = trials.assign(accuracy=[0.9, 0.8])
+    for score, best in (([-0.5, -0.4], 1), ([-0.4, -0.5], 0)):
+        ax = plots.grid_overview(trials.assign(score=score))
+        assert [text.get_text().endswith("best") for text in ax.texts].index(True) == best
+
+
 def test_effects_say_and_average():
     trials, curves = grid()
     rate = effect(trials, curves, "learning_rate")

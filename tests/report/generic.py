@@ -95,7 +95,8 @@ def tune(path, classes, features, facts=None, model="gbt"):
     trials = trials.assign(number=range(9), model=model, state="complete", reg_lambda=1.0)
     accuracy = 0.7 + 0.02 * trials["number"]
     trials = trials.assign(
-        accuracy=accuracy, accuracy_std=0.01, balanced_accuracy=accuracy, train_accuracy=accuracy,
+        accuracy=accuracy, score=accuracy, accuracy_std=0.01, balanced_accuracy=accuracy,
+        train_accuracy=accuracy,
         valid_loss=1 - accuracy, n_weights=100, diverged_folds=0, reason="",
     )  # fmt: skip
     best = trials.iloc[-1].to_dict() | {"params": {"max_leaves": 31, "learning_rate": 0.2}}
@@ -120,7 +121,8 @@ def tune(path, classes, features, facts=None, model="gbt"):
             "counts_before": before, "counts_after": before, "features": features,
             "dropped": dropped, "correlation": correlation(numbers), "single_features": {},
         },
-        "search": {"planned": 9, **counts, "varied": family["varied"], "best": best,
+        "search": {"planned": 9, "metric": "accuracy", **counts,
+                   "varied": family["varied"], "best": best,
                    "families": [family | {"against_best": {"mean": 0, "std": 0}}]},
         "model": {"family": model, "parameters": best["params"], "n_weights": 3100},
         "importance": {"gain": gain, "filtered": []},

@@ -25,7 +25,13 @@ FAILED = family("svm")
 def metrics(*families):
     test = {"accuracy": 0.8, "balanced_accuracy": 0.81, "macro_f1": 0.8, "n_rows": 1200}
     plain = {"accuracy": 0.75, "balanced_accuracy": 0.76, "macro_f1": 0.7}
-    search = {"planned": 9, "candidates": 9, "best": TREES["best"], "families": list(families)}
+    search = {
+        "metric": "accuracy",
+        "planned": 9,
+        "candidates": 9,
+        "best": TREES["best"],
+        "families": list(families),
+    }
     return {
         "format": "moodcore-run", "study": "grid", "settings": {}, "model": {"family": "gbt"},
         "search": search, "test": test,

@@ -32,14 +32,15 @@ def is_complete(trials: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def best_number(trials: pd.DataFrame) -> int | None:
-    """Return the number of the most accurate complete candidate, or None if fewer than two."""
-    if "accuracy" not in trials.columns:
-        return None
+    """Return the number of the best complete candidate, or None if there are fewer than two.
+
+    The best has the highest ``score``, the metric of the search, or else ``accuracy``.
+    """
     complete = trials[is_complete(trials)]
-    accuracy = complete["accuracy"].to_numpy(dtype=float)
-    if np.isfinite(accuracy).sum() < 2:
+    score = complete.get("score", complete.get("accuracy", pd.Series(dtype=float))).astype(float)
+    if np.isfinite(score).sum() < 2:
         return None
-    return int(complete["number"].iloc[int(np.nanargmax(accuracy))])
+    return int(complete["number"].iloc[int(np.nanargmax(score))])
 
 
 def grid_overview(

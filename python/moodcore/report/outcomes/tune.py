@@ -35,7 +35,7 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
     chosen = f" with {parameters(best['params'])}" if best["params"] else ""
     if search["candidates"] < search["planned"]:
         chosen += f" (of {search['planned']:,} planned; the time limit ended the search)"
-    metric = search.get("metric", "accuracy")
+    metric = search["metric"]
     if metric != "accuracy":
         chosen += f", selected by {metric.replace('_', ' ')} ({abs(best['score']):.4f})"
     return Headline(

@@ -158,7 +158,7 @@ def _search(run: RunFiles) -> Section:
     metrics, kind = run.metrics, _family(run.metrics)
     trials, curves = run.table("trials"), run.table("curves")
     ranked = trials.sort_values(
-        ["accuracy", "n_weights", "number"], ascending=[False, True, True], ignore_index=True
+        ["score", "n_weights", "number"], ascending=[False, True, True], ignore_index=True
     )
     shown = _with_defaults(trials, kind, metrics)
     blocks: list[Block] = [_search_text(metrics, kind)]
@@ -191,7 +191,7 @@ def _search_text(metrics: Mapping[str, Any], kind: Family) -> str:
             f"The time limit ended the search before all {search['planned']:,} were tried."
         )
     parts.append(
-        f"The candidate with the best mean validation {search.get('metric', 'accuracy')} wins; "
+        f"The candidate with the best mean validation {search['metric'].replace('_', ' ')} wins; "
         "ties go to the smaller model."
     )
     if kind.importance:
@@ -282,14 +282,16 @@ def _overview(metrics: Mapping[str, Any], shown: pd.DataFrame, kind: Family) -> 
 
 def _candidate_table(metrics: Mapping[str, Any], ranked: pd.DataFrame, kind: Family) -> Table:
     """Return one row per candidate, the best first, without columns that say nothing."""
-    joint = is_joint(metrics)
+    import pandas as pd
+
+    joint, metric = is_joint(metrics), metrics["search"]["metric"]
     families = {row["model"]: row for row in metrics["search"]["families"]}
     table = ranked[["number"]].copy()
     if joint:
         rows = ranked.to_dict("records")
         table["model"] = ranked["model"].map(model_name)
         table["hyperparameters"] = [
-            parameters({n: row[n] for n in families[row["model"]]["varied"] if row[n] == row[n]})
+            parameters({n: row[n] for n in families[row["model"]]["varied"] if pd.notna(row[n])})
             or None
             for row in rows
         ]
@@ -306,6 +308,9 @@ def _candidate_table(metrics: Mapping[str, Any], ranked: pd.DataFrame, kind: Fam
     if not joint:
         # Losses and sizes of different models cannot be compared.
         labels |= {"valid_loss": "validation loss", "n_weights": kind.learned}
+    if metric != "accuracy":
+        ranked = ranked.assign(score=ranked["score"].abs())
+        labels["score"] = metric.replace("_", " ")
     if ranked["diverged_folds"].any():
         labels["diverged_folds"] = "diverged folds"
     if (ranked["state"] != "complete").any():
