@@ -126,7 +126,7 @@ def versions() -> dict[str, str]:
     Examples
     --------
     >>> versions()["moodcore"]
-    '0.1.0'
+    '0.2.0'
     """
     found = {"moodcore": _core.__version__, "python": sys.version.split()[0]}
     for library in _LIBRARIES:
