@@ -92,7 +92,7 @@ ODD = {
 LETTERS = [f"letter {chr(65 + n)}" for n in range(26)]
 STRANGE = [
     "a class whose name is far too long for a figure", "$x$ < $y$ & 'z'", "\u60b2\u3057\u3044",
-    "\N{GRINNING FACE}", "two\nlines", r"\frac{1}", "<b>bold</b>", "na\u00efve \u2013 caf\u00e9",
+    "\N{GRINNING FACE}", "two\nlines", r"$\frac{1$", "<b>bold</b>", "na\u00efve \u2013 caf\u00e9",
 ]  # fmt: skip
 RANDOM = np.random.default_rng(0)
 

@@ -75,6 +75,13 @@ def test_of_many_classes_the_hardest_have_curves(text):
     assert "Precision-recall curves of the 6 classes with the lowest average precision" in text
 
 
+@pytest.mark.parametrize("name", ["compare-letters"], indirect=True)
+def test_classes_that_look_like_missing_values_or_numbers_keep_their_names(text):
+    precisions = text[text.index("Average precision (area") :]
+    for letter in ("NA", "01"):
+        assert re.search(rf'<th scope="row">{letter}</th><td class="number">0\.\d', precisions)
+
+
 def test_building_gives_no_warning_and_the_same_page(folder, text):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
