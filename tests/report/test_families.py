@@ -3,7 +3,7 @@
 import pytest
 
 from moodcore.report.build import headline
-from moodcore.report.pages import tune
+from moodcore.report.pages import search
 
 
 def family(model, folds=None, behind=0):
@@ -66,7 +66,7 @@ def test_a_difference_within_two_standard_deviations_is_not_clear():
 
 
 def test_figure_and_table_have_the_folds_of_those_that_could_be_trained():
-    figure, table, _ = tune._families(metrics(TREES, NETWORK, FAILED))
+    figure, table, _ = search._families(metrics(TREES, NETWORK, FAILED))
     assert [text.get_text() for text in figure.drawing.get_yticklabels()] == ["GBT", "MLP"]
     folds = figure.frame[["fold 1 %", "fold 2 %"]].to_numpy().tolist()
     assert folds == [[84.0, 86.0], [82.0, 83.0]]

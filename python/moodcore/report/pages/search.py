@@ -1,0 +1,235 @@
+"""The section about a search on the page of `moodcore tune`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moodcore.report.page import Block, Figure, Section, Table, Text
+from moodcore.report.run import RunFiles, is_joint
+from moodcore.report.text import counted, model_name, parameters, percent, pick
+from moodcore.runs.families import Family, family
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Rows of the table behind a curve.
+TABLE_POINTS = 12
+
+
+def family_of(metrics: Mapping[str, Any]) -> Family:
+    """Return the family of the best model, or that of the optimizers."""
+    return family(metrics["model"].get("family", metrics["settings"]["model"]))
+
+
+def search_section(run: RunFiles) -> Section:
+    """Return the section: all candidates, and how their hyperparameters matter."""
+    metrics, kind = run.metrics, family_of(run.metrics)
+    trials, curves = run.table("trials"), run.table("curves")
+    ranked = trials.sort_values(
+        ["score", "n_weights", "number"], ascending=[False, True, True], ignore_index=True
+    )
+    shown = _with_defaults(trials, kind, metrics)
+    blocks: list[Block] = [_search_text(metrics, kind)]
+    if is_joint(metrics):
+        blocks += [Text("Best candidate per model", "heading"), *_families(metrics)]
+        blocks += [Text("All candidates", "heading"), _candidate_table(metrics, ranked, kind)]
+        title = f"Candidates of {model_name(metrics['model']['family'])}"
+        blocks += [Text(title, "heading"), _overview(metrics, shown, kind)]
+    else:
+        blocks += [_overview(metrics, shown, kind), _candidate_table(metrics, ranked, kind)]
+    if kind.length is not None:
+        blocks += [_effect(shown, curves, name, kind.unit) for name in (kind.rate, kind.layout[0])]
+        blocks.append(_losses(metrics, shown, curves, kind))
+    return Section("search", "Search", blocks)
+
+
+def _search_text(metrics: Mapping[str, Any], kind: Family) -> str:
+    search, settings = metrics["search"], metrics["settings"]
+    length = ""
+    if kind.length is not None:
+        most = "" if kind.optimizers else "at most "
+        length = f", {most}{settings['epochs']} {kind.unit}s"
+    parts = [
+        f"{counted(search['candidates'], 'candidate')}, {settings['folds']}-fold stratified "
+        f"cross-validation{length}; sampler {settings['sampler']}, pruner {settings['pruner']} "
+        f"({search['pruned']:,} pruned, {search['failed']:,} failed)."
+    ]
+    if search["candidates"] < search["planned"]:
+        parts.append(
+            f"The time limit ended the search before all {search['planned']:,} were tried."
+        )
+    parts.append(
+        f"The candidate with the best mean validation {search['metric'].replace('_', ' ')} wins; "
+        "ties go to the smaller model."
+    )
+    if kind.importance:
+        parts.append("Early stopping uses a part of each fold's training rows.")
+    return " ".join(parts)
+
+
+def _with_defaults(trials: pd.DataFrame, kind: Family, metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the candidates of the winner's family with every column that figures need."""
+    import pandas as pd
+
+    from moodcore.runs.space import encode
+
+    rows = trials[trials["model"] == metrics["model"]["family"]].dropna(axis="columns", how="all")
+    needed = (kind.rate, *kind.layout)
+    # Integers are read as floats where another family has no such hyperparameter.
+    for name in rows.columns.intersection([*needed]):
+        if pd.api.types.is_float_dtype(rows[name]) and (rows[name] % 1 == 0).all():
+            rows = rows.assign(**{name: rows[name].astype(int)})
+    defaults = kind.estimator()().get_params()
+    return rows.assign(**{n: encode(n, defaults[n]) for n in needed if n not in rows})
+
+
+def _families(metrics: Mapping[str, Any]) -> list[Block]:
+    import pandas as pd
+
+    from moodcore import plots
+
+    found = metrics["search"]["families"]
+    table = pd.DataFrame([_family_row(metrics, row) for row in found])
+    folds = {
+        model_name(row["model"]): row["best"]["fold_accuracies"] for row in found if row["best"]
+    }
+    frame = pd.DataFrame(folds).T
+    frame.columns = [f"fold {number} %" for number in range(1, frame.shape[1] + 1)]
+    frame.insert(0, "mean %", frame.mean(axis=1))
+    caption = (
+        "One dot per fold, one bar per mean. A gray line joins the results of one fold: parallel "
+        "lines mean that the folds agree on the order."
+    )
+    return [
+        Figure(
+            "families",
+            "Validation accuracy of the best candidate per model",
+            caption,
+            plots.fold_accuracies(folds),
+            (100 * frame).round(2).reset_index(names="model"),
+        ),
+        Table(table, "Best candidate per model."),
+        Text(
+            "Candidates were selected on these folds, which favors models with more candidates; "
+            "moodcore compare --tune measures them with nested cross-validation."
+        ),
+    ]
+
+
+def _family_row(metrics: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    best, against = row["best"], row["against_best"]
+    points = 100 * metrics["search"]["best"]["accuracy"]
+    return {
+        "model": model_name(row["model"]),
+        "candidates": row["candidates"],
+        "accuracy %": round(100 * best["accuracy"], 2) if best else math.nan,
+        "points lower": round(points - 100 * best["accuracy"], 2) + 0.0 if best else math.nan,
+        "folds lower": f"{against['folds_behind']} of {against['folds']}" if best else None,
+        "hyperparameters": (best and parameters(best["params"])) or None,
+    }
+
+
+def _overview(metrics: Mapping[str, Any], shown: pd.DataFrame, kind: Family) -> Figure:
+    from moodcore import plots
+
+    best = metrics["search"]["best"]
+    others = int((shown["accuracy"] >= best["accuracy"] - best["accuracy_std"]).sum()) - 1
+    caption = (
+        f"Mean over the folds, in percent. Best: number {best['number']}, "
+        f"{percent(best['accuracy'])}; {others or 'no'} other candidates within one standard "
+        f"deviation over the folds ({100 * best['accuracy_std']:.2f} points)."
+    )
+    return Figure(
+        "grid_overview",
+        "Validation accuracy of the candidates",
+        caption,
+        plots.grid_overview(shown, kind.layout, across=kind.rate),
+        shown[[*kind.layout, kind.rate, "accuracy"]],
+    )
+
+
+def _candidate_table(metrics: Mapping[str, Any], ranked: pd.DataFrame, kind: Family) -> Table:
+    """Return one row per candidate, the best first, without columns that say nothing."""
+    import pandas as pd
+
+    joint, metric = is_joint(metrics), metrics["search"]["metric"]
+    families = {row["model"]: row for row in metrics["search"]["families"]}
+    table = ranked[["number"]].copy()
+    if joint:
+        rows = ranked.to_dict("records")
+        table["model"] = ranked["model"].map(model_name)
+        table["hyperparameters"] = [
+            parameters({n: row[n] for n in families[row["model"]]["varied"] if pd.notna(row[n])})
+            or None
+            for row in rows
+        ]
+    else:
+        (only,) = families.values()
+        varied = [name for name in only["varied"] if name in ranked]
+        table[varied] = ranked[varied]
+    labels = {
+        "accuracy": "accuracy %",
+        "accuracy_std": "± folds %",
+        "balanced_accuracy": "balanced %",
+        "train_accuracy": "training %",
+    }
+    if not joint:
+        # Losses and sizes of different models cannot be compared.
+        labels |= {"valid_loss": "validation loss", "n_weights": kind.learned}
+    if metric != "accuracy":
+        ranked = ranked.assign(score=ranked["score"].abs())
+        labels["score"] = metric.replace("_", " ")
+    if ranked["diverged_folds"].any():
+        labels["diverged_folds"] = "diverged folds"
+    if (ranked["state"] != "complete").any():
+        labels["state"] = "state"
+    table = table.join(pick(ranked, labels))
+    loss = "" if kind.length else " The loss is the hinge loss of the decision values."
+    return Table(table, f"Candidates, best first: means and standard deviations over folds.{loss}")
+
+
+def _effect(shown: pd.DataFrame, curves: pd.DataFrame, name: str, unit: str) -> Figure:
+    from moodcore import plots
+
+    label = name.replace("_", " ")
+    last = curves.groupby("number")["valid_loss"].last()
+    means = shown.assign(last=shown["number"].map(last)).groupby(name)["last"].mean()
+    means = means[np.isfinite(means)]
+    lowest = "No candidate has a finite loss."
+    if len(means):
+        lowest = f"Lowest at the end of training: {means.idxmin()} ({means.min():.4f})."
+    joined = curves.merge(shown[["number", name]], on="number")
+    frame = joined.pivot_table(index="epoch", columns=name, values="valid_loss")
+    rows = np.unique(np.geomspace(1, len(frame), TABLE_POINTS).round().astype(int)) - 1
+    return Figure(
+        # Names of files since the first version.
+        "learning_rates" if name == "learning_rate" else "shapes",
+        f"Validation loss by {label}",
+        f"Mean over the candidates with each value, per {unit}; the band is their range. {lowest} "
+        "Where bands overlap, other hyperparameters matter more.",
+        plots.parameter_effect(shown, curves, name, unit=unit),
+        frame.iloc[rows].round(4).reset_index(),
+    )
+
+
+def _losses(
+    metrics: Mapping[str, Any], shown: pd.DataFrame, curves: pd.DataFrame, kind: Family
+) -> Figure:
+    from moodcore import plots
+
+    balanced = ""
+    if metrics["balanced"]:
+        balanced = "Training rows are balanced and validation rows are not, so a constant gap is "
+        balanced += "no overfitting. "
+    return Figure(
+        "candidates",
+        "Learning curves of the candidates",
+        f"Training and validation loss, mean over the folds. {balanced}A validation loss that "
+        "rises again is overfitting.",
+        plots.candidate_losses(shown, curves, kind.layout, unit=kind.unit),
+        curves.groupby("number").last().reset_index().round(4),
+    )
