@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(code) if isinstance(code, int) else ExitCode.DONE
     except click.ClickException as error:
         error.show()
-        return ExitCode.BAD_REQUEST
+        return ExitCode.USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         click.echo("moodcore: interrupted", err=True)
         return ExitCode.INTERRUPTED
@@ -137,5 +137,5 @@ def _explain(error: Exception, *, debug: bool) -> ExitCode:
     asked = ValueError | MissingPackageError
     missing = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
     if isinstance(error, asked) or missing:
-        return ExitCode.BAD_REQUEST
+        return ExitCode.USAGE_ERROR
     return ExitCode.RUN_FAILED

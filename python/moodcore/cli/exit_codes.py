@@ -8,7 +8,7 @@ class ExitCode(IntEnum):
 
     DONE = 0
     RUN_FAILED = 1
-    BAD_REQUEST = 2
+    USAGE_ERROR = 2
     #: All was done but for rows or files that could not be used; they are listed.
     SOME_REJECTED = 3
     INTERRUPTED = 130
