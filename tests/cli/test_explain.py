@@ -1,7 +1,6 @@
 """`moodcore explain` on a small model of songs."""
 
 import json
-import sys
 
 import pytest
 
@@ -48,14 +47,6 @@ def test_networks_take_a_background(folder, moodcore):
     assert "measured from the mean over 100" in done.out
     assert moodcore(*row, "--background", folder / "songs.csv").out == done.out
     assert done.out.index("row 3: ") < done.out.index("row 4: ")
-
-
-def test_a_package_that_is_missing_is_no_bug(folder, moodcore, monkeypatch):
-    monkeypatch.setitem(sys.modules, "shap", None)
-    done = moodcore("explain", folder / "mlp", folder / "songs.csv", "--row", 3)
-    assert done.code == 2
-    assert "pip install 'moodcore[explain]'" in done.err
-    assert "bug" not in done.err
 
 
 @pytest.mark.parametrize(

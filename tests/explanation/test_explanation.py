@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moodcore import GBT, MLP, SVM, LinearSVM, explain, songs
+from moodcore import GBT, MLP, SVM, LinearSVM, explain, songs, tables
 
 FAMILIES = {
     "mlp": MLP((6,), epochs=20, learning_rate=0.05, random_state=0),
@@ -173,3 +173,52 @@ def test_a_single_row_is_never_explained_by_itself(name, table):
     mean = pd.DataFrame([X.mean()])
     expected = explain(pipeline, X.head(1), background=mean)
     np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mlp", "svm"])
+def test_values_are_those_of_the_shap_package(name, table):
+    shap = pytest.importorskip("shap")
+    X, y = table
+    model, plain = FAMILIES[name].fit(X.to_numpy(), y), X.to_numpy()
+    margin = model.logits if name == "mlp" else model.decision_function
+    explainer = shap.KernelExplainer(margin, plain[100:130])
+    expected = explainer.shap_values(plain[:2], nsamples=2**4, l1_reg=False, silent=True)
+    found = explain(model, plain[:2], background=plain[100:130])
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
+
+
+def test_sampled_values_come_near_the_exact_ones(table):
+    X, y = table
+    model = FAMILIES["mlp"].fit(X, y)
+    exact = model.explain(X.head(3), background=X.head(50))
+    errors = [
+        np.abs(model.explain(X.head(3), background=X.head(50), n_samples=n).values - exact.values)
+        for n in (16, 1600)
+    ]
+    assert errors[1].max() < 0.3 * errors[0].max()
+
+
+def test_columns_of_one_feature_change_together():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"kind": rng.choice(list("abcdefghijklmn"), 300), "size": rng.random(300)})
+    y = np.where((table["kind"] < "g") ^ (table["size"] > 0.5), "yes", "no")
+    model = tables.pipeline(MLP((8,), epochs=20, learning_rate=0.1, random_state=0)).fit(table, y)
+    found = model.explain(table.head(5))
+    assert list(found.data) == ["kind", "size"]
+    assert found.method.startswith("exact")
+    decoded = model[:-1].transform(table.head(5))
+
+    def margin(kinds, sizes):
+        mixed = decoded[kinds].copy()
+        mixed[:, -1] = decoded[sizes, -1]
+        scores = model[-1].logits(mixed)
+        return (scores[:, 1] - scores[:, 0]).mean()
+
+    # Two features: the formula in full.
+    every = np.arange(5)
+    for row in range(5):
+        same = np.full(5, row)
+        none, both = margin(every, every), margin(same, same)
+        kind, size = margin(same, every), margin(every, same)
+        expected = [(kind - none + both - size) / 2, (size - none + both - kind) / 2]
+        np.testing.assert_allclose(found.values[row, :, 0], expected, atol=1e-5)

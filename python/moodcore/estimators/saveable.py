@@ -52,12 +52,12 @@ class Saveable:
         X : table of shape (n_rows, n_features)
             As `predict` takes it.
         background : table, optional
-            Rows whose mean the contributions are measured from; by default up to 100 of `X`.
-            Trees have their own, and do not take one.
+            Rows from whose mean contributions are measured; by default up to 100 of `X`. Trees
+            know their training rows, and take none.
         random_state : int, optional, default=0
             Seed of the background rows and of sampled coalitions.
         n_samples : int, optional
-            Coalitions that Kernel SHAP evaluates per row.
+            Coalitions of features that are evaluated per row.
 
         Returns
         -------

@@ -1,8 +1,8 @@
-"""What each feature contributes to what a model says of a row."""
+"""Contributions of features to the predictions of a model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.explanation.methods import (
-    Contributions,
     contributions_of,
     final_classifier,
     takes_background,
@@ -32,9 +31,9 @@ _N_BACKGROUND = 100
 class Explanation:
     """Contributions of features to a model's margins.
 
-    The margin is what the model compares before it decides: log odds of the second of two classes,
-    or a score a class (`GBT.decision_function`, the network's scores before the softmax, the
-    decision values of support vector machines). For each row and output, `base` plus the
+    The margin decides the class: log odds of the second of two classes, or one score per class
+    (`GBT.decision_function`, the network's scores before the softmax, the decision values of
+    support vector machines). For each row and output, `base` plus the
     contributions of all features is the margin, to rounding.
 
     Attributes
@@ -44,15 +43,15 @@ class Explanation:
     base : ndarray of shape (n_outputs,)
         The mean margin that contributions are measured from.
     margins : ndarray of shape (n_rows, n_outputs)
-        What the model says.
+        The margins.
     data : DataFrame of shape (n_rows, n_features)
         The features as they were given.
     outputs : tuple of str
         Name of the class of each output; for two classes the second alone.
     predicted : tuple of str
-        The class that each row is put into.
+        The predicted class of each row.
     method : str
-        How contributions were found, and from what they are measured.
+        How contributions were computed, and what they are measured from.
     """
 
     values: NDArray[np.float64]
@@ -64,14 +63,14 @@ class Explanation:
     method: str
 
     def output(self, name: str | None = None, row: int = 0) -> int:
-        """Return the number of an output.
+        """Return the position of an output.
 
         Parameters
         ----------
         name : str, optional
-            Of a class; by default the one that the row is put into.
+            Name of a class; by default the predicted one.
         row : int, default=0
-            The row that is asked about when no class is named.
+            The row whose predicted class is meant when no class is named.
 
         Raises
         ------
@@ -97,9 +96,9 @@ class Explanation:
         Parameters
         ----------
         row : int
-            Its place among the rows that were explained.
+            Its position among the explained rows.
         output : str, optional
-            Name of a class; by default the one that the row is put into.
+            Name of a class; by default the predicted one.
 
         Returns
         -------
@@ -178,9 +177,9 @@ class Explanation:
         Parameters
         ----------
         row : int
-            Its place among the rows that were explained.
+            Its position among the explained rows.
         output : str, optional
-            Name of a class; by default the one that the row is put into.
+            Name of a class; by default the predicted one.
         """
         at = self.output(output, row)
         found = self.row(row, self.outputs[at])
@@ -199,9 +198,9 @@ class Explanation:
         Parameters
         ----------
         row : int, default=0
-            Its place among the rows that were explained.
+            Its position among the explained rows.
         output : str, optional
-            Name of a class; by default the one that the row is put into.
+            Name of a class; by default the predicted one.
         ax : Axes, optional
             Where to draw; a new figure by default.
         """
@@ -216,7 +215,7 @@ class Explanation:
         )
 
     def plot_rows(self, output: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the contributions to all rows: a point a row, coloured by the feature's value.
+        """Draw the contributions to all rows: one point per row, colored by the feature's value.
 
         Parameters
         ----------
@@ -240,18 +239,17 @@ def explain(
     random_state: int | None = 0,
     n_samples: int | None = None,
 ) -> Explanation:
-    """Say what each feature contributes to the margins of each row.
+    """Compute the contribution of each feature to the margins of each row.
 
-    Contributions are Shapley values: those of boosted trees exact by TreeSHAP [1]_, with the
-    training rows in the nodes as what is not known; those of a linear machine exact by their
-    formula; those of networks and kernel machines by interventional Kernel SHAP [2]_ from the
-    `shap` package (extra `explain`), which is exact up to 11 features and sampled beyond.
+    Contributions are Shapley values: those of boosted trees exact by TreeSHAP [1]_, relative to
+    the training rows in the nodes; those of a linear model exact by their formula; those of
+    networks and kernel models interventional [2]_, exact up to 11 features and sampled beyond.
 
     Parameters
     ----------
     model : GBT, MLP, SVM, LinearSVM, or a pipeline that ends in one
-        Fitted. In a pipeline, the features are those that its last step sees, and `data` shows
-        them as they were before scaling.
+        Fitted. In a pipeline, the features are the columns of the table that its last step sees,
+        and `data` shows them as they were before preparation.
     X : table of shape (n_rows, n_features)
         The rows to explain, as `model.predict` takes them.
     background : table, optional
@@ -259,10 +257,10 @@ def explain(
         a single row the mean of the training rows where the pipeline knows it. Trees know their
         training rows, and take none.
     random_state : int, optional, default=0
-        Seed of the choice of background rows, and of Kernel SHAP beyond 11 features.
+        Seed of the choice of background rows, and of sampled coalitions.
     n_samples : int, optional
-        Coalitions of features that Kernel SHAP tries for each row; by default all up to 11
-        features, and 2,048 and twice the number of features beyond.
+        Coalitions of features that are evaluated for each row; by default all up to 11 features,
+        and 2,048 plus two per feature beyond.
 
     Returns
     -------
@@ -274,8 +272,6 @@ def explain(
         When rows do not fit the model, trees are given a background, or a single row needs one.
     TypeError
         For a model of another kind.
-    ImportError
-        When `shap` is needed and not installed.
 
     References
     ----------
@@ -306,16 +302,19 @@ def explain(
     origin = f"the mean over {len(chosen)} of the {where}"
     if where == "training rows":
         origin = "the mean of the training rows"
+    sources = _sources(steps)
     found = contributions_of(
         classifier,
         rows,
         None if background is None and not takes_background(model) else chosen,
+        None
+        if sources is None
+        else np.array([list(dict.fromkeys(sources)).index(name) for name in sources]),
         origin=origin,
         seed=random_state,
         n_samples=n_samples,
     )
     names = class_names(model)
-    found = _by_source(found, steps)
     return Explanation(
         values=found.values,
         base=found.base,
@@ -327,18 +326,8 @@ def explain(
     )
 
 
-def _by_source(found: Contributions, steps: Any) -> Contributions:
-    """Add up the contributions of the columns that one column of a table was prepared to."""
-    sources = _sources(steps)
-    if sources is None:
-        return found
-    names = list(dict.fromkeys(sources))
-    places = np.array([names.index(name) for name in sources])
-    values = [found.values[:, places == at].sum(axis=1) for at in range(len(names))]
-    return replace(found, values=np.stack(values, axis=1))
-
-
 def _sources(steps: Any) -> list[str] | None:
+    """Return the column of the table behind each column that the classifier sees, if it knows."""
     if steps is None or not hasattr(steps.steps[-1][1], "source_columns"):
         return None
     sources: list[str] = steps.steps[-1][1].source_columns()

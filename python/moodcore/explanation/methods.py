@@ -1,21 +1,16 @@
-"""How contributions are found for each family of models."""
+"""Contributions of features for each family of models."""
 
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.platform import MissingPackageError
-
-# Up to here all coalitions of features are tried: 2 ** 11 of them.
-_EXACT_FEATURES = 11
+from moodcore.explanation.shapley import EXACT, shapley_values
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,7 @@ def final_classifier(model: Any) -> tuple[Any, Any]:
     Raises
     ------
     TypeError
-        For models that are none of ours.
+        For models of other packages.
     """
     from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import check_is_fitted
@@ -67,6 +62,7 @@ def contributions_of(
     classifier: Any,
     rows: Any,
     background: Any,
+    features: NDArray[np.intp] | None,
     *,
     origin: str,
     seed: int | None,
@@ -82,12 +78,12 @@ def contributions_of(
         As the classifier takes them.
     background : table or None
         Rows from whose mean contributions are measured; None for trees.
+    features : ndarray of int or None
+        The feature that each column of the rows belongs to; None means that each is one.
     origin : str
         What contributions are measured from, in words.
-    seed : int or None
-        Seed of Kernel SHAP, where it draws.
-    n_samples : int or None
-        Coalitions that Kernel SHAP tries.
+    seed, n_samples : int or None
+        See `moodcore.explanation.shapley.shapley_values`.
     """
     from moodcore import GBT, LinearSVM
 
@@ -95,10 +91,22 @@ def contributions_of(
     if isinstance(classifier, GBT):
         if background is not None:
             raise ValueError("trees know their training rows: GBT takes no background")
-        return _of_trees(classifier, rows)
-    if isinstance(classifier, LinearSVM):
-        return _of_lines(classifier, rows, background, measured)
-    return _by_kernel(classifier, rows, background, measured, (seed, n_samples))
+        found = _of_trees(classifier, rows)
+    elif isinstance(classifier, LinearSVM):
+        found = _of_lines(classifier, rows, background, measured)
+    else:
+        given = np.ascontiguousarray(classifier.read_rows(rows), dtype=np.float64)
+        known = np.ascontiguousarray(classifier.read_rows(background), dtype=np.float64)
+        margin = _margin(classifier)
+        features = np.arange(given.shape[1]) if features is None else features
+        values = shapley_values(margin, given, known, features, n_samples=n_samples, seed=seed)
+        kind = "exact" if n_samples is None and features.max() < EXACT else "sampled"
+        method = f"{kind} Shapley values (interventional), {measured}"
+        return Contributions(values, margin(known).mean(axis=0), margin(given), method)
+    if features is None:
+        return found
+    parts = [found.values[:, features == at].sum(axis=1) for at in range(features.max() + 1)]
+    return replace(found, values=np.stack(parts, axis=1))
 
 
 def _of_trees(model: Any, rows: Any) -> Contributions:
@@ -126,37 +134,9 @@ def _of_lines(model: Any, rows: Any, background: Any, measured: str) -> Contribu
     return Contributions(values, base, margins, f"exact Shapley values of the lines, {measured}")
 
 
-def _by_kernel(
-    model: Any, rows: Any, background: Any, measured: str, how: tuple[int | None, int | None]
-) -> Contributions:
-    given = np.ascontiguousarray(model.read_rows(rows), dtype=np.float64)
-    known = np.ascontiguousarray(model.read_rows(background), dtype=np.float64)
-    margin = _margin(model)
-    n_features = given.shape[1]
-    seed, n_samples = how
-    exact = n_samples is None and n_features <= _EXACT_FEATURES
-    with _shap() as shap, _drawing(seed):
-        explainer = shap.KernelExplainer(margin, known)
-        found = explainer.shap_values(
-            given,
-            nsamples=2**n_features if exact else n_samples or "auto",
-            l1_reg=False,
-            silent=True,
-        )
-    values = np.asarray(found, dtype=np.float64).reshape(*given.shape, -1)
-    base = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64))
-    kind = "exact" if exact else "sampled"
-    return Contributions(
-        values,
-        base,
-        margin(given),
-        f"{kind} Shapley values (interventional Kernel SHAP), {measured}",
-    )
-
-
 def _margin(model: Any) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the function from rows to margins, a column an output."""
-    # Kernel SHAP asks with bare arrays, of which a model that knows names would complain.
+    """Return the function from rows to margins, one column per output."""
+    # It is called with bare arrays, of which a model that knows names would warn.
     nameless = copy.copy(model)
     vars(nameless).pop("feature_names_in_", None)
     decide = next(decide for kind, decide in _kinds().items() if isinstance(model, kind))
@@ -173,36 +153,10 @@ def _kinds() -> dict[type, Callable[[Any, Any], NDArray[np.float64]]]:
 
 
 def _scores_of_network(model: Any, rows: Any) -> NDArray[np.float64]:
-    """Give the scores before the softmax; of two classes their difference, the log odds."""
+    """Return the scores before the softmax; of two classes their difference, the log odds."""
     scores: NDArray[np.float64] = model.logits(rows)
     return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
 
 def _columns(margins: NDArray[np.float64]) -> NDArray[np.float64]:
     return margins[:, None] if margins.ndim == 1 else margins
-
-
-@contextmanager
-def _shap() -> Iterator[Any]:
-    """Import the library; its own warnings about libraries below it tell users nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            import shap
-        except ImportError as error:
-            raise MissingPackageError(
-                "explaining networks and kernel machines needs the package shap: "
-                "pip install 'moodcore[explain]'"
-            ) from error
-        yield shap
-
-
-@contextmanager
-def _drawing(seed: int | None) -> Iterator[None]:
-    """Let a library that draws from NumPy's global generator draw from a seed of ours."""
-    before = np.random.get_state()
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        np.random.set_state(before)
