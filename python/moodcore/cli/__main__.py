@@ -1,5 +1,5 @@
 """`python -m moodcore.cli`."""
 
-from moodcore.cli.app import run
+from moodcore.cli import run
 
 run()

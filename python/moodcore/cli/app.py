@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import os
 import sys
@@ -110,9 +111,12 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         # Another Ctrl-C, while the first was answered.
         code = ExitCode.INTERRUPTED
-    if code == ExitCode.INTERRUPTED and "moodcore.predict" in sys.modules:
-        # A batch may still be in the model, and its result is not wanted any more. All files are
-        # closed by now.
+    if code == ExitCode.INTERRUPTED:
+        # Not by sys.exit: Python would wait for threads whose results are not wanted any more, and
+        # end by a signal, without the exit code, if the interrupt came while an extension module
+        # was imported.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

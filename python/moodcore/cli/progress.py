@@ -35,7 +35,8 @@ class PlainProgress(Listener):
         self._total, self._done, self._before, self._unit = total, done, done, unit
         self._begun = self._shown = time.monotonic()
         kept = f", {done:,} already done" if done else ""
-        self.stage(f"{total:,} {unit}{kept}")
+        if unit != "%":
+            self.stage(f"{total:,} {unit}{kept}")
 
     def advanced(self, count: int = 1) -> None:
         """Count finished jobs."""
@@ -53,7 +54,8 @@ class PlainProgress(Listener):
         remaining = ""
         if counted >= _COUNTED and left > 0:
             remaining = f" (about {duration((now - self._begun) / counted * left)} left)"
-        self.stage(f"[{self._done}/{self._total} {self._unit}] {text}{remaining}")
+        count = f"[{self._done}/{self._total} {self._unit}] " if self._total else ""
+        self.stage(f"{count}{text}{remaining}")
 
 
 class BarProgress(Listener):
@@ -104,8 +106,11 @@ class BarProgress(Listener):
         self._bar.advance(self._task, count)
 
     def result(self, text: str) -> None:
-        """Show the last result."""
-        self._bar.update(self._task, result=text)
+        """Show the last result, above where there is no bar."""
+        if self._bar is None:
+            self.stage(text)
+        else:
+            self._bar.update(self._task, result=text)
 
     def ended(self) -> None:
         """Leave the bar as it is."""

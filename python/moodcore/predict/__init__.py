@@ -147,7 +147,6 @@ def score(
         read.append(Path(model))
     _refuse_overwriting(read, out, "output")
     _refuse_overwriting(read, None if rejected is None else Path(rejected), "rejected")
-    progress = Progress(listener, should_stop)
     if out is None or not _is_folder(out):
         if resume or scheduler or kind:
             raise ConfigError(
@@ -155,14 +154,18 @@ def score(
                 f"{out or 'standard output'}"
             )
         listed = rejected_path(out) if out and rejected is None else rejected
-        return score_files(task, files, out, Path(listed) if listed else None, progress)
+        progress = Progress(listener, should_stop, len(files))
+        try:
+            return score_files(task, files, out, Path(listed) if listed else None, progress)
+        finally:
+            progress.listener.ended()
     if os.fspath(source) == STDIN:
         raise ConfigError(f"{out}: is a folder; for standard input the output must be a file")
     if rejected is not None:
         raise ConfigError("rejected rows of a folder are listed next to each result")
     pairs = results_of(files, out, None if kind is None else check_kind(kind))
     begin(out, _mark(model, task, kind), resume=resume)
-    return score_to_folder(task, pairs, progress, scheduler)
+    return score_to_folder(task, pairs, Progress(listener, should_stop), scheduler)
 
 
 def _loaded(model: Any) -> Any:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # Rows that are compared with those of training before the run.
 _CHECKED = 100_000
 # Seconds between two results for the listener.
-_EVERY = 0.5
+_EVERY = 5.0
 # Seconds between two looks at whether the run is to stop, during a batch.
 _POLL = 0.1
 ALL = "all"
@@ -102,15 +102,23 @@ class ScoringTask:
 
 
 class Progress:
-    """Progress of a run over files: tells a listener, and knows when to stop."""
+    """Progress of a run over files: tells a listener, and knows when to stop.
+
+    It shows what share of `n_files` files is done; with none, the listener counts files.
+    """
 
     def __init__(
-        self, listener: Listener | None = None, should_stop: Callable[[], bool] = lambda: False
+        self,
+        listener: Listener | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+        n_files: int = 0,
     ) -> None:
         self.listener = listener or Listener()
         self.should_stop = should_stop
-        self._n_rows = 0
+        self.n_done = 0
+        self._n_files, self._n_rows = n_files, 0
         self._begin = self._shown = time.monotonic()
+        self._percent: int | None = None
 
     def check(self) -> None:
         """Raise a `RunInterruptedError` if the run is to stop."""
@@ -123,14 +131,25 @@ class Progress:
         self.listener.stage("\n  ".join(lines))
 
     def add(self, n_rows: int, file: InputFile, share: float) -> None:
-        """Count rows."""
+        """Count rows, with which this share of the file is done."""
         self._n_rows += n_rows
         now = time.monotonic()
+        if share and self._n_files:
+            self._show_percent(int(100 * (self.n_done + share) / self._n_files), now)
         if now - self._shown >= _EVERY:
             self._shown = now
             rate = self._n_rows / (now - self._begin)
             part = f", {100 * share:.0f} % of {file.name}" if share else ""
             self.listener.result(f"{self._n_rows:,} rows, {rate:,.0f} per second{part}")
+
+    def _show_percent(self, percent: int, now: float) -> None:
+        if self._percent is not None:
+            self.listener.advanced(percent - self._percent)
+            self._percent = percent
+        elif now - self._begin >= _EVERY:
+            # A run that is soon over needs no bar.
+            self.listener.started(100, percent, "%")
+            self._percent = percent
 
 
 def score_files(
@@ -151,6 +170,7 @@ def score_files(
                     if bad and rejected is not None:
                         listed.write(_listing(file, bad))
                 report.add(run.report)
+            progress.n_done += 1
     return report
 
 
