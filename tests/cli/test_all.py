@@ -45,9 +45,8 @@ def finished(tmp_path_factory, grid):
 
 def test_one_report_names_every_family(finished):
     text = (finished / "report.html").read_text(encoding="utf-8")
-    for name, member in FAMILIES.items():
-        assert member.noun in text
-        assert f"<td>{name}</td>" in text
+    for member in FAMILIES.values():
+        assert f"<td>{member.estimator().__name__}</td>" in text
     assert set(pd.read_csv(finished / "trials.csv")["model"]) == set(FAMILIES)
 
 
@@ -56,7 +55,7 @@ def test_a_run_whose_time_was_over_goes_on_with_resume(finished, moodcore, tmp_p
     asked = ("tune", "--config", finished / "config.toml", "--minutes", 1e-9, "--out", run)
     done = moodcore(*asked, "--jobs", 1)
     assert done.code == 0, done.err
-    assert "of 8 planned; the time was over" in done.out
+    assert "of 8 planned" in done.out
     assert f"moodcore tune --resume {run}" in done.err
     assert (run / "report.html").exists()
     again = moodcore("tune", "--resume", run, "--jobs", 2, "--json")
