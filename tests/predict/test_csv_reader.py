@@ -149,15 +149,15 @@ def test_values_that_are_no_text_reject_their_rows(small, tmp_path):
     # Beyond the bytes from which the encoding is recognized.
     good = b"1,2,%s\n" % (b"x" * 60) * 20_000
     path = tmp_path / "late.csv"
-    path.write_bytes(b"size,weight,title\n" + good + b"1,2,caf\xe9\n1,2\n3,4,fine\n")
+    path.write_bytes(b"size,weight,title\n" + good + b"1,2,caf\xe9\n1,2\n3,4,fine\n1,2,3,\xe9\n")
     with pytest.raises(TableError, match=r"column 'title', row 20000 .*: not UTF-8 text"):
         predict.score(small, path, tmp_path / "out.csv", keep=["title"])
     report = predict.score(small, path, tmp_path / "out.csv", keep=["title"], on_error="null")
-    assert (report.n_read, report.n_scored, report.n_rejected) == (20_003, 20_001, 2)
+    assert (report.n_read, report.n_scored, report.n_rejected) == (20_004, 20_001, 3)
     found = pd.read_csv(tmp_path / "out.csv")
-    assert found.index[found["predicted_label"].isna()].tolist() == [20_000, 20_001]
+    assert found.index[found["predicted_label"].isna()].tolist() == [20_000, 20_001, 20_003]
     # A column that is not read does not matter.
-    assert predict.score(small, path, tmp_path / "out.csv", on_error="skip").n_rejected == 1
+    assert predict.score(small, path, tmp_path / "out.csv", on_error="skip").n_rejected == 2
 
 
 @pytest.mark.parametrize(

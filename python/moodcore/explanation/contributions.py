@@ -33,8 +33,8 @@ class Explanation:
 
     The margin decides the class: log odds of the second of two classes, or one score per class
     (`GBT.decision_function`, the network's scores before the softmax, the decision values of
-    support vector machines). For each row and output, `base` plus the
-    contributions of all features is the margin, to rounding.
+    support vector machines). For each row and output, `base` plus the contributions of all features
+    is the margin, to rounding.
 
     Attributes
     ----------
@@ -63,25 +63,10 @@ class Explanation:
     method: str
 
     def output(self, name: str | None = None, row: int = 0) -> int:
-        """Return the position of an output.
-
-        Parameters
-        ----------
-        name : str, optional
-            Name of a class; by default the predicted one.
-        row : int, default=0
-            The row whose predicted class is meant when no class is named.
-
-        Raises
-        ------
-        ValueError
-            For a class that has no output; names those that have.
-        """
+        """Return the position of a class among the outputs, by default of that of a row."""
         if name is None:
-            name = self.predicted[row]
             # Of two classes the second has the one output there is.
-            if len(self.outputs) == 1:
-                name = self.outputs[0]
+            name = self.outputs[0] if len(self.outputs) == 1 else self.predicted[row]
         if name not in self.outputs:
             near = get_close_matches(str(name), self.outputs, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -91,7 +76,7 @@ class Explanation:
         return self.outputs.index(name)
 
     def row(self, row: int, output: str | None = None) -> pd.DataFrame:
-        """Return the contributions to one row, the largest first.
+        """Return the contributions to one row and class, the largest first.
 
         Parameters
         ----------
@@ -107,25 +92,18 @@ class Explanation:
         """
         import pandas as pd
 
-        found = pd.DataFrame(
+        values = self.values[row, :, self.output(output, row)]
+        order = np.argsort(-np.abs(values), kind="stable")
+        return pd.DataFrame(
             {
-                "feature": self.data.columns,
-                "value": [self.data.iloc[row, at] for at in range(self.data.shape[1])],
-                "contribution": self.values[row, :, self.output(output, row)],
+                "feature": self.data.columns[order],
+                "value": [self.data.iloc[row, at] for at in order],
+                "contribution": values[order],
             }
         )
-        order = found["contribution"].abs().sort_values(ascending=False, kind="stable").index
-        return found.loc[order].reset_index(drop=True)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return all contributions in one long table.
-
-        Returns
-        -------
-        DataFrame
-            `row` (its label in `data`), `class`, `feature` and `contribution`; the feature
-            "(base)" has the base of each row and class.
-        """
+        """Return all contributions: `row`, `class`, `feature` (also "(base)"), `contribution`."""
         import pandas as pd
 
         n_rows, _, n_outputs = self.values.shape
@@ -138,13 +116,7 @@ class Explanation:
         return pd.DataFrame({"contribution": every.reshape(-1)}, index=index).reset_index()
 
     def importance(self) -> pd.DataFrame:
-        """Return the mean size of each feature's contributions.
-
-        Returns
-        -------
-        DataFrame of shape (n_features, n_outputs)
-            Features by name, the most important first; a column an output.
-        """
+        """Return the mean size of contributions: features by importance, one column per output."""
         import pandas as pd
 
         sizes = np.abs(self.values).mean(axis=0)
@@ -172,15 +144,7 @@ class Explanation:
         return {"method": self.method, "outputs": list(self.outputs), "rows": rows}
 
     def text(self, row: int, output: str | None = None) -> str:
-        """Return the contributions to one row as lines of text.
-
-        Parameters
-        ----------
-        row : int
-            Its position among the explained rows.
-        output : str, optional
-            Name of a class; by default the predicted one.
-        """
+        """Return the contributions to one row as lines of text (see `row`)."""
         at = self.output(output, row)
         found = self.row(row, self.outputs[at])
         width = max(len(name) for name in (*found["feature"].astype(str), "margin of the row"))
@@ -193,17 +157,7 @@ class Explanation:
         return "\n".join([head, *lines])
 
     def plot_row(self, row: int = 0, output: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the contributions to one row as a waterfall.
-
-        Parameters
-        ----------
-        row : int, default=0
-            Its position among the explained rows.
-        output : str, optional
-            Name of a class; by default the predicted one.
-        ax : Axes, optional
-            Where to draw; a new figure by default.
-        """
+        """Draw the contributions to one row as a waterfall (see `row`)."""
         at = self.output(output, row)
         return import_module("moodcore.plots").contribution_waterfall(
             self.values[row, :, at].tolist(),
@@ -215,15 +169,7 @@ class Explanation:
         )
 
     def plot_rows(self, output: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the contributions to all rows: one point per row, colored by the feature's value.
-
-        Parameters
-        ----------
-        output : str, optional
-            Name of a class; by default the one that the first row is put into.
-        ax : Axes, optional
-            Where to draw; a new figure by default.
-        """
+        """Draw the contributions to all rows of a class: one point per row, colored by value."""
         at = self.output(output)
         names = [str(name) for name in self.data.columns]
         return import_module("moodcore.plots").contribution_swarm(

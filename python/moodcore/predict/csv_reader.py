@@ -12,7 +12,8 @@ import select
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -47,7 +48,7 @@ class CsvReader:
 
     def __init__(self, file: InputFile, should_stop: Callable[[], bool]) -> None:
         self._input = file
-        self._stream = _StandardInput(should_stop) if file.path is None else _Stream(file.path)
+        self._stream = _Stream(file.path, should_stop)
         try:
             head = self._read_head()
             whole = self._stream.decode_head(head)
@@ -113,33 +114,35 @@ def _has_line(head: bytes) -> bool:
 
 
 class _Stream:
-    """The bytes of a file, unpacked and in UTF-8."""
+    """The bytes of a file or of standard input, unpacked and in UTF-8."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None, should_stop: Callable[[], bool]) -> None:
         self._decoder: Any = None
-        self._source: Any = path.open("rb")
-        self._size = path.stat().st_size
+        self._open: list[Any] = []
+        self._size = 0
+        if path is None:
+            self._file: Any = _StandardInput(should_stop)
+            return
+        self._file = self._source = path.open("rb")
         self._open = [self._source]
+        self._size = path.stat().st_size
         try:
-            self._file = self._unpacked(path)
+            self._unpack(path)
         except BaseException:
             self.close()
             raise
 
-    def _unpacked(self, path: Path) -> Any:
+    def _unpack(self, path: Path) -> None:
         import pyarrow as pa
 
         name = path.name.lower()
         if name.endswith(".zip"):
             archive = zipfile.ZipFile(self._source)
-            unpacked: Any = archive.open(table_in_zip(archive, str(path)))
+            self._file = archive.open(table_in_zip(archive, str(path)))
         elif name.endswith((".gz", ".zst")):
             kind = "gzip" if name.endswith(".gz") else "zstd"
-            unpacked = pa.CompressedInputStream(pa.PythonFile(self._source, mode="r"), kind)
-        else:
-            return self._source
-        self._open.append(unpacked)
-        return unpacked
+            self._file = pa.CompressedInputStream(pa.PythonFile(self._source, mode="r"), kind)
+        self._open.append(self._file)
 
     def raw(self, size: int) -> bytes:
         """Return up to this many bytes as they are in the file; none at its end."""
@@ -188,23 +191,19 @@ class _Stream:
             file.close()
 
 
-class _StandardInput(_Stream):
+class _StandardInput:
     """Standard input, which may have nothing to say for long."""
 
     def __init__(self, should_stop: Callable[[], bool]) -> None:
-        self._decoder = None
-        self._size = 0
-        self._open = []
         self._should_stop = should_stop
         # Without the buffer, reads return what there is.
         self._file = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-        try:
-            # Windows waits for sockets only, and a buffer in memory never waits.
+        # Windows waits for sockets only, and a buffer in memory never waits.
+        self._number: int | None = None
+        with suppress(OSError, AttributeError):
             self._number = self._file.fileno() if os.name == "posix" else None
-        except (OSError, AttributeError):
-            self._number = None
 
-    def raw(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         """Return the bytes that there are, once there are any."""
         while self._number is not None and not select.select([self._number], [], [], _POLL)[0]:
             if self._should_stop():
@@ -293,26 +292,36 @@ def _parse(data: bytes, layout: _Layout, is_whole: bool) -> Rows:
     if (at := data.find(b"\0")) >= 0:
         row = data.count(layout.line_end, 0, at)
         raise RowError(row, "a NUL byte; the file is damaged, or no text")
-    bad: list[BadRow] = []
+    is_text = True
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            data, is_text = data.decode(errors="replace").encode(), False
     try:
-        table, broken = _read_block(data, layout, pa.string())
+        table, broken = _read_block(data, layout)
     except pa.ArrowInvalid as error:
-        if "UTF8" not in str(error):
-            raise RowError(0, f"the rows cannot be parsed: {error}") from error
-        table, broken = _read_block(data, layout, pa.binary())
-        table = _decode(table, bad)
+        raise RowError(0, f"the rows cannot be parsed: {error}") from error
     n_rows = table.num_rows + len(broken) - 1
     if not table.num_rows or table.column(0)[-1].as_py() != "\0":
         raise RowError(n_rows, "a quote that opens a field is never closed")
-    numbers = np.setdiff1d(np.arange(n_rows), [row.row for row in broken], assume_unique=True)
-    bad = [replace(row, row=int(numbers[row.row])) for row in bad]
     table = table.slice(0, table.num_rows - 1)
+    numbers = np.setdiff1d(np.arange(n_rows), [row.row for row in broken], assume_unique=True)
+    bad = [] if is_text else _replaced(table, numbers)
     return Rows(table, numbers, broken + bad, n_rows, layout.separator != ",")
 
 
-def _read_block(
-    data: bytes, layout: _Layout, kind: pa.DataType
-) -> tuple[pa.RecordBatch, list[BadRow]]:
+def _replaced(table: pa.RecordBatch, numbers: NDArray[np.int64]) -> list[BadRow]:
+    """Return the rows with bytes that were no text and have been replaced."""
+    return [
+        BadRow(int(numbers[row]), name, text[:_SHOWN], "not UTF-8 text")
+        for name, column in zip(table.schema.names, table.columns, strict=True)
+        for row, text in enumerate(column.to_pylist())
+        if "\ufffd" in text
+    ]
+
+
+def _read_block(data: bytes, layout: _Layout) -> tuple[pa.RecordBatch, list[BadRow]]:
     """Return the columns, with the row that was added, and rows of another width."""
     import pyarrow as pa
     from pyarrow import csv
@@ -336,36 +345,12 @@ def _read_block(
             delimiter=layout.separator, invalid_row_handler=note, newlines_in_values=True
         ),
         csv.ConvertOptions(
-            column_types=dict.fromkeys(layout.columns.values(), kind),
+            column_types=dict.fromkeys(layout.columns.values(), pa.string()),
             include_columns=list(layout.columns.values()),
             strings_can_be_null=False,
-            check_utf8=pa.types.is_string(kind),
+            check_utf8=False,
         ),
     )
     table = table.rename_columns(list(layout.columns)).combine_chunks()
     batches = table.to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema), broken
-
-
-def _decode(table: pa.RecordBatch, bad: list[BadRow]) -> pa.RecordBatch:
-    """Return columns of bytes as text, null where they are none, and note these rows as bad."""
-    import pyarrow as pa
-
-    columns = {}
-    for name, column in zip(table.schema.names, table.columns, strict=True):
-        values = column.to_pylist()
-        texts = [_decoded(value) for value in values]
-        bad += [
-            BadRow(row, name, repr(values[row])[:_SHOWN], "not UTF-8 text")
-            for row, text in enumerate(texts)
-            if text is None
-        ]
-        columns[name] = pa.array(texts, pa.string())
-    return pa.RecordBatch.from_pydict(columns)
-
-
-def _decoded(value: bytes) -> str | None:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return None
