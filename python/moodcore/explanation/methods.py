@@ -68,22 +68,10 @@ def contributions_of(
     seed: int | None,
     n_samples: int | None,
 ) -> Contributions:
-    """Compute the contributions to each row.
+    """Compute the contributions to each row, from the mean over a background, for trees None.
 
-    Parameters
-    ----------
-    classifier : GBT, MLP, SVM or LinearSVM
-        Fitted.
-    rows : table
-        As the classifier takes them.
-    background : table or None
-        Rows from whose mean contributions are measured; None for trees.
-    features : ndarray of int or None
-        The feature that each column of the rows belongs to; None means that each is one.
-    origin : str
-        What contributions are measured from, in words.
-    seed, n_samples : int or None
-        See `moodcore.explanation.shapley.shapley_values`.
+    `features` is the feature that each column belongs to, `origin` the background in words; for the
+    others see `moodcore.explanation.shapley.shapley_values`.
     """
     from moodcore import GBT, LinearSVM
 

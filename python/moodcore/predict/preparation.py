@@ -1,6 +1,6 @@
-"""The way of a song pipeline to its classifier without the pipeline: the same numbers, sooner.
+"""The preparation of a song pipeline without the pipeline: the same numbers, in less time.
 
-Per batch scikit-learn checks, copies and names the table once for each step, which takes longer
+Per batch, scikit-learn checks, copies and names the table once for each step, which takes longer
 than the network itself. Here the columns go into one matrix, on which each scaler does in place
 what its `transform` does, operation by operation: every bit is the same.
 """
@@ -20,16 +20,7 @@ from moodcore.preprocessing import BalancedClassifier, CorrelationFilter, Select
 
 @dataclass(frozen=True)
 class Preparation:
-    """Columns, scalers and classifier of a pipeline.
-
-    Attributes
-    ----------
-    columns : list of str
-        Those that the scalers see, in their order.
-    scalers : list of MinMaxScaler or StandardScaler
-    classifier : Any
-        Takes the matrix.
-    """
+    """The columns that the scalers see, the scalers, and the classifier that takes the matrix."""
 
     columns: list[str]
     scalers: list[MinMaxScaler | StandardScaler]
@@ -44,40 +35,40 @@ class Preparation:
         columns = _selected(first)
         scalers = [step for _, step in between]
         classifier = last.estimator_ if isinstance(last, BalancedClassifier) else last
-        known = all(type(one) in (MinMaxScaler, StandardScaler) for one in scalers)
+        known = all(type(scaler) in (MinMaxScaler, StandardScaler) for scaler in scalers)
         if columns is None or not known or hasattr(classifier, "feature_names_in_"):
             return None
         return cls(columns, scalers, classifier)
 
     def matrix(self, values: dict[str, Any], good: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the scaled columns of the good rows."""
-        found = np.empty((len(good), len(self.columns)))
+        matrix = np.empty((len(good), len(self.columns)))
         for at, name in enumerate(self.columns):
-            found[:, at] = values[name]
+            matrix[:, at] = values[name]
         if not good.all():
-            found = found[good]
+            matrix = matrix[good]
         for scaler in self.scalers:
             if isinstance(scaler, MinMaxScaler):
-                found *= scaler.scale_
-                found += scaler.min_
+                matrix *= scaler.scale_
+                matrix += scaler.min_
                 if scaler.clip:
-                    np.clip(found, *scaler.feature_range, out=found)
+                    np.clip(matrix, *scaler.feature_range, out=matrix)
             else:
                 if scaler.with_mean:
-                    found -= scaler.mean_
+                    matrix -= scaler.mean_
                 if scaler.with_std:
-                    found /= scaler.scale_
-        return found
+                    matrix /= scaler.scale_
+        return matrix
 
 
 def _selected(step: Any) -> list[str] | None:
-    """Return the names of the columns that a first step lets through; None for another kind."""
+    """Return the names of the columns that a first step selects; None for another kind."""
     if isinstance(step, Pipeline) and len(step.steps) == 2:
-        columns, chosen = (one for _, one in step.steps)
+        columns, chosen = (inner for _, inner in step.steps)
         names = _selected(columns)
         if names is None or not isinstance(chosen, CorrelationFilter):
             return None
         return [name for name, kept in zip(names, chosen.support_, strict=True) if kept]
-    if isinstance(step, SelectColumns) and all(isinstance(one, str) for one in step.columns_):
+    if isinstance(step, SelectColumns) and all(isinstance(name, str) for name in step.columns_):
         return list(step.columns_)
     return None

@@ -23,25 +23,10 @@ _SHOWN = 200
 def read_values(
     rows: Rows, columns: Sequence[Column], names: Mapping[str, str]
 ) -> tuple[dict[str, Any], NDArray[np.bool_], list[BadRow]]:
-    """Convert columns to what a model takes.
+    """Convert columns, which have other names in the file, to what a model takes.
 
-    Parameters
-    ----------
-    rows : Rows
-        Rows of a file.
-    columns : sequence of Column
-        The columns of the model.
-    names : mapping of str to str
-        Their names in the file.
-
-    Returns
-    -------
-    values : dict of str to ndarray or Categorical
-        By column, one value per row of the table.
-    good : ndarray of bool, shape (n_table_rows,)
-        Rows of the table in which every value can be used.
-    bad : list of BadRow
-        Every other row of the batch, once, in their order.
+    Returns the values by column, the rows of the table in which all of them can be used, and every
+    other row of the batch, once, in their order.
     """
     table = rows.table
     good = np.ones(table.num_rows, dtype=bool)

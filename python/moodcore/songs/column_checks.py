@@ -88,18 +88,10 @@ def measure_columns(columns: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def training_ranges(model: Any) -> dict[str, ColumnRange]:
-    """Return what a fitted model knows of the columns that it was trained on.
+    """Return what a fitted model knows of the columns that it was trained on, if anything.
 
-    Parameters
-    ----------
-    model : SongPipeline, or any other model
-        A pipeline without quantiles, such as one from an older file, knows the lowest and the
-        highest value of the columns that it scales.
-
-    Returns
-    -------
-    dict of str to ColumnRange
-        By column; empty for models that know nothing of the kind.
+    A song pipeline without quantiles, such as one from an older file, knows the lowest and the
+    highest value of the columns that it scales.
     """
     quantiles = getattr(model, "training_quantiles_", None)
     if quantiles is not None:
@@ -119,17 +111,7 @@ def training_ranges(model: Any) -> dict[str, ColumnRange]:
 def check_column(
     name: str, values: NDArray[np.float64], training: ColumnRange
 ) -> ColumnWarning | None:
-    """Compare a sample of a column with that of training.
-
-    Parameters
-    ----------
-    name : str
-        Name of the column, for the warning.
-    values : ndarray of float64, shape (n_rows,)
-        Its values; NaN and infinity are ignored. A few rows give no warning.
-    training : ColumnRange
-        The column in training.
-    """
+    """Compare the finite values of a column with those of training, if there are enough."""
     values = values[np.isfinite(values)]
     n_rows = len(values)
     if n_rows < _ENOUGH:
@@ -158,17 +140,7 @@ def check_column(
 def impossible_values(
     name: str, values: NDArray[np.float64], training: ColumnRange
 ) -> ColumnWarning | None:
-    """Check a column of songs for values that no song has, unless training had such values too.
-
-    Parameters
-    ----------
-    name : str
-        Name of the column in the schema.
-    values : ndarray of float64, shape (n_rows,)
-        Its values.
-    training : ColumnRange
-        The column in training.
-    """
+    """Check a column of songs for values that no song has, unless training had such values too."""
     low = min(RANGES[name].low, training.low)
     high = max(RANGES[name].high, training.high)
     outside = (values < low) | (values > high)
