@@ -106,19 +106,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """Run the command of `sys.argv`, and end the process with its exit code."""
+    interrupted: list[ExitCode] = []
+    # Python ends by a signal, without the exit code, if an interrupt came while an extension module
+    # was imported. What is registered first is called last.
+    atexit.register(lambda: os._exit(ExitCode.INTERRUPTED) if interrupted else None)
     try:
         code = main()
     except KeyboardInterrupt:
         # Another Ctrl-C, while the first was answered.
         code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
-        # Not by sys.exit: Python would wait for threads whose results are not wanted any more, and
-        # end by a signal, without the exit code, if the interrupt came while an extension module
-        # was imported.
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
+        interrupted.append(ExitCode.INTERRUPTED)
         sys.stderr.flush()
-        os._exit(code)
+        if "moodcore.predict" in sys.modules:
+            # Without waiting: a batch may still be in the model. All files are closed by now.
+            os._exit(code)
     sys.exit(code)
 
 
