@@ -227,6 +227,9 @@ class RunCommand:
             metrics = run.run(folder, dataset)
         run.execution.stage("writing the report")
         report.build(folder)
+        if run.execution.stop.is_set():
+            # Python swallowed the exception of an interrupt while the report was written.
+            raise RunInterruptedError
         if not folder.complete:
             click.echo("the time limit was reached. To train the rest:", err=True)
             click.echo(f"  {self._resume(folder)}", err=True)
