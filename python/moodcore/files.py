@@ -183,7 +183,7 @@ def no_such_file(path: Path, what: str = "file") -> FileNotFoundError:
     """
     if not path.parent.is_dir():
         return FileNotFoundError(f"{path}: no such {what}; there is no folder {path.parent}")
-    siblings = [one.name for one in path.parent.iterdir() if not one.name.startswith(".")]
+    siblings = [file.name for file in path.parent.iterdir() if not file.name.startswith(".")]
     near = get_close_matches(path.name, siblings, n=1)
     hint = f"; there is {near[0]!r}" if near else ""
     return FileNotFoundError(f"{path}: no such {what}{hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -126,14 +127,14 @@ def for_training(model: Any, seed: int, on_poll: OnPoll) -> tuple[Any, dict[str,
 
 
 @dataclass(frozen=True)
-class _FoldJob:
+class _FoldJob(ABC):
     """A job on one fold; `measure` is what it does."""
 
     fold: int
 
     @property
-    def key(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def key(self) -> str: ...
 
     @property
     def shared(self) -> str:
@@ -143,8 +144,8 @@ class _FoldJob:
     def group(self) -> str:
         return self.key
 
-    def measure(self, table: StudyTable, on_poll: OnPoll) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def measure(self, table: StudyTable, on_poll: OnPoll) -> dict[str, Any]: ...
 
     def run(self, shared: StudyTable, should_stop: Callable[[], bool]) -> dict[str, Any] | None:
         """Measure; None if it was stopped."""

@@ -41,7 +41,7 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table as it was read, before labels and features are told apart.
+    """A table as it was read, before labels and features are separated.
 
     Attributes
     ----------
