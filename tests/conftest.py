@@ -71,13 +71,13 @@ class Browser:
         assert BROWSER and DRIVER, "chromium and chromedriver must be installed where CI is set"
         options = webdriver.ChromeOptions()
         options.binary_location = BROWSER
-        for one in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-            options.add_argument(f"--{one}")
+        for switch in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
+            options.add_argument(f"--{switch}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
 
     def show(self, path, *, width=1280, scheme="light", media="screen"):
-        """Open a page anew; returns what was asked of the network and what the console says."""
+        """Load a page; returns its network requests and the messages of its console."""
         self.driver.get("about:blank")
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -88,13 +88,13 @@ class Browser:
         for log in ("browser", "performance"):
             self._log(log)
         self.driver.get(path.as_uri())
-        events = [json.loads(one["message"])["message"] for one in self._log("performance")]
+        events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         requests = [
             one["params"]["request"]["url"]
             for one in events
             if one["method"] == "Network.requestWillBeSent"
         ]
-        return requests, [one["message"] for one in self._log("browser")]
+        return requests, [entry["message"] for entry in self._log("browser")]
 
     def _log(self, name):
         return self.driver.get_log(name)

@@ -30,7 +30,7 @@ def text(study):
 
 def test_every_picture_is_there_and_a_file(study, text):
     assert set(re.findall(r'<figure id="(\w+)"', text)) == PICTURES
-    assert {one.stem for one in (study / "figures").iterdir()} == PICTURES
+    assert {file.stem for file in (study / "figures").iterdir()} == PICTURES
 
 
 def test_the_summary_is_on_the_page(metrics, text):

@@ -238,7 +238,7 @@ def test_numbers_in_cells_can_be_read_in_both_schemes(value):
 
 def test_pictures_follow_the_page_and_files_do_not():
     figure = plots.class_counts({"sad": 3}, {"sad": 1}).figure
-    paper, shown = (plots.figure_svg(figure, colors=one) for one in ("paper", "page"))
+    paper, shown = (plots.figure_svg(figure, colors=colors) for colors in ("paper", "page"))
     assert "var(" not in paper
     assert "fill: #ffffff" in paper
     assert (

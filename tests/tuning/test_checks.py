@@ -46,7 +46,7 @@ def candidate(number=0, model="svm", params=None, accuracies=(0.80, 0.81), train
 def check(name, best=None, others=(), space=SPACE, counts=COUNTS, single=SINGLE):
     best = best or candidate()
     found = checks(best, [best, *others], space, counts, single, noun="rows", balanced=True)
-    (one,) = [one for one in found if one["name"] == name]
+    (one,) = [check for check in found if check["name"] == name]
     return one["ok"], one["text"]
 
 
@@ -61,7 +61,7 @@ def network(**changes):
 
 def test_nothing_is_said_of_an_ordinary_search():
     best = candidate()
-    assert all(one["ok"] for one in check_all(best, [best, network()]))
+    assert all(check["ok"] for check in check_all(best, [best, network()]))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_without_balancing_the_gap_is_between_accuracies():
     best = replace(candidate(train=0.84), accuracy=0.82, balanced_accuracy=0.6)
     for balanced, ok in ((False, True), (True, False)):
         found = checks(best, [best], SPACE, COUNTS, SINGLE, noun="rows", balanced=balanced)
-        (gap,) = [one for one in found if one["name"] == "Training against validation"]
+        (gap,) = [check for check in found if check["name"] == "Training against validation"]
         assert gap["ok"] is ok
 
 

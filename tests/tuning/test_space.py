@@ -32,7 +32,7 @@ def test_random_draws_are_a_matter_of_the_seed():
     grid = {"learning_rate": {"low": 1e-3, "high": 0.1, "log": True}, "hidden_sizes": [[4], [8]]}
     space, drawn = parse(grid, sampler="random"), ("random", 5)
     assert draw(space, *drawn, 3) == draw(space, *drawn, 3) != draw(space, *drawn, 4)
-    assert all(1e-3 <= one["learning_rate"] <= 0.1 for one in draw(space, *drawn, 3))
+    assert all(1e-3 <= params["learning_rate"] <= 0.1 for params in draw(space, *drawn, 3))
 
 
 def test_whole_ranges_give_whole_numbers():

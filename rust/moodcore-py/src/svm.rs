@@ -52,7 +52,7 @@ pub(crate) struct SvmModel {
 }
 
 impl SvmModel {
-    /// Takes over vectors that nobody else writes to.
+    /// Makes a model that shares `vectors`, which no other code may write to.
     fn of(
         config: Config,
         gamma: f64,

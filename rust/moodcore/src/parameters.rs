@@ -108,7 +108,7 @@ fn explain<T: DeserializeOwned>(parameters: &Value, path: &Path, reason: &str) -
     if reason.starts_with("must be ") {
         return Reason::Other(format!(" {reason}, got {got}"));
     }
-    // Names are asked for by a name that none can have.
+    // The empty name is never allowed, so serde answers it with the list of allowed names.
     if let Some(names) = names_at::<T>(parameters, path) {
         let names = quoted(&names);
         let hint = value.as_str().map(|value| nearest(value, &names[1..])).unwrap_or_default();
@@ -132,7 +132,8 @@ fn explain<T: DeserializeOwned>(parameters: &Value, path: &Path, reason: &str) -
     Reason::Other(format!(" must be {kind}{or_none}, got {got}"))
 }
 
-/// What serde says of a name that is not allowed, where the value at `path` is a name.
+/// The allowed names in serde's error for the empty name at `path`; `None` where the value at
+/// `path` is not a name.
 fn names_at<T: DeserializeOwned>(parameters: &Value, path: &Path) -> Option<String> {
     let mut changed = parameters.clone();
     *at(&mut changed, path)? = Value::String(String::new());
