@@ -134,3 +134,10 @@ def test_when_all_fail_the_command_says_why(moodcore, tmp_path):
     assert done.code == 1
     assert "every candidate failed" in done.err and "class_weight" in done.err
     assert "bug" not in done.err
+
+
+@pytest.mark.parametrize("name", ["tune", "compare", "features"])
+def test_a_table_without_its_option_is_explained(moodcore, name):
+    done = moodcore(name, "people.csv", "--target", "pays")
+    assert done.code == 2
+    assert "unexpected argument 'people.csv'; a table is given as --data FILE" in done.err

@@ -13,7 +13,11 @@ from moodcore.comparison.settings import COMBINATIONS, MODELS, CompareSettings
 from moodcore.runs.settings import read_toml
 
 
-@click.command("compare", short_help="Compare model families and test their differences.")
+@click.command(
+    "compare",
+    cls=options.DataCommand,
+    short_help="Compare model families and test their differences.",
+)
 @click.option(
     "--models",
     metavar="NAMES",

@@ -23,7 +23,11 @@ def _split_sets(
     return sets or None
 
 
-@click.command("features", short_help="Measure what features are worth, and what dropping costs.")
+@click.command(
+    "features",
+    cls=options.DataCommand,
+    short_help="Measure what features are worth, and what dropping costs.",
+)
 @data_options
 @click.option(
     "--models",

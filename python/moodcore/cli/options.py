@@ -27,6 +27,19 @@ class Choice(click.Choice[str]):
         self.fail(f"{value!r} does not exist; did you mean {near[0]!r}? (one of {allowed})", param)
 
 
+class DataCommand(click.Command):
+    """A command that takes its table with --data, and says so where the option is missing."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options; refuse arguments."""
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            ctx.fail(f"unexpected argument {rest[0]!r}; a table is given as --data FILE")
+        return rest
+
+
 INPUT_FILE = click.Path(path_type=Path)
 debug = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."

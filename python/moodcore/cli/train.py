@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from moodcore.tables import Dataset
 
 
-@click.command("train", short_help="Train one model and save it.")
+@click.command("train", cls=options.DataCommand, short_help="Train one model and save it.")
 @click.option(
     "--model",
     type=options.Choice(tuple(FAMILIES)),

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
 
 
-@click.command("tune", short_help="Search the best model, test it, and write a report.")
+@click.command(
+    "tune",
+    cls=options.DataCommand,
+    short_help="Search the best model, test it, and write a report.",
+)
 @click.option(
     "--model",
     type=options.Choice(MODELS),
