@@ -2,15 +2,15 @@
 
 use super::config::{BoostingKind, Config};
 use super::gradients::{Gradients, measure};
-use super::grow::{Bins, Ground, Grown, Outputs, Seedling, grow};
+use super::grow::{Bins, GrownTree, Outputs, TrainingContext, TreeSpec, grow};
 use super::margins::{Margins, add_leaves, add_routed, outputs_of, row_major};
 use super::prepared::{Followed, Prepared};
 use super::sampling::{dropped_rounds, goss, subsample};
 use super::score::Rules;
-use super::soil::Soil;
 use super::training::{Fit, Listener, Metric, MetricKind, Plan, Rows};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
+use super::workspace::Workspace;
 use crate::Result;
 use crate::parallel::{Compute, attended};
 use std::sync::atomic::AtomicBool;
@@ -77,7 +77,7 @@ struct Boosting<'a> {
     eval: Vec<Followed<'a>>,
     ensemble: Ensemble,
     history: Vec<Vec<Vec<f64>>>,
-    soils: Mutex<Vec<Soil>>,
+    workspaces: Mutex<Vec<Workspace>>,
 }
 
 /// One tree of a round, and the margins that it moves: of the training rows first, then of each
@@ -115,7 +115,7 @@ impl<'a> Boosting<'a> {
             margins,
             eval,
             ensemble,
-            soils: Mutex::new(Vec::new()),
+            workspaces: Mutex::new(Vec::new()),
         };
         for tree in plan.start.iter().flat_map(|start| &start.trees) {
             listener.poll()?;
@@ -128,30 +128,30 @@ impl<'a> Boosting<'a> {
     /// Adds the values of a tree, times a factor, to all margins.
     fn add_everywhere(&mut self, tree: &Tree, factor: f64) {
         let (isa, team) = (self.compute.isa, Some(self.compute.team));
-        let mut soil = self.take_soil();
+        let mut workspace = self.take_workspace();
         let outputs = outputs_of(tree, self.margins.len());
         let within = outputs.first..outputs.first + outputs.count;
         let own = &mut self.margins[within.clone()];
-        add_routed(tree, factor, &self.bins.columns, own, &mut soil, (isa, team));
+        add_routed(tree, factor, &self.bins.columns, own, &mut workspace, (isa, team));
         for set in &mut self.eval {
             add_routed(
                 tree,
                 factor,
                 &set.columns,
                 &mut set.margins[within.clone()],
-                &mut soil,
+                &mut workspace,
                 (isa, team),
             );
         }
-        self.return_soil(soil);
+        self.return_workspace(workspace);
     }
 
-    fn take_soil(&self) -> Soil {
-        self.soils.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    fn take_workspace(&self) -> Workspace {
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    fn return_soil(&self, soil: Soil) {
-        self.soils.lock().unwrap_or_else(PoisonError::into_inner).push(soil);
+    fn return_workspace(&self, workspace: Workspace) {
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 
     /// One round: derivatives, trees, margins.
@@ -278,8 +278,8 @@ impl<'a> Boosting<'a> {
         stop: &AtomicBool,
     ) -> Tree {
         let isa = self.compute.isa;
-        let mut soil = self.take_soil();
-        let ground = Ground {
+        let mut workspace = self.take_workspace();
+        let context = TrainingContext {
             config: self.config,
             rules: &self.rules,
             binner: &self.ensemble.binner,
@@ -290,23 +290,23 @@ impl<'a> Boosting<'a> {
         };
         let team = shared.then_some(self.compute.team);
         let gradients = &self.gradients;
-        let seedling = Seedling { gradients, outputs: job.outputs, sample, number, team, stop };
-        let Grown { mut tree, leaves } = grow(ground, seedling, &mut soil);
+        let spec = TreeSpec { gradients, outputs: job.outputs, sample, number, team, stop };
+        let GrownTree { mut tree, leaves } = grow(context, spec, &mut workspace);
         if factor != 1.0 {
             tree.values.iter_mut().for_each(|value| *value *= factor);
         }
         let mut sets = job.margins.iter_mut();
         if let Some(own) = sets.next() {
             if sample.is_none() {
-                add_leaves(&tree, 1.0, &leaves, own, &soil.rows, (isa, team));
+                add_leaves(&tree, 1.0, &leaves, own, &workspace.rows, (isa, team));
             } else {
-                add_routed(&tree, 1.0, &self.bins.columns, own, &mut soil, (isa, team));
+                add_routed(&tree, 1.0, &self.bins.columns, own, &mut workspace, (isa, team));
             }
         }
         for (own, set) in sets.zip(&self.eval) {
-            add_routed(&tree, 1.0, &set.columns, own, &mut soil, (isa, team));
+            add_routed(&tree, 1.0, &set.columns, own, &mut workspace, (isa, team));
         }
-        self.return_soil(soil);
+        self.return_workspace(workspace);
         tree
     }
 

@@ -10,8 +10,8 @@
 use super::gradients::Pair;
 use super::node_search::Histogram;
 use super::score::Sums;
-use super::soil::Soil;
 use super::weights::{Scales, Weights};
+use super::workspace::Workspace;
 use crate::kernels::{Cell, NarrowCell, WideCell};
 
 /// The sum of weights from which narrow cells pay; below it derivatives are as exact as can be.
@@ -45,7 +45,7 @@ pub(super) trait Packed: Cell {
     fn unpack(self, units: &Units) -> (i64, u64, u64);
 
     /// Histograms to use again.
-    fn pool(soil: &mut Soil) -> &mut Vec<Histogram<Self>>;
+    fn pool(workspace: &mut Workspace) -> &mut Vec<Histogram<Self>>;
 }
 
 impl Packed for WideCell {
@@ -64,8 +64,8 @@ impl Packed for WideCell {
         (self[0] as i64, self[1] >> units.count_bits, counts)
     }
 
-    fn pool(soil: &mut Soil) -> &mut Vec<Histogram<Self>> {
-        &mut soil.wide
+    fn pool(workspace: &mut Workspace) -> &mut Vec<Histogram<Self>> {
+        &mut workspace.wide
     }
 }
 
@@ -84,8 +84,8 @@ impl Packed for NarrowCell {
         (i64::from((self >> 32) as i32), self & u64::from(u32::MAX), 0)
     }
 
-    fn pool(soil: &mut Soil) -> &mut Vec<Histogram<Self>> {
-        &mut soil.narrow
+    fn pool(workspace: &mut Workspace) -> &mut Vec<Histogram<Self>> {
+        &mut workspace.narrow
     }
 }
 

@@ -6,13 +6,13 @@ use super::columns::Columns;
 use super::config::{BoostingKind, Config, GrowPolicy};
 use super::gradients::Gradients;
 use super::histogram::{BINS, Block, RowBins};
-use super::node_search::{Filled, Histogram, NodeSearch, Side};
+use super::node_search::{Histogram, NodeHistogram, NodeSearch, Side};
 use super::rows::{partition, sides};
 use super::score::{Bounds, Rules, Sums};
-use super::soil::Soil;
 use super::split::{Parent, Split, Test};
 use super::tree::{NONE, Node, Tree};
 use super::weights::Weights;
+use super::workspace::Workspace;
 use crate::kernels::{FeatureCells, Isa, NarrowCell, WideCell};
 use crate::parallel::Team;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub(super) struct Bins {
 
 /// What all trees of a training run share.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ground<'a> {
+pub(super) struct TrainingContext<'a> {
     pub(super) config: &'a Config,
     pub(super) rules: &'a Rules,
     pub(super) binner: &'a Binner,
@@ -46,7 +46,7 @@ pub(super) struct Ground<'a> {
 
 /// One tree to grow.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seedling<'a> {
+pub(super) struct TreeSpec<'a> {
     pub(super) gradients: &'a Gradients,
     /// The outputs whose derivatives the tree follows: one, or all of a vector-leaf tree.
     pub(super) outputs: Outputs,
@@ -67,9 +67,9 @@ pub(super) struct Outputs {
     pub(super) count: usize,
 }
 
-/// A grown tree, and which of the rows in [`Soil::rows`] fell into each leaf.
+/// A grown tree, and which of the rows in [`Workspace::rows`] fell into each leaf.
 #[derive(Debug)]
-pub(super) struct Grown {
+pub(super) struct GrownTree {
     pub(super) tree: Tree,
     pub(super) leaves: Vec<(u32, Range<usize>)>,
 }
@@ -99,20 +99,24 @@ impl<C> Open<C> {
 const KEPT_BYTES: usize = 256 << 20;
 
 /// Grows a tree.
-pub(super) fn grow(ground: Ground<'_>, seedling: Seedling<'_>, soil: &mut Soil) -> Grown {
-    soil.plant(&ground, &seedling);
-    let wide = NodeSearch::new(ground, seedling, soil);
-    match wide.narrowed(soil) {
-        Some(narrow) => Growth::<NarrowCell>::new(narrow, soil).grow(),
-        None => Growth::<WideCell>::new(wide, soil).grow(),
+pub(super) fn grow(
+    context: TrainingContext<'_>,
+    spec: TreeSpec<'_>,
+    workspace: &mut Workspace,
+) -> GrownTree {
+    workspace.reset(&context, &spec);
+    let wide = NodeSearch::new(context, spec, workspace);
+    match wide.narrowed(workspace) {
+        Some(narrow) => Growth::<NarrowCell>::new(narrow, workspace).grow(),
+        None => Growth::<WideCell>::new(wide, workspace).grow(),
     }
 }
 
 /// A tree on its way.
 struct Growth<'a, C> {
-    ground: Ground<'a>,
-    seedling: Seedling<'a>,
-    soil: &'a mut Soil,
+    context: TrainingContext<'a>,
+    spec: TreeSpec<'a>,
+    workspace: &'a mut Workspace,
     columns: Columns<'a>,
     search: NodeSearch<'a>,
     tree: Tree,
@@ -124,43 +128,43 @@ struct Growth<'a, C> {
 }
 
 impl<'a, C: Packed> Growth<'a, C> {
-    fn new(search: NodeSearch<'a>, soil: &'a mut Soil) -> Self {
-        let NodeSearch { ground, seedling, .. } = search;
-        let n_features = ground.bins.columns.len();
-        let n_outputs = seedling.outputs.count;
-        let columns = Columns::new(ground.config, n_features, ground.seed, seedling.number);
-        let vector = n_outputs > 1 || ground.config.is_vector_leaf();
-        let output = (!vector).then_some(seedling.outputs.first as u32);
+    fn new(search: NodeSearch<'a>, workspace: &'a mut Workspace) -> Self {
+        let NodeSearch { context, spec, .. } = search;
+        let n_features = context.bins.columns.len();
+        let n_outputs = spec.outputs.count;
+        let columns = Columns::new(context.config, n_features, context.seed, spec.number);
+        let vector = n_outputs > 1 || context.config.is_vector_leaf();
+        let output = (!vector).then_some(spec.outputs.first as u32);
         let tree = Tree { nodes: Vec::new(), values: Vec::new(), sets: Vec::new(), output };
         let bytes = (n_outputs * n_features).max(1) * size_of::<FeatureCells<C>>();
         let keep = (KEPT_BYTES / bytes).max(2);
         let (leaves, queue) = (Vec::new(), BTreeMap::new());
-        Growth { ground, seedling, soil, columns, search, tree, leaves, queue, keep }
+        Growth { context, spec, workspace, columns, search, tree, leaves, queue, keep }
     }
 
-    fn grow(mut self) -> Grown {
+    fn grow(mut self) -> GrownTree {
         let root = self.root();
         self.settle(0, root);
-        let most = self.ground.config.max_leaves.unwrap_or(usize::MAX);
+        let most = self.context.config.max_leaves.unwrap_or(usize::MAX);
         let mut n_leaves = 1;
-        while n_leaves < most && !self.seedling.stop.load(Ordering::Relaxed) {
+        while n_leaves < most && !self.spec.stop.load(Ordering::Relaxed) {
             let Some(((_, node), open)) = self.queue.pop_first() else { break };
             n_leaves += 1;
             self.split(node, open, n_leaves < most);
         }
         for ((_, node), open) in std::mem::take(&mut self.queue) {
             self.leaves.push((node, open.rows));
-            C::pool(self.soil).extend(open.histogram);
+            C::pool(self.workspace).extend(open.histogram);
         }
-        Grown { tree: self.tree, leaves: self.leaves }
+        GrownTree { tree: self.tree, leaves: self.leaves }
     }
 
     /// The root, searched for its split.
     fn root(&mut self) -> Open<C> {
-        let rows = 0..self.soil.rows.len();
+        let rows = 0..self.workspace.rows.len();
         let mut open = Open {
             depth: 0,
-            sums: self.search.totals::<C>(self.soil),
+            sums: self.search.totals::<C>(self.workspace),
             weight: self.weight(rows.clone()),
             bounds: Bounds::FREE,
             path: Vec::new(),
@@ -172,9 +176,9 @@ impl<'a, C: Packed> Growth<'a, C> {
         if self.is_splittable(&open) {
             let mut histogram = self.histogram();
             let side = self.side(0, &open);
-            let mut filled = [Filled::counted(side, &mut histogram)];
-            self.search.run(&mut filled, self.soil);
-            open.split = filled[0].split.take();
+            let mut nodes = [NodeHistogram::counted(side, &mut histogram)];
+            self.search.run(&mut nodes, self.workspace);
+            open.split = nodes[0].split.take();
             open.histogram = Some(histogram);
         }
         open
@@ -182,20 +186,20 @@ impl<'a, C: Packed> Growth<'a, C> {
 
     /// The weight of some rows.
     fn weight(&self, rows: Range<usize>) -> f64 {
-        let weights = self.ground.weights;
+        let weights = self.context.weights;
         let count = match &weights.counts {
             None => rows.len() as u64,
             Some(counts) => {
-                self.soil.rows[rows].iter().map(|&row| u64::from(counts[row as usize])).sum()
+                self.workspace.rows[rows].iter().map(|&row| u64::from(counts[row as usize])).sum()
             }
         };
         count as f64 * weights.unit
     }
 
     fn histogram(&mut self) -> Histogram<C> {
-        let n_features = self.ground.bins.columns.len();
-        let size = n_features * self.seedling.outputs.count;
-        C::pool(self.soil)
+        let n_features = self.context.bins.columns.len();
+        let size = n_features * self.spec.outputs.count;
+        C::pool(self.workspace)
             .pop()
             .filter(|histogram| histogram.len() == size)
             .unwrap_or_else(|| vec![[C::EMPTY; BINS]; size])
@@ -203,9 +207,9 @@ impl<'a, C: Packed> Growth<'a, C> {
 
     /// What a search needs to know of a node.
     fn side<'n>(&self, node: u32, open: &'n Open<C>) -> Side<'n> {
-        let extra = self.ground.config.boosting.kind == BoostingKind::ExtraTrees;
+        let extra = self.context.config.boosting.kind == BoostingKind::ExtraTrees;
         let thresholds = extra.then(|| {
-            let n_features = self.ground.bins.columns.len();
+            let n_features = self.context.bins.columns.len();
             (0..n_features).map(|feature| self.columns.threshold(node, feature)).collect()
         });
         Side {
@@ -219,7 +223,7 @@ impl<'a, C: Packed> Growth<'a, C> {
 
     /// Whether a node may have children at all.
     fn is_splittable(&self, open: &Open<C>) -> bool {
-        let config = self.ground.config;
+        let config = self.context.config;
         open.rows.len() > 1
             && config.max_depth.is_none_or(|most| open.depth < most)
             && open.weight >= 2.0 * config.min_child_samples
@@ -227,8 +231,8 @@ impl<'a, C: Packed> Growth<'a, C> {
 
     /// Adds a node to the tree, a leaf as yet.
     fn add_node(&mut self, open: &Open<C>) -> u32 {
-        let rate = self.ground.config.learning_rate;
-        let rules = self.ground.rules;
+        let rate = self.context.config.learning_rate;
+        let rules = self.context.rules;
         let cover: f64 = open.sums.iter().map(|sums| sums.h).sum();
         // Only a root can be that light: where all is sure, or wrong and sure, its value would be
         // a leap of the sum of gradients over the penalty alone.
@@ -254,17 +258,17 @@ impl<'a, C: Packed> Growth<'a, C> {
     /// Puts a searched node in the queue, or among the leaves when it has no split.
     fn settle(&mut self, node: u32, mut open: Open<C>) {
         let Some(split) = &open.split else {
-            C::pool(self.soil).extend(open.histogram);
+            C::pool(self.workspace).extend(open.histogram);
             self.leaves.push((node, open.rows));
             return;
         };
-        let first = match self.ground.config.grow_policy {
+        let first = match self.context.config.grow_policy {
             // Positive numbers sort as their bits do.
             GrowPolicy::Lossguide => !split.gain.to_bits(),
             GrowPolicy::Depthwise => open.depth as u64,
         };
         if self.queue.len() >= self.keep {
-            C::pool(self.soil).extend(open.histogram.take());
+            C::pool(self.workspace).extend(open.histogram.take());
         }
         self.queue.insert((first, node), open);
     }
@@ -276,11 +280,11 @@ impl<'a, C: Packed> Growth<'a, C> {
         self.write_split(node, &split);
         let rows = open.rows.clone();
         let n_left = partition(
-            &mut self.soil.rows[rows.clone()],
-            &mut self.soil.spare[rows.clone()],
-            &self.ground.bins.columns[split.feature],
+            &mut self.workspace.rows[rows.clone()],
+            &mut self.workspace.spare[rows.clone()],
+            &self.context.bins.columns[split.feature],
             &sides(&self.tree, &self.tree.nodes[node as usize]),
-            (self.ground.isa, self.seedling.team),
+            (self.context.isa, self.spec.team),
         );
         let (left, right) = self.children(&open, &split, rows.start + n_left);
         if split.missing_left.is_none() {
@@ -294,7 +298,7 @@ impl<'a, C: Packed> Growth<'a, C> {
         if go_on && children.iter().any(|(_, child)| self.is_splittable(child)) {
             self.search_children(&mut children, histogram);
         } else {
-            C::pool(self.soil).extend(histogram);
+            C::pool(self.workspace).extend(histogram);
         }
         for (child, open) in children {
             self.settle(child, open);
@@ -345,11 +349,11 @@ impl<'a, C: Packed> Growth<'a, C> {
     /// Bounds of the children: a monotone split keeps all values under its left child on one
     /// side of the middle between both children, and those under its right child on the other.
     fn child_bounds(&self, open: &Open<C>, split: &Split, right: &[Sums]) -> (Bounds, Bounds) {
-        let sign = self.ground.config.sign(self.tree.output, split.feature);
+        let sign = self.context.config.sign(self.tree.output, split.feature);
         if sign == 0 {
             return (open.bounds, open.bounds);
         }
-        let value = |sums: Sums| self.ground.rules.value(sums, open.bounds);
+        let value = |sums: Sums| self.context.rules.value(sums, open.bounds);
         let middle = (value(split.left[0]) + value(right[0])) / 2.0;
         let below = Bounds { high: middle, ..open.bounds };
         let above = Bounds { low: middle, ..open.bounds };
@@ -366,22 +370,22 @@ impl<'a, C: Packed> Growth<'a, C> {
         let smaller = usize::from(children[1].1.rows.len() < children[0].1.rows.len());
         let rows = children[0].1.rows.start..children[1].1.rows.end;
         let counted = if parent.is_some() { children[smaller].1.rows.clone() } else { rows };
-        self.search.gather(counted, self.soil);
+        self.search.gather(counted, self.workspace);
         let subtract = parent.is_some();
         let mut small = self.histogram();
         let mut large = parent.unwrap_or_else(|| self.histogram());
         let sides = [smaller, 1 - smaller].map(|at| self.side(children[at].0, &children[at].1));
         let [side_small, side_large] = sides;
-        let mut filled = [
-            Filled::counted(side_small, &mut small),
+        let mut nodes = [
+            NodeHistogram::counted(side_small, &mut small),
             if subtract {
-                Filled::left_over(side_large, &mut large)
+                NodeHistogram::left_over(side_large, &mut large)
             } else {
-                Filled::counted(side_large, &mut large)
+                NodeHistogram::counted(side_large, &mut large)
             },
         ];
-        self.search.run(&mut filled, self.soil);
-        let splits = filled.map(|filled| filled.split);
+        self.search.run(&mut nodes, self.workspace);
+        let splits = nodes.map(|node| node.split);
         for ((at, split), histogram) in
             [smaller, 1 - smaller].into_iter().zip(splits).zip([small, large])
         {

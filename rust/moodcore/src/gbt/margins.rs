@@ -1,8 +1,8 @@
 //! Sums of leaf values, row by row.
 
 use super::grow::Outputs;
-use super::soil::Soil;
 use super::tree::Tree;
+use super::workspace::Workspace;
 use crate::kernels::{Isa, Simd, Task, add_at_rows};
 use crate::parallel::Team;
 
@@ -65,11 +65,11 @@ pub(super) fn add_routed(
     factor: f64,
     columns: &[Vec<u8>],
     margins: &mut [Vec<f64>],
-    soil: &mut Soil,
+    workspace: &mut Workspace,
     (isa, team): (Isa, Option<&Team>),
 ) {
-    let leaves = soil.route(tree, columns, margins[0].len(), (isa, team));
-    add_leaves(tree, factor, &leaves, margins, &soil.rows, (isa, team));
+    let leaves = workspace.route(tree, columns, margins[0].len(), (isa, team));
+    add_leaves(tree, factor, &leaves, margins, &workspace.rows, (isa, team));
 }
 
 struct AddAtRows<'a> {
@@ -141,9 +141,9 @@ mod tests {
             let columns = [column];
             for isa in Isa::available() {
                 for team in [None, Some(Team::new(2)?), Some(Team::new(3)?)] {
-                    let (mut margins, mut soil) = (start.clone(), Soil::default());
+                    let (mut margins, mut workspace) = (start.clone(), Workspace::default());
                     let how = (isa, team.as_ref());
-                    add_routed(&tree, factor, &columns, &mut margins, &mut soil, how);
+                    add_routed(&tree, factor, &columns, &mut margins, &mut workspace, how);
                     prop_assert!(margins == expected, "{} with {team:?}", isa.name());
                 }
             }

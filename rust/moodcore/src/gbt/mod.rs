@@ -11,7 +11,7 @@
 //! | `training`, `plan`, `prepared` | what training takes and gives; its checks; what it begins with |
 //! | `weights`, `gradients` | derivatives of the loss as integers |
 //! | `boost`, `sampling`, `margins` | round after round; its rows; sums of leaf values |
-//! | `grow`, `soil`, `columns` | one tree, leaf by leaf; its memory; the features it may use |
+//! | `grow`, `workspace`, `columns` | one tree, leaf by leaf; its memory; the features it may use |
 //! | `rows`, `cells`, `histogram` | a node's rows, how their sums are packed, the sums by bin |
 //! | `node_search` | the work on two siblings |
 //! | `split`, `candidates`, `rating` | the best split by one feature; its cuts; what each gains |
@@ -39,12 +39,12 @@ mod rows;
 mod sampling;
 mod score;
 mod shap;
-mod soil;
 mod split;
 mod table;
 mod training;
 mod tree;
 mod weights;
+mod workspace;
 
 pub use batch::useful_threads;
 pub use binning::{Binner, FeatureBins};

@@ -6,12 +6,12 @@ use super::binning::FeatureBins;
 use super::candidates::Lanes;
 use super::cells::{Dropped, Packed, Units};
 use super::gradients::Pair;
-use super::grow::{Ground, Seedling};
+use super::grow::{TrainingContext, TreeSpec};
 use super::histogram::{Accumulate, Block, Measure, NodeRows, Total, subtract};
-use super::rows::Census;
+use super::rows::WeightCounts;
 use super::score::Sums;
-use super::soil::Soil;
-use super::split::{FeatureRules, Parent, Question, Search, Split};
+use super::split::{FeatureRules, Parent, Search, Split, SplitQuery};
+use super::workspace::Workspace;
 use crate::kernels::{FeatureCells, RowList, Simd, Task, gather_values};
 use crate::parallel::Team;
 use std::ops::Range;
@@ -25,7 +25,7 @@ const ENOUGH: usize = 1 << 16;
 /// A node that is searched.
 #[derive(Debug)]
 pub(super) struct Side<'a> {
-    /// Where its rows stand in [`Soil::rows`].
+    /// Where its rows stand in [`Workspace::rows`].
     pub(super) rows: Range<usize>,
     pub(super) parent: Parent<'a>,
     /// Which features it may use; none for all.
@@ -38,7 +38,7 @@ pub(super) struct Side<'a> {
 
 /// A node's histogram and split, as far as they are found.
 #[derive(Debug)]
-pub(super) struct Filled<'a, 'h, C> {
+pub(super) struct NodeHistogram<'a, 'h, C> {
     side: Side<'a>,
     histogram: &'h mut Histogram<C>,
     /// Whether the histogram is the parent's, from which the sibling's is to be taken.
@@ -47,15 +47,15 @@ pub(super) struct Filled<'a, 'h, C> {
     pub(super) split: Option<Split>,
 }
 
-impl<'a, 'h, C: Packed> Filled<'a, 'h, C> {
+impl<'a, 'h, C: Packed> NodeHistogram<'a, 'h, C> {
     /// A node whose rows are counted.
     pub(super) fn counted(side: Side<'a>, histogram: &'h mut Histogram<C>) -> Self {
-        Filled { side, histogram, left_over: false, split: None }
+        NodeHistogram { side, histogram, left_over: false, split: None }
     }
 
     /// A node whose histogram is its parent's less its sibling's; it comes second.
     pub(super) fn left_over(side: Side<'a>, histogram: &'h mut Histogram<C>) -> Self {
-        Filled { side, histogram, left_over: true, split: None }
+        NodeHistogram { side, histogram, left_over: true, split: None }
     }
 }
 
@@ -77,8 +77,8 @@ struct NodePart<'n, C> {
 /// How nodes of one tree are searched.
 #[derive(Clone, Copy)]
 pub(super) struct NodeSearch<'a> {
-    pub(super) ground: Ground<'a>,
-    pub(super) seedling: Seedling<'a>,
+    pub(super) context: TrainingContext<'a>,
+    pub(super) spec: TreeSpec<'a>,
     units: Units,
     /// Whether pairs are shortened.
     short: bool,
@@ -86,68 +86,72 @@ pub(super) struct NodeSearch<'a> {
 
 impl<'a> NodeSearch<'a> {
     /// A search on wide cells among rows that are laid out.
-    pub(super) fn new(ground: Ground<'a>, seedling: Seedling<'a>, soil: &mut Soil) -> Self {
-        let units = Units::wide(seedling.gradients.scales, ground.weights);
-        let search = NodeSearch { ground, seedling, units, short: false };
-        search.gather_sample(soil);
+    pub(super) fn new(
+        context: TrainingContext<'a>,
+        spec: TreeSpec<'a>,
+        workspace: &mut Workspace,
+    ) -> Self {
+        let units = Units::wide(spec.gradients.scales, context.weights);
+        let search = NodeSearch { context, spec, units, short: false };
+        search.gather_sample(workspace);
         search
     }
 
     /// Copies the pairs and counts of some of the rows to where `run` reads them.
-    pub(super) fn gather(&self, rows: Range<usize>, soil: &mut Soil) {
-        let Soil { rows: all, pairs, counts, short, .. } = soil;
-        let first = self.seedling.outputs.first;
-        let outputs = &self.seedling.gradients.outputs[first..];
+    pub(super) fn gather(&self, rows: Range<usize>, workspace: &mut Workspace) {
+        let Workspace { rows: all, pairs, counts, short, .. } = workspace;
+        let first = self.spec.outputs.first;
+        let outputs = &self.spec.gradients.outputs[first..];
         let rows_of = &all[rows.clone()];
         for (from, pairs) in outputs.iter().zip(pairs) {
             let from = if self.short { &*short } else { from };
             self.gather_of(rows_of, from, &mut pairs[rows.clone()]);
         }
-        if let Some(from) = &self.ground.weights.counts {
+        if let Some(from) = &self.context.weights.counts {
             self.gather_of(rows_of, from, &mut counts[rows]);
         }
     }
 
     fn gather_of<T: Copy + Send + Sync>(&self, rows: &[u32], from: &[T], to: &mut [T]) {
-        let isa = self.ground.isa;
-        self.seedling.each_part(rows, to, |rows, to| isa.run(Gather { rows, from, to }));
+        let isa = self.context.isa;
+        self.spec.each_part(rows, to, |rows, to| isa.run(Gather { rows, from, to }));
     }
 
     /// Sums over the root's rows.
-    pub(super) fn totals<C: Packed>(&self, soil: &Soil) -> Vec<Sums> {
+    pub(super) fn totals<C: Packed>(&self, workspace: &Workspace) -> Vec<Sums> {
         let total = |output| {
-            let node = self.node_rows(&(0..soil.rows.len()), output, soil);
-            self.units.read(self.ground.isa.run(Total::<C>::of(node))).0
+            let node = self.node_rows(&(0..workspace.rows.len()), output, workspace);
+            self.units.read(self.context.isa.run(Total::<C>::of(node))).0
         };
-        (0..self.seedling.outputs.count).map(total).collect()
+        (0..self.spec.outputs.count).map(total).collect()
     }
 
     /// The same search on narrow cells; none where they cannot serve. They hold one output, and
     /// no weights, which the order of categories and weights that are not whole ask for.
-    pub(super) fn narrowed(&self, soil: &mut Soil) -> Option<Self> {
-        let ground = self.ground;
-        let plain = self.seedling.outputs.count == 1
-            && ground.weights.factors.is_none()
-            && !ground.binner.features.iter().any(FeatureBins::is_categorical);
+    pub(super) fn narrowed(&self, workspace: &mut Workspace) -> Option<Self> {
+        let context = self.context;
+        let plain = self.spec.outputs.count == 1
+            && context.weights.factors.is_none()
+            && !context.binner.features.iter().any(FeatureBins::is_categorical);
         let narrow = plain.then(|| {
-            let root = self.node_rows(&(0..soil.rows.len()), 0, soil);
-            self.units.narrowed(ground.isa.run(Measure(root)))
+            let root = self.node_rows(&(0..workspace.rows.len()), 0, workspace);
+            self.units.narrowed(context.isa.run(Measure(root)))
         });
         let (units, dropped) = narrow.flatten()?;
-        let from = &self.seedling.gradients.outputs[self.seedling.outputs.first];
-        soil.short.resize(from.len(), Pair::default());
+        let from = &self.spec.gradients.outputs[self.spec.outputs.first];
+        workspace.short.resize(from.len(), Pair::default());
         let shorten =
-            |from: &[Pair], to: &mut [Pair]| ground.isa.run(Shorten { from, to, dropped });
-        self.seedling.each_part(from, &mut soil.short, shorten);
+            |from: &[Pair], to: &mut [Pair]| context.isa.run(Shorten { from, to, dropped });
+        self.spec.each_part(from, &mut workspace.short, shorten);
         let narrow = NodeSearch { units, short: true, ..*self };
-        narrow.gather_sample(soil);
+        narrow.gather_sample(workspace);
         Some(narrow)
     }
 
     /// Copies what belongs to the rows of a root that does not have all rows.
-    fn gather_sample(&self, soil: &mut Soil) {
-        if self.seedling.sample.is_some() {
-            self.gather(0..soil.rows.len(), soil);
+    fn gather_sample(&self, workspace: &mut Workspace) {
+        if self.spec.sample.is_some() {
+            self.gather(0..workspace.rows.len(), workspace);
         }
     }
 
@@ -156,24 +160,24 @@ impl<'a> NodeSearch<'a> {
         &'s self,
         rows: &Range<usize>,
         output: usize,
-        soil: &'s Soil,
+        workspace: &'s Workspace,
     ) -> NodeRows<'s> {
-        let weights = self.ground.weights;
+        let weights = self.context.weights;
         // The root of a tree that uses all rows reads them where they are.
-        let whole = self.seedling.sample.is_none() && rows.len() == soil.rows.len();
+        let whole = self.spec.sample.is_none() && rows.len() == workspace.rows.len();
         let (pairs, counts): (&[Pair], _) = if whole {
-            let own = self.seedling.outputs.first + output;
-            let all = &self.seedling.gradients.outputs[own];
-            (if self.short { &soil.short } else { all }, weights.counts.as_deref())
+            let own = self.spec.outputs.first + output;
+            let all = &self.spec.gradients.outputs[own];
+            (if self.short { &workspace.short } else { all }, weights.counts.as_deref())
         } else {
-            let counts = weights.counts.as_ref().map(|_| &soil.counts[rows.clone()]);
-            (&soil.pairs[output][rows.clone()], counts)
+            let counts = weights.counts.as_ref().map(|_| &workspace.counts[rows.clone()]);
+            (&workspace.pairs[output][rows.clone()], counts)
         };
         NodeRows {
             rows: if whole {
                 RowList::Range(0, rows.len())
             } else {
-                RowList::Some(&soil.rows[rows.clone()])
+                RowList::Some(&workspace.rows[rows.clone()])
             },
             pairs,
             counts,
@@ -184,20 +188,24 @@ impl<'a> NodeSearch<'a> {
 
     /// Fills the histograms and finds the splits of one node, or of two siblings the smaller of
     /// which comes first.
-    pub(super) fn run<C: Packed>(&self, nodes: &mut [Filled<'_, '_, C>], soil: &Soil) {
+    pub(super) fn run<C: Packed>(
+        &self,
+        nodes: &mut [NodeHistogram<'_, '_, C>],
+        workspace: &Workspace,
+    ) {
         let counted = nodes.iter().filter(|node| !node.left_over);
         let n_rows: usize = counted.map(|node| node.side.rows.len()).sum();
-        let n_features = self.ground.bins.columns.len();
-        let work = (n_rows + 256 * nodes.len()) * n_features * self.seedling.outputs.count;
+        let n_features = self.context.bins.columns.len();
+        let work = (n_rows + 256 * nodes.len()) * n_features * self.spec.outputs.count;
         let mut splits: Vec<Option<Split>> = vec![None; nodes.len()];
         let mut parts = self.parts(nodes);
-        let team = self.seedling.team.filter(|_| work > ENOUGH);
+        let team = self.spec.team.filter(|_| work > ENOUGH);
         let groups = team.map_or(1, Team::threads).min(parts.len());
         let width = parts.len().div_ceil(groups);
         let mut groups: Vec<&mut [BlockPart<'_, C>]> = parts.chunks_mut(width).collect();
         match team {
-            Some(team) => team.for_each(&mut groups, |_, group| self.run_blocks(group, soil)),
-            None => groups.iter_mut().for_each(|group| self.run_blocks(group, soil)),
+            Some(team) => team.for_each(&mut groups, |_, group| self.run_blocks(group, workspace)),
+            None => groups.iter_mut().for_each(|group| self.run_blocks(group, workspace)),
         }
         for part in parts {
             for (best, node) in splits.iter_mut().zip(part.nodes) {
@@ -215,18 +223,21 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// The nodes' histograms, cut into blocks of features.
-    fn parts<'n, C: Packed>(&self, nodes: &'n mut [Filled<'_, '_, C>]) -> Vec<BlockPart<'n, C>>
+    fn parts<'n, C: Packed>(
+        &self,
+        nodes: &'n mut [NodeHistogram<'_, '_, C>],
+    ) -> Vec<BlockPart<'n, C>>
     where
         'a: 'n,
     {
-        let blocks = &self.ground.bins.blocks;
+        let blocks = &self.context.bins.blocks;
         let mut parts: Vec<BlockPart<'n, C>> =
             blocks.iter().map(|&block| BlockPart { block, nodes: Vec::new() }).collect();
-        let n_features = self.ground.bins.columns.len();
-        for Filled { side, histogram, left_over, .. } in nodes {
+        let n_features = self.context.bins.columns.len();
+        for NodeHistogram { side, histogram, left_over, .. } in nodes {
             let side: &'n Side<'n> = side;
             for part in &mut parts {
-                let cells = Vec::with_capacity(self.seedling.outputs.count);
+                let cells = Vec::with_capacity(self.spec.outputs.count);
                 part.nodes.push(NodePart { side, left_over: *left_over, cells, split: None });
             }
             for mut output in histogram.chunks_mut(n_features) {
@@ -243,10 +254,10 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// Counts, subtracts and searches some blocks of the nodes.
-    fn run_blocks<C: Packed>(&self, parts: &mut [BlockPart<'_, C>], soil: &Soil) {
+    fn run_blocks<C: Packed>(&self, parts: &mut [BlockPart<'_, C>], workspace: &Workspace) {
         let n_nodes = parts.first().map_or(0, |part| part.nodes.len());
         for at in 0..n_nodes {
-            self.count(parts, at, soil);
+            self.count(parts, at, workspace);
             for BlockPart { block, nodes } in parts.iter_mut() {
                 let (before, after) = nodes.split_at_mut(at);
                 let node = &mut after[0];
@@ -255,14 +266,14 @@ impl<'a> NodeSearch<'a> {
                         subtract(from, other);
                     }
                 }
-                self.find(*block, node, soil);
+                self.find(*block, node, workspace);
             }
         }
     }
 
     /// Counts the rows of a node, a few at a time: what one block's bins fetch into the cache
     /// holds the next block's too.
-    fn count<C: Packed>(&self, parts: &mut [BlockPart<'_, C>], at: usize, soil: &Soil) {
+    fn count<C: Packed>(&self, parts: &mut [BlockPart<'_, C>], at: usize, workspace: &Workspace) {
         const TOGETHER: usize = 1024;
         let Some(node) = parts.first().map(|part| &part.nodes[at]) else { return };
         if node.left_over {
@@ -275,8 +286,8 @@ impl<'a> NodeSearch<'a> {
             }
         }
         let together = if parts.len() == 1 { rows.len() } else { TOGETHER };
-        for output in 0..self.seedling.outputs.count {
-            let node = self.node_rows(&rows, output, soil);
+        for output in 0..self.spec.outputs.count {
+            let node = self.node_rows(&rows, output, workspace);
             for start in (0..rows.len()).step_by(together.max(1)) {
                 let end = rows.len().min(start + together);
                 let after = node.part(end..rows.len().min(end + together));
@@ -284,52 +295,52 @@ impl<'a> NodeSearch<'a> {
                 let n_blocks = parts.len();
                 for (share, BlockPart { block, nodes }) in parts.iter_mut().enumerate() {
                     let cells = &mut *nodes[at].cells[output];
-                    let bins = &self.ground.bins.rows;
+                    let bins = &self.context.bins.rows;
                     let next = after.share(share, n_blocks);
-                    self.ground.isa.run(Accumulate { node, bins, block: *block, next, cells });
+                    self.context.isa.run(Accumulate { node, bins, block: *block, next, cells });
                 }
             }
         }
     }
 
-    fn find<C: Packed>(&self, block: Block, node: &mut NodePart<'_, C>, soil: &Soil) {
+    fn find<C: Packed>(&self, block: Block, node: &mut NodePart<'_, C>, workspace: &Workspace) {
         if !node.side.wanted {
             return;
         }
-        let ground = self.ground;
+        let context = self.context;
         let mut lanes = Lanes::EMPTY;
         for at in 0..block.count {
             let feature = block.first + at;
             if node.side.allowed.as_ref().is_some_and(|allowed| !allowed[feature]) {
                 continue;
             }
-            let bins = &ground.binner.features[feature];
-            let output =
-                (self.seedling.outputs.count == 1).then_some(self.seedling.outputs.first as u32);
+            let bins = &context.binner.features[feature];
+            let output = (self.spec.outputs.count == 1).then_some(self.spec.outputs.first as u32);
             let rules = FeatureRules {
                 feature,
                 bins: bins.count(),
                 categorical: bins.is_categorical(),
-                may_miss: ground.bins.missing[feature],
-                sign: ground.config.sign(output, feature),
+                may_miss: context.bins.missing[feature],
+                sign: context.config.sign(output, feature),
                 threshold: node.side.thresholds.as_ref().map(|thresholds| thresholds[feature]),
             };
             let cells: Vec<&FeatureCells<C>> = node.cells.iter().map(|cells| &cells[at]).collect();
             let (units, parent) = (self.units, node.side.parent);
-            let census = Census {
-                rows: &soil.rows[node.side.rows.clone()],
-                column: &ground.bins.columns[feature],
-                counts: ground.weights.counts.as_deref(),
+            let weight_counts = WeightCounts {
+                rows: &workspace.rows[node.side.rows.clone()],
+                column: &context.bins.columns[feature],
+                counts: context.weights.counts.as_deref(),
             };
             let feature = rules;
             let cells = &cells[..];
-            let question = Question { rules: ground.rules, units, parent, feature, cells, census };
-            ground.isa.run(Search { question, lanes: &mut lanes, best: &mut node.split });
+            let query =
+                SplitQuery { rules: context.rules, units, parent, feature, cells, weight_counts };
+            context.isa.run(Search { query, lanes: &mut lanes, best: &mut node.split });
         }
     }
 }
 
-impl Seedling<'_> {
+impl TreeSpec<'_> {
     /// Does something with each part of two lists of one length, on any thread when they are long.
     fn each_part<A: Sync, B: Send>(
         &self,

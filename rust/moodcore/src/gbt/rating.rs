@@ -3,7 +3,7 @@
 use super::candidates::{Chosen, Lanes};
 use super::cells::Packed;
 use super::histogram::BINS;
-use super::split::Question;
+use super::split::SplitQuery;
 use super::tree::MISSING;
 use crate::kernels::LANES;
 
@@ -17,8 +17,8 @@ struct Least {
 }
 
 impl Least {
-    fn of<C: Packed>(question: &Question<'_, C>) -> Self {
-        let Question { rules, parent, cells, .. } = question;
+    fn of<C: Packed>(query: &SplitQuery<'_, C>) -> Self {
+        let SplitQuery { rules, parent, cells, .. } = query;
         Least {
             weight: rules.min_weight,
             hessian: rules.min_hessian * cells.len() as f64,
@@ -47,7 +47,7 @@ impl Least {
     }
 }
 
-impl<C: Packed> Question<'_, C> {
+impl<C: Packed> SplitQuery<'_, C> {
     /// Leaves out candidates that make a child too light.
     pub(super) fn hold_to_weights(
         &self,
@@ -164,7 +164,7 @@ impl<C: Packed> Question<'_, C> {
         }
     }
 
-    /// What [`Question::score`] comes to for one output under plain rules: one pass, all of it in
+    /// What [`SplitQuery::score`] comes to for one output under plain rules: one pass, all of it in
     /// registers.
     #[inline(always)]
     fn rate_plainly(&self, least: Least, count: usize, lanes: &mut Lanes<C>) {

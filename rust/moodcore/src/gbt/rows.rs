@@ -19,14 +19,14 @@ pub(super) fn sides(tree: &Tree, node: &Node) -> Sides {
 
 /// The rows of a node and their bins of one feature.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Census<'a> {
+pub(super) struct WeightCounts<'a> {
     pub(super) rows: &'a [u32],
     pub(super) column: &'a [u8],
     /// The weight of every row of the table; none for ones.
     pub(super) counts: Option<&'a [u32]>,
 }
 
-impl Census<'_> {
+impl WeightCounts<'_> {
     /// The sum of weights by bin.
     pub(super) fn count(&self) -> [u64; BINS] {
         let mut sums = [0; BINS];

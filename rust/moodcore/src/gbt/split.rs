@@ -3,7 +3,7 @@
 use super::candidates::{Lanes, Places, largest};
 use super::cells::{Packed, Units};
 use super::histogram::BINS;
-use super::rows::Census;
+use super::rows::WeightCounts;
 use super::score::{Bounds, Rules, Sums};
 use super::tree::{BinSet, MISSING};
 use crate::kernels::{FeatureCells, Simd, Task};
@@ -56,7 +56,7 @@ pub(super) struct FeatureRules {
 
 /// What is asked: the split of a node by one feature.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Question<'a, C> {
+pub(super) struct SplitQuery<'a, C> {
     pub(super) rules: &'a Rules,
     pub(super) units: Units,
     pub(super) parent: Parent<'a>,
@@ -64,12 +64,12 @@ pub(super) struct Question<'a, C> {
     /// The feature's histogram for each output.
     pub(super) cells: &'a [&'a FeatureCells<C>],
     /// Where weights are counted when cells do not hold them.
-    pub(super) census: Census<'a>,
+    pub(super) weight_counts: WeightCounts<'a>,
 }
 
 /// Looks for a split by one feature that gains more than `best`.
 pub(super) struct Search<'a, C> {
-    pub(super) question: Question<'a, C>,
+    pub(super) query: SplitQuery<'a, C>,
     pub(super) lanes: &'a mut Lanes<C>,
     pub(super) best: &'a mut Option<Split>,
 }
@@ -86,38 +86,38 @@ impl<C: Packed> Task for Search<'_, C> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Search { question, lanes, best } = self;
+        let Search { query, lanes, best } = self;
         let mut order = IN_ORDER;
-        let n_bins = if question.feature.categorical {
-            question.order_categories(&mut order)
+        let n_bins = if query.feature.categorical {
+            query.order_categories(&mut order)
         } else {
-            question.feature.bins
+            query.feature.bins
         };
         if n_bins == 0 {
             return;
         }
         let order = &order[..n_bins];
-        let least = question.least_gain();
+        let least = query.least_gain();
         let better = |found: &Found| {
             found.gain > least && best.as_ref().is_none_or(|best| found.gain > best.gain)
         };
-        let Some(mut found) = question.best_cut::<S>(order, None, lanes).filter(better) else {
+        let Some(mut found) = query.best_cut::<S>(order, None, lanes).filter(better) else {
             return;
         };
-        let mut has_missing = question.has_missing();
+        let mut has_missing = query.has_missing();
         if !C::COUNTED {
-            let weighed = question.is_surely_heavy(order, &found);
-            if !weighed || (question.feature.may_miss && !has_missing) {
-                let weights = question.census.count();
+            let weighed = query.is_surely_heavy(order, &found);
+            if !weighed || (query.feature.may_miss && !has_missing) {
+                let weights = query.weight_counts.count();
                 has_missing = weights[usize::from(MISSING)] > 0;
                 if !weighed {
-                    let again = question.best_cut::<S>(order, Some(&weights), lanes);
+                    let again = query.best_cut::<S>(order, Some(&weights), lanes);
                     let Some(again) = again.filter(better) else { return };
                     found = again;
                 }
             }
         }
-        *best = Some(question.split(order, &found, has_missing));
+        *best = Some(query.split(order, &found, has_missing));
     }
 }
 
@@ -132,7 +132,7 @@ const IN_ORDER: [u8; BINS] = {
     order
 };
 
-impl<C: Packed> Question<'_, C> {
+impl<C: Packed> SplitQuery<'_, C> {
     /// Whether values are missing, as far as cells tell.
     #[inline(always)]
     fn has_missing(&self) -> bool {

@@ -149,6 +149,6 @@ fn run_avx2<T: Task>(task: T) -> T::Output {
 }
 
 #[cfg(test)]
-mod machine_tests;
+mod svm_tests;
 #[cfg(test)]
 mod tests;

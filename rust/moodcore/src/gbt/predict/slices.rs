@@ -66,7 +66,7 @@ struct Classes {
 
 /// What an inner node asks: the bins that go left, or those that go right.
 #[derive(Clone, Copy, Debug, Default)]
-struct Question {
+struct Condition {
     test: u32,
     right: bool,
 }
@@ -95,12 +95,12 @@ impl Block {
         let inner = sliced().flat_map(|tree| tree.nodes.iter().map(move |node| (tree, node)));
         let inner = inner.filter(|(_, node)| !node.is_leaf());
         let wanted = inner.enumerate().map(|(at, (tree, node))| Wanted::new(tree, node, at));
-        let (tests, questions) = Tests::new(wanted.collect());
+        let (tests, conditions) = Tests::new(wanted.collect());
         let mut block =
             Block { trees: trees.clone(), programs: vec![], splits: vec![], values: vec![], tests };
         for tree in &ensemble.trees[trees] {
             if is_sliced(tree) {
-                block.push(tree, &questions, ensemble.n_outputs());
+                block.push(tree, &conditions, ensemble.n_outputs());
             }
             let (splits, values) = (block.splits.len(), block.values.len());
             block.programs.push(Program { splits, values });
@@ -109,7 +109,7 @@ impl Block {
     }
 
     /// Adds the splits and values of a tree.
-    fn push(&mut self, tree: &Tree, questions: &[Question], n_outputs: usize) {
+    fn push(&mut self, tree: &Tree, conditions: &[Condition], n_outputs: usize) {
         // Where the rows of each node are: those that pass the test stay where they were.
         let mut places = vec![0_u16; tree.nodes.len()];
         let mut leaves = vec![0; 1];
@@ -119,13 +119,13 @@ impl Block {
                 leaves[usize::from(place)] = at;
                 continue;
             }
-            let question = questions[self.splits.len()];
+            let condition = conditions[self.splits.len()];
             let (passing, failing) =
-                if question.right { (node.right, node.left) } else { (node.left, node.right) };
+                if condition.right { (node.right, node.left) } else { (node.left, node.right) };
             places[passing as usize] = place;
             places[failing as usize] = leaves.len() as u16;
             self.splits.push(RowSplit {
-                test: question.test,
+                test: condition.test,
                 stay: place,
                 go: leaves.len() as u16,
             });
@@ -251,7 +251,7 @@ impl Wanted {
 
 impl Tests {
     /// The tests that answer what is wanted, and which of them answers each.
-    fn new(mut wanted: Vec<Wanted>) -> (Self, Vec<Question>) {
+    fn new(mut wanted: Vec<Wanted>) -> (Self, Vec<Condition>) {
         wanted.sort_unstable_by_key(|wanted| (wanted.key, wanted.bins));
         let mut tests = Tests::default();
         let mut end = 0;
@@ -260,16 +260,16 @@ impl Tests {
             end = classes.place.end;
             tests.features.push(classes);
         }
-        let mut questions = vec![Question::default(); wanted.len()];
+        let mut conditions = vec![Condition::default(); wanted.len()];
         let of_features = wanted.chunk_by(|a, b| a.feature() == b.feature());
         for (at, of_feature) in of_features.enumerate() {
             let mut last = None;
             for same in of_feature.chunk_by(|a, b| a.bins == b.bins) {
-                let question = tests.push(at, end, same[0].bins, &mut last);
-                same.iter().for_each(|wanted| questions[wanted.node as usize] = question);
+                let condition = tests.push(at, end, same[0].bins, &mut last);
+                same.iter().for_each(|wanted| conditions[wanted.node as usize] = condition);
             }
         }
-        (tests, questions)
+        (tests, conditions)
     }
 
     /// Adds a test of the feature's bins in the cheapest way, after `n_classes` classes; `last` is
@@ -280,7 +280,7 @@ impl Tests {
         n_classes: usize,
         bins: BinSet,
         last: &mut Option<(u32, BinSet)>,
-    ) -> Question {
+    ) -> Condition {
         let classes = &self.features[feature];
         let others = bins.map(|word| !word);
         let mut ways = vec![(false, bins, bins, None), (true, others, others, None)];
@@ -311,7 +311,7 @@ impl Tests {
             }
         };
         *last = Some((test, passing));
-        Question { test, right }
+        Condition { test, right }
     }
 
     /// Makes the tests for 512 rows.

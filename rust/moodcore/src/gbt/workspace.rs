@@ -1,7 +1,7 @@
 //! Memory in which trees grow.
 
 use super::gradients::Pair;
-use super::grow::{Ground, Seedling};
+use super::grow::{TrainingContext, TreeSpec};
 use super::node_search::Histogram;
 use super::rows::{partition, sides};
 use super::tree::Tree;
@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// Memory that trees use one after another.
 #[derive(Debug, Default)]
-pub(super) struct Soil {
+pub(super) struct Workspace {
     /// The rows, node by node.
     pub(super) rows: Vec<u32>,
     pub(super) spare: Vec<u32>,
@@ -25,21 +25,21 @@ pub(super) struct Soil {
     pub(super) narrow: Vec<Histogram<NarrowCell>>,
 }
 
-impl Soil {
+impl Workspace {
     /// Lays out the rows of a root, and room for what goes with them.
-    pub(super) fn plant(&mut self, ground: &Ground<'_>, seedling: &Seedling<'_>) {
-        let n_rows = ground.bins.columns.first().map_or(0, Vec::len);
+    pub(super) fn reset(&mut self, context: &TrainingContext<'_>, spec: &TreeSpec<'_>) {
+        let n_rows = context.bins.columns.first().map_or(0, Vec::len);
         self.rows.clear();
-        match seedling.sample {
+        match spec.sample {
             None => self.rows.extend(0..n_rows as u32),
             Some(sample) => self.rows.extend_from_slice(sample),
         }
         let n_rows = self.rows.len();
         self.spare.resize(self.spare.len().max(n_rows), 0);
-        if ground.weights.counts.is_some() {
+        if context.weights.counts.is_some() {
             self.counts.resize(self.counts.len().max(n_rows), 0);
         }
-        self.pairs.resize(seedling.outputs.count, Vec::new());
+        self.pairs.resize(spec.outputs.count, Vec::new());
         for pairs in &mut self.pairs {
             pairs.resize(pairs.len().max(n_rows), Pair::default());
         }
