@@ -43,7 +43,7 @@ pub(crate) fn write_ensemble<'py>(
     put("weight", array(py, nodes().map(|node| node.weight)))?;
     // In the order of the nodes, whatever the order in a tree: reading and writing again then
     // changes nothing.
-    let own = |tree: &Tree, node: &Node| tree.sets.get(node.categories as usize).copied();
+    let set_of = |tree: &Tree, node: &Node| tree.sets.get(node.categories as usize).copied();
     let mut sets: Vec<[u64; 4]> = Vec::new();
     let number = |set: Option<[u64; 4]>| {
         set.map_or(-1, |set| {
@@ -51,8 +51,9 @@ pub(crate) fn write_ensemble<'py>(
             sets.len() as i32 - 1
         })
     };
-    let found = trees.iter().flat_map(|tree| tree.nodes.iter().map(move |node| own(tree, node)));
-    put("category_set", array(py, found.map(number)))?;
+    let node_sets =
+        trees.iter().flat_map(|tree| tree.nodes.iter().map(move |node| set_of(tree, node)));
+    put("category_set", array(py, node_sets.map(number)))?;
     let sets = PyArray1::from_vec(py, sets.concat()).reshape([sets.len(), 4])?;
     out.set_item("sets", sets)?;
     Ok(out)
@@ -65,7 +66,7 @@ fn array<'py, T: numpy::Element>(
     PyArray1::from_vec(py, values.collect()).into_any()
 }
 
-/// Where each of several stretches begins, and where the last ends.
+/// The start of each of several ranges, and the end of the last.
 fn offsets<'py>(py: Python<'py>, lengths: impl Iterator<Item = usize>) -> Bound<'py, PyAny> {
     let mut end = 0;
     let ends = lengths.map(|length| {
@@ -79,7 +80,7 @@ fn refuse<T>(what: impl Into<String>) -> PyResult<T> {
     Err(PyValueError::new_err(what.into()))
 }
 
-/// The array called `name`, which must hold `length` values where that is told.
+/// The array called `name`, which must have `length` values if that is known.
 fn take<T: numpy::Element + Copy>(
     arrays: &Bound<'_, PyDict>,
     name: &str,
@@ -114,7 +115,7 @@ fn take_finite(
     }
 }
 
-/// As [`take`], for where stretches begin, which must rise from zero.
+/// As [`take`], for the starts of ranges, which must ascend from zero.
 fn take_offsets(
     arrays: &Bound<'_, PyDict>,
     name: &str,
@@ -152,10 +153,10 @@ pub(crate) fn read_ensemble(arrays: &Bound<'_, PyDict>) -> PyResult<Ensemble> {
         let output = read_output(outputs[at], at % trees_per_round, trees_per_round, base.len())?;
         let (tree_nodes, sets) = nodes.read_tree(at, ends[0]..ends[1], &binner)?;
         let width = if output.is_none() { base.len() } else { 1 };
-        let Some((own, rest)) = values.split_at_checked(tree_nodes.len() * width) else {
+        let Some((tree_values, rest)) = values.split_at_checked(tree_nodes.len() * width) else {
             return refuse(format!("value must hold {width} numbers for each node of tree {at}"));
         };
-        trees.push(Tree { nodes: tree_nodes, values: own.to_vec(), sets, output });
+        trees.push(Tree { nodes: tree_nodes, values: tree_values.to_vec(), sets, output });
         values = rest;
     }
     if !values.is_empty() {
@@ -166,17 +167,17 @@ pub(crate) fn read_ensemble(arrays: &Bound<'_, PyDict>) -> PyResult<Ensemble> {
 
 /// Which output a tree's values belong to.
 fn read_output(
-    told: i32,
+    output: i32,
     place: usize,
     trees_per_round: usize,
     n_outputs: usize,
 ) -> PyResult<Option<u32>> {
-    let all = told == -1 && trees_per_round == 1;
-    let one = usize::try_from(told) == Ok(place) && trees_per_round == n_outputs;
-    match (all, one) {
+    let all = output == -1 && trees_per_round == 1;
+    let single = usize::try_from(output) == Ok(place) && trees_per_round == n_outputs;
+    match (all, single) {
         (true, _) => Ok(None),
         (_, true) => Ok(Some(place as u32)),
-        _ => refuse(format!("tree_output must be the tree's place in its round, got {told}")),
+        _ => refuse(format!("tree_output must be the tree's place in its round, got {output}")),
     }
 }
 
@@ -187,15 +188,15 @@ fn read_binner(arrays: &Bound<'_, PyDict>) -> PyResult<Binner> {
     let categorical = take::<u8>(arrays, "categorical", Some(n_features))?;
     let mut features = Vec::with_capacity(n_features);
     for (at, ends) in offsets.windows(2).enumerate() {
-        let own = &values[ends[0]..ends[1]];
+        let bins = &values[ends[0]..ends[1]];
         let most = if categorical[at] == 0 { 254 } else { 255 };
-        let ascending = own.windows(2).all(|pair| pair[0] < pair[1]);
-        if own.len() > most || !ascending || own.iter().any(|value| value.is_nan()) {
+        let ascending = bins.windows(2).all(|pair| pair[0] < pair[1]);
+        if bins.len() > most || !ascending || bins.iter().any(|value| value.is_nan()) {
             return refuse(format!("feature {at} must have at most {most} ascending bin_values"));
         }
         features.push(match categorical[at] {
-            0 => FeatureBins::Numerical(own.to_vec()),
-            _ => FeatureBins::Categorical(own.to_vec()),
+            0 => FeatureBins::Numerical(bins.to_vec()),
+            _ => FeatureBins::Categorical(bins.to_vec()),
         });
     }
     if arrays.contains("bin_column")? {
@@ -205,7 +206,7 @@ fn read_binner(arrays: &Bound<'_, PyDict>) -> PyResult<Binner> {
     Ok(Binner::new(features))
 }
 
-/// The nodes of all trees, one array a field.
+/// The nodes of all trees, one array per field.
 struct NodeArrays {
     feature: Vec<i32>,
     bin: Vec<u8>,
@@ -236,7 +237,7 @@ impl NodeArrays {
         })
     }
 
-    /// The nodes and sets of a tree whose nodes stand at `range`.
+    /// The nodes and sets of a tree whose nodes are at `range`.
     fn read_tree(
         &self,
         tree: usize,

@@ -7,7 +7,7 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// What Python wants to be asked and told.
+/// Callbacks of Python during training.
 #[derive(Default)]
 pub(crate) struct PythonListener {
     /// The callable of each metric; none for those that the crate computes.

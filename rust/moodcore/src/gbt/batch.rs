@@ -1,4 +1,4 @@
-//! Tables taken in chunks of rows by threads, while the caller is asked whether to go on.
+//! Tables processed by threads in chunks of rows, while the caller is polled for interrupts.
 
 use super::table::Table;
 use super::tree::Ensemble;
@@ -7,18 +7,18 @@ use crate::{Error, Result};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Visits of rows to trees above which the work is attended from another thread.
+/// Visits of rows to trees above which another thread polls during the work.
 const LONG: usize = 1 << 23;
 
-/// How many of the threads are worth starting to send rows down trees: starting one takes about as
-/// long as so many visits.
+/// The number of threads worth starting for sending rows down trees: starting a thread takes about
+/// as long as this many visits.
 pub fn useful_threads(n_rows: usize, n_trees: usize, threads: usize) -> usize {
     const VISITS: usize = 1 << 18;
     let visits = n_rows.saturating_mul(n_trees);
     if visits < VISITS { threads.min(1) } else { threads }
 }
 
-/// Does a task for each chunk of rows, on any thread, until polling says to stop.
+/// Runs a task for each chunk of rows, on any thread, until polling returns an error.
 pub(super) fn each_chunk<T: Send>(
     mut chunks: Vec<&mut [T]>,
     visits: usize,
@@ -41,7 +41,7 @@ pub(super) fn each_chunk<T: Send>(
     Ok(())
 }
 
-/// Checks a table and the output that is to be filled from it.
+/// Checks a table and the output buffer that belongs to it.
 ///
 /// # Errors
 /// [`Error::Data`] with what was expected.

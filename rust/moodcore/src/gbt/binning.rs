@@ -78,12 +78,12 @@ impl Task for Search<'_> {
 
 /// The bins of every feature of the trees.
 ///
-/// Features are the columns of a table, one each. In an ensemble that came from elsewhere a column
-/// may have more cut points than one byte counts; then several features read it, each with some
+/// Each column of a table is one feature. In an ensemble of another library a column
+/// may have more cut points than one byte can number; then several features read it, each with some
 /// of the cut points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binner {
-    /// One entry a feature.
+    /// One entry per feature.
     pub features: Vec<FeatureBins>,
     /// The column that each feature reads, ascending from 0 without a gap.
     columns: Vec<u32>,
@@ -127,7 +127,7 @@ impl Binner {
         self.columns.last().map_or(0, |&last| last as usize + 1)
     }
 
-    /// Whether each feature reads a column of its own.
+    /// Whether no two features read the same column.
     pub fn is_plain(&self) -> bool {
         self.n_columns() == self.features.len()
     }
@@ -202,14 +202,14 @@ impl Binner {
     }
 }
 
-/// The distinct values of a column in ascending order, each with how often it comes; NaN left
-/// out. Zeros of both signs are one value.
+/// The distinct values of a column in ascending order, each with its count, without NaN.
+/// Zeros of both signs are one value.
 fn count_values(column: &Column<'_>, n_rows: usize, weight: Option<&[u32]>) -> Vec<(f64, u64)> {
     let mut values = Vec::new();
     column.copy_to(0..n_rows, &mut values);
     let present = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
     if weight.is_none() && column.is_single() {
-        // Half the bytes, and half the digits.
+        // Half the bytes to sort, and half the digits.
         let mut keys: Vec<u32> = Vec::with_capacity(n_rows);
         keys.extend(present().map(|(_, &value)| sortable_single(value as f32 + 0.0)));
         radix_sort(&mut keys, |&key| u64::from(key));
@@ -253,7 +253,7 @@ fn unsortable_single(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
 }
 
-/// Sorts by key, a byte at a time from the lowest (Knuth 1998, section 5.2.5); digits that
+/// Sorts by key, one byte at a time from the lowest (Knuth 1998, section 5.2.5); digits that
 /// all keys share cost nothing.
 fn radix_sort<T: Copy + Default>(entries: &mut Vec<T>, key: impl Fn(&T) -> u64) {
     const BITS: u32 = 8;
@@ -295,7 +295,7 @@ fn cut_points(counted: &[(f64, u64)], max_bin: usize) -> Vec<f64> {
     if counted.len() <= max_bin {
         return counted.windows(2).map(|pair| between(pair[0].0, pair[1].0)).collect();
     }
-    // A value that fills a bin by itself gets one; the others share what is left evenly, the
+    // A value that fills a bin by itself gets one; the others share the remaining rows evenly, the
     // share being worked out anew after each bin (the idea of LightGBM's `GreedyFindBin`).
     let total: u64 = counted.iter().map(|&(_, count)| count).sum();
     let fair = total.div_ceil(max_bin as u64);

@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Trains.
+/// Trains an ensemble.
 ///
 /// # Errors
 /// [`crate::Error::Data`] when the parts do not fit, [`crate::Error::Parameter`] for hyperparameters
@@ -53,9 +53,9 @@ pub fn fit(
                 best = Some((value, round + 1));
             }
         }
-        let told_to_stop = listener.round(round + 1, &values)?;
+        let stop_requested = listener.round(round + 1, &values)?;
         let waited = best.map_or(0, |(_, at)| round + 1 - at);
-        if told_to_stop || plan.config.early_stopping_rounds.is_some_and(|most| waited >= most) {
+        if stop_requested || plan.config.early_stopping_rounds.is_some_and(|most| waited >= most) {
             break;
         }
     }
@@ -63,7 +63,7 @@ pub fn fit(
     Ok(Fit { ensemble: boosting.ensemble, history: boosting.history, best_round })
 }
 
-/// Training under way.
+/// State of a training run.
 struct Boosting<'a> {
     config: &'a Config,
     compute: Compute<'a>,
@@ -80,8 +80,8 @@ struct Boosting<'a> {
     workspaces: Mutex<Vec<Workspace>>,
 }
 
-/// One tree of a round, and the margins that it moves: of the training rows first, then of each
-/// evaluation set; for each the margins of the tree's outputs.
+/// One tree of a round, and the margins that it updates: those of the training rows first, then
+/// those of each evaluation set, each for the tree's outputs.
 struct Job<'m> {
     outputs: Outputs,
     margins: Vec<&'m mut [Vec<f64>]>,
@@ -90,7 +90,7 @@ struct Job<'m> {
 
 impl<'a> Boosting<'a> {
     const INTERVAL: Duration = Duration::from_millis(20);
-    /// Additions to histograms in a round above which it is attended from another thread.
+    /// Additions to histograms in a round above which another thread polls meanwhile.
     const LONG: usize = 1 << 23;
 
     fn new(
@@ -131,8 +131,8 @@ impl<'a> Boosting<'a> {
         let mut workspace = self.take_workspace();
         let outputs = outputs_of(tree, self.margins.len());
         let within = outputs.first..outputs.first + outputs.count;
-        let own = &mut self.margins[within.clone()];
-        add_routed(tree, factor, &self.bins.columns, own, &mut workspace, (isa, team));
+        let margins = &mut self.margins[within.clone()];
+        add_routed(tree, factor, &self.bins.columns, margins, &mut workspace, (isa, team));
         for set in &mut self.eval {
             add_routed(
                 tree,
@@ -170,7 +170,7 @@ impl<'a> Boosting<'a> {
             }
             _ => subsample(self.y.len(), self.config.subsample, self.seed, round),
         };
-        // DART's normalisation (Rashmi and Gilad-Bachrach 2015, algorithm 1): the new tree and
+        // DART's normalization (Rashmi and Gilad-Bachrach 2015, algorithm 1): the new tree and
         // the dropped ones together weigh as much as the dropped ones did.
         let k = dropped.len() as f64;
         let grown = self.grow_trees(round, sample.as_deref(), 1.0 / (k + 1.0), listener)?;
@@ -179,7 +179,7 @@ impl<'a> Boosting<'a> {
         Ok(())
     }
 
-    /// Adds the trees of some rounds to the margins `sign` times, after scaling them for good.
+    /// Adds the trees of some rounds to the margins `sign` times, after scaling them permanently.
     fn scale_rounds(&mut self, rounds: &[usize], sign: f64, scale: Option<f64>) {
         let per_round = self.ensemble.trees_per_round;
         for &round in rounds {
@@ -210,7 +210,7 @@ impl<'a> Boosting<'a> {
         }
     }
 
-    /// Grows the trees of a round and moves the margins by their values, times a factor.
+    /// Grows the trees of a round and adds their values, times a factor, to the margins.
     fn grow_trees(
         &mut self,
         round: usize,
@@ -226,14 +226,14 @@ impl<'a> Boosting<'a> {
         let mut jobs: Vec<Job<'_>> = margins
             .chunks_mut(per_tree)
             .enumerate()
-            .map(|(at, own)| {
-                let outputs = Outputs { first: at * per_tree, count: own.len() };
-                Job { outputs, margins: vec![own], tree: None }
+            .map(|(at, margins)| {
+                let outputs = Outputs { first: at * per_tree, count: margins.len() };
+                Job { outputs, margins: vec![margins], tree: None }
             })
             .collect();
         for set in &mut eval_margins {
-            for (job, own) in jobs.iter_mut().zip(set.chunks_mut(per_tree)) {
-                job.margins.push(own);
+            for (job, margins) in jobs.iter_mut().zip(set.chunks_mut(per_tree)) {
+                job.margins.push(margins);
             }
         }
         let this = &*self;
@@ -262,7 +262,7 @@ impl<'a> Boosting<'a> {
         attended.map(|()| trees)
     }
 
-    /// Whether threads share the work inside of trees: where whole trees would leave some idle.
+    /// Whether threads share the work within a tree: when whole trees would leave some threads idle.
     fn shares_inside(&self, n_trees: usize) -> bool {
         let threads = self.compute.team.threads();
         threads > 1 && !n_trees.is_multiple_of(threads) && n_trees < 8 * threads
@@ -296,15 +296,15 @@ impl<'a> Boosting<'a> {
             tree.values.iter_mut().for_each(|value| *value *= factor);
         }
         let mut sets = job.margins.iter_mut();
-        if let Some(own) = sets.next() {
+        if let Some(margins) = sets.next() {
             if sample.is_none() {
-                add_leaves(&tree, 1.0, &leaves, own, &workspace.rows, (isa, team));
+                add_leaves(&tree, 1.0, &leaves, margins, &workspace.rows, (isa, team));
             } else {
-                add_routed(&tree, 1.0, &self.bins.columns, own, &mut workspace, (isa, team));
+                add_routed(&tree, 1.0, &self.bins.columns, margins, &mut workspace, (isa, team));
             }
         }
-        for (own, set) in sets.zip(&self.eval) {
-            add_routed(&tree, 1.0, &set.columns, own, &mut workspace, (isa, team));
+        for (margins, set) in sets.zip(&self.eval) {
+            add_routed(&tree, 1.0, &set.columns, margins, &mut workspace, (isa, team));
         }
         self.return_workspace(workspace);
         tree
@@ -326,18 +326,18 @@ impl<'a> Boosting<'a> {
             let (loss, error) = sums.map_or((0.0, 0.0), |(sum, weight)| {
                 (sum.loss / weight, 1.0 - sum.correct / weight)
             });
-            let mut own = Vec::with_capacity(metrics.len());
+            let mut set_values = Vec::with_capacity(metrics.len());
             for (at, metric) in metrics.iter().enumerate() {
-                own.push(match metric.kind {
+                set_values.push(match metric.kind {
                     MetricKind::LogLoss => loss,
                     MetricKind::Error => error,
                     MetricKind::Custom => listener.metric(at, index, &row_major(&set.margins))?,
                 });
             }
-            for (curve, &value) in self.history[index].iter_mut().zip(&own) {
+            for (curve, &value) in self.history[index].iter_mut().zip(&set_values) {
                 curve.push(value);
             }
-            values.push(own);
+            values.push(set_values);
         }
         Ok(values)
     }

@@ -1,11 +1,11 @@
-//! The cuts of one feature that a node could make: where they are, and room for what each gives.
+//! Candidate cuts of one feature in a node: their positions, and memory for their scores.
 
 use super::cells::Packed;
 use super::histogram::BINS;
 use crate::kernels::{EMPTY_PLACES, FeatureCells, PlaceList, Simd, filled_places};
 use std::ops::Range;
 
-/// The candidates of one feature: what each sends left, and what it gains.
+/// The candidates of one feature: the sums that each sends left, and its gain.
 #[repr(align(64))]
 #[derive(Debug)]
 pub(super) struct Lanes<C> {
@@ -45,11 +45,11 @@ pub(super) fn largest(values: &[f64]) -> (f64, usize) {
         all = if most > all { most } else { all };
     }
     for (at, chunk) in chunks.iter().enumerate() {
-        let mut found = false;
+        let mut contains_largest = false;
         for &value in chunk {
-            found |= value == all;
+            contains_largest |= value == all;
         }
-        if found {
+        if contains_largest {
             return (all, at * 16 + chunk.iter().position(|&value| value == all).unwrap_or(0));
         }
     }

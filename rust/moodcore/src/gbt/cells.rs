@@ -1,9 +1,8 @@
-//! What a row adds to a bin of a histogram, in two widths.
+//! Histogram cells in two widths: the packed sums of the rows of a bin.
 //!
 //! A wide cell has room for any sum to some thirty bits of a derivative, and for the sum of
 //! weights. A narrow one has half a word for each derivative and none for weights: its histograms
-//! take half of the first-level cache and of the time, and in large nodes nothing else matters as
-//! much. Derivatives are rounded to what leaves room for the sums over all rows of the tree: to
+//! take half of the first-level cache and of the time, and in large nodes histograms take most of the time. Derivatives are rounded to what leaves room for the sums over all rows of the tree: to
 //! about 2^-31 times the number of rows, relative to their mean. Weights, which only decide
 //! whether a child is large enough, are counted where second derivatives leave that open.
 
@@ -14,7 +13,7 @@ use super::weights::{Scales, Weights};
 use super::workspace::Workspace;
 use crate::kernels::{Cell, NarrowCell, WideCell};
 
-/// The sum of weights from which narrow cells pay; below it derivatives are as exact as can be.
+/// The sum of weights from which narrow cells are faster; below it derivatives keep all their bits.
 /// Tests meet them early.
 const FEWEST: u64 = if cfg!(test) { 400 } else { 1 << 13 };
 
@@ -38,13 +37,13 @@ pub(super) trait Packed: Cell {
     /// Whether cells hold the sum of weights.
     const COUNTED: bool;
 
-    /// What a row adds whose derivatives count so many times.
+    /// The cell of one row whose derivatives count this many times.
     fn of(pair: Pair, times: u32, count: u32, units: &Units) -> Self;
 
     /// The sums in integers: gradients, second derivatives, weights.
     fn unpack(self, units: &Units) -> (i64, u64, u64);
 
-    /// Histograms to use again.
+    /// Histograms to reuse.
     fn pool(workspace: &mut Workspace) -> &mut Vec<Histogram<Self>>;
 }
 
@@ -89,7 +88,7 @@ impl Packed for NarrowCell {
     }
 }
 
-/// How many last bits narrow cells leave out.
+/// The number of low bits that narrow cells drop.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dropped {
     gradient: u32,
@@ -125,7 +124,7 @@ impl Units {
         if !(FEWEST..=MOST).contains(&sizes.count) {
             return None;
         }
-        // Rounding adds half a unit a row at most.
+        // Rounding adds at most half a unit per row.
         let bits = |sum: u64, most: u64| (0..32).find(|&bits| (sum >> bits) + sizes.count <= most);
         let dropped = Dropped {
             gradient: bits(sizes.gradient, i32::MAX as u64)?,
@@ -153,7 +152,7 @@ impl Units {
     }
 }
 
-/// How large the derivatives of some rows are together.
+/// The total size of the derivatives of some rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sizes {
     /// The sum of absolute gradients, in their integer units.
@@ -214,7 +213,7 @@ mod tests {
                 let (g, h, _) = cell.unpack(&narrow);
                 prop_assert_eq!((i128::from(g), i128::from(h)), sums);
             }
-            // Whatever is rounded up has room, and nothing is dropped that there is room for.
+            // Sums that are rounded up still fit, and no bit is dropped that would have fitted.
             prop_assert!((sizes.gradient >> dropped.gradient) + sizes.count <= i32::MAX as u64);
             prop_assert!((sizes.hessian >> dropped.hessian) + sizes.count <= u64::from(u32::MAX));
             let room = |sum: u64, bits: u32, most: u64| bits == 0 || (sum >> (bits - 1)) + sizes.count > most;

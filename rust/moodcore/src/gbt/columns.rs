@@ -32,7 +32,7 @@ impl<'a> Columns<'a> {
             && interaction_constraints.is_empty()
     }
 
-    /// For each feature whether a node may use it; none where it may use all. `path` holds the
+    /// For each feature whether a node may use it; none if it may use all. `path` holds the
     /// features of the splits above the node.
     pub(super) fn allowed(&self, node: u32, depth: usize, path: &[u32]) -> Option<Vec<bool>> {
         if self.unrestricted() {

@@ -1,4 +1,4 @@
-//! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
+//! Hyperparameters: names, defaults and ranges. This is the only place where ranges are checked.
 
 use crate::parameters::{name_or_table, read_json};
 use crate::{Error, Result};
@@ -15,29 +15,29 @@ pub enum GrowPolicy {
     Depthwise,
 }
 
-/// What a leaf holds.
+/// What a leaf contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MultiStrategy {
-    /// One number; a round grows one tree a class.
+    /// One value; a round grows one tree per class.
     #[default]
     OneOutputPerTree,
-    /// A number for every class; a round grows one tree.
+    /// One value per class; a round grows one tree.
     MultiOutputTree,
 }
 
-/// How a round chooses the rows and thresholds it learns from.
+/// How a round chooses its training rows and thresholds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BoostingKind {
     /// All rows (or a `subsample` of them), all thresholds.
     #[default]
     Gbdt,
-    /// A share of the earlier trees is left out (Rashmi and Gilad-Bachrach 2015).
+    /// A random part of the earlier trees is dropped in each round (Rashmi and Gilad-Bachrach 2015).
     Dart,
-    /// The rows of large gradient, and a sample of the others (Ke et al. 2017, algorithm 2).
+    /// The rows with large gradients, and a sample of the others (Ke et al. 2017, algorithm 2).
     Goss,
-    /// One random threshold a feature and node (Geurts, Ernst and Wehenkel 2006).
+    /// One random threshold per feature and node (Geurts, Ernst and Wehenkel 2006).
     ExtraTrees,
 }
 
@@ -47,13 +47,13 @@ pub enum BoostingKind {
 pub struct Boosting {
     /// The kind.
     pub kind: BoostingKind,
-    /// For `dart`: probability of each earlier tree to be left out of a round, in [0, 1].
+    /// For `dart`: probability that a round drops an earlier tree, in [0, 1].
     pub drop_rate: f64,
-    /// For `dart`: probability of a round that leaves out nothing, in [0, 1].
+    /// For `dart`: probability that a round drops no tree, in [0, 1].
     pub skip_drop: f64,
-    /// For `goss`: share of the rows, those of largest gradient, that are kept, in (0, 1).
+    /// For `goss`: fraction of the rows, those with the largest gradients, that is kept, in (0, 1).
     pub top_rate: f64,
-    /// For `goss`: share of the rows sampled from the others, in (0, 1).
+    /// For `goss`: fraction of the rows that is sampled from the others, in (0, 1).
     pub other_rate: f64,
 }
 
@@ -73,48 +73,48 @@ impl Default for Boosting {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Rounds, at least 1.
+    /// Number of rounds, at least 1.
     pub n_estimators: usize,
-    /// What the values of a new tree are multiplied by, above 0.
+    /// Shrinkage of the values of each new tree, above 0.
     pub learning_rate: f64,
-    /// Leaves of a tree, at least 2; none for no limit.
+    /// Maximum number of leaves of a tree, at least 2; none for no limit.
     pub max_leaves: Option<usize>,
-    /// Splits between root and leaf, at least 1; none for no limit.
+    /// Maximum number of splits between root and leaf, at least 1; none for no limit.
     pub max_depth: Option<usize>,
     /// Which leaf is split next.
     pub grow_policy: GrowPolicy,
     /// Least number of rows (sum of weights) in a leaf.
     pub min_child_samples: f64,
-    /// Least sum of second derivatives in a leaf.
+    /// Minimum sum of Hessians in a leaf.
     pub min_child_weight: f64,
-    /// L1 penalty on leaf values.
+    /// L1 regularization of leaf values.
     pub reg_alpha: f64,
-    /// L2 penalty on leaf values.
+    /// L2 regularization of leaf values.
     pub reg_lambda: f64,
-    /// Gain that a split must exceed.
+    /// Minimum gain of a split.
     pub gamma: f64,
-    /// Largest leaf value before the learning rate; 0 for no limit.
+    /// Maximum absolute leaf value before the learning rate; 0 for no limit.
     pub max_delta_step: f64,
-    /// Share of the rows that a round learns from, in (0, 1].
+    /// Fraction of the rows that a round is trained on, in (0, 1].
     pub subsample: f64,
-    /// Share of the features that a tree may use, in (0, 1].
+    /// Fraction of the features sampled per tree, in (0, 1].
     pub colsample_bytree: f64,
-    /// Share of the tree's features that a level may use, in (0, 1].
+    /// Fraction of the tree's features sampled per level, in (0, 1].
     pub colsample_bylevel: f64,
-    /// Share of the level's features that a node may use, in (0, 1].
+    /// Fraction of the level's features sampled per node, in (0, 1].
     pub colsample_bynode: f64,
-    /// Bins of a feature, from 2 to 255.
+    /// Maximum number of bins per feature, 2 to 255.
     pub max_bin: usize,
-    /// For each output a sign for each feature: 1 rising, -1 falling, 0 free; empty for all free.
+    /// For each output and feature 1 (increasing), -1 (decreasing) or 0 (no constraint); empty for none.
     pub monotone_constraints: Vec<Vec<i8>>,
-    /// Groups of features that may meet on a path; empty for no constraint.
+    /// Groups of features that may appear together on a path; empty for no constraint.
     pub interaction_constraints: Vec<Vec<usize>>,
     /// What a leaf holds.
     pub multi_strategy: MultiStrategy,
     /// How a round chooses rows and thresholds.
     #[serde(deserialize_with = "name_or_table")]
     pub boosting: Boosting,
-    /// Rounds without improvement after which training stops, at least 1; none for never.
+    /// Number of rounds without improvement after which training stops, at least 1; none for never.
     pub early_stopping_rounds: Option<usize>,
 }
 

@@ -21,11 +21,11 @@ pub(super) struct Pair {
 pub(super) struct Gradients {
     /// For each output the pair of each row.
     pub(super) outputs: Vec<Vec<Pair>>,
-    /// What derivatives were multiplied by.
+    /// The factors that derivatives were multiplied by.
     pub(super) scales: Scales,
 }
 
-/// Rows that are worked on together: their scores stay in the first-level cache.
+/// Number of rows processed together: their scores stay in the first-level cache.
 fn rows_together(n_classes: usize) -> usize {
     (8192 / n_classes / LANES * LANES).clamp(LANES, 1024)
 }
@@ -65,7 +65,7 @@ impl Gradients {
         });
     }
 
-    /// Derivatives that the caller worked out, row-major.
+    /// Derivatives that the caller computed, row-major.
     ///
     /// # Errors
     /// [`Error::Data`] when they are not as many as margins, not finite, or a second derivative
@@ -127,9 +127,9 @@ fn row_chunks(outputs: &mut [Vec<Pair>], together: usize) -> Vec<Vec<&mut [Pair]
     chunks
 }
 
-/// Fills one lane-wise block of scores, `f32` below the row's largest margin, and its targets.
+/// Fills a lane-wise block of scores, `f32` below the row's largest margin, and its targets.
 struct Scores {
-    /// One row of `lanes` scores a class.
+    /// One row of `lanes` scores per class.
     scores: Vec<f32>,
     label: Vec<f32>,
     weight: Vec<f32>,
@@ -255,9 +255,9 @@ impl Task for Measure<'_> {
         let mut scores = Scores::of(self.margins, self.y, self.start, self.n_rows);
         let mut total = 0.0;
         for (at, weight) in scores.weight[..self.n_rows].iter_mut().enumerate() {
-            let own = self.weights.weight(self.start + at);
-            *weight = own as f32;
-            total += own;
+            let exact = self.weights.weight(self.start + at);
+            *weight = exact as f32;
+            total += exact;
         }
         (scores.differentiate::<S>(), total)
     }

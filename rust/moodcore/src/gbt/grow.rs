@@ -54,7 +54,7 @@ pub(super) struct TreeSpec<'a> {
     pub(super) sample: Option<&'a [u32]>,
     /// Its number among all trees of the ensemble: the key of its random draws.
     pub(super) number: usize,
-    /// Who shares the work inside the tree.
+    /// The threads that share the work within the tree.
     pub(super) team: Option<&'a Team>,
     /// Set when training is to end at once.
     pub(super) stop: &'a AtomicBool,
@@ -112,7 +112,7 @@ pub(super) fn grow(
     }
 }
 
-/// A tree on its way.
+/// A tree that is being grown.
 struct Growth<'a, C> {
     context: TrainingContext<'a>,
     spec: TreeSpec<'a>,
@@ -205,7 +205,7 @@ impl<'a, C: Packed> Growth<'a, C> {
             .unwrap_or_else(|| vec![[C::EMPTY; BINS]; size])
     }
 
-    /// What a search needs to know of a node.
+    /// The input of a node's split search.
     fn side<'n>(&self, node: u32, open: &'n Open<C>) -> Side<'n> {
         let extra = self.context.config.boosting.kind == BoostingKind::ExtraTrees;
         let thresholds = extra.then(|| {
@@ -234,8 +234,8 @@ impl<'a, C: Packed> Growth<'a, C> {
         let rate = self.context.config.learning_rate;
         let rules = self.context.rules;
         let cover: f64 = open.sums.iter().map(|sums| sums.h).sum();
-        // Only a root can be that light: where all is sure, or wrong and sure, its value would be
-        // a leap of the sum of gradients over the penalty alone.
+        // Only a root can have so small a sum: where the model is certain, or wrong and certain, its value would be
+        // the sum of gradients divided by the regularization alone.
         let light = cover < rules.min_hessian * open.sums.len() as f64;
         for &sums in &open.sums {
             let value = if light { 0.0 } else { rules.value(sums, open.bounds) };
@@ -273,8 +273,8 @@ impl<'a, C: Packed> Growth<'a, C> {
         self.queue.insert((first, node), open);
     }
 
-    /// Splits a node; `go_on` says whether its children may be split in turn.
-    fn split(&mut self, node: u32, mut open: Open<C>, go_on: bool) {
+    /// Splits a node; `split_children` says whether its children may be split in turn.
+    fn split(&mut self, node: u32, mut open: Open<C>, split_children: bool) {
         let Some(split) = open.split.take() else { return };
         let histogram = open.histogram.take();
         self.write_split(node, &split);
@@ -295,7 +295,7 @@ impl<'a, C: Packed> Growth<'a, C> {
         let parent = &mut self.tree.nodes[node as usize];
         (parent.left, parent.right) = (left_node, right_node);
         let mut children = [(left_node, left), (right_node, right)];
-        if go_on && children.iter().any(|(_, child)| self.is_splittable(child)) {
+        if split_children && children.iter().any(|(_, child)| self.is_splittable(child)) {
             self.search_children(&mut children, histogram);
         } else {
             C::pool(self.workspace).extend(histogram);
@@ -361,7 +361,7 @@ impl<'a, C: Packed> Growth<'a, C> {
     }
 
     /// Looks for the splits of two siblings: the smaller one's histogram is counted, the other's
-    /// is what it leaves of their parent's.
+    /// is the difference to their parent's.
     fn search_children(
         &mut self,
         children: &mut [(u32, Open<C>); 2],

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 /// Bins of a feature, the one for missing values included.
 pub(super) const BINS: usize = 256;
 
-/// Features that lie together in a [`Block`] at most: at 8 bytes a bin their histograms are the
+/// Features that lie together in a [`Block`] at most: at 8 bytes per bin their histograms are the
 /// size of a first-level cache, and the cost of fetching a row is shared by many.
 const WIDEST: usize = 16;
 
@@ -169,7 +169,7 @@ impl Task for Measure<'_> {
     }
 }
 
-/// Takes one histogram from another: what is left is the sibling's, exactly.
+/// Subtracts one histogram from another: the difference is exactly the sibling's.
 pub(super) fn subtract<C: Packed>(from: &mut [FeatureCells<C>], other: &[FeatureCells<C>]) {
     for (from, &other) in from.as_flattened_mut().iter_mut().zip(other.as_flattened()) {
         *from = from.minus(other);
@@ -183,7 +183,7 @@ pub(super) struct Accumulate<'a, C> {
     pub(super) block: Block,
     /// Rows that are counted soon.
     pub(super) next: &'a [u32],
-    /// One entry a feature of the block.
+    /// One entry per feature of the block.
     pub(super) cells: &'a mut [FeatureCells<C>],
 }
 

@@ -6,7 +6,7 @@ use super::workspace::Workspace;
 use crate::kernels::{Isa, Simd, Task, add_at_rows};
 use crate::parallel::Team;
 
-/// Margins of a set of rows, one vector an output.
+/// Margins of a set of rows, one vector per output.
 pub(super) type Margins = Vec<Vec<f64>>;
 
 /// The outputs that a tree's values belong to.
@@ -157,9 +157,9 @@ mod tests {
             let margins: Margins = (0..n_outputs)
                 .map(|output| (0..n_rows).map(|row| (row * 10 + output) as f64).collect())
                 .collect();
-            let found = row_major(&margins);
+            let computed = row_major(&margins);
             let place = |at: usize| (at / n_outputs * 10 + at % n_outputs) as f64;
-            prop_assert_eq!(found, (0..n_rows * n_outputs).map(place).collect::<Vec<_>>());
+            prop_assert_eq!(computed, (0..n_rows * n_outputs).map(place).collect::<Vec<_>>());
         }
     }
 }

@@ -4,18 +4,18 @@
 //! model comes out for any number of threads, and a child's histogram is its parent's minus its
 //! sibling's exactly.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `config` | the hyperparameters and their ranges |
 //! | `table`, `binning` | raw columns, and how their values become bins of one byte |
-//! | `training`, `plan`, `prepared` | what training takes and gives; its checks; what it begins with |
+//! | `training`, `plan`, `prepared` | inputs and results of training; their checks; the state before the first round |
 //! | `weights`, `gradients` | derivatives of the loss as integers |
-//! | `boost`, `sampling`, `margins` | round after round; its rows; sums of leaf values |
-//! | `grow`, `workspace`, `columns` | one tree, leaf by leaf; its memory; the features it may use |
+//! | `boost`, `sampling`, `margins` | the rounds; sampling of rows; sums of leaf values |
+//! | `grow`, `workspace`, `columns` | growing a tree leaf by leaf; its memory; the features it may use |
 //! | `rows`, `cells`, `histogram` | a node's rows, how their sums are packed, the sums by bin |
 //! | `node_search` | the work on two siblings |
-//! | `split`, `candidates`, `rating` | the best split by one feature; its cuts; what each gains |
-//! | `score` | what a leaf is worth |
+//! | `split`, `candidates`, `rating` | the best split by one feature; its candidate cuts; their gains |
+//! | `score` | leaf values and scores |
 //! | `tree` | trees and ensembles as training leaves them |
 //! | `batch`, `predict`, `shap` | margins, leaves and Shapley values of new rows |
 

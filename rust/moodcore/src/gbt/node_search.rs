@@ -25,18 +25,18 @@ const ENOUGH: usize = 1 << 16;
 /// A node that is searched.
 #[derive(Debug)]
 pub(super) struct Side<'a> {
-    /// Where its rows stand in [`Workspace::rows`].
+    /// The range of its rows in [`Workspace::rows`].
     pub(super) rows: Range<usize>,
     pub(super) parent: Parent<'a>,
     /// Which features it may use; none for all.
     pub(super) allowed: Option<Vec<bool>>,
-    /// For extra-random trees the place of the one threshold of each feature.
+    /// For extra-random trees the position of the only threshold of each feature.
     pub(super) thresholds: Option<Vec<f64>>,
-    /// Whether a split is looked for, or only the histogram filled.
+    /// Whether to search for a split, or only to fill the histogram.
     pub(super) wanted: bool,
 }
 
-/// A node's histogram and split, as far as they are found.
+/// A node's histogram and split, as far as they are computed.
 #[derive(Debug)]
 pub(super) struct NodeHistogram<'a, 'h, C> {
     side: Side<'a>,
@@ -127,7 +127,7 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// The same search on narrow cells; none where they cannot serve. They hold one output, and
-    /// no weights, which the order of categories and weights that are not whole ask for.
+    /// no weights, which the order of categories and fractional weights need.
     pub(super) fn narrowed(&self, workspace: &mut Workspace) -> Option<Self> {
         let context = self.context;
         let plain = self.spec.outputs.count == 1
@@ -166,8 +166,8 @@ impl<'a> NodeSearch<'a> {
         // The root of a tree that uses all rows reads them where they are.
         let whole = self.spec.sample.is_none() && rows.len() == workspace.rows.len();
         let (pairs, counts): (&[Pair], _) = if whole {
-            let own = self.spec.outputs.first + output;
-            let all = &self.spec.gradients.outputs[own];
+            let output = self.spec.outputs.first + output;
+            let all = &self.spec.gradients.outputs[output];
             (if self.short { &workspace.short } else { all }, weights.counts.as_deref())
         } else {
             let counts = weights.counts.as_ref().map(|_| &workspace.counts[rows.clone()]);
@@ -242,10 +242,10 @@ impl<'a> NodeSearch<'a> {
             }
             for mut output in histogram.chunks_mut(n_features) {
                 for part in &mut parts {
-                    let (own, rest) = output.split_at_mut(part.block.count);
+                    let (cells, rest) = output.split_at_mut(part.block.count);
                     output = rest;
                     if let Some(node) = part.nodes.last_mut() {
-                        node.cells.push(own);
+                        node.cells.push(cells);
                     }
                 }
             }
@@ -341,7 +341,7 @@ impl<'a> NodeSearch<'a> {
 }
 
 impl TreeSpec<'_> {
-    /// Does something with each part of two lists of one length, on any thread when they are long.
+    /// Calls a function with each part of two lists of equal length, on any thread when they are long.
     fn each_part<A: Sync, B: Send>(
         &self,
         from: &[A],

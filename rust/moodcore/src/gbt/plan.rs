@@ -1,23 +1,23 @@
-//! What training is given, checked, and the margins that it starts from.
+//! Checks of the inputs of training, and the margins that it starts from.
 
 use super::training::{Plan, Rows};
 use super::weights::Weights;
 use crate::{Error, Result};
 
 impl Plan<'_> {
-    /// Outputs: one for up to two classes, else one a class.
+    /// The number of outputs: one for up to two classes, else one per class.
     pub(super) fn n_outputs(&self) -> usize {
         if self.n_classes <= 2 { 1 } else { self.n_classes }
     }
 
-    /// The logarithm of the odds of the second of two classes, or of each class's share.
+    /// The log odds of the second of two classes, or the logarithm of each class's share.
     pub(super) fn prior(&self, y: &[u32], weights: &Weights) -> Vec<f64> {
         let mut sums = vec![0.0; self.n_classes];
         for (row, &code) in y.iter().enumerate() {
             sums[code as usize] += weights.weight(row);
         }
         let total: f64 = sums.iter().sum();
-        // A class without rows is given next to none, not minus infinity.
+        // A class without rows gets a tiny share, so that its logarithm is finite.
         let share = |sum: f64| (sum / total).max(1e-15);
         match sums[..] {
             [_] => vec![0.0],
@@ -60,18 +60,18 @@ impl Plan<'_> {
         if let Some(start) = &self.start {
             if !start.binner.is_plain() {
                 return refuse(
-                    "training cannot go on from a model with more than 254 thresholds in one \
-                     feature, as models of other libraries may have: bins are of one byte"
+                    "training cannot continue from a model with more than 254 thresholds in a feature, \
+                     as models of other libraries may have: bins have one byte"
                         .into(),
                 );
             }
             let (features, outputs) = (start.binner.features.len(), start.n_outputs());
             let per_round = if self.config.is_vector_leaf() { 1 } else { n_outputs };
-            let told = (features, outputs, start.trees_per_round);
-            if told != (n_features, n_outputs, per_round) {
+            let start_shape = (features, outputs, start.trees_per_round);
+            if start_shape != (n_features, n_outputs, per_round) {
                 return refuse(format!(
-                    "the model to go on from must have {n_features} features, {n_outputs} outputs \
-                     and {per_round} trees a round, got {told:?}"
+                    "the model to continue from must have {n_features} features, {n_outputs} outputs \
+                     and {per_round} trees per round, got {start_shape:?}"
                 ));
             }
         }
@@ -93,11 +93,11 @@ impl Plan<'_> {
                  {n_outputs} outputs"
             ));
         }
-        // Margins and derivatives; what cannot be had is better refused than died of.
+        // Margins and derivatives: an error is better than an abort when memory runs out.
         let most = 2 * n_rows * n_outputs;
         if Vec::<f64>::new().try_reserve_exact(most).is_err() {
             return refuse(format!(
-                "{n_rows} rows of {n_outputs} classes need {:.1} GB of memory, which are not there",
+                "{n_rows} rows of {n_outputs} classes need {:.1} GB of memory, more than is available",
                 (most * size_of::<f64>()) as f64 / 1e9
             ));
         }
@@ -120,7 +120,7 @@ impl Plan<'_> {
 
     fn check_constraints(&self, n_features: usize, n_outputs: usize) -> Result<()> {
         let signs = &self.config.monotone_constraints;
-        let fits = signs.len() == n_outputs && signs.iter().all(|one| one.len() == n_features);
+        let fits = signs.len() == n_outputs && signs.iter().all(|row| row.len() == n_features);
         if !signs.is_empty() && !fits {
             let shape = format!("{} rows", signs.len());
             let allowed = "a sign for each output and feature";

@@ -1,7 +1,7 @@
 //! Margins and leaves of new rows.
 //!
-//! Many rows are taken 512 at a time through `slices`; few rows, trees of very many leaves and
-//! whoever asks for the leaves themselves walk down the nodes (`walk`). Both add the values of
+//! Many rows are taken 512 at a time through `slices`; few rows, trees of very many leaves, and
+//! calls that need the leaves themselves, walk down the nodes (`walk`). Both add the values of
 //! the trees in their order, and so give the same bits.
 
 mod slices;
@@ -19,19 +19,19 @@ use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use walk::Walk;
 
-/// Rows of a piece of work for one thread.
+/// Number of rows in the work of one thread.
 const SHARE: usize = 2 * SLICE_ROWS;
 
-/// Fewer rows than this walk down the trees one by one, which then is faster.
+/// Fewer rows than this walk down the trees one by one, which is faster for them.
 const FEW: usize = 16;
 
 /// Tables made from an ensemble once, with which it predicts.
 #[derive(Debug)]
 pub struct Predictor {
     walk: Walk,
-    /// Made when many rows come for the first time: a few do without.
+    /// Built when many rows are predicted for the first time; a few rows do not need it.
     blocks: OnceLock<Vec<Block>>,
-    /// The features that the trees look at.
+    /// The features that the trees use.
     features: Vec<u32>,
 }
 
@@ -82,7 +82,7 @@ impl Predictor {
     }
 
     /// The leaf that each row falls into in each tree of some rounds: the index of its node in
-    /// the tree. A row of `out` has one number a tree.
+    /// the tree. A row of `out` has one number per tree.
     ///
     /// # Errors
     /// [`Error::Data`] when sizes do not fit the ensemble; whatever `poll` returns.
@@ -138,7 +138,7 @@ impl Predictor {
         Ok(margins)
     }
 
-    /// The bins of a row, of the features that are looked at; `value` gives that of a column.
+    /// The bins of a row for the features that the trees use; `value` gives that of a column.
     fn bin_row(&self, ensemble: &Ensemble, value: impl Fn(usize) -> f64, bins: &mut [u8]) {
         for &feature in &self.features {
             let feature = feature as usize;
@@ -167,7 +167,7 @@ fn trees_of(ensemble: &Ensemble, rounds: &Range<usize>) -> Range<usize> {
     rounds.start * ensemble.trees_per_round..rounds.end * ensemble.trees_per_round
 }
 
-/// What one thread writes to while it predicts.
+/// Buffers of one thread.
 struct Workspace {
     /// The bins of each feature.
     bins: Vec<[u8; SLICE_ROWS]>,

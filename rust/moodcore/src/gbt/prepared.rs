@@ -1,4 +1,4 @@
-//! What training begins with: all rows in bins, and their margins before the first new tree.
+//! The state before the first round: binned rows and their margins.
 
 use super::binning::Binner;
 use super::grow::Bins;
@@ -19,7 +19,7 @@ pub(super) struct Followed<'a> {
     pub(super) margins: Margins,
 }
 
-/// Everything that is made of the rows before the first round.
+/// Everything that is computed from the rows before the first round.
 pub(super) struct Prepared<'a> {
     pub(super) bins: Bins,
     pub(super) weights: Weights,
@@ -71,7 +71,7 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// The bins of the model to go on from, or new ones.
+/// The bins of the model that training continues from, or new ones.
 fn binner_of(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team) -> Binner {
     match &plan.start {
         Some(start) => start.binner.clone(),
@@ -91,7 +91,7 @@ fn bins_of(columns: Vec<Vec<u8>>, trees_per_round: usize, compute: Compute<'_>) 
     Bins { columns, rows, blocks, missing }
 }
 
-/// The base, and what the rows bring along.
+/// The base plus the rows' base margins.
 fn margins_of(base: &[f64], rows: &Rows<'_>) -> Margins {
     let n_outputs = base.len();
     let of_output = |(output, &base): (usize, &f64)| match rows.margin {

@@ -1,4 +1,4 @@
-//! What each candidate of a feature gains, and which of them are allowed.
+//! The gain of each candidate of a feature, and which candidates are allowed.
 
 use super::candidates::{Chosen, Lanes};
 use super::cells::Packed;
@@ -7,7 +7,7 @@ use super::split::SplitQuery;
 use super::tree::MISSING;
 use crate::kernels::LANES;
 
-/// What both children of a split must have, and what they have together.
+/// Requirements on both children of a split, and their total.
 #[derive(Clone, Copy)]
 struct Least {
     weight: f64,
@@ -39,7 +39,7 @@ impl Least {
         (hessian >= self.hessian) & (self.total_hessian - hessian >= self.hessian)
     }
 
-    /// Whether one child may have what its cell says.
+    /// Whether a child may have the sums of this cell.
     #[inline(always)]
     fn allows<C: Packed>(&self, weight: f64, hessian: f64) -> bool {
         let heavy = if C::COUNTED { self.allows_weight(weight) } else { true };
@@ -169,7 +169,7 @@ impl<C: Packed> SplitQuery<'_, C> {
     #[inline(always)]
     fn rate_plainly(&self, least: Least, count: usize, lanes: &mut Lanes<C>) {
         let (rules, units, total) = (*self.rules, self.units, self.parent.sums[0]);
-        // Whole vectors: what is beyond `count` is not looked at.
+        // Whole vectors: entries beyond `count` are ignored.
         for at in 0..count.next_multiple_of(LANES).min(BINS) {
             let (left, weight) = units.read(lanes.packed[at]);
             let score = rules.score_of_both_plainly(left, total.minus(left));

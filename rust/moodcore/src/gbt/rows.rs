@@ -8,7 +8,7 @@ use crate::parallel::Team;
 /// Rows that a thread splits at a time.
 const CHUNK: usize = 1 << 15;
 
-/// Which bins go left, one entry a bin: the same code serves thresholds, categories and missing
+/// Which bins go left, one entry per bin: the same code serves thresholds, categories and missing
 /// values.
 pub(super) type Sides = [bool; BINS];
 
@@ -76,7 +76,7 @@ impl Task for Part<'_> {
     }
 }
 
-/// Each thread parts a chunk; then the parts are put together.
+/// Each thread partitions a chunk; then the parts are joined.
 fn partition_together(
     rows: &mut [u32],
     spare: &mut [u32],
@@ -137,8 +137,8 @@ mod tests {
                     let (mut rows, mut spare) = (rows.clone(), vec![0; rows.len()]);
                     let how = (isa, team.as_ref());
                     let n_left = partition(&mut rows, &mut spare, &column, &sides, how);
-                    let found = (rows[..n_left].to_vec(), rows[n_left..].to_vec());
-                    prop_assert!(found == expected, "{} with {team:?}", isa.name());
+                    let moved = (rows[..n_left].to_vec(), rows[n_left..].to_vec());
+                    prop_assert!(moved == expected, "{} with {team:?}", isa.name());
                 }
             }
         }

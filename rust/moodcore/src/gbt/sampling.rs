@@ -1,10 +1,10 @@
-//! Which rows a round learns from, and which rounds it leaves out.
+//! Sampling of the rows of a round, and of the rounds that DART drops.
 
 use super::config::Boosting;
 use super::gradients::{Gradients, nearest};
 use crate::rng::{Purpose, Stream};
 
-/// A random share of the rows, ascending; none for all.
+/// A random fraction of the rows, ascending; none for all.
 pub(super) fn subsample(n_rows: usize, share: f64, seed: u64, round: usize) -> Option<Vec<u32>> {
     if share == 1.0 {
         return None;
@@ -16,7 +16,7 @@ pub(super) fn subsample(n_rows: usize, share: f64, seed: u64, round: usize) -> O
 
 /// Gradient-based one-side sampling (Ke et al. 2017, algorithm 2): the rows of largest
 /// `sum |g h|` (LightGBM's measure), and a sample of the others, whose derivatives are multiplied
-/// so that they stand for all the others.
+/// so that they represent all the others.
 pub(super) fn goss(
     gradients: &mut Gradients,
     Boosting { top_rate, other_rate, .. }: Boosting,
@@ -57,7 +57,7 @@ pub(super) fn goss(
     rows
 }
 
-/// The earlier rounds that a round of DART leaves out, ascending.
+/// The earlier rounds that a round of DART drops, ascending.
 pub(super) fn dropped_rounds(boosting: Boosting, seed: u64, round: usize) -> Vec<usize> {
     let mut stream = Stream::new(seed, Purpose::Drop, round as u64);
     if stream.next_unit() < boosting.skip_drop {

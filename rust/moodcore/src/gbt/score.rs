@@ -1,4 +1,4 @@
-//! What a leaf is worth: its best value, and by how much that lowers the objective.
+//! The best value of a leaf, and by how much it lowers the objective.
 
 use super::config::Config;
 
@@ -28,7 +28,7 @@ impl Sums {
     }
 }
 
-/// Between which values a leaf must lie, so that monotone splits above it stay monotone.
+/// The range of a leaf's value that keeps the monotone splits above it monotone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bounds {
     pub(super) low: f64,
@@ -59,7 +59,7 @@ impl Rules {
         if size > 0.0 { size } else { 0.0 }
     }
 
-    /// The value that minimises the objective of a leaf (Chen and Guestrin 2016, equation 5, with
+    /// The value that minimizes the objective of a leaf (Chen and Guestrin 2016, equation 5, with
     /// L1 shrinkage), within the limits; before the learning rate.
     #[inline(always)]
     pub(super) fn value(&self, sums: Sums, bounds: Bounds) -> f64 {
@@ -72,7 +72,7 @@ impl Rules {
         if value > bounds.high { bounds.high } else { value }
     }
 
-    /// Twice the fall of the objective that a leaf brings at its best value: equation 6's term,
+    /// Twice the decrease of the objective by a leaf with its best value: equation 6's term,
     /// without the half, as XGBoost has it.
     #[inline(always)]
     pub(super) fn score(&self, sums: Sums) -> f64 {

@@ -12,7 +12,7 @@
 //!
 //! a polynomial of degree d - 1, which the quadrature of Gauss and Legendre with `ceil(d / 2)`
 //! points integrates exactly. Unlike the recursion of `TreeSHAP` nothing is ever subtracted, so
-//! that deep paths lose no digits; and 64 rows are worked out side by side.
+//! that deep paths lose no digits; and 64 rows are computed side by side.
 
 use super::batch::{check_table, each_chunk};
 use super::binning::Binner;
@@ -23,7 +23,7 @@ use crate::kernels::{Isa, Simd, Task};
 use crate::parallel::Compute;
 use std::ops::Range;
 
-/// Rows that are worked out side by side: the bits of a mask.
+/// Number of rows computed side by side: the bits of a mask.
 const ROWS: usize = 64;
 
 /// The tests of one feature on the way to a leaf.
@@ -53,12 +53,12 @@ impl Path {
 
 /// All paths of a tree, from left to right; what counts as a feature is a column of the table.
 fn paths(tree: &Tree, binner: &Binner) -> Vec<Path> {
-    let mut found = Vec::new();
+    let mut paths = Vec::new();
     let mut open: Vec<(usize, Vec<Element>)> = vec![(0, Vec::new())];
     while let Some((at, elements)) = open.pop() {
         let node = &tree.nodes[at];
         if node.is_leaf() {
-            found.push(Path { leaf: at, elements });
+            paths.push(Path { leaf: at, elements });
             continue;
         }
         let children = [(node.right as usize, false), (node.left as usize, true)];
@@ -78,7 +78,7 @@ fn paths(tree: &Tree, binner: &Binner) -> Vec<Path> {
             open.push((child, elements));
         }
     }
-    found
+    paths
 }
 
 /// Points and weights of Gauss and Legendre's quadrature on [0, 1], exact for polynomials up to
@@ -114,8 +114,8 @@ fn quadrature(n: usize) -> Vec<(f64, f64)> {
 /// margin. `out` starts as zeros.
 ///
 /// # Errors
-/// [`crate::Error::Data`] for a table of other width or `out` of other length, and what `poll`
-/// says.
+/// [`crate::Error::Data`] for a table of other width or `out` of other length, and the
+/// error of `poll`.
 pub fn contributions(
     ensemble: &Ensemble,
     table: &Table<'_>,

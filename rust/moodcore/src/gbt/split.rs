@@ -9,7 +9,7 @@ use super::tree::{BinSet, MISSING};
 use crate::kernels::{FeatureCells, Simd, Task};
 use std::ops::Range;
 
-/// How rows are told apart.
+/// The test of a split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Test {
     /// Bins up to this one go left.
@@ -30,7 +30,7 @@ pub(super) struct Split {
     pub(super) left: Vec<Sums>,
 }
 
-/// The node that is to be split.
+/// The node to split.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parent<'a> {
     /// Sums of each output.
@@ -39,7 +39,7 @@ pub(super) struct Parent<'a> {
     pub(super) bounds: Bounds,
 }
 
-/// What a feature allows.
+/// Properties of a feature.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FeatureRules {
     pub(super) feature: usize,
@@ -54,7 +54,7 @@ pub(super) struct FeatureRules {
     pub(super) threshold: Option<f64>,
 }
 
-/// What is asked: the split of a node by one feature.
+/// The input of the search for a split of a node by one feature.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SplitQuery<'a, C> {
     pub(super) rules: &'a Rules,
@@ -74,8 +74,8 @@ pub(super) struct Search<'a, C> {
     pub(super) best: &'a mut Option<Split>,
 }
 
-/// The best of a row of candidates.
-struct Found {
+/// The best cut of an order of bins.
+struct BestCut {
     at: usize,
     gain: f64,
     missing_left: bool,
@@ -98,26 +98,26 @@ impl<C: Packed> Task for Search<'_, C> {
         }
         let order = &order[..n_bins];
         let least = query.least_gain();
-        let better = |found: &Found| {
-            found.gain > least && best.as_ref().is_none_or(|best| found.gain > best.gain)
+        let better = |cut: &BestCut| {
+            cut.gain > least && best.as_ref().is_none_or(|best| cut.gain > best.gain)
         };
-        let Some(mut found) = query.best_cut::<S>(order, None, lanes).filter(better) else {
+        let Some(mut cut) = query.best_cut::<S>(order, None, lanes).filter(better) else {
             return;
         };
         let mut has_missing = query.has_missing();
         if !C::COUNTED {
-            let weighed = query.is_surely_heavy(order, &found);
+            let weighed = query.is_surely_heavy(order, &cut);
             if !weighed || (query.feature.may_miss && !has_missing) {
                 let weights = query.weight_counts.count();
                 has_missing = weights[usize::from(MISSING)] > 0;
                 if !weighed {
                     let again = query.best_cut::<S>(order, Some(&weights), lanes);
                     let Some(again) = again.filter(better) else { return };
-                    found = again;
+                    cut = again;
                 }
             }
         }
-        *best = Some(query.split(order, &found, has_missing));
+        *best = Some(query.split(order, &cut, has_missing));
     }
 }
 
@@ -139,8 +139,8 @@ impl<C: Packed> SplitQuery<'_, C> {
         self.cells[0][usize::from(MISSING)] != C::EMPTY
     }
 
-    /// What a split must gain: derivatives are rounded, and that alone must make no gain where
-    /// there is none.
+    /// The minimum gain of a split. Derivatives are rounded, and rounding alone must not make a gain
+    /// where there is none.
     #[inline(always)]
     fn least_gain(&self) -> f64 {
         self.rules.gamma.max(1e-9 * self.parent_score().abs())
@@ -154,14 +154,14 @@ impl<C: Packed> SplitQuery<'_, C> {
         order: &[u8],
         weights: Option<&[u64; BINS]>,
         lanes: &mut Lanes<C>,
-    ) -> Option<Found> {
+    ) -> Option<BestCut> {
         let n_bins = order.len();
         let has_missing = self.has_missing();
-        // Everything left and nothing right tells rows apart only where values are missing.
+        // All bins left and none right is a split only where values are missing.
         let last = if has_missing { n_bins } else { n_bins - 1 };
         let candidates = self.candidates(order, last);
         let parent = self.parent_score();
-        let mut found: Option<Found> = None;
+        let mut cut: Option<BestCut> = None;
         for missing_left in [false, true] {
             let last = if missing_left { n_bins - 1 } else { last };
             let (from, end) = (candidates.start.min(last), candidates.end.min(last));
@@ -175,26 +175,26 @@ impl<C: Packed> SplitQuery<'_, C> {
             }
             let (most, at) = largest(&lanes.gain[..count]);
             let gain = most - parent;
-            if count > 0 && found.as_ref().is_none_or(|found| gain > found.gain) {
-                found = Some(Found { at: lanes.places.at(at), gain, missing_left });
+            if count > 0 && cut.as_ref().is_none_or(|cut| gain > cut.gain) {
+                cut = Some(BestCut { at: lanes.places.at(at), gain, missing_left });
             }
         }
-        found
+        cut
     }
 
     /// Whether the second derivatives of both children alone show that they are heavy enough: a
     /// row of weight one has at most the largest.
-    fn is_surely_heavy(&self, order: &[u8], found: &Found) -> bool {
-        let (left, _) = self.units.read(self.left(self.cells[0], order, found));
+    fn is_surely_heavy(&self, order: &[u8], cut: &BestCut) -> bool {
+        let (left, _) = self.units.read(self.left(self.cells[0], order, cut));
         let needed = self.rules.min_weight * self.units.largest_hessian;
         left.h >= needed && self.parent.sums[0].h - left.h >= needed
     }
 
     /// The sum over the rows that go left.
-    fn left(&self, cells: &FeatureCells<C>, order: &[u8], found: &Found) -> C {
+    fn left(&self, cells: &FeatureCells<C>, order: &[u8], cut: &BestCut) -> C {
         let missing = cells[usize::from(MISSING)];
-        let start = if found.missing_left { missing } else { C::EMPTY };
-        order[..=found.at].iter().fold(start, |sum, &bin| sum.plus(cells[usize::from(bin)]))
+        let start = if cut.missing_left { missing } else { C::EMPTY };
+        order[..=cut.at].iter().fold(start, |sum, &bin| sum.plus(cells[usize::from(bin)]))
     }
 
     /// The score of the node as a leaf.
@@ -237,21 +237,21 @@ impl<C: Packed> SplitQuery<'_, C> {
     }
 
     /// Writes the categories that have rows in ascending order of their best values, which makes
-    /// the best two-group split a cut of that order (Fisher 1958); gives how many they are. Ten
+    /// the best two-group split a cut of that order (Fisher 1958); returns how many they are. Ten
     /// rows' worth of the node's second derivatives is added to each, so that rare categories
     /// stay in the middle.
     fn order_categories(&self, order: &mut [u8; BINS]) -> usize {
         let energy = |cells: &FeatureCells<C>| -> f64 {
             cells.iter().map(|&cell| self.rules.score(self.units.read(cell).0)).sum()
         };
-        // With several outputs, by the one that the categories tell most about.
+        // With several outputs, by the one that the categories explain best.
         let mut cells = self.cells[0];
         let mut most = f64::NEG_INFINITY;
         let mut total = self.parent.sums[0];
-        for (&own, &sums) in self.cells.iter().zip(self.parent.sums) {
-            let energy = if self.cells.len() > 1 { energy(own) } else { 0.0 };
+        for (&output, &sums) in self.cells.iter().zip(self.parent.sums) {
+            let energy = if self.cells.len() > 1 { energy(output) } else { 0.0 };
             if energy > most {
-                (cells, most, total) = (own, energy, sums);
+                (cells, most, total) = (output, energy, sums);
             }
         }
         let smooth = self.rules.lambda + 10.0 * total.h / self.parent.weight;
@@ -269,20 +269,20 @@ impl<C: Packed> SplitQuery<'_, C> {
         keyed.len()
     }
 
-    /// The split that a candidate stands for.
-    fn split(&self, order: &[u8], found: &Found, has_missing: bool) -> Split {
-        let read = |cells: &&FeatureCells<C>| self.units.read(self.left(cells, order, found)).0;
+    /// The split of a candidate.
+    fn split(&self, order: &[u8], cut: &BestCut, has_missing: bool) -> Split {
+        let read = |cells: &&FeatureCells<C>| self.units.read(self.left(cells, order, cut)).0;
         let left = self.cells.iter().map(read).collect();
         let test = if self.feature.categorical {
             let mut set = [0; 4];
-            let bins = &order[..=found.at];
+            let bins = &order[..=cut.at];
             bins.iter().for_each(|&bin| set[usize::from(bin >> 6)] |= 1 << (bin & 63));
             Test::In(set)
         } else {
-            Test::UpTo(found.at as u8)
+            Test::UpTo(cut.at as u8)
         };
-        let missing_left = has_missing.then_some(found.missing_left);
-        let (gain, feature) = (found.gain, self.feature.feature);
+        let missing_left = has_missing.then_some(cut.missing_left);
+        let (gain, feature) = (cut.gain, self.feature.feature);
         Split { gain, feature, test, missing_left, left }
     }
 }

@@ -79,8 +79,8 @@ impl Songs {
             }
         };
         let mut row = || {
-            let own: Vec<f64> = (0..shape.n_features.min(15)).map(&mut value).collect();
-            own.iter().cycle().copied().take(shape.n_features).collect()
+            let distinct: Vec<f64> = (0..shape.n_features.min(15)).map(&mut value).collect();
+            distinct.iter().cycle().copied().take(shape.n_features).collect()
         };
         let rows: Vec<Vec<f64>> = (0..shape.n_rows).map(|_| row()).collect();
         let known = |value: f64| if value.is_nan() { 0.5 } else { value };
@@ -185,8 +185,8 @@ fn watch(config: &Config, songs: &Songs, isa: Isa, threads: usize) -> (Fit, Vec<
 }
 
 /// What can be compared: `Debug` writes every digit of a number, and the sign of zero.
-fn exact(found: &impl std::fmt::Debug) -> String {
-    format!("{found:?}")
+fn exact(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}")
 }
 
 fn shapes(weightings: Vec<Weighting>) -> impl Strategy<Value = Shape> {
@@ -271,8 +271,8 @@ proptest! {
         let expected = exact(&train(&config, &songs, Isa::Portable, 1));
         for isa in Isa::available() {
             for threads in 1..=3 {
-                let found = exact(&train(&config, &songs, isa, threads));
-                prop_assert!(found == expected, "{} with {threads} threads", isa.name());
+                let trained = exact(&train(&config, &songs, isa, threads));
+                prop_assert!(trained == expected, "{} with {threads} threads", isa.name());
             }
         }
     }
@@ -374,13 +374,13 @@ proptest! {
             wrong += if right < best - 1e-6 { songs.weight(row) } else { 0.0 };
             total += songs.weight(row);
         }
-        let found = &trained.history[0];
-        prop_assert!((found[0][3] - loss / total).abs() < 1e-5, "{} {}", found[0][3], loss / total);
-        prop_assert!(found[1][3] >= wrong / total - 1e-6);
+        let curves = &trained.history[0];
+        prop_assert!((curves[0][3] - loss / total).abs() < 1e-5, "{} {}", curves[0][3], loss / total);
+        prop_assert!(curves[1][3] >= wrong / total - 1e-6);
     }
 }
 
-/// So many rows that their lists, margins and copies are cut into chunks for threads.
+/// Enough rows that their lists, margins and copies are cut into chunks for threads.
 #[test]
 fn chunks_of_rows_give_the_same_bits() {
     for (weighting, subsample, categories) in
@@ -399,8 +399,8 @@ fn chunks_of_rows_give_the_same_bits() {
         let expected = exact(&train(&config, &songs, Isa::Portable, 1));
         for isa in Isa::available() {
             for threads in 1..=3 {
-                let found = exact(&train(&config, &songs, isa, threads));
-                assert!(found == expected, "{} with {threads} threads", isa.name());
+                let trained = exact(&train(&config, &songs, isa, threads));
+                assert!(trained == expected, "{} with {threads} threads", isa.name());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What training takes and gives, and who listens to it.
+//! Inputs and results of training, and its listener.
 
 use super::config::Config;
 use super::table::Table;
@@ -18,7 +18,7 @@ pub struct Rows<'a> {
     pub margin: Option<&'a [f64]>,
 }
 
-/// What is measured after every round.
+/// A metric that is computed after every round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
     /// Mean of minus the logarithm of the right class's probability.
@@ -29,10 +29,10 @@ pub enum MetricKind {
     Custom,
 }
 
-/// A metric, and which way is better.
+/// A metric and its direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// What is measured.
+    /// How it is computed.
     pub kind: MetricKind,
     /// Whether larger is better.
     pub maximize: bool,
@@ -41,7 +41,7 @@ pub struct Metric {
 /// First and second derivatives of the loss by the margins, row-major, one for each output.
 pub type Derivatives = (Vec<f64>, Vec<f64>);
 
-/// Listens to boosting and may stop it: an error ends training at once.
+/// Observes boosting and may stop it: an error ends training at once.
 pub trait Listener {
     /// Called at least every 50 ms or so of training.
     ///
@@ -56,8 +56,8 @@ pub trait Listener {
     /// The listener's reason to give up.
     fn round(&mut self, round: usize, values: &[Vec<f64>]) -> Result<bool>;
 
-    /// Derivatives of a loss of the listener's own at the margins of the training rows, which are
-    /// given row-major when they are asked for; none for softmax (logistic, for two classes)
+    /// Derivatives of a custom loss at the margins of the training rows, which are
+    /// computed row-major on demand; none for softmax (logistic, for two classes)
     /// cross-entropy. Row weights are applied afterwards.
     ///
     /// # Errors
@@ -71,27 +71,27 @@ pub trait Listener {
     fn metric(&mut self, metric: usize, set: usize, margins: &[f64]) -> Result<f64>;
 }
 
-/// What training starts from and is told.
+/// Inputs of training besides the rows.
 #[derive(Debug)]
 pub struct Plan<'a> {
     /// Hyperparameters.
     pub config: &'a Config,
-    /// The number of classes, at least one; outputs are one for two classes, else one a class.
+    /// The number of classes, at least one; outputs are one for two classes, else one per class.
     pub n_classes: usize,
     /// Which columns hold category codes.
     pub categorical: &'a [bool],
-    /// The model to go on from; the rounds of the configuration are added to its own.
+    /// The model to continue from; the rounds of the configuration are added to its rounds.
     pub start: Option<Ensemble>,
     /// Margin of each output before the first tree; none for the logarithms of the odds (for
     /// two classes) or the shares of the classes.
     pub base: Option<Vec<f64>>,
-    /// What is measured on the evaluation sets.
+    /// Metrics of the evaluation sets.
     pub metrics: &'a [Metric],
     /// Seed of all random draws.
     pub seed: u64,
 }
 
-/// What training gives.
+/// The result of training.
 #[derive(Clone, Debug)]
 pub struct Fit {
     /// The model, all rounds that were trained.

@@ -5,7 +5,7 @@ use super::binning::Binner;
 /// The bin of missing values, unseen categories included, in every feature.
 pub const MISSING: u8 = 255;
 
-/// What stands for a feature in a leaf, and for the set of categories in a numerical split.
+/// The feature of a leaf, and the set of categories of a numerical split.
 pub const NONE: u32 = u32::MAX;
 
 /// A set of bins.
@@ -21,7 +21,7 @@ pub fn contains(set: &BinSet, bin: u8) -> bool {
 /// the node's set of categories, or is [`MISSING`] and `missing_left` is set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Node {
-    /// The feature that is looked at; [`NONE`] in a leaf.
+    /// The feature of the split; [`NONE`] in a leaf.
     pub feature: u32,
     /// The last bin that goes left, in a numerical split.
     pub bin: u8,
@@ -54,7 +54,7 @@ impl Node {
 pub struct Tree {
     /// Nodes, parents before children.
     pub nodes: Vec<Node>,
-    /// The value of each node, learning rate included: one number a node, or with
+    /// The value of each node, learning rate included: one number per node, or with
     /// `output == None` one for every output.
     pub values: Vec<f64>,
     /// Sets of categories of this tree's splits.
@@ -64,7 +64,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// A tree without nodes, which stands in for one that is being changed.
+    /// A tree without nodes: a placeholder while a tree is changed.
     pub(super) fn empty() -> Self {
         Tree { nodes: Vec::new(), values: Vec::new(), sets: Vec::new(), output: None }
     }
@@ -114,7 +114,7 @@ impl Tree {
 pub struct Ensemble {
     /// How raw values become bins.
     pub binner: Binner,
-    /// Margin of each output before the first tree: one output for two classes, else one a class.
+    /// Margin of each output before the first tree: one output for two classes, else one per class.
     pub base: Vec<f64>,
     /// Trees, round after round; in a round by output.
     pub trees: Vec<Tree>,

@@ -1,4 +1,4 @@
-//! Row weights as whole numbers, and how finely gradients can be rounded beside them.
+//! Row weights as whole numbers, and the precision to which gradients are rounded.
 //!
 //! Every sum that decides a split is a sum of integers. One 64-bit word holds a gradient; another
 //! holds a second derivative above `count_bits` bits of weight. Whole-numbered weights stay what
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 pub(super) struct Weights {
     /// None where every row weighs one.
     pub(super) counts: Option<Vec<u32>>,
-    /// What a count of one weighs.
+    /// The weight of a count of one.
     pub(super) unit: f64,
     /// Real weights, which multiply derivatives before rounding; none for whole numbers, whose
     /// counts multiply them afterwards.
@@ -38,7 +38,7 @@ impl Weights {
         };
         if weight.len() != n_rows {
             return Err(Error::Data(format!(
-                "sample weights must be one a row: got {} for {n_rows} rows",
+                "there must be one sample weight per row, got {} for {n_rows} rows",
                 weight.len()
             )));
         }
@@ -99,7 +99,7 @@ impl Weights {
     }
 }
 
-/// What derivatives are multiplied by before rounding; powers of two.
+/// The factors of derivatives before rounding; powers of two.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scales {
     pub(super) gradient: f64,

@@ -20,13 +20,13 @@ pub(super) struct Workspace {
     pub(super) counts: Vec<u32>,
     /// The pairs of all rows of the table, shortened for narrow cells.
     pub(super) short: Vec<Pair>,
-    /// Histograms that trees have done with, by the width of their cells.
+    /// Histograms that trees no longer need, by the width of their cells.
     pub(super) wide: Vec<Histogram<WideCell>>,
     pub(super) narrow: Vec<Histogram<NarrowCell>>,
 }
 
 impl Workspace {
-    /// Lays out the rows of a root, and room for what goes with them.
+    /// Lists the rows of a root, with memory for their derivatives and counts.
     pub(super) fn reset(&mut self, context: &TrainingContext<'_>, spec: &TreeSpec<'_>) {
         let n_rows = context.bins.columns.first().map_or(0, Vec::len);
         self.rows.clear();

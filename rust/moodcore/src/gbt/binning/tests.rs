@@ -41,34 +41,34 @@ fn cuts_of(binner: &Binner) -> &[f64] {
 
 /// Distinct numbers in ascending order; zeros of both signs are one.
 fn distinct(values: &[f64]) -> Vec<f64> {
-    let mut found: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-    found.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
-    found.dedup();
-    found
+    let mut distinct: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    distinct.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
+    distinct.dedup();
+    distinct
 }
 
 proptest! {
     #[test]
     fn bins_lie_between_their_cuts(values in numbers(), max_bin in max_bins()) {
         let ascending = distinct(&values);
-        // As many bins as are asked for, and just enough.
+        // The requested number of bins, with just enough cut points.
         for max_bin in [max_bin, ascending.len().clamp(2, 255)] {
             let binner = learn(Values::F64(&values), None, false, max_bin);
             let (bins, cuts) = (&binner.features[0], cuts_of(&binner));
             prop_assert!(cuts.windows(2).all(|pair| pair[0] < pair[1]), "{cuts:?}");
             prop_assert!(bins.count() <= max_bin);
-            let found: Vec<usize> = ascending.iter().map(|&v| usize::from(bins.bin(v))).collect();
-            for (&value, &bin) in ascending.iter().zip(&found) {
+            let row_bins: Vec<usize> = ascending.iter().map(|&v| usize::from(bins.bin(v))).collect();
+            for (&value, &bin) in ascending.iter().zip(&row_bins) {
                 prop_assert!(bin == 0 || cuts[bin - 1] < value, "{value} in {bin} of {cuts:?}");
                 prop_assert!(bin == cuts.len() || value <= cuts[bin], "{value} in {bin}: {cuts:?}");
             }
             // Bins ascend with their values, and none is left out.
-            prop_assert!(found.windows(2).all(|pair| pair[1] - pair[0] <= 1), "{found:?}");
-            if let (Some(&first), Some(&last)) = (found.first(), found.last()) {
+            prop_assert!(row_bins.windows(2).all(|pair| pair[1] - pair[0] <= 1), "{row_bins:?}");
+            if let (Some(&first), Some(&last)) = (row_bins.first(), row_bins.last()) {
                 prop_assert_eq!((first, last), (0, bins.count() - 1));
             }
             if ascending.len() <= max_bin {
-                prop_assert_eq!(found, (0..ascending.len()).collect::<Vec<_>>());
+                prop_assert_eq!(row_bins, (0..ascending.len()).collect::<Vec<_>>());
             }
         }
     }
@@ -88,8 +88,8 @@ proptest! {
         for isa in Isa::available() {
             for threads in [1, 2] {
                 let team = Team::new(threads)?;
-                let found = binner.transform(&table, Compute { isa, team: &team });
-                prop_assert_eq!(&found[..], std::slice::from_ref(&bins), "{}", isa.name());
+                let transformed = binner.transform(&table, Compute { isa, team: &team });
+                prop_assert_eq!(&transformed[..], std::slice::from_ref(&bins), "{}", isa.name());
             }
         }
     }

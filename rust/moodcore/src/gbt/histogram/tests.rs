@@ -97,8 +97,8 @@ impl Sample {
     fn sums(&self, node: &Node, feature: usize, bin: usize) -> (i64, u64, u64) {
         let mut sums = (0, 0, 0);
         for (at, (&row, pair)) in node.rows.iter().zip(&node.pairs).enumerate() {
-            let own = self.bins.bins[row as usize * self.bins.n_features + feature];
-            if usize::from(own) == bin {
+            let row_bin = self.bins.bins[row as usize * self.bins.n_features + feature];
+            if usize::from(row_bin) == bin {
                 let count = node.counts.as_ref().map_or(1, |counts| counts[at]);
                 let times = if self.repeated { count } else { 1 };
                 sums.0 += i64::from(pair.g) * i64::from(times);
@@ -207,8 +207,8 @@ proptest! {
             .map(|place| bin(place % n_features, place / n_features))
             .collect();
         for threads in 1..=3 {
-            let found = RowBins::of(&columns, &Team::new(threads)?);
-            prop_assert!(found.bins == expected, "{threads} threads");
+            let computed = RowBins::of(&columns, &Team::new(threads)?);
+            prop_assert!(computed.bins == expected, "{threads} threads");
         }
     }
 }

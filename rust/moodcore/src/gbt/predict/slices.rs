@@ -1,8 +1,8 @@
 //! Trees as programs for [`crate::kernels::RowLeaves`].
 //!
 //! The bins of a feature that no test of a block of trees tells apart form a class. Tests are
-//! unions of classes, and of other tests: those of a numerical feature lie in one another like
-//! the skins of an onion, so that each is the one before it and a class more.
+//! unions of classes, and of other tests: those of a numerical feature are nested, so that
+//! each is the previous one and one more class.
 
 use super::walk::Walk;
 use crate::gbt::tree::{BinSet, Ensemble, MISSING, NONE, Node, Tree, contains};
@@ -11,10 +11,10 @@ use crate::kernels::{
 };
 use std::ops::Range;
 
-/// Inner nodes of a block: the tests of so many, 64 bytes each, stay in the second-level cache.
+/// Inner nodes of a block: the tests of this many, 64 bytes each, fit the second-level cache.
 const BLOCK_SPLITS: usize = 8192;
 
-/// What one thread writes to.
+/// Buffers of one thread.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     tests: Vec<RowBits>,
@@ -64,7 +64,7 @@ struct Classes {
     lasts: BinSet,
 }
 
-/// What an inner node asks: the bins that go left, or those that go right.
+/// The test of an inner node: the bins that go left, or those that go right.
 #[derive(Clone, Copy, Debug, Default)]
 struct Condition {
     test: u32,
@@ -250,7 +250,7 @@ impl Wanted {
 }
 
 impl Tests {
-    /// The tests that answer what is wanted, and which of them answers each.
+    /// The tests that the nodes need, and which test belongs to each node.
     fn new(mut wanted: Vec<Wanted>) -> (Self, Vec<Condition>) {
         wanted.sort_unstable_by_key(|wanted| (wanted.key, wanted.bins));
         let mut tests = Tests::default();

@@ -1,4 +1,4 @@
-//! Margins and leaves, held against going down each tree alone.
+//! Margins and leaves, compared with walking down each tree alone.
 
 use super::Predictor;
 use crate::Result;
@@ -198,16 +198,16 @@ proptest! {
         for isa in Isa::available() {
             for threads in [1, 2] {
                 let team = Team::new(threads)?;
-                let found = margins(&ensemble, &rows, rounds.clone(), isa, &team)?;
-                prop_assert!(bits(&found) == bits(&plain), "{} with {threads}", isa.name());
+                let computed = margins(&ensemble, &rows, rounds.clone(), isa, &team)?;
+                prop_assert!(bits(&computed) == bits(&plain), "{} with {threads}", isa.name());
             }
         }
         let table = Table::from_rows(Values::F64(&rows), shape.n_features)?;
-        let mut found = vec![0; leaves.len()];
+        let mut computed = vec![0; leaves.len()];
         let (predictor, team) = (Predictor::new(&ensemble), Team::new(2)?);
         let compute = Compute { isa: Isa::detect(), team: &team };
-        predictor.leaves(&ensemble, &table, rounds.clone(), &mut found, compute, &mut || Ok(()))?;
-        prop_assert_eq!(found, leaves);
+        predictor.leaves(&ensemble, &table, rounds.clone(), &mut computed, compute, &mut || Ok(()))?;
+        prop_assert_eq!(computed, leaves);
         for row in rows.chunks_exact(shape.n_features).take(50) {
             let (some, _) = expected(&ensemble, row, rounds.clone());
             prop_assert_eq!(bits(&predictor.row(&ensemble, row, rounds.clone())?), bits(&some));
@@ -238,8 +238,8 @@ proptest! {
         let (isa, team) = (Isa::detect(), Team::new(1)?);
         let rounds = 0..shape.n_rounds;
         let expected = margins(&plain, &copies, rounds.clone(), isa, &team)?;
-        let found = margins(&wide, &rows, rounds.clone(), isa, &team)?;
-        prop_assert_eq!(bits(&found), bits(&expected));
+        let computed = margins(&wide, &rows, rounds.clone(), isa, &team)?;
+        prop_assert_eq!(bits(&computed), bits(&expected));
         let predictor = Predictor::new(&wide);
         for (row, expected) in each().zip(expected.chunks_exact(shape.n_outputs)) {
             prop_assert_eq!(bits(&predictor.row(&wide, row, 0..wide.n_rounds())?), bits(expected));

@@ -1,7 +1,7 @@
 //! Down the nodes of trees, several at once.
 //!
-//! A step from a node to its child waits for memory; eight walks that know nothing of each other
-//! wait together.
+//! A step from a node to its child waits for memory; eight independent walks
+//! wait at the same time.
 
 use crate::gbt::tree::{BinSet, Ensemble, NONE, Tree, contains};
 use std::ops::Range;
@@ -74,14 +74,14 @@ impl Walk {
         }
     }
 
-    /// Calls `found` with each of the trees, in their order, and the node of the leaf that the
+    /// Calls `visit` with each of the trees, in their order, and the node of the leaf that the
     /// row falls into.
     #[inline(always)]
     pub(super) fn each_leaf(
         &self,
         trees: Range<usize>,
         bins: &[u8],
-        mut found: impl FnMut(usize, usize),
+        mut visit: impl FnMut(usize, usize),
     ) {
         // Leaves look at feature 0, in a table of no features too.
         let bins = if bins.is_empty() { &[0] } else { bins };
@@ -90,7 +90,7 @@ impl Walk {
             let starts = std::array::from_fn(|at| self.roots[first + at.min(count - 1)]);
             let ends = self.descend(starts, |_, feature| bins[feature]);
             for (at, &end) in ends[..count].iter().enumerate() {
-                found(first + at, self.nodes[end as usize] as usize);
+                visit(first + at, self.nodes[end as usize] as usize);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Draws of rows and rounds: to whom they belong, and on what they depend.
+//! Draws of rows and rounds, and what they depend on.
 
 use super::*;
 use crate::gbt::BoostingKind;
@@ -139,13 +139,13 @@ proptest! {
     }
 }
 
-/// Shares as they are asked for: within five standard deviations of a binomial.
+/// The requested fractions, within five standard deviations of a binomial.
 #[test]
 fn shares_are_as_asked() {
     let n_rows = 100_000;
     for share in [0.1, 0.5, 0.9] {
-        let found = drawn(n_rows, share, 1, 0).len() as f64;
+        let n_drawn = drawn(n_rows, share, 1, 0).len() as f64;
         let deviation = (n_rows as f64 * share * (1.0 - share)).sqrt();
-        assert!((found - n_rows as f64 * share).abs() < 5.0 * deviation, "{found} of {share}");
+        assert!((n_drawn - n_rows as f64 * share).abs() < 5.0 * deviation, "{n_drawn} of {share}");
     }
 }
