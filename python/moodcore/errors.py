@@ -43,6 +43,10 @@ class RunFailedError(RuntimeError):
     """A run could not be finished, though nothing was wrong with the request."""
 
 
+class DivergedError(RunFailedError):
+    """Training diverged before anything was learned."""
+
+
 def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
     """Raise a `ConfigError` unless a value is one of a few words."""
     words = list(allowed)

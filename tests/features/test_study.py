@@ -319,6 +319,31 @@ def test_a_model_that_fails_leaves_the_others(data):
 # What may be passed.
 
 
+class FailsOnAllRows(LogisticRegression):
+    """Fits the training rows of a fold only."""
+
+    def fit(self, X, y):
+        if len(y) > 300:
+            raise ValueError("too many rows")
+        return super().fit(X, y)
+
+
+def test_the_recommended_model_may_fail_on_all_rows(data):
+    from moodcore.runs.listener import Listener
+
+    class Stages(Listener):
+        def stage(self, text):
+            texts.append(text)
+
+    texts = []
+    X, y = data
+    models = {"plain": FailsOnAllRows()}
+    study = feature_study(X, y, models=models, folds=2, repeats=1, listener=Stages())
+    assert study.metrics["recommended"]["model"] == "plain"
+    assert study.metrics["test"] is None
+    assert any("could not be trained on all rows" in text for text in texts)
+
+
 def test_models_are_names_or_classifiers(data):
     X, y = data
     options = {"sizes": [2], "thresholds": [], "epochs": 3}

@@ -133,3 +133,60 @@ def test_a_network_too_large_for_the_memory_is_recorded(tmp_path):
     assert trials["state"].to_list() == ["complete", "failed"]
     reason = "fold 1: out of memory: training a network of hidden_sizes (8192, 8192) needs about 2."
     assert trials["reason"][1].startswith(reason)
+
+
+def first_epoch_diverges(**changes):
+    grid = {"hidden_sizes": [[4]], "learning_rate": 1e30, "momentum": [0.0, 0.5]}
+    return small(**{"grid": grid} | changes)
+
+
+def test_divergence_in_the_first_epoch_is_a_failure(run, tmp_path):
+    for _ in range(2):
+        # The second run resumes the first.
+        with pytest.raises(RunFailedError, match=r"every candidate failed.*diverged in the first"):
+            run(tmp_path / "all", first_epoch_diverges())
+    grid = {"hidden_sizes": [[4]], "learning_rate": [0.05, 1e30]}
+    metrics, _ = run(tmp_path / "some", small(grid=grid))
+    assert metrics["search"]["best"]["params"] == {"learning_rate": 0.05}
+    trials = pd.read_csv(tmp_path / "some" / "trials.csv")
+    assert trials["state"].to_list() == ["complete", "failed"]
+    assert "diverged in the first epoch" in trials["reason"][1]
+
+
+def test_the_next_best_replaces_a_candidate_that_fails_on_all_rows(run, tmp_path, monkeypatch):
+    from moodcore.errors import DivergedError
+    from moodcore.tuning import run as module
+
+    train, tried = module.refit, []
+
+    def refit(dataset, parts, model, arguments, settings, **options):
+        tried.append(arguments["learning_rate"])
+        if len(tried) in failing:
+            raise DivergedError("too fast")
+        return train(dataset, parts, model, arguments, settings, **options)
+
+    monkeypatch.setattr(module, "refit", refit)
+    settings = small(grid={"hidden_sizes": [[4]], "learning_rate": [0.02, 0.05, 0.06]})
+    failing = {1, 2}
+    metrics, _ = run(tmp_path / "run", settings)
+    assert len(set(tried)) == 3
+    assert metrics["search"]["best"]["params"] == {"learning_rate": tried[-1]}
+    assert (metrics["search"]["complete"], metrics["search"]["failed"]) == (1, 2)
+    assert "training on all training rows" in metrics["checks"][-1]["text"]
+    failing = {4, 5, 6}
+    with pytest.raises(RunFailedError, match="too fast"):
+        run(tmp_path / "run", settings)
+
+
+def test_optimizers_that_diverge_are_in_the_report(run, tmp_path):
+    from moodcore import report
+    from moodcore.runs.folder import RunFolder
+
+    # One update per epoch in gradient descent: its first epoch ends before it diverges.
+    settings = first_epoch_diverges(study="optimizers", grid={"learning_rate": 1e30})
+    metrics, _ = run(tmp_path, settings)
+    losses = {row["name"]: row["loss"] for row in metrics["optimizers"]}
+    assert losses["gradient descent"] is not None
+    assert losses["SGD"] is losses["SGD with momentum"] is None
+    report.build(RunFolder(tmp_path))
+    assert "SGD diverged and SGD with momentum diverged" in report.summary(metrics)

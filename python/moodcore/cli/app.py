@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -110,6 +111,7 @@ def run() -> NoReturn:
     # Python ends by a signal, without the exit code, if an interrupt came while an extension module
     # was imported. What is registered first is called last.
     atexit.register(lambda: os._exit(ExitCode.INTERRUPTED) if interrupted else None)
+    warnings.formatwarning = lambda message, *_, **__: f"moodcore: warning: {message}\n"
     try:
         code = main()
     except KeyboardInterrupt:
@@ -125,19 +127,18 @@ def run() -> NoReturn:
 
 
 def _explain(error: Exception, *, debug: bool) -> ExitCode:
+    from moodcore.errors import RunFailedError
     from moodcore.platform import MissingPackageError
 
-    expected = isinstance(error, ValueError | OSError | MissingPackageError)
+    expected = isinstance(error, ValueError | OSError | MissingPackageError | RunFailedError)
     text = str(error) if expected else f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         # Without the number that the system has for it.
         text = f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):
         text = f"out of memory: {error}"
-    from moodcore.errors import RunFailedError
-
     click.echo(f"moodcore: error: {text or type(error).__name__}", err=True)
-    known = expected or isinstance(error, RunFailedError | MemoryError)
+    known = expected or isinstance(error, MemoryError)
     if not known and not debug:
         click.echo("This is a bug; --debug shows where.", err=True)
     asked = ValueError | MissingPackageError

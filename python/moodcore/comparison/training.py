@@ -20,7 +20,7 @@ from moodcore.comparison.settings import CompareSettings
 from moodcore.errors import ConfigError
 from moodcore.runs.folds import Rows, cut, split_rows
 from moodcore.runs.interrupts import StoppedError
-from moodcore.runs.models import seeded
+from moodcore.runs.models import check_learned, seeded
 from moodcore.runs.seeds import Stream, derive
 
 if TYPE_CHECKING:
@@ -245,6 +245,7 @@ class TrainingJob:
         model = seeded(self.estimator, task.seed(training))
         begin = time.perf_counter()
         model.fit(X, y, **_stop_arguments(model, should_stop))
+        check_learned(model)
         fitted = time.perf_counter()
         predicted = model.predict(X_scored)
         probabilities = decisions = None

@@ -18,7 +18,7 @@ from moodcore.features import measures
 from moodcore.features.settings import FeatureSettings
 from moodcore.runs.folds import cut
 from moodcore.runs.interrupts import StoppedError
-from moodcore.runs.models import prepared, seeded
+from moodcore.runs.models import check_learned, prepared, seeded
 from moodcore.runs.seeds import Stream, derive
 from moodcore.tables.preparation import kind_of
 
@@ -109,7 +109,9 @@ class StudyTable:
         else:
             pipeline = prepared(self.dataset, estimator, features=list(columns), **balancing)
         X, y = self.train_rows(fold)
-        return pipeline.fit(X[list(columns)], y, **params)
+        pipeline.fit(X[list(columns)], y, **params)
+        check_learned(pipeline)
+        return pipeline
 
 
 def for_training(model: Any, seed: int, on_poll: OnPoll) -> tuple[Any, dict[str, Any]]:

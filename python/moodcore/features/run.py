@@ -28,7 +28,7 @@ from moodcore.runs.describe import describe_data
 from moodcore.runs.folder import RunFolder
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.mark import make_mark
-from moodcore.runs.models import named_models, prepared, save_model
+from moodcore.runs.models import check_learned, named_models, prepared, save_model
 from moodcore.runs.run import Execution, Run
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.store import FolderStore
@@ -244,7 +244,19 @@ class FeatureRun(Run[FeatureSettings]):
             pipeline = prepared(
                 dataset, model, features=columns, balance=balance, random_state=seed
             )
-            self.model = pipeline.fit(dataset.X[columns], dataset.y, **params)
+            try:
+                pipeline.fit(dataset.X[columns], dataset.y, **params)
+                check_learned(pipeline)
+            except RunInterruptedError:
+                raise
+            except Exception as error:
+                # The results of the study do not depend on this model.
+                self.execution.stage(
+                    f"the recommended model ({recommended['model']}) could not be trained on all "
+                    f"rows, and is not saved: {type(error).__name__}: {error}"
+                )
+                return None
+            self.model = pipeline
         test = None
         if dataset.test is not None:
             with self.stage("testing", "test"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from moodcore.errors import ConfigError, unknown_name
+from moodcore.errors import ConfigError, DivergedError, unknown_name
 
 if TYPE_CHECKING:
     from moodcore.tables import Dataset
@@ -100,6 +101,31 @@ def prepared(
     from moodcore.preprocessing import BalancedClassifier
 
     return BalancedClassifier(model, random_state=random_state) if balance else model
+
+
+def check_learned(model: Any) -> None:
+    """Check that a fitted classifier, alone or inside of others, has learned something.
+
+    Raises
+    ------
+    DivergedError
+        If its loss became infinite or NaN in the first epoch: its weights are those of the start,
+        or of a few updates.
+    """
+    while True:
+        if hasattr(model, "steps"):
+            inner = model.steps[-1][1]
+        else:
+            inner = getattr(model, "best_estimator_", getattr(model, "estimator_", None))
+        if inner is None:
+            break
+        model = inner
+    # Networks of others have a loss_ too, of any type.
+    loss = getattr(model, "loss_", 0.0)
+    if isinstance(loss, float) and math.isnan(loss):
+        raise DivergedError(
+            "training diverged in the first epoch; lower learning_rate or scale the features"
+        )
 
 
 def save_model(model: Any, path: str | os.PathLike[str], metrics: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from moodcore.metrics import SELECTION_METRICS, selection_value
 from moodcore.runs.families import CURVES, Curves, Family, OnPoll, OnStep
 from moodcore.runs.folds import Fold
+from moodcore.runs.models import check_learned
 from moodcore.runs.space import Params
 from moodcore.tuning.plan import Candidate
 
@@ -112,11 +113,18 @@ def fit_fold(
     on_step: OnStep,
     on_poll: OnPoll,
 ) -> FoldResult:
-    """Train one candidate on one fold and validate it."""
+    """Train one candidate on one fold and validate it.
+
+    Raises
+    ------
+    DivergedError
+        If training diverged in the first epoch.
+    """
     begin = time.perf_counter()
     model = family.estimator()(**arguments, n_jobs=1, random_state=seed)
     kind = SELECTION_METRICS[metric]
     curves = family.fit(model, fold, seed, on_step, on_poll, probabilities=kind.needs_probabilities)
+    check_learned(model)
     predicted = model.predict(fold.X_valid)
     hits = predicted == fold.y_valid
     accuracy = float(hits.mean())
@@ -206,8 +214,8 @@ def _without_accuracy(
     )
 
 
-def failure(fold: int, error: Exception) -> str:
-    """Return the reason for which training on a fold (counted from 0) failed, in one line."""
+def failure(where: str, error: Exception) -> str:
+    """Return the reason for which training failed, in one line; `where` is a fold, for example."""
     kind = "out of memory" if isinstance(error, MemoryError) else type(error).__name__
     said = " ".join(str(error).split())
-    return f"fold {fold + 1}: {kind}{f': {said}' if said else ''}"
+    return f"{where}: {kind}{f': {said}' if said else ''}"

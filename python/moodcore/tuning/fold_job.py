@@ -72,7 +72,7 @@ class FoldJob:
             return Outcome(pruned=error.curves, reports=tuple(reports))
         except Exception as error:
             # Whatever a model raises for its hyperparameters and these rows, the others continue.
-            return Outcome(failed=failure(self.fold, error))
+            return Outcome(failed=failure(f"fold {self.fold + 1}", error))
         return Outcome(result, reports=tuple(reports))
 
     def failure(self, reason: str) -> Outcome:

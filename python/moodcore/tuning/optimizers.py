@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ DEFAULT_MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class OptimizerRun:
-    """One training."""
+    """One training; its last losses are NaN if it diverged in the first epoch."""
 
     name: str
     epoch_loss: NDArray[np.float64]
@@ -81,11 +82,17 @@ class OptimizerJob:
             history = model.fit(*shared, on_poll=on_poll).history_
         except StoppedError:
             return None
+        curves = [history[name] for name in ("loss", "update_loss", "accuracy")]
+        if not len(history["loss"]):
+            # Divergence in the first epoch: without this, no loss of an epoch, and perhaps of no
+            # update.
+            curves = [np.append(curve, math.nan) for curve in curves]
+        loss, update_loss, accuracy = curves
         return OptimizerRun(
             self.key,
-            np.asarray(history["loss"], dtype=np.float64),
-            np.asarray(history["update_loss"], dtype=np.float32),
-            float(history["accuracy"][-1]),
+            np.asarray(loss, dtype=np.float64),
+            np.asarray(update_loss, dtype=np.float32),
+            float(accuracy[-1]),
         )
 
     def failure(self, reason: str) -> OptimizerRun:

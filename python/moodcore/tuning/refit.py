@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from moodcore.metrics import Evaluation, baselines, evaluate_model
 from moodcore.runs.families import family
 from moodcore.runs.folds import Split
+from moodcore.runs.models import check_learned
 from moodcore.runs.seeds import Stream, derive
 from moodcore.tuning.folds import balanced_rows, contiguous
 from moodcore.tuning.settings import TuneSettings
@@ -28,7 +29,13 @@ def refit(
     *,
     on_poll: Callable[[], object] | None = None,
 ) -> Any:
-    """Train a family with its preparation on the training rows, balanced if so set."""
+    """Train a family with its preparation on the training rows, balanced if so set.
+
+    Raises
+    ------
+    DivergedError
+        If training diverged in the first epoch.
+    """
     seed = derive(settings.seed, Stream.REFIT)
     pipeline = dataset.pipeline(
         family(model).estimator()(**arguments, random_state=seed),
@@ -37,7 +44,9 @@ def refit(
         random_state=seed,
     )
     params = {} if on_poll is None else {"classify__on_poll": on_poll}
-    return pipeline.fit(parts.X_train, parts.y_train, **params)
+    pipeline.fit(parts.X_train, parts.y_train, **params)
+    check_learned(pipeline)
+    return pipeline
 
 
 def prepared_rows(

@@ -18,7 +18,7 @@ from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.space import check_arguments
 from moodcore.runs.storage import Storage
 from moodcore.tuning import optimizers, results, study
-from moodcore.tuning.candidate import CandidateResult
+from moodcore.tuning.candidate import CandidateResult, failed, failure
 from moodcore.tuning.checks import checks
 from moodcore.tuning.describe import describe_importance, describe_preprocessing
 from moodcore.tuning.folds import make_folds, preparation_of
@@ -109,14 +109,11 @@ class TuneRun(Run[TuneSettings]):
             return self._optimizers_only(folder, dataset, parts)
         storage = self.execution.storage or Storage.of_file(folder.study)
         _, found = self._search(storage, dataset, parts)
-        best = results.best_of(found)
-        if best.state != "complete":
-            raise RunFailedError(_failure(found))
         space = self.space()
+        with self.stage("training the best candidate on all training rows", "refit"):
+            best, model = self._refit(found, space, dataset, parts)
         arguments = space.arguments(Candidate(best.model, best.params), self.settings)
         winner = self.settings.of(best.model)
-        with self.stage("training the best candidate on all training rows", "refit"):
-            model = refit(dataset, parts, best.model, arguments, winner, on_poll=self._poll)
         from sklearn.pipeline import Pipeline
 
         preparation = Pipeline(model.steps[:-1])
@@ -154,6 +151,34 @@ class TuneRun(Run[TuneSettings]):
         write_table(folder.table("curves.parquet"), results.curves_table(found))
         save_model(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
         return metrics
+
+    def _refit(
+        self, found: list[CandidateResult], space: SearchSpace, dataset: Dataset, parts: Split
+    ) -> tuple[CandidateResult, Any]:
+        """Train the best candidate on all training rows, and return its result and the model.
+
+        A candidate that cannot be trained on them is recorded in `found` as failed, and the next
+        best is trained instead.
+        """
+        while (best := results.best_of(found)).state == "complete":
+            arguments = space.arguments(Candidate(best.model, best.params), self.settings)
+            winner = self.settings.of(best.model)
+            try:
+                return best, refit(
+                    dataset, parts, best.model, arguments, winner, on_poll=self._poll
+                )
+            except MemoryError:
+                # Another host may have enough; the choice must not depend on that.
+                raise
+            except Exception as error:
+                reason = failure("training on all training rows", error)
+                self.execution.stage(
+                    f"candidate {best.number} failed in {reason}; the next best is trained"
+                )
+                found[found.index(best)] = failed(
+                    best.number, Candidate(best.model, best.params), reason
+                )
+        raise RunFailedError(_failure(found))
 
     def _poll(self) -> None:
         if self.execution.stop.is_set():

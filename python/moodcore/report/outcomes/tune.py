@@ -65,12 +65,19 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
 
 def _optimizer_headline(metrics: Mapping[str, Any]) -> Headline:
     runs = metrics["optimizers"]
-    best = min(runs, key=lambda run: run["loss"])
-    losses = listed(f"{run['name']} {run['loss']:.4f}" for run in runs)
+    # A loss that became infinite or NaN is None here.
+    converged = [run for run in runs if run["loss"] is not None]
+    best = min(converged, key=lambda run: run["loss"], default=None)
+    shown = {
+        run["name"]: "diverged" if run["loss"] is None else f"{run['loss']:.4f}" for run in runs
+    }
+    losses = listed(f"{name} {loss}" for name, loss in shown.items())
     return Headline(
-        f"Optimizers: {best['name']} reaches the lowest training loss",
+        f"Optimizers: {best['name']} reaches the lowest training loss"
+        if best
+        else "Optimizers: every training run diverged",
         [f"Training loss after the same number of epochs: {losses}."],
-        [(f"{run['loss']:.4f}", f"final loss, {run['name']}") for run in runs],
+        [(loss, f"final loss, {name}") for name, loss in shown.items()],
     )
 
 

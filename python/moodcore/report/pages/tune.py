@@ -151,8 +151,11 @@ def _optimizers(run: RunFiles) -> Section:
     runs = run.table("optimizers")
     epochs = {n: v.tolist() for n, v in zip(runs["optimizer"], runs["epoch_loss"], strict=True)}
     updates = dict(zip(runs["optimizer"], runs["update_loss"], strict=True))
-    final = {name: losses[-1] for name, losses in epochs.items()}
-    best = min(final, key=final.__getitem__)
+    final = {name: losses[-1] for name, losses in epochs.items() if math.isfinite(losses[-1])}
+    best = min(final, key=final.__getitem__, default=None)
+    caption = "Every training run diverged."
+    if best is not None:
+        caption = f"After the same number of epochs, {best} has the lowest loss, {final[best]:.4f}."
     counts = ", ".join(f"{name} {len(losses):,}" for name, losses in updates.items())
     text = "The same network, trained from the same initial weights with "
     text += f"{listed(run['name'] for run in metrics['optimizers'])}."
@@ -164,7 +167,7 @@ def _optimizers(run: RunFiles) -> Section:
             Figure(
                 "optimizers_per_epoch",
                 "Training loss per epoch",
-                f"After the same number of epochs, {best} has the lowest loss, {final[best]:.4f}.",
+                caption,
                 plots.loss_per_epoch(epochs),
                 _sampled(epochs, "epoch"),
             ),
