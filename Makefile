@@ -31,6 +31,7 @@ bench:  ## Criterion, pytest-benchmark, and the table beside the peers.
 	$(PYTHON) -m pytest benches/python --benchmark-enable --benchmark-only
 	$(PYTHON) benches/peers.py
 
-docs:  ## Build the documentation into docs/_build.
+docs:  ## Build the documentation into docs/_build and check its links.
 	$(PYTHON) -m pip install '.[docs]'
-	$(PYTHON) -m sphinx -W -b html docs docs/_build
+	$(PYTHON) -m sphinx -W --keep-going -b html docs docs/_build
+	$(PYTHON) docs/check_links.py docs/_build

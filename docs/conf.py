@@ -1,6 +1,12 @@
-"""Settings of Sphinx; the pages are built with `make docs`."""
+"""Settings of Sphinx; `make docs` builds the pages."""
+
+import inspect
+import sys
+from pathlib import Path
 
 from moodcore import __version__
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "moodcore"
 author = "the moodcore developers"
@@ -11,17 +17,37 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "sphinx_click",
+    "mathml",
+    "project_files",
 ]
 exclude_patterns = ["_build"]
-html_theme = "alabaster"
+templates_path = ["_templates"]
+
+html_theme = "furo"
+html_title = f"moodcore {version}"
+html_static_path = ["_static"]
+html_css_files = ["moodcore.css"]
+html_math_renderer = "mathml"
+html_show_sourcelink = False
+html_copy_source = False
 
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
-# Links to files of the project that are no pages: tests/test_documentation.py follows them.
-suppress_warnings = ["myst.xref_missing"]
 
-# docs/api.md names each object once; numpydoc's own tables of members would name them again.
+# One page for each object that docs/reference/api/index.md lists. The pages show the members
+# themselves, so numpydoc need not list them.
+autosummary_generate = True
 numpydoc_show_class_members = False
-autosummary_generate = False
 autodoc_typehints = "none"
+
+
+def skip_inherited(_app, _kind, _name, obj, *_):
+    """Leave out what scikit-learn's base classes add: their documentation has it."""
+    inherited = str(getattr(obj, "__module__", "moodcore")).partition(".")[0] == "sklearn"
+    return inherited or "metadata_routing" in (inspect.getdoc(obj) or "") or None
+
+
+def setup(app):
+    """Register the handlers of this project."""
+    app.connect("autodoc-skip-member", skip_inherited)

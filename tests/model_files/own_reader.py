@@ -1,4 +1,6 @@
-"""A reader of model files written from docs/model-file.md alone: NumPy and JSON, none of our code.
+"""A reader of model files written from the pages docs/reference/model-file*.md alone.
+
+It uses NumPy and JSON and none of our code.
 
 It is what a stranger would write in another language, and shows that the page says enough.
 """

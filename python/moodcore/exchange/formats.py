@@ -72,7 +72,7 @@ def export(
         "tensor", unless a column holds text.
     dtype : {"float64", "float32"}, default="float64"
         For ONNX and XGBoost: the type of the input numbers. XGBoost rounds them to single
-        precision; see :doc:`/exchange`.
+        precision; see :doc:`/how-to/exchange`.
 
     Raises
     ------

@@ -116,7 +116,7 @@ class SVM(Classifier):
     -----
     Rows are float32, kernel values single precision, coefficients and sums double precision. If
     single precision could hide a violation of ``tol``, the gradient is recomputed in double
-    precision. Rows with zero weight are ignored. See :doc:`/theory-svm` for the method and its
+    precision. Rows with zero weight are ignored. See :doc:`/explanation/svm` for the method and its
     sources.
 
     Examples
