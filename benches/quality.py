@@ -1,212 +1,263 @@
-"""How well boosted trees learn by default: log loss on new rows beside every peer installed.
+"""How well models learn by default: log loss and accuracy on held-out rows, compared with peers.
 
-    pip install '.[bench]' && python benches/quality.py
+    pip install '.[bench]'
+    python benches/quality.py --tables DIR --results results.jsonl --figure ranks.png
 
-Each table is split five times; all contestants grow 100 rounds and have their defaults otherwise.
-The table shows the mean log loss and its 95 % interval over the splits, and the mean rank. With
-`--early-stopping` each stops by its own means on the same rows that are set aside. With
-`--equal 20` all have the same parameters instead, on so many generated tables of 2,000 rows: the
-mean difference from scikit-learn's, whose second derivatives are ours, and its interval.
+Each table is split into 70 % training and 30 % test rows, stratified, with a fixed seed per split.
+Every result is appended to the results file, and a result that is in the file is not computed
+again. Without `--tables` the tables are those of scikit-learn and generated ones.
+
+`--group networks` compares `MLP` and `SVM` with scikit-learn's; `--group equal` gives the same
+parameters to all boosters, whose quality must then be equal. `--variant` adds a model with
+parameters of its own, for example `--variant 'slow=gbt:{"learning_rate": 0.05}'`.
 """
 
 import argparse
+import json
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn import datasets
+from quality_models import (
+    EQUAL,
+    GROUPS,
+    KERNEL_ROWS,
+    MODELS,
+    Table,
+    bundled_tables,
+    is_text,
+    prepare,
+    read_tables,
+)
+from scipy.stats import studentized_range
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 
-from moodcore import GBT, songs
-
-ROUNDS, SPLITS, PATIENCE = 100, 5, 20
-Table = tuple[pd.DataFrame, np.ndarray]
-
-
-def generated(kind: str, n_rows: int = 3000) -> Table:
-    """Rows of one nature: what the classes depend on, and how."""
-    rng = np.random.default_rng(7)
-    X = rng.normal(size=(n_rows, 12))
-    noise = rng.logistic(size=n_rows)
-    frame = pd.DataFrame(X, columns=[f"x{at}" for at in range(12)])
-    if kind == "additive":
-        score = 2 * np.sin(X[:, 0] * 2) + X[:, 1] ** 2 - 1 + X[:, 2] + noise
-    elif kind == "products":
-        score = 3 * X[:, 0] * X[:, 1] + 2 * X[:, 2] * X[:, 3] + noise
-    elif kind == "rotated":
-        score = 1.5 * X @ rng.normal(size=12) + noise
-    elif kind == "many classes":
-        centres = rng.normal(size=(12, 12))
-        return frame, np.argmax(X @ centres.T + rng.gumbel(size=(n_rows, 12)), axis=1)
-    elif kind == "imbalanced":
-        score = 2 * X[:, 0] + X[:, 1] * X[:, 2] + noise - 5
-    elif kind == "noisy labels":
-        score = np.where(rng.random(n_rows) < 0.25, noise, 4 * X[:, 0] + X[:, 1])
-    elif kind == "missing":
-        score = 2 * X[:, 0] + X[:, 1] * X[:, 2] + noise
-        frame = frame.mask(rng.random(X.shape) < 0.3)
-    else:
-        codes = rng.integers(0, 30, size=(n_rows, 4))
-        effects = rng.normal(size=(4, 30)) * 1.5
-        score = sum(effects[at][codes[:, at]] for at in range(4)) + X[:, 0] + noise
-        for at in range(4):
-            frame[f"c{at}"] = pd.Categorical.from_codes(codes[:, at], [f"v{n}" for n in range(30)])
-    return frame, (score > 0).astype(int)
+QUICK_ROWS = 3000
+MODULES = {"catboost": "catboost", "lightgbm": "lightgbm", "xgboost": "xgboost"}
 
 
-def tables() -> dict[str, Table]:
-    found: dict[str, Table] = {}
-    for name in ("breast_cancer", "digits", "wine", "iris"):
-        X, y = getattr(datasets, f"load_{name}")(return_X_y=True, as_frame=True)
-        found[name] = X, y.to_numpy()
-    kinds = ("additive", "products", "rotated", "many classes", "imbalanced", "noisy labels")
-    for kind in (*kinds, "missing", "categories"):
-        found[kind] = generated(kind)
-    X, y = songs.synthesize(4000, random_state=0)
-    found["songs"] = X[list(songs.FEATURES)], np.asarray(y)
-    return found
+@dataclass(frozen=True)
+class Contestant:
+    """A model with parameters, under the name that the report shows."""
+
+    label: str
+    model: str
+    parameters: dict[str, Any]
+
+    @classmethod
+    def parse(cls, text: str) -> "Contestant":
+        """Read ``LABEL=MODEL:JSON``."""
+        label, _, rest = text.partition("=")
+        model, _, parameters = rest.partition(":")
+        if model not in MODELS:
+            raise argparse.ArgumentTypeError(f"model must be one of {[*MODELS]}, got {model!r}")
+        return cls(label, model, json.loads(parameters or "{}"))
 
 
-Held = tuple[pd.DataFrame, np.ndarray]
+@dataclass(frozen=True)
+class Protocol:
+    """Number of splits per table, most rows of a table, and threads of every model."""
+
+    splits: int
+    rows: int | None
+    threads: int
 
 
-def moodcore_model(X: pd.DataFrame, y: np.ndarray, held: Held | None) -> Any:
-    model = GBT(ROUNDS, early_stopping_rounds=PATIENCE if held else None, n_jobs=2, random_state=0)
-    return model.fit(X, y, eval_set=held)
+class Results:
+    """Results by table, split, rows and contestant, appended to a JSON lines file."""
+
+    def __init__(self, path: Path | None, retrain: set[str]) -> None:
+        self._path = path
+        self._by_key: dict[str, dict[str, Any]] = {}
+        if path is not None and path.exists():
+            for line in path.read_text().splitlines():
+                result = json.loads(line)
+                if result["label"] not in retrain:
+                    self._by_key[result["key"]] = result
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Return a result, None if there is none yet."""
+        return self._by_key.get(key)
+
+    def add(self, result: dict[str, Any]) -> None:
+        """Keep a result and append it to the file."""
+        self._by_key[result["key"]] = result
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as file:
+                file.write(json.dumps(result) + "\n")
 
 
-def lightgbm_model(X: pd.DataFrame, y: np.ndarray, held: Held | None) -> Any:
-    from lightgbm import LGBMClassifier, early_stopping
-
-    model = LGBMClassifier(n_estimators=ROUNDS, n_jobs=2, verbose=-1)
-    if held is None:
-        return model.fit(X, y)
-    stop = early_stopping(PATIENCE, verbose=False)
-    return model.fit(X, y, eval_set=[held], callbacks=[stop])
+def subset(X: pd.DataFrame, y: np.ndarray, n_rows: int | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return at most this many rows, drawn with a fixed seed."""
+    if n_rows is None or len(y) <= n_rows:
+        return X, y
+    rows = np.sort(np.random.default_rng(0).permutation(len(y))[:n_rows])
+    return X.iloc[rows], y[rows]
 
 
-def xgboost_model(X: pd.DataFrame, y: np.ndarray, held: Held | None) -> Any:
-    from xgboost import XGBClassifier
-
-    stop = {"early_stopping_rounds": PATIENCE} if held else {}
-    model = XGBClassifier(n_estimators=ROUNDS, n_jobs=2, enable_categorical=True, **stop)
-    return model.fit(X, y, eval_set=[held] if held else None, verbose=False)
-
-
-def sklearn_model(X: pd.DataFrame, y: np.ndarray, held: Held | None) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    model = HistGradientBoostingClassifier(
-        max_iter=ROUNDS, early_stopping=held is not None, n_iter_no_change=PATIENCE, random_state=0
+def evaluate(
+    contestant: Contestant, table: Table, split: int, protocol: Protocol
+) -> dict[str, Any]:
+    """Train on 70 % of the rows and compute the metrics on the others."""
+    model = MODELS[contestant.model]
+    X, y = subset(table.X, table.y, protocol.rows)
+    train, test, y_train, y_test = train_test_split(
+        X, y, test_size=0.3, stratify=y, random_state=split
     )
-    return model.fit(X, y) if held is None else model.fit(X, y, X_val=held[0], y_val=held[1])
-
-
-def catboost_model(X: pd.DataFrame, y: np.ndarray, held: Held | None) -> Any:
-    from catboost import CatBoostClassifier
-
-    stop = {"early_stopping_rounds": PATIENCE} if held else {}
-    model = CatBoostClassifier(
-        iterations=ROUNDS, thread_count=2, verbose=False, allow_writing_files=False, **stop
-    )
-    words = [name for name in X.columns if isinstance(X[name].dtype, pd.CategoricalDtype)]
-    return model.fit(X, y, cat_features=words, eval_set=held)
-
-
-CONTESTANTS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "moodcore": ("moodcore", moodcore_model),
-    "LightGBM": ("lightgbm", lightgbm_model),
-    "XGBoost": ("xgboost", xgboost_model),
-    "scikit-learn": ("sklearn", sklearn_model),
-    "CatBoost": ("catboost", catboost_model),
-}
-
-
-def losses(table: Table, contestants: dict[str, Callable[..., Any]], stop: bool) -> pd.DataFrame:
-    X, y = table
-    rows = []
-    for split in range(SPLITS):
-        X_train, X_test, y_train, y_test = train_test_split(
-            X, y, test_size=0.3, stratify=y, random_state=split
-        )
-        held = None
-        if stop:
-            X_train, X_held, y_train, y_held = train_test_split(
-                X_train, y_train, test_size=0.2, stratify=y_train, random_state=split
-            )
-            held = X_held, y_held
-        row = {}
-        for name, make in contestants.items():
-            probabilities = make(X_train, y_train, held).predict_proba(X_test)
-            row[name] = log_loss(y_test, probabilities, labels=np.unique(y))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def equal_models() -> dict[str, Callable[[], Any]]:
-    """Give models with the same leaves, rate, penalties and least rows a leaf."""
-    from lightgbm import LGBMClassifier
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from xgboost import XGBClassifier
-
-    leafwise = {"max_leaves": 31, "max_depth": 0, "grow_policy": "lossguide"}
+    train, y_train = subset(train, y_train, model.max_rows)
+    text = [name for name in train if is_text(train[name])]
+    train, test = prepare(model.preparation, train, test)
+    classifier = model.make(contestant.parameters, text, protocol.threads)
+    wall, cpu = time.perf_counter(), time.process_time()
+    with threadpool_limits(protocol.threads):
+        classifier.fit(train, y_train)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    probabilities = np.zeros((len(y_test), int(table.y.max()) + 1))
+    probabilities[:, np.asarray(classifier.classes_, dtype=int)] = classifier.predict_proba(test)
     return {
-        "moodcore": lambda: GBT(ROUNDS, n_jobs=2, random_state=0),
-        "scikit-learn": lambda: HistGradientBoostingClassifier(
-            max_iter=ROUNDS, l2_regularization=1.0, early_stopping=False
+        "log_loss": float(
+            log_loss(y_test, probabilities, labels=np.arange(probabilities.shape[1]))
         ),
-        "LightGBM": lambda: LGBMClassifier(
-            n_estimators=ROUNDS, reg_lambda=1.0, n_jobs=2, verbose=-1
-        ),
-        "XGBoost": lambda: XGBClassifier(
-            n_estimators=ROUNDS, learning_rate=0.1, min_child_weight=1e-3, n_jobs=2, **leafwise
-        ),
+        "accuracy": float((probabilities.argmax(axis=1) == y_test).mean()),
+        "seconds": wall,
+        "cpu_seconds": cpu,
     }
 
 
-def compare_equal(n_tables: int) -> None:
-    from peers_gbt import Shape
-    from scipy.stats import t
+def run(
+    contestants: list[Contestant], tables: list[Table], protocol: Protocol, kept: Results
+) -> Iterator[dict[str, Any]]:
+    """Yield the result of every contestant on every split of every table."""
+    for table in tables:
+        for split in range(protocol.splits):
+            for contestant in contestants:
+                rows = protocol.rows
+                capped = None if rows is None or len(table.y) <= rows else rows
+                identity = [table.name, split, capped, contestant.model, contestant.parameters]
+                key = json.dumps(identity, sort_keys=True)
+                result = kept.get(key)
+                if result is None:
+                    metrics = evaluate(contestant, table, split, protocol)
+                    named = {"table": table.name, "split": split, "label": contestant.label}
+                    result = {"key": key, **named, **metrics}
+                    kept.add(result)
+                    print(
+                        f"{table.name} {split} {contestant.label}: {metrics['log_loss']:.4f} "
+                        f"{metrics['accuracy']:.4f} {metrics['seconds']:.2f} s",
+                        flush=True,
+                    )
+                yield {**result, "label": contestant.label}
 
-    found: dict[str, list[float]] = {}
-    for seed in range(n_tables):
-        X, y, X_test, y_test = Shape(2000, 20, 2).data(seed, n_new=2000)
-        for name, make in equal_models().items():
-            probabilities = make().fit(X, y).predict_proba(X_test)
-            found.setdefault(name, []).append(log_loss(y_test, probabilities))
-    frame = pd.DataFrame(found)
-    differences = frame.sub(frame["scikit-learn"], axis=0)
-    half = t.ppf(0.975, n_tables - 1) * differences.std() / np.sqrt(n_tables)
-    print(f"{'':14s}{'log loss':>10s}{'less scikit-learn':>24s}")
-    for name in frame:
-        difference = f"{differences[name].mean():+.4f} +- {half[name]:.4f}"
-        print(f"{name:14s}{frame[name].mean():10.4f}{difference:>24s}")
+
+def summary(results: pd.DataFrame) -> pd.DataFrame:
+    """Return ranks, losses and times by contestant; results are averaged over the splits."""
+    metrics = ["log_loss", "accuracy", "seconds", "cpu_seconds"]
+    by_table = results.groupby(["table", "label"])[metrics].mean().unstack()
+    loss, accuracy = by_table["log_loss"], by_table["accuracy"]
+    best = loss.min(axis=1)
+    lines = pd.DataFrame(
+        {
+            "rank (log loss)": loss.rank(axis=1).mean(),
+            "rank (accuracy)": accuracy.rank(axis=1, ascending=False).mean(),
+            # A loss of almost 0 has no meaningful ratio: 0.001 is added to both.
+            "loss / best": np.exp(np.log((loss + 1e-3).div(best + 1e-3, axis=0)).mean()),
+            "won (log loss)": loss.eq(best, axis=0).mean(),
+            "won (accuracy)": accuracy.eq(accuracy.max(axis=1), axis=0).mean(),
+        }
+    )
+    baseline = next((name for name in ("lightgbm", "sklearn_mlp") if name in loss), None)
+    if baseline is not None:
+        for metric in ("seconds", "cpu_seconds"):
+            times = by_table[metric].div(by_table[metric][baseline], axis=0)
+            lines[f"{metric} / {baseline}"] = np.exp(np.log(times).mean())
+            lines[f"most {metric}"] = times.max()
+    return lines.sort_values("rank (log loss)")
+
+
+def critical_difference(n_models: int, n_tables: int) -> float:
+    """Return the difference of mean ranks that is significant at 5 % (Nemenyi; Demsar 2006)."""
+    quantile = studentized_range.ppf(0.95, n_models, np.inf) / np.sqrt(2)
+    return float(quantile * np.sqrt(n_models * (n_models + 1) / (6 * n_tables)))
+
+
+def draw_ranks(lines: pd.DataFrame, difference: float, path: Path) -> None:
+    """Draw mean ranks with bars of the critical difference, which overlap if not significant."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(11, 0.45 * len(lines) + 1.4))
+    for axes, metric in zip(panels, ("log loss", "accuracy"), strict=True):
+        ranks = lines[f"rank ({metric})"].sort_values()
+        axes.errorbar(ranks, ranks.index, xerr=difference / 2, fmt="o", capsize=3)
+        axes.invert_yaxis()
+        axes.set_xlabel(f"mean rank ({metric}); critical difference {difference:.2f}")
+        axes.grid(axis="x", alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def report(results: pd.DataFrame, figure: Path | None) -> None:
+    """Print the summary and the log loss by table, and draw the figure."""
+    complete = results.groupby("table")["label"].nunique() == results["label"].nunique()
+    results = results[results["table"].map(complete)]
+    lines = summary(results)
+    n_tables = results["table"].nunique()
+    difference = critical_difference(len(lines), n_tables) if len(lines) > 1 else np.nan
+    pd.set_option("display.width", 250, "display.max_columns", 30, "display.max_rows", 500)
+    print(results.pivot_table("log_loss", "table", "label")[lines.index].round(4))
+    print(results.pivot_table("accuracy", "table", "label")[lines.index].round(4))
+    print(f"\n{n_tables} tables; critical difference of mean ranks at 5 %: {difference:.2f}")
+    print(f"SVM and SVC are trained on at most {KERNEL_ROWS:,} rows.")
+    print(lines.round(2).to_string())
+    if figure is not None:
+        draw_ranks(lines, difference, figure)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", type=Path, metavar="DIR", help="folder of Parquet or CSV files")
+    parser.add_argument("--target", default="target", help="name of the label column")
+    parser.add_argument("--only", help="names of tables, separated by commas")
+    parser.add_argument("--group", choices=[*GROUPS], default="boosters")
+    parser.add_argument("--models", help=f"some of {', '.join(MODELS)} instead of a group")
+    parser.add_argument("--variant", action="append", default=[], type=Contestant.parse,
+                        metavar="LABEL=MODEL:JSON", help="model with parameters")  # fmt: skip
+    parser.add_argument("--splits", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2, help="threads of every model")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS} rows, one split")
+    parser.add_argument("--results", type=Path, metavar="FILE.jsonl", help="results to continue")
+    parser.add_argument("--retrain", default="", help="labels whose results are computed again")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="critical-difference figure")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--early-stopping", action="store_true")
-    parser.add_argument("--equal", type=int, metavar="TABLES", help="same parameters for all")
-    arguments = parser.parse_args()
+    given = arguments()
     warnings.simplefilter("ignore")
-    if arguments.equal:
-        compare_equal(arguments.equal)
-        return
-    contestants = {name: make for name, (module, make) in CONTESTANTS.items() if find_spec(module)}
-    ranks = []
-    print(f"{'log loss':14s}" + "".join(f"{name:>20s}" for name in contestants))
-    for name, table in tables().items():
-        found = losses(table, contestants, arguments.early_stopping)
-        half = 2.776 * found.std() / np.sqrt(SPLITS)  # Student's t, four degrees of freedom
-        cells = (f"{found[one].mean():.4f} +- {half[one]:.4f}" for one in found)
-        print(f"{name:14s}" + "".join(f"{cell:>20s}" for cell in cells), flush=True)
-        ranks.append(found.mean().rank())
-    mean = pd.DataFrame(ranks).mean()
-    print(f"{'mean rank':14s}" + "".join(f"{mean[name]:>20.2f}" for name in contestants))
+    names = given.models.split(",") if given.models else GROUPS[given.group]
+    names = [name for name in names if find_spec(MODULES.get(name, "sklearn"))]
+    parameters = EQUAL if given.group == "equal" else {}
+    contestants = [Contestant(name, name, parameters.get(name, {})) for name in names]
+    contestants += given.variant
+    tables = read_tables(given.tables, given.target) if given.tables else bundled_tables()
+    if given.only:
+        tables = [table for table in tables if table.name in given.only.split(",")]
+    kept = Results(given.results, set(filter(None, given.retrain.split(","))))
+    rows, splits = (QUICK_ROWS, 1) if given.quick else (None, given.splits)
+    protocol = Protocol(splits, rows, given.threads)
+    report(pd.DataFrame(run(contestants, tables, protocol, kept)), given.figure)
 
 
 if __name__ == "__main__":
