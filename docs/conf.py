@@ -31,6 +31,9 @@ html_css_files = ["moodcore.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_copy_source = False
+html_show_copyright = False
+# Two hyphens begin an option; they are no dash.
+smartquotes = False
 
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
