@@ -1,4 +1,4 @@
-//! Criterion benchmarks of the network: `cargo bench -p moodcore-benches`.
+//! Criterion benchmarks of the network: `cargo bench -p moodcore`.
 //!
 //! Compare instruction sets and shapes inside one run; absolute times are those of one machine.
 #![allow(missing_docs)]

@@ -1,1 +1,0 @@
-//! Benchmarks only; see `mlp.rs`, `gbt.rs` and `svm.rs`.
