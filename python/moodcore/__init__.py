@@ -1,4 +1,4 @@
-"""Classifiers for tables, trained in Rust, and the emotion of songs.
+"""Fast scikit-learn classifiers for tabular data, implemented in Rust, and moods of songs.
 
 Examples
 --------
@@ -6,7 +6,7 @@ Examples
 >>> import numpy as np
 >>> rng = np.random.default_rng(0)
 >>> X = rng.normal(size=(200, 2))
->>> y = np.where(X[:, 0] * X[:, 1] > 0, "alike", "apart")
+>>> y = np.where(X[:, 0] * X[:, 1] > 0, "same sign", "other sign")
 >>> model = MLP(hidden_sizes=(16,), epochs=200, random_state=0).fit(X, y)
 >>> model.score(X, y) > 0.9
 True
@@ -16,7 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from moodcore import exchange, predict, songs, tables
+    from moodcore import (
+        datasets,
+        exchange,
+        metrics,
+        model_files,
+        platform,
+        plots,
+        predict,
+        preprocessing,
+        songs,
+        tables,
+    )
     from moodcore.comparison import Comparison, compare
     from moodcore.estimators.gbt.estimator import GBT
     from moodcore.estimators.linear_svm import LinearSVM
@@ -41,19 +52,38 @@ __all__ = [
     "TuneResult",
     "__version__",
     "compare",
+    "datasets",
     "exchange",
     "explain",
     "export",
     "feature_study",
     "load",
+    "metrics",
+    "model_files",
+    "platform",
+    "plots",
     "predict",
+    "preprocessing",
     "show_versions",
     "songs",
     "tables",
     "tune",
 ]
 
-# Importing scikit-learn and pandas takes a second; `import moodcore` should not.
+# Importing scikit-learn and pandas takes a second; `import moodcore` should not. So names and
+# submodules are imported when they are first used.
+_SUBMODULES = (
+    "datasets",
+    "exchange",
+    "metrics",
+    "model_files",
+    "platform",
+    "plots",
+    "predict",
+    "preprocessing",
+    "songs",
+    "tables",
+)
 _HOMES = {
     "Comparison": "moodcore.comparison",
     "Explanation": "moodcore.explanation.contributions",
@@ -77,7 +107,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("moodcore._core").__version__
-    if name in ("exchange", "predict", "songs", "tables"):
+    if name in _SUBMODULES:
         return import_module(f"moodcore.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

@@ -1,5 +1,7 @@
 """What the package runs on: versions, threads, instruction set."""
 
+from __future__ import annotations
+
 import os
 import platform
 import sys

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from moodcore import __version__
 from moodcore.cli.exit_codes import ExitCode
 from moodcore.runs.interrupts import raise_on_interrupt
 
@@ -68,7 +69,7 @@ class LazyGroup(click.Group):
     epilog="Exit codes: 0 done, 1 run failed, 2 usage error, 3 done but for rejected rows, "
     "130 interrupted.",
 )
-@click.version_option(package_name="moodcore", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Train, tune, compare and use classifiers on tables; predict the mood of songs."""
 

@@ -1,5 +1,7 @@
 """Base class of the classifiers: validation, classes, weights, parameters, fitted state."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """Linear support vector machine as a scikit-learn classifier."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self

@@ -1,5 +1,7 @@
 """Multilayer perceptron as a scikit-learn classifier."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self

@@ -1,5 +1,7 @@
 """Saving and explaining of fitted models."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from importlib import import_module
@@ -44,7 +46,7 @@ class Saveable:
         background: Any = None,
         random_state: int | None = 0,
         n_samples: int | None = None,
-    ) -> "Explanation":
+    ) -> Explanation:
         """Compute the contribution of each feature to the margins of each row.
 
         Parameters

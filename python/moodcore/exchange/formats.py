@@ -1,5 +1,7 @@
 """The formats of other programs: names and endings; `export` and `load`."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches

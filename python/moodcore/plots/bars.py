@@ -1,5 +1,7 @@
 """Bar charts: class counts, feature importances, the most frequent confusions."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np

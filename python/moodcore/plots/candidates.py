@@ -1,5 +1,7 @@
 """The losses of every candidate, side by side."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -116,7 +118,7 @@ def _draw_panels(
 
 
 def _draw_panel(
-    ax: Axes, trial: "pd.Series[Any]", rows: pd.DataFrame, layout: tuple[str, str]
+    ax: Axes, trial: pd.Series[Any], rows: pd.DataFrame, layout: tuple[str, str]
 ) -> None:
     notes = [] if str(trial["state"]).lower() == "complete" else [str(trial["state"]).lower()]
     losses = _losses(rows)

@@ -1,5 +1,7 @@
 """Contributions of features: to one row as a waterfall, to many as swarms of points."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

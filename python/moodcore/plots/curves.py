@@ -1,5 +1,7 @@
 """Curves of several models: learning, calibration, precision against recall, elimination."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Figures as files: the same figure gives the same bytes."""
 
+from __future__ import annotations
+
 import io
 import re
 from typing import Literal

@@ -1,5 +1,7 @@
 """Losses of several trainings, per epoch and per weight update."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

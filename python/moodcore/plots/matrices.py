@@ -1,5 +1,7 @@
 """Matrices with their values in the cells."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Models side by side: scores with intervals, folds, costs of feature selections."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The candidates of a search: their accuracy, and the losses by hyperparameter."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +26,7 @@ _LINES = 7
 _RANGES = 5
 
 
-def is_complete(trials: pd.DataFrame) -> "pd.Series[bool]":
+def is_complete(trials: pd.DataFrame) -> pd.Series[bool]:
     """Return which candidates were trained to the end; all, where there is no state."""
     if "state" not in trials.columns:
         return pd.Series(True, index=trials.index)
@@ -119,7 +121,7 @@ def _grid(trials: pd.DataFrame, layout: tuple[str, str], across: str, ax: Axes |
     return ax
 
 
-def _cell_text(trial: "pd.Series[Any]", best: int | None) -> str:
+def _cell_text(trial: pd.Series[Any], best: int | None) -> str:
     lines = ["diverged"]
     if np.isfinite(trial["accuracy"]):
         lines = [f"{100 * trial['accuracy']:.1f}"]
@@ -225,7 +227,7 @@ def parameter_effect(
     return ax
 
 
-def _groups(values: "pd.Series[Any]") -> tuple["pd.Series[str]", list[str]]:
+def _groups(values: pd.Series[Any]) -> tuple[pd.Series[str], list[str]]:
     """Return the group of each value, and the groups in order."""
     if not pd.api.types.is_numeric_dtype(values):
         groups = values.astype(str)

@@ -1,5 +1,7 @@
 """The look that all figures share, and helpers for axes, names and tables."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache

@@ -1,5 +1,7 @@
 """Balancing: as many rows of every class as the smallest has."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, Self
 

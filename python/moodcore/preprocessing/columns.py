@@ -1,5 +1,7 @@
 """Columns chosen by name."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Self

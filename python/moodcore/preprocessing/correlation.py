@@ -1,5 +1,7 @@
 """Elimination of correlated columns."""
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 import numpy as np

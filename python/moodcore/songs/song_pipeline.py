@@ -1,5 +1,7 @@
 """The way of a song through the experiment, as one scikit-learn pipeline."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Sequence
 from typing import Any, Self

@@ -1,5 +1,7 @@
 """Gradient-boosted trees as a scikit-learn classifier."""
 
+from __future__ import annotations
+
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -287,7 +289,7 @@ class GBT(Classifier):
         eval_names: Sequence[str] | None = None,
         sample_weight_eval_set: Any = None,
         base_margin_eval_set: Any = None,
-        init_model: "GBT | str | os.PathLike[str] | None" = None,
+        init_model: GBT | str | os.PathLike[str] | None = None,
         on_poll: Callable[[], object] | None = None,
     ) -> Self:
         """Train the trees.
@@ -504,7 +506,7 @@ class GBT(Classifier):
         check_is_fitted(self)
         return self.core_model_.slice(0, self.n_predicting_rounds_).arrays()
 
-    def trees_to_dataframe(self) -> "pd.DataFrame":
+    def trees_to_dataframe(self) -> pd.DataFrame:
         """Return all nodes of all trees as a table with XGBoost's columns.
 
         Returns
@@ -521,7 +523,7 @@ class GBT(Classifier):
         """Return all trees as indented text."""
         return dump_trees(self._arrays(), self._feature_names(), self.table_schema_.categories)
 
-    def plot_tree(self, tree: int = 0, *, ax: "Axes | None" = None) -> "Axes":
+    def plot_tree(self, tree: int = 0, *, ax: Axes | None = None) -> Axes:
         """Draw one tree; see :func:`moodcore.plots.tree_diagram`."""
         table = self.trees_to_dataframe()
         if not 0 <= tree < self.n_trees_:
@@ -530,8 +532,8 @@ class GBT(Classifier):
         return draw(table[table["Tree"] == tree], ax=ax)
 
     def plot_importance(
-        self, kind: Importance = "gain", *, max_features: int = 20, ax: "Axes | None" = None
-    ) -> "Axes":
+        self, kind: Importance = "gain", *, max_features: int = 20, ax: Axes | None = None
+    ) -> Axes:
         """Draw the feature importances; see :func:`moodcore.plots.feature_importance`."""
         values = dict(zip(self._feature_names(), self.importances(kind).tolist(), strict=True))
         draw = import_module("moodcore.plots").feature_importance
@@ -578,7 +580,7 @@ class GBT(Classifier):
             raise TypeError(f"callbacks must be a list of callables, got {self.callbacks!r}")
         resolve_metrics(self.eval_metric)
 
-    def _starting_model(self, init_model: Any) -> "GBT | None":
+    def _starting_model(self, init_model: Any) -> GBT | None:
         """Return the fitted model whose trees training continues, if any."""
         if init_model is None:
             return self if self.warm_start and hasattr(self, "core_model_") else None

@@ -1,5 +1,7 @@
 """Trees as a table and as text; feature importances."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -115,7 +117,7 @@ def _node(
     return _Node(*name, column, threshold, labels, left, right, missing, gain, cover, None)
 
 
-def tree_table(arrays: _Arrays, names: Sequence[str], categories: _Categories) -> "pd.DataFrame":
+def tree_table(arrays: _Arrays, names: Sequence[str], categories: _Categories) -> pd.DataFrame:
     """Return the nodes of all trees as a table with XGBoost's columns."""
     import pandas as pd
 

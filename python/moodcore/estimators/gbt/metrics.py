@@ -1,5 +1,7 @@
 """Metrics of the evaluation sets, computed after every round."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

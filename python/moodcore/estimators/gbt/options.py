@@ -1,5 +1,7 @@
 """Parameters of boosting, from the form of users to that of the core."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """Support vector machine with kernels as a scikit-learn classifier."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Self

@@ -1,5 +1,7 @@
 """Rows of a kernel: features in single precision, or kernel values in double."""
 
+from __future__ import annotations
+
 import warnings
 from typing import Any
 

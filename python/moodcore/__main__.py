@@ -1,0 +1,5 @@
+"""`python -m moodcore`, the same as the command `moodcore`."""
+
+from moodcore.cli import run
+
+run()
