@@ -55,6 +55,22 @@ def losses(lengths):
 EPOCHS = losses([("gradient descent", 300), ("SGD", 300), ("SGD with momentum", 300)])
 UPDATES = losses([("gradient descent", 300), ("SGD", 10**6), ("SGD with momentum", 10**6)])
 
+SHARES = np.linspace(0, 1, 30)
+THRESHOLDS = pd.DataFrame(
+    {"threshold": SHARES, "precision": SHARES, "recall": 1 - SHARES, "f1": 0.5}
+)
+REJECTION = pd.DataFrame({"confidence": SHARES, "kept": 1 - SHARES, "accuracy": SHARES})
+
+
+def class_points(names):
+    parts = [
+        pd.DataFrame({"class": name, "curve": kind, "x": SHARES, "y": SHARES**0.5, "area": 0.67})
+        for name in names
+        for kind in ("roc", "precision_recall")
+    ]
+    return pd.concat(parts)
+
+
 # Every public picture, as the report draws it.
 PICTURES = {
     "class_counts": lambda: plots.class_counts(COUNTS, BALANCED, x="number of songs"),
@@ -70,6 +86,9 @@ PICTURES = {
     ),
     "families": lambda: plots.fold_accuracies({"network": [0.8, 0.9], "trees": [0.85, 0.95]}),
     "candidates": lambda: plots.candidate_losses(*grid(rates=(0.005, 0.06))),
+    "class_curves": lambda: plots.class_curves(class_points(NAMES)),
+    "thresholds": lambda: plots.threshold_curves(THRESHOLDS, "sad"),
+    "rejection": lambda: plots.rejection_curve(REJECTION, "songs"),
     "confusion_matrix": lambda: plots.confusion_matrix(np.arange(16).reshape(4, 4) * 4001, NAMES),
 }
 # What else a user's data makes of them.
@@ -159,7 +178,7 @@ def test_every_public_picture_is_here():
 @pytest.mark.parametrize("name", PICTURES)
 def test_axes_are_returned_or_a_figure(name):
     drawn = PICTURES[name]()
-    assert isinstance(drawn, Figure if name == "candidates" else Axes)
+    assert isinstance(drawn, Figure if name in ("candidates", "class_curves") else Axes)
     assert isinstance(figure_of(drawn), Figure)
 
 
@@ -188,10 +207,10 @@ def test_pictures_go_into_given_axes_and_change_no_setting(draw):
 
 @pytest.mark.parametrize("name", sorted(set(plots.__all__) - {"figure_png", "figure_svg"}))
 def test_axes_are_taken_and_returned(name):
-    """But for the one picture of many panels."""
+    """But for those of several panels."""
     found = inspect.signature(getattr(plots, name))
     returned = getattr(found.return_annotation, "__name__", found.return_annotation)
-    if name == "candidate_losses":
+    if name in ("candidate_losses", "class_curves"):
         assert returned == "Figure"
     else:
         assert returned == "Axes"

@@ -179,3 +179,41 @@ def test_a_page_prints(browser, page):
         ".filter(one => one.getBoundingClientRect().right > innerWidth).length;"
     )
     assert cut == 0
+
+
+SORT = """
+const table = [...document.querySelectorAll('table')].find(table => table.tBodies[0].rows.length > 2
+  && table.tHead.querySelector('th.number'));
+const header = table.tHead.querySelector('th.number'), seen = [];
+for (let click = 0; click < 2; click++) {
+  header.click();
+  seen.push([header.ariaSort, [...table.tBodies[0].rows].map(
+    row => row.cells[header.cellIndex].textContent.trim())]);
+}
+return seen;
+"""
+
+
+def test_a_click_on_a_column_sorts_its_table(browser, page):
+    browser.show(page)
+    (first, descending), (second, ascending) = browser.ask(SORT)
+    assert (first, second) == ("descending", "ascending")
+    numbers = [float(re.sub("[,%]", "", text).replace("\u2212", "-")) for text in descending]
+    assert numbers == sorted(numbers, reverse=True)
+    assert sorted(descending) == sorted(ascending)
+    assert ascending[0] == descending[-1]
+
+
+SAVED = """
+const saved = [];
+URL.createObjectURL = blob => { saved.push([blob.type, blob.size]); return '#'; };
+for (const button of document.querySelectorAll('figure .save button')) button.click();
+return [document.querySelectorAll('figure').length, saved];
+"""
+
+
+def test_figures_and_their_tables_can_be_saved(browser, page):
+    browser.show(page)
+    figures, saved = browser.ask(SAVED)
+    assert [kind for kind, _ in saved] == ["image/svg+xml", "text/csv"] * figures
+    assert all(size > 20 for _, size in saved)

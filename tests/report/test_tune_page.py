@@ -1,8 +1,13 @@
 """The page of `tune`: complete, offline, and honest about its songs."""
 
+import base64
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from moodcore import report
@@ -15,6 +20,7 @@ FIGURES = {
     "optimizers_per_update",
 }
 SEARCH_FIGURES = {"grid_overview", "learning_rates", "shapes", "candidates", "confusion_matrix"}
+SEARCH_FIGURES |= {"calibration", "class_curves", "rejection"}
 
 
 class Page(HTMLParser):
@@ -27,7 +33,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
-        if tag in ("script", "iframe", "object", "embed"):
+        if tag in ("iframe", "object", "embed"):
             self.loads.append(tag)
         self.loads += [
             found[name]
@@ -39,7 +45,7 @@ class Page(HTMLParser):
         self.open.append(tag)
 
     def handle_data(self, data):
-        if data.strip() and self.open[-1] not in ("style", "title"):
+        if data.strip() and self.open[-1] not in ("style", "title", "script"):
             self.words.append(data.strip())
 
 
@@ -64,6 +70,44 @@ def test_nothing_is_loaded(text):
     assert Page(text).loads == []
     assert not re.search(r"url\(\s*['\"]?(?!#)", text)
     assert "@import" not in text
+
+
+def test_the_page_allows_its_own_script_only(text):
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        f"script-src 'sha256-{digest}'",
+    ]
+
+
+def test_predictions_are_kept_and_shown(folder, text):
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    test, classes = metrics["test"], list(metrics["data"]["counts"])
+    assert len(predictions) == test["n_rows"]
+    right = predictions["class"] == predictions["predicted"]
+    assert right.mean() == pytest.approx(test["accuracy"])
+    probabilities = predictions[[f"probability_{name}" for name in classes]].to_numpy()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    codes = predictions["class"].map(classes.index).to_numpy()
+    log_loss = -np.log(probabilities[np.arange(len(codes)), codes]).mean()
+    assert log_loss == pytest.approx(test["log_loss"], rel=1e-5)
+    wrong = predictions[~right]
+    confidence = wrong[[f"probability_{name}" for name in classes]].max(axis=1)
+    first = wrong.loc[confidence.idxmax()]
+    assert f">{first['row']}</th>" in text
+
+
+def test_points_of_curves_show_their_values(text):
+    titles = re.findall(r"<circle [^>]*><title>([^<]*)</title></circle>", text)
+    assert any(
+        re.fullmatch(r"GBT|MLP: confidence .* 0\.\d+, accuracy .*", title) for title in titles
+    )
+    assert any(title.startswith("0.05: epoch 3, validation") for title in titles)
 
 
 def test_first_line_says_synthetic(text):

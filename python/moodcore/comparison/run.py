@@ -16,7 +16,7 @@ from moodcore.errors import ConfigError, RunFailedError
 from moodcore.files import write_bytes, write_table
 from moodcore.runs.carry_out import carry_out
 from moodcore.runs.data import load
-from moodcore.runs.describe import describe_data
+from moodcore.runs.describe import describe_data, with_ids
 from moodcore.runs.estimate import Estimate
 from moodcore.runs.families import family
 from moodcore.runs.folder import RunFolder
@@ -198,19 +198,10 @@ def _write(folder: RunFolder, results: Results, dataset: Dataset) -> None:
     tables = {name: getattr(results, name) for name in _FILES}
     tables["confusion"] = results.confusion_table
     for name in ("predictions", "disagreements"):
-        tables[name] = _with_ids(getattr(results, name), dataset)
+        tables[name] = with_ids(getattr(results, name), dataset)
     for name, table in tables.items():
         write_table(folder.table(name), table)
     folder.models.mkdir(exist_ok=True)
     for model in results.models:
         if model.is_trained and (content := results.tested(model).model) is not None:
             write_bytes(folder.models / f"{model.key}.safetensors", content)
-
-
-def _with_ids(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    if dataset.ids is None or dataset.test is not None:
-        return table
-    ids = dataset.ids.reindex(table["row"]).to_numpy()
-    table = table.copy()
-    table.insert(1, "uri" if dataset.preset == "songs" else "id", ids)
-    return table

@@ -2,7 +2,7 @@
 
 A function draws into the axes passed as `ax`, or into those of a new figure that pyplot does not
 know, so that nothing has to be closed and no screen is needed, and returns the axes.
-`candidate_losses` draws one panel per candidate and returns a figure. No function changes
+`candidate_losses` and `class_curves` draw several panels and return a figure. No function changes
 matplotlib's settings. All raise `ValueError` for empty tables, missing columns, and values that are
 not finite or out of range.
 
@@ -20,6 +20,7 @@ True
 
 from moodcore.plots.bars import class_counts, feature_importance, top_confusions
 from moodcore.plots.candidates import candidate_losses
+from moodcore.plots.classes import class_curves, rejection_curve, threshold_curves
 from moodcore.plots.contributions import contribution_swarm, contribution_waterfall
 from moodcore.plots.curves import (
     calibration_curves,
@@ -45,6 +46,7 @@ __all__ = [
     "calibration_curves",
     "candidate_losses",
     "class_counts",
+    "class_curves",
     "confusion_matrix",
     "contribution_swarm",
     "contribution_waterfall",
@@ -63,7 +65,9 @@ __all__ = [
     "loss_per_update",
     "parameter_effect",
     "precision_recall_curves",
+    "rejection_curve",
     "score_intervals",
+    "threshold_curves",
     "top_confusions",
     "tree_diagram",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from html import escape
 from typing import Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from moodcore.plots.style import ROLES
@@ -20,6 +22,9 @@ _STYLE_COLOR = re.compile(r"(?<=[:] )#[0-9a-f]{6}(?=[;\"])")
 _ATTRIBUTE_COLOR = re.compile(r' (fill|stroke)="(#[0-9a-f]{6})"')
 # It would apply to the whole page.
 _STYLE_SHEET = re.compile(r"\s*<style.*?</style>", re.DOTALL)
+
+# Points of a curve that show their values, and the most curves and axes of which points do.
+_HOVER_POINTS, _HOVER_LINES, _HOVER_AXES = 25, 12, 4
 
 Colors = Literal["paper", "page"]
 
@@ -59,12 +64,40 @@ def figure_svg(figure: Figure, *, name: str = "figure", colors: Colors = "paper"
     if colors not in ("paper", "page"):
         raise ValueError(f"colors must be 'paper' or 'page', got {colors!r}")
     buffer = io.StringIO()
+    bounds = _bounds(figure)
     # The salt can only be set here; it is restored at once.
     with matplotlib.rc_context({"svg.hashsalt": "moodcore", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", bbox_inches=_bounds(figure), metadata=_NO_METADATA)
+        figure.savefig(buffer, format="svg", bbox_inches=bounds, metadata=_NO_METADATA)
     text = buffer.getvalue()
     text = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
-    return text if colors == "paper" else _follow_page(text)
+    if colors == "paper":
+        return text
+    # Cropping moves the drawing by an amount that only the file knows.
+    values = _hover_values(figure) if bounds is None else ""
+    return _follow_page(text.replace("</svg>", f"{values}</svg>"))
+
+
+def _hover_values(figure: Figure) -> str:
+    """Return an invisible circle with a title, which browsers show, on points of each curve."""
+    scale, height = 72 / figure.dpi, 72 * figure.get_figheight()
+    circles = []
+    for ax in figure.axes if len(figure.axes) <= _HOVER_AXES else []:
+        named = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+        x_name = ax.get_xlabel() or figure.get_supxlabel() or "x"
+        y_name = ax.get_ylabel() or figure.get_supylabel() or "y"
+        for line in named if len(named) <= _HOVER_LINES else []:
+            points = np.asarray(line.get_xydata(), dtype=np.float64)
+            places = np.linspace(0, max(len(points) - 1, 0), min(_HOVER_POINTS, len(points)))
+            for x, y in points[np.unique(places.round().astype(int))]:
+                if not ax.viewLim.contains(x, y):
+                    continue
+                across, up = scale * ax.transData.transform((x, y))
+                title = escape(f"{line.get_label()}: {x_name} {x:.4g}, {y_name} {y:.4g}")
+                circles.append(
+                    f'<circle cx="{across:.1f}" cy="{height - up:.1f}" r="5" fill="none" '
+                    f'pointer-events="all"><title>{title}</title></circle>'
+                )
+    return "\n".join(circles)
 
 
 def _follow_page(text: str) -> str:

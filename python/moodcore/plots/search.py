@@ -223,7 +223,8 @@ def parameter_effect(
     style.dress(ax, x=unit, y=f"validation {style.LOSS}")
     style.loss_scale(ax, np.concatenate([band.to_numpy().ravel() for _, band in found.values()]))
     style.whole_numbers(ax)
-    style.legend_right(ax, f"{title}\nmean and range")
+    single = (groups.value_counts() == 1).all()
+    style.legend_right(ax, title if single else f"{title}\nmean and range")
     return ax
 
 

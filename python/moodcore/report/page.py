@@ -6,8 +6,11 @@ blocks: text, notes, tables, figures, and blocks that a reader unfolds.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +185,9 @@ def render(page: Page) -> str:
     names = [figure.name for figure in page.figures]
     if len(set(names)) < len(names):
         raise ValueError(f"figures must have different names, got {names}")
+    from markupsafe import Markup
+
+    script = resources.files("moodcore.report").joinpath("page.js").read_text("utf-8")
     return (
         _environment()
         .get_template("page.html.j2")
@@ -191,6 +197,9 @@ def render(page: Page) -> str:
             numbers={name: number for number, name in enumerate(names, start=1)},
             seconds={name.capitalize(): f"{s:.1f} s" for name, s in page.timing["seconds"].items()},
             synthetic_notice=SYNTHETIC,
+            script=Markup(script),
+            # The page allows this script and no other.
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from moodcore.tables import Dataset
 
 _STATISTICS: list[Any] = ["mean", "std", "min", "median", "max"]
@@ -52,3 +54,13 @@ def _describe_column(column: Any) -> dict[str, Any]:
     most = values.mode()
     top = str(most.iloc[0]) if len(most) else None
     return {"values": int(values.nunique()), "most_frequent": top} | found
+
+
+def with_ids(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Return the table with the identifier of each row after its column `row`, if there is one."""
+    if dataset.ids is None or dataset.test is not None:
+        return table
+    ids = dataset.ids.reindex(table["row"]).to_numpy()
+    table = table.copy()
+    table.insert(1, "uri" if dataset.preset == "songs" else "id", ids)
+    return table

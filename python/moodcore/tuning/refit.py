@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from moodcore.metrics import Evaluation, baselines, evaluate_model
+from moodcore.runs.describe import with_ids
 from moodcore.runs.families import family
 from moodcore.runs.folds import Split
 from moodcore.runs.models import check_learned
@@ -15,6 +16,7 @@ from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from moodcore.tables import Dataset
@@ -69,6 +71,31 @@ def reference_preparation(dataset: Dataset, parts: Split, settings: TuneSettings
 def evaluate_test(model: Any, dataset: Dataset, parts: Split) -> Evaluation:
     """Test a fitted pipeline on the test rows."""
     return evaluate_model(model, parts.X_test, parts.y_test, class_names=dataset.class_names)
+
+
+def predict_test(model: Any, dataset: Dataset, parts: Split) -> pd.DataFrame:
+    """Return one row per test row: its place, class, prediction and probabilities.
+
+    Columns `row`, the identifier where the table has one, `class`, `predicted`, and for models
+    with probabilities one `probability_<class>` per class.
+    """
+    import numpy as np
+    import pandas as pd
+
+    names = np.asarray(dataset.class_names, dtype=object)
+    codes = np.searchsorted(model.classes_, parts.y_test)
+    if hasattr(model, "predict_proba"):
+        probabilities = np.asarray(model.predict_proba(parts.X_test), dtype=np.float64)
+        predicted = probabilities.argmax(axis=1)
+    else:
+        probabilities = np.empty((len(codes), 0))
+        predicted = np.searchsorted(model.classes_, model.predict(parts.X_test))
+    table = pd.DataFrame(
+        {"row": parts.X_test.index, "class": names[codes], "predicted": names[predicted]}
+    )
+    for name, column in zip(names, probabilities.T, strict=False):
+        table[f"probability_{name}"] = column
+    return with_ids(table, dataset)
 
 
 def evaluate_baselines(

@@ -26,6 +26,7 @@ from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan, sea
 from moodcore.tuning.refit import (
     evaluate_baselines,
     evaluate_test,
+    predict_test,
     prepared_rows,
     reference_preparation,
     refit,
@@ -149,6 +150,7 @@ class TuneRun(Run[TuneSettings]):
         )
         write_table(folder.table("trials"), results.trials_table(found, space))
         write_table(folder.table("curves.parquet"), results.curves_table(found))
+        write_table(folder.table("predictions.parquet"), predict_test(model, dataset, parts))
         save_model(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
         return metrics
 

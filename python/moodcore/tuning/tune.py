@@ -54,6 +54,14 @@ class TuneResult(RunResult):
         return pd.read_parquet(path) if path.exists() else None
 
     @cached_property
+    def predictions(self) -> pd.DataFrame | None:
+        """One row per test row: class, prediction, probabilities; None without a search."""
+        import pandas as pd
+
+        path = self._files.table("predictions.parquet")
+        return pd.read_parquet(path) if path.exists() else None
+
+    @cached_property
     def optimizers(self) -> pd.DataFrame | None:
         """One row per optimizer and epoch; None where no optimizers were compared."""
         import pandas as pd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +43,10 @@ def search_section(run: RunFiles) -> Section:
     else:
         blocks += [_overview(metrics, shown, kind), _candidate_table(metrics, ranked, kind)]
     if kind.length is not None:
-        blocks += [_effect(shown, curves, name, kind.unit) for name in (kind.rate, kind.layout[0])]
+        blocks += [
+            _rate_effect(shown, curves, metrics, kind),
+            _effect(shown, curves, kind.layout[0], kind.unit),
+        ]
         blocks.append(_losses(metrics, shown, curves, kind))
     return Section("search", "Search", blocks)
 
@@ -190,6 +194,31 @@ def _candidate_table(metrics: Mapping[str, Any], ranked: pd.DataFrame, kind: Fam
     table = table.join(pick(ranked, labels))
     loss = "" if kind.length else " The loss is the hinge loss of the decision values."
     return Table(table, f"Candidates, best first: means and standard deviations over folds.{loss}")
+
+
+def _rate_effect(
+    shown: pd.DataFrame, curves: pd.DataFrame, metrics: Mapping[str, Any], kind: Family
+) -> Figure:
+    """Return the losses of single candidates that differ in the learning rate only, if any.
+
+    A mean over candidates hides how noisy the loss is at a high learning rate.
+    """
+    best = metrics["search"]["best"]
+    row = shown.loc[shown["number"] == best["number"]].iloc[0]
+    others = [name for name in best["params"] if name != kind.rate and name in shown]
+    same = np.all([shown[name] == row[name] for name in others], axis=0)
+    siblings = shown[same] if others else shown
+    rates = siblings[kind.rate]
+    if rates.nunique() < 2 or rates.duplicated().any():
+        return _effect(shown, curves, kind.rate, kind.unit)
+    figure = _effect(siblings, curves, kind.rate, kind.unit)
+    chosen = parameters({name: row[name] for name in others})
+    caption = (
+        f"Candidates that differ from the best one in the {kind.rate.replace('_', ' ')} only"
+        f"{f' ({chosen})' if chosen else ''}; mean over the folds per {kind.unit}. A loss that "
+        "jumps from one value to the next has too high a rate."
+    )
+    return replace(figure, caption=caption)
 
 
 def _effect(shown: pd.DataFrame, curves: pd.DataFrame, name: str, unit: str) -> Figure:

@@ -10,6 +10,7 @@ import numpy as np
 
 from moodcore.report.blocks import confusion, correlation, data_section, features_block
 from moodcore.report.page import Block, Figure, Section, Table, Text
+from moodcore.report.pages.predictions import predictions_section
 from moodcore.report.pages.search import TABLE_POINTS, family_of, search_section
 from moodcore.report.run import RunFiles, is_joint
 from moodcore.report.text import (
@@ -39,7 +40,9 @@ _CLASSES = {"name": "class", "precision": "precision %", "recall": "recall %", "
 def sections(run: RunFiles) -> list[Section]:
     """Return the sections of the page."""
     metrics = run.metrics
-    found = [_model(metrics), search_section(run)] if "search" in metrics else []
+    found = []
+    if "search" in metrics:
+        found = [_model(metrics), predictions_section(run), search_section(run)]
     found += [_importance(metrics), _optimizers(run)]
     return [*found, data_section(metrics, _class_counts(metrics)), _preprocessing(metrics)]
 
