@@ -169,7 +169,7 @@ def gbt_fit(
     seed: int = 0,
     threads: int = 1,
     instructions: str,
-    on_round: Callable[[int, list[list[float]]], bool | None] | None = None,
+    on_round: Callable[[int, list[list[float]], tuple[float, float]], bool] | None = None,
     on_poll: Callable[[], object] | None = None,
 ) -> dict[str, Any]: ...
 def gbt_probabilities(

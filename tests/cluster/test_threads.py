@@ -13,6 +13,7 @@ import threadpoolctl
 from sklearn.base import clone
 
 from moodcore import GBT, MLP, SVM, LinearSVM
+from moodcore.estimators.progress import polled
 from moodcore.platform import thread_count
 
 needs_proc = pytest.mark.skipif(
@@ -93,7 +94,8 @@ def count():
                 break
             time.sleep(0.01)
         try:
-            model.fit(X, y, on_poll=look)
+            with polled(look):
+                model.fit(X, y)
         except SeenError:
             return counts[-1]
         raise AssertionError("the training was over before anybody could look")
@@ -218,8 +220,8 @@ def test_other_threads_run_while_a_model_is_trained(model, noise, no_switching):
     other = threading.Thread(target=work)
     other.start()
     try:
-        with pytest.raises(Enough):
-            model.fit(*noise, on_poll=look)
+        with pytest.raises(Enough), polled(look):
+            model.fit(*noise)
     finally:
         ended.set()
         other.join()
@@ -236,7 +238,8 @@ def test_two_trainings_run_at_the_same_time(kind, noise):
 
     def train(model):
         try:
-            model.fit(*noise, on_poll=meet)
+            with polled(meet):
+                model.fit(*noise)
         except Enough:
             met.append(model)
 

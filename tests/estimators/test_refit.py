@@ -10,6 +10,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from moodcore import GBT, MLP, SVM, LinearSVM, _core
+from moodcore.estimators.progress import polled
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(90, 3)), columns=["tempo", "energy", "valence"])
@@ -151,7 +152,8 @@ def test_ctrl_c_while_the_core_is_polled_changes_nothing(name, params):
     rows = RNG.normal(size=(20_000, 5))
     labels = RNG.integers(0, 2, 20_000)
     model = fitted(name).set_params(**params)
-    assert_stays(model, lambda model: model.fit(rows, labels, on_poll=interrupt), KeyboardInterrupt)
+    with polled(interrupt):
+        assert_stays(model, lambda model: model.fit(rows, labels), KeyboardInterrupt)
 
 
 @pytest.mark.parametrize(

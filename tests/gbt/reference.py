@@ -68,15 +68,15 @@ def score(g, h, o: Options, bounds=(-np.inf, np.inf)):
 class Grower:
     """Grows one tree on gradients of shape (n_rows, n_outputs)."""
 
-    def __init__(self, X, g, h, weight, options: Options, signs):
-        self.X, self.g, self.h, self.weight, self.o, self.signs = X, g, h, weight, options, signs
+    def __init__(self, X, g, h, count, options: Options, signs):
+        self.X, self.g, self.h, self.count, self.o, self.signs = X, g, h, count, options, signs
         self.cuts = []
         for column in X.T:
             values = np.unique(column[~np.isnan(column)])
             self.cuts.append((values[:-1] + values[1:]) / 2)
 
     def sums(self, rows):
-        return self.g[rows].sum(0), self.h[rows].sum(0), self.weight[rows].sum()
+        return self.g[rows].sum(0), self.h[rows].sum(0), self.count[rows].sum()
 
     def total_score(self, rows, bounds):
         g, h, _ = self.sums(rows)
@@ -118,8 +118,8 @@ class Grower:
     def gain(self, node, left, right, feature, parent):
         o, sign, values = self.o, self.signs[feature], []
         for rows in (left, right):
-            g, h, weight = self.sums(rows)
-            if weight < o.min_child_samples or h.mean() < o.min_child_weight:
+            g, h, count = self.sums(rows)
+            if count < o.min_child_samples or h.mean() < o.min_child_weight:
                 return None
             values.append(leaf_value(g[0], h[0], o, node.bounds))
         if sign * (values[1] - values[0]) < 0:
@@ -129,7 +129,7 @@ class Grower:
 
     def best(self, node):
         """The candidate of largest gain; of equal ones the first."""
-        if len(node.rows) < 2 or self.weight[node.rows].sum() < 2 * self.o.min_child_samples:
+        if len(node.rows) < 2 or self.count[node.rows].sum() < 2 * self.o.min_child_samples:
             return None
         if self.o.max_depth is not None and node.depth >= self.o.max_depth:
             return None
@@ -165,8 +165,8 @@ class Grower:
         column = self.X[node.rows, feature]
         left = column <= threshold
         if missing_left is None:
-            weight = self.weight[node.rows]
-            missing_left = weight[left].sum() >= weight[~left].sum()
+            count = self.count[node.rows]
+            missing_left = count[left].sum() >= count[~left].sum()
         else:
             left |= np.isnan(column) & missing_left
         rows = node.rows[left], node.rows[~left]
@@ -201,6 +201,8 @@ def boost(X, y, rounds, options: Options, weight=None):
     """Trees round by round, each a list of nodes, and the final margins of the training rows."""
     weight = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
     n_classes = int(y.max()) + 1
+    # Whole weights are repetitions of rows; other weights do not change the number of rows.
+    count = weight if (weight == np.round(weight)).all() else np.ones(len(y))
     shares = np.bincount(y, weights=weight) / weight.sum()
     base = np.log(shares)
     if n_classes == 2:
@@ -218,7 +220,7 @@ def boost(X, y, rounds, options: Options, weight=None):
         groups = [list(range(g.shape[1]))] if together else [[k] for k in range(g.shape[1])]
         for outputs in groups:
             signs = options.monotone.get(outputs[0], free)
-            nodes = Grower(X, g[:, outputs], h[:, outputs], weight, options, signs).grow()
+            nodes = Grower(X, g[:, outputs], h[:, outputs], count, options, signs).grow()
             trees.append(nodes)
             for node in nodes:
                 if node.feature < 0:

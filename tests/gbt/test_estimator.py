@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import GBT, MLP, _core
+from moodcore.estimators.progress import polled
 
 
 def bits(model, X):
@@ -220,8 +221,8 @@ def test_a_callback_stops_or_gives_up(two):
     def poll():
         raise InterruptedError
 
-    with pytest.raises(InterruptedError):
-        GBT(10**6).fit(*two, on_poll=poll)
+    with pytest.raises(InterruptedError), polled(poll):
+        GBT(10**6).fit(*two)
 
 
 @pytest.mark.parametrize(
@@ -364,6 +365,7 @@ def test_ctrl_c_ends_training_at_once():
     program = (
         "import numpy as np, os, signal, threading, time\n"
         "from moodcore import GBT\n"
+        "from moodcore.estimators.progress import polled\n"
         "X = np.random.default_rng(0).normal(size=(200_000, 10)); y = X[:, 0] > 0\n"
         "training = threading.Event()\n"
         "def interrupt():\n"
@@ -371,7 +373,8 @@ def test_ctrl_c_ends_training_at_once():
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "threading.Thread(target=interrupt).start()\n"
         "try:\n"
-        "    GBT(10**6, max_leaves=1000).fit(X, y, on_poll=training.set)\n"
+        "    with polled(training.set):\n"
+        "        GBT(10**6, max_leaves=1000).fit(X, y)\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )

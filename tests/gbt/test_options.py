@@ -137,13 +137,15 @@ def test_wrong_evaluation_sets_and_margins(gaps):
         with pytest.raises(ValueError, match=r"y of evaluation set 'test' must hold only classes"):
             quick().fit(X, names, eval_set={"test": (X[:3], labels)})
     for other, says in (
-        ([X], "eval_set must be tuples .X, y., got ndarray for 'validation_0'"),
-        ([(X, y, y)], "eval_set must be tuples .X, y., got tuple"),
+        ([X], "eval_set must contain tuples .X, y., got ndarray for 'validation_0'"),
+        ([(X, y, y)], "eval_set must contain tuples .X, y., got tuple"),
     ):
         with pytest.raises(TypeError, match=says):
             quick().fit(X, y, eval_set=other)
     pair = [(X, y), (X, y)]
-    with pytest.raises(ValueError, match="2 evaluation sets need as many different names"):
+    with pytest.raises(
+        ValueError, match="eval_names must be a different name for each of 2 evaluation sets"
+    ):
         quick().fit(X, y, eval_set=pair, eval_names=["one"])
     with pytest.raises(ValueError, match="sample_weight_eval_set must have an entry for each of 2"):
         quick().fit(X, y, eval_set=pair, sample_weight_eval_set=[None])

@@ -18,6 +18,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import LinearSVM, _core
+from moodcore.estimators.progress import polled
 
 SORTS = {
     "newton": {},
@@ -190,15 +191,15 @@ def test_inside_scikit_learns_tools(clouds):
     assert GridSearchCV(pipe, grid, cv=2).fit(X, y).best_score_ > 0.6
 
 
-def test_on_poll_stops_training():
+def test_an_exception_while_polled_stops_training():
     def stop():
         raise RuntimeError("enough")
 
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20_000, 300)).astype(np.float32)
     y = rng.integers(0, 2, 20_000)
-    with pytest.raises(RuntimeError, match="enough"):
-        LinearSVM(loss="hinge", max_iter=10**7).fit(X, y, on_poll=stop)
+    with pytest.raises(RuntimeError, match="enough"), polled(stop):
+        LinearSVM(loss="hinge", max_iter=10**7).fit(X, y)
 
 
 @pytest.mark.parametrize("params", ["", "loss='hinge'", "dual=False", "penalty='l1'"])
@@ -206,6 +207,7 @@ def test_ctrl_c_ends_training_at_once(params):
     program = (
         "import numpy as np, os, signal, threading, time\n"
         "from moodcore import LinearSVM\n"
+        "from moodcore.estimators.progress import polled\n"
         "rng = np.random.default_rng(0)\n"
         "X = rng.normal(size=(1_900, 2_000)).astype('f4'); y = rng.integers(0, 2, 1_900)\n"
         "model = LinearSVM(1e6, tol=1e-12, max_iter=10**9, PARAMS)\n"
@@ -217,7 +219,8 @@ def test_ctrl_c_ends_training_at_once(params):
         "try:\n"
         "    threading.Thread(target=interrupt).start()\n"
         "    for _ in range(1000):\n"
-        "        model.fit(X, y, on_poll=training.set)\n"
+        "        with polled(training.set):\n"
+        "            model.fit(X, y)\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )

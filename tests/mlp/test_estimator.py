@@ -239,6 +239,7 @@ def test_ctrl_c_ends_training_at_once(spirals):
     program = (
         "import numpy as np, os, signal, threading, time\n"
         "from moodcore import MLP\n"
+        "from moodcore.estimators.progress import polled\n"
         "X = np.random.default_rng(0).normal(size=(50_000, 8)); y = X[:, 0] > 0\n"
         "training = threading.Event()\n"
         "def interrupt():\n"
@@ -246,7 +247,8 @@ def test_ctrl_c_ends_training_at_once(spirals):
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "threading.Thread(target=interrupt).start()\n"
         "try:\n"
-        "    MLP(epochs=10**7).fit(X, y, on_poll=training.set)\n"
+        "    with polled(training.set):\n"
+        "        MLP(epochs=10**7).fit(X, y)\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )

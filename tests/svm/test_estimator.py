@@ -19,6 +19,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import SVM, _core, load
+from moodcore.estimators.progress import polled
 
 # What scikit-learn's own SVC declares.
 UNEQUAL = {
@@ -168,6 +169,7 @@ def test_ctrl_c_ends_training():
         "import os, signal, threading, time\n"
         "import numpy as np\n"
         "from moodcore import SVM\n"
+        "from moodcore.estimators.progress import polled\n"
         "rng = np.random.default_rng(0)\n"
         "X = rng.normal(size=(60_000, 8)); y = rng.integers(0, 2, 60_000)\n"
         "training = threading.Event()\n"
@@ -176,7 +178,8 @@ def test_ctrl_c_ends_training():
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "threading.Thread(target=interrupt).start()\n"
         "try:\n"
-        "    SVM(C=1e4).fit(X, y, on_poll=training.set)\n"
+        "    with polled(training.set):\n"
+        "        SVM(C=1e4).fit(X, y)\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )
@@ -193,5 +196,5 @@ def test_an_exception_of_the_listener_comes_back(blobs):
     def stop():
         raise RuntimeError("enough")
 
-    with pytest.raises(RuntimeError, match="enough"):
-        SVM(C=1e4).fit(X, y, on_poll=stop)
+    with pytest.raises(RuntimeError, match="enough"), polled(stop):
+        SVM(C=1e4).fit(X, y)

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from moodcore.comparison.models import Model
 from moodcore.comparison.output import Output
 from moodcore.comparison.settings import CompareSettings
 from moodcore.errors import ConfigError
+from moodcore.estimators.progress import polled
 from moodcore.runs.folds import Rows, cut, split_rows
 from moodcore.runs.interrupts import StoppedError
 from moodcore.runs.models import check_learned, seeded
@@ -244,7 +245,8 @@ class TrainingJob:
             X, y, X_scored = task.X.iloc[learned], task.y[learned], task.X.iloc[scored]
         model = seeded(self.estimator, task.seed(training))
         begin = time.perf_counter()
-        model.fit(X, y, **_stop_arguments(model, should_stop))
+        with polled(partial(_stop_if, should_stop)):
+            model.fit(X, y)
         check_learned(model)
         fitted = time.perf_counter()
         predicted = model.predict(X_scored)
@@ -273,23 +275,9 @@ def fit_again(task: Task, estimator: Any, training: Training, X: Any, y: Any) ->
         return seeded(estimator, task.seed(training)).fit(X, y)
 
 
-def _stop_arguments(model: Any, should_stop: Callable[[], bool]) -> dict[str, Any]:
-    """Return fit arguments by which a classifier of ours at the end of a pipeline is stopped."""
-    from sklearn.utils.validation import has_fit_parameter
-
-    pipeline = getattr(model, "estimator", model)
-    if not hasattr(pipeline, "steps"):
-        return {}
-    name, classifier = pipeline.steps[-1]
-    inner = getattr(classifier, "estimator", classifier)
-    if not has_fit_parameter(inner, "on_poll"):
-        return {}
-
-    def on_poll() -> None:
-        if should_stop():
-            raise StoppedError
-
-    return {f"{name}__on_poll": on_poll}
+def _stop_if(should_stop: Callable[[], bool]) -> None:
+    if should_stop():
+        raise StoppedError
 
 
 def _chosen(model: Any) -> dict[str, Any] | None:

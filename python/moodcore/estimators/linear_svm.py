@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
 from moodcore.estimators.base import Classifier, class_factors
+from moodcore.estimators.progress import current_poll
 from moodcore.estimators.rows import TrainingRows
 
 __all__ = ["LinearSVM"]
@@ -157,8 +158,6 @@ class LinearSVM(Classifier):
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
-        *,
-        on_poll: Callable[[], object] | None = None,
     ) -> Self:
         """Find the weights.
 
@@ -170,9 +169,6 @@ class LinearSVM(Classifier):
             Class labels of any type, at least two classes.
         sample_weight : array-like of shape (n_rows,), optional
             Factors of C, at least 0.
-        on_poll : callable, optional
-            Called without arguments 20 to 50 times per second. An exception in it ends training
-            in any thread; Ctrl-C does in the main thread.
 
         Returns
         -------
@@ -203,7 +199,7 @@ class LinearSVM(Classifier):
             len(model.classes_),
             class_weight=model._class_weight(rows),
             seed=self._draw_seed(),
-            on_poll=on_poll,
+            on_poll=current_poll(),
             **self._compute(),
         )
         model.core_model_ = result["model"]

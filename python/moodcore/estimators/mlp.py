@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from moodcore import _core
 from moodcore.estimators.base import Classifier
 from moodcore.estimators.memory import check_network_memory
+from moodcore.estimators.progress import current_poll
 from moodcore.estimators.rows import TrainingRows
 from moodcore.estimators.tables import validate_numbers
 
@@ -191,7 +192,6 @@ class MLP(Classifier):
         eval_set: tuple[ArrayLike, ArrayLike] | None = None,
         *,
         on_epoch: OnEpoch | None = None,
-        on_poll: Callable[[], object] | None = None,
     ) -> Self:
         """Train the network.
 
@@ -209,9 +209,6 @@ class MLP(Classifier):
             Called after every epoch with a dict of ``epoch`` (from 1), ``loss``, ``accuracy``
             and, with an evaluation set, ``eval_loss`` and ``eval_accuracy``. An exception in it
             ends training and is raised by `fit`.
-        on_poll : callable, optional
-            Called without arguments 20 to 50 times per second. An exception in it ends training
-            in any thread; Ctrl-C does in the main thread.
 
         Returns
         -------
@@ -244,7 +241,7 @@ class MLP(Classifier):
             held_out = model._evaluation_rows(eval_set)
         elif self.early_stopping:
             rows, held_out = rows.split(self.validation_fraction, model.seed_ % 2**32)
-        model._train(params, rows, held_out, continues, on_epoch=on_epoch, on_poll=on_poll)
+        model._train(params, rows, held_out, continues, on_epoch=on_epoch)
         return self._take_over(model)
 
     def partial_fit(
@@ -356,7 +353,6 @@ class MLP(Classifier):
         continues: bool,
         *,
         on_epoch: OnEpoch | None = None,
-        on_poll: Callable[[], object] | None = None,
     ) -> None:
         if continues:
             self._check_sizes()
@@ -371,7 +367,7 @@ class MLP(Classifier):
             start=self.core_model_ if continues else None,
             seed=self.seed_,
             on_epoch=self._listener(on_epoch),
-            on_poll=on_poll,
+            on_poll=current_poll(),
             **self._compute(),
         )
         self.core_model_ = result["model"]

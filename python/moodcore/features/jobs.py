@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import RunFailedError
+from moodcore.estimators.progress import polled
 from moodcore.features import measures
 from moodcore.features.settings import FeatureSettings
 from moodcore.runs.folds import cut
@@ -99,7 +100,7 @@ class StudyTable:
         from moodcore import tables
 
         on_poll()
-        estimator, params = for_training(model, self.seed(_Draw.FIT, fold), on_poll)
+        estimator = for_training(model, self.seed(_Draw.FIT, fold))
         balancing: dict[str, Any] = {
             "balance": bool(self.settings.balance),
             "random_state": derive(self.settings.seed, Stream.BALANCE, fold),
@@ -109,23 +110,21 @@ class StudyTable:
         else:
             pipeline = prepared(self.dataset, estimator, features=list(columns), **balancing)
         X, y = self.train_rows(fold)
-        pipeline.fit(X[list(columns)], y, **params)
+        with polled(on_poll):
+            pipeline.fit(X[list(columns)], y)
         check_learned(pipeline)
         return pipeline
 
 
-def for_training(model: Any, seed: int, on_poll: OnPoll) -> tuple[Any, dict[str, Any]]:
-    """Return a clone of a model with a seed, and the parameters for `fit` of its pipeline.
+def for_training(model: Any, seed: int) -> Any:
+    """Return a clone of a model with a seed.
 
-    Our own models train on one thread, because other jobs use the other CPUs, and call `on_poll`
-    many times a second; what it raises ends the training.
+    Our own models train on one thread, because other jobs use the other CPUs.
     """
-    from sklearn.utils.validation import has_fit_parameter
+    from moodcore.estimators.base import Classifier
 
     estimator = seeded(model, seed)
-    if not has_fit_parameter(estimator, "on_poll"):
-        return estimator, {}
-    return estimator.set_params(n_jobs=1), {"classify__on_poll": on_poll}
+    return estimator.set_params(n_jobs=1) if isinstance(estimator, Classifier) else estimator
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import ConfigError
+from moodcore.estimators.progress import polled
 from moodcore.features.choices import Choice, choices_of
 from moodcore.features.findings import (
     Findings,
@@ -166,14 +167,15 @@ class FeatureRun(Run[FeatureSettings]):
 
     def _measure(self, folder: RunFolder, table: StudyTable) -> tuple[Findings, bool]:
         """Return the results, and whether they are those of all trainings."""
-        from sklearn.utils.validation import has_fit_parameter
         from threadpoolctl import threadpool_limits
+
+        from moodcore.estimators.base import Classifier
 
         execution, models = self.execution, self.models()
         folds = len(table.folds)
         begin = time.monotonic()
         store = FolderStore(folder.results, _encode, json.loads, ".json")
-        stoppable = all(has_fit_parameter(model, "on_poll") for model in self._given.values())
+        stoppable = all(isinstance(model, Classifier) for model in self._given.values())
         # Threads of linear algebra would compete with the jobs for the CPUs, and sum up in an
         # order that depends on their number.
         with (
@@ -239,13 +241,14 @@ class FeatureRun(Run[FeatureSettings]):
         dataset, columns = table.dataset, recommended["features"]
         seed = derive(self.settings.seed, Stream.REFIT)
         with self.stage("training the recommended model", "recommended model"):
-            model, params = for_training(models[recommended["model"]], seed, self._poll)
+            model = for_training(models[recommended["model"]], seed)
             balance = bool(table.settings.balance)
             pipeline = prepared(
                 dataset, model, features=columns, balance=balance, random_state=seed
             )
             try:
-                pipeline.fit(dataset.X[columns], dataset.y, **params)
+                with polled(self._poll):
+                    pipeline.fit(dataset.X[columns], dataset.y)
                 check_learned(pipeline)
             except RunInterruptedError:
                 raise

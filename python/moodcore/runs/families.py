@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moodcore.estimators.progress import polled
+
 if TYPE_CHECKING:
     from moodcore.runs.folds import Fold
 
@@ -98,13 +100,13 @@ def _fit_mlp(
     model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
 ) -> Curves:
     keys = dict(zip(CURVES, ("loss", "accuracy", "eval_loss", "eval_accuracy"), strict=True))
-    model.fit(
-        fold.X_train,
-        fold.y_train,
-        eval_set=(fold.X_valid, fold.y_valid),
-        on_epoch=lambda state: on_step({name: float(state[key]) for name, key in keys.items()}),
-        on_poll=on_poll,
-    )
+    with polled(on_poll):
+        model.fit(
+            fold.X_train,
+            fold.y_train,
+            eval_set=(fold.X_valid, fold.y_valid),
+            on_epoch=lambda state: on_step({name: float(state[key]) for name, key in keys.items()}),
+        )
     # Divergence in the first epoch leaves no validation curve.
     history = {name: model.history_.get(key, []) for name, key in keys.items()}
     return {name: [float(value) for value in values] for name, values in history.items()}
@@ -157,7 +159,8 @@ def _fit_gbt(
 
     # The last metric on the last set is what early stopping looks at.
     model.set_params(eval_metric=["error", "logloss"], callbacks=[step])
-    model.fit(X, y, eval_set=sets, on_poll=on_poll)
+    with polled(on_poll):
+        model.fit(X, y, eval_set=sets)
     model.set_params(callbacks=None)
     results = model.evals_result_
     curves: Curves = {}
@@ -202,7 +205,8 @@ def _fit_linear_svm(
 ) -> Curves:
     from sklearn.metrics import accuracy_score, hinge_loss
 
-    model.fit(fold.X_train, fold.y_train, on_poll=on_poll)
+    with polled(on_poll):
+        model.fit(fold.X_train, fold.y_train)
     rows = np.random.default_rng(seed).permutation(len(fold.y_train))[:_MEASURED]
     measured = {
         "train": (fold.X_train[rows], fold.y_train[rows]),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import RunFailedError
+from moodcore.estimators.progress import polled
 from moodcore.runs.interrupts import StoppedError
 from moodcore.runs.run import Execution
 
@@ -79,7 +80,8 @@ class OptimizerJob:
 
         model = MLP(**self.arguments, record="update", n_jobs=1, random_state=self.seed)
         try:
-            history = model.fit(*shared, on_poll=on_poll).history_
+            with polled(on_poll):
+                history = model.fit(*shared).history_
         except StoppedError:
             return None
         curves = [history[name] for name in ("loss", "update_loss", "accuracy")]

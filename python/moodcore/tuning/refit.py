@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from moodcore.estimators.progress import polled
 from moodcore.metrics import Evaluation, baselines, evaluate_model
 from moodcore.runs.describe import with_ids
 from moodcore.runs.families import family
@@ -45,8 +46,8 @@ def refit(
         balance=settings.is_balanced(dataset),
         random_state=seed,
     )
-    params = {} if on_poll is None else {"classify__on_poll": on_poll}
-    pipeline.fit(parts.X_train, parts.y_train, **params)
+    with polled(on_poll):
+        pipeline.fit(parts.X_train, parts.y_train)
     check_learned(pipeline)
     return pipeline
 

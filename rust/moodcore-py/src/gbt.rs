@@ -25,7 +25,8 @@ fn metric_kind(name: &str, callable: Option<&Py<PyAny>>) -> PyResult<MetricKind>
     }
 }
 
-/// Trains: the model, the values of all metrics, and the best round.
+/// Trains: the model, the values of all metrics, the best round and its value, and the number of
+/// splits of the new trees.
 #[pyfunction]
 #[pyo3(signature = (params, train, n_classes, *, categorical, base=None, start=None, evaluate=Vec::new(), metrics=Vec::new(), objective=None, seed=0, threads=1, instructions, on_round=None, on_poll=None))]
 #[expect(clippy::too_many_arguments, reason = "all but the first three are keywords")]
@@ -78,7 +79,9 @@ pub(crate) fn gbt_fit<'py>(
     let out = PyDict::new(py);
     out.set_item("model", GbtModel::of(fitted.ensemble))?;
     out.set_item("history", fitted.history)?;
-    out.set_item("best_round", fitted.best_round)?;
+    out.set_item("best_round", fitted.best.map(|best| best.round))?;
+    out.set_item("best_score", fitted.best.map(|best| best.value))?;
+    out.set_item("n_splits", fitted.n_splits)?;
     Ok(out)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::monitor::{poll, stopped};
 use moodcore::Result;
-use moodcore::gbt::{Derivatives, Listener};
+use moodcore::gbt::{Derivatives, Listener, TrainingLoss};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -44,10 +44,16 @@ impl Listener for PythonListener {
         poll(self.on_poll.as_ref())
     }
 
-    fn round(&mut self, round: usize, values: &[Vec<f64>]) -> Result<bool> {
+    fn round(
+        &mut self,
+        round: usize,
+        values: &[Vec<f64>],
+        training: &dyn Fn() -> TrainingLoss,
+    ) -> Result<bool> {
         let Some(on_round) = &self.on_round else { return Ok(false) };
+        let TrainingLoss { loss, error } = training();
         Python::attach(|py| {
-            let answer = on_round.bind(py).call1((round, values.to_vec()))?;
+            let answer = on_round.bind(py).call1((round, values.to_vec(), (loss, error)))?;
             answer.extract::<Option<bool>>().map(|stop| stop == Some(true))
         })
         .map_err(stopped)

@@ -6,8 +6,7 @@ use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use moodcore::Result;
 use moodcore::gbt::{
     Binner, Config, Derivatives, Ensemble, Listener, Plan, Predictor, Rows, Table, Values,
-    contributions, fit,
-};
+    contributions, fit, TrainingLoss};
 use moodcore::kernels::{
     Cell, FeatureCells, Isa, NarrowCell, RowList, Simd, Task, WideCell, add_to_histograms,
     part_rows,
@@ -28,7 +27,7 @@ impl Listener for Deaf {
         Ok(())
     }
 
-    fn round(&mut self, _: usize, _: &[Vec<f64>]) -> Result<bool> {
+    fn round(&mut self, _: usize, _: &[Vec<f64>], _: &dyn Fn() -> TrainingLoss) -> Result<bool> {
         Ok(false)
     }
 

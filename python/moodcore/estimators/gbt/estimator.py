@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
 from moodcore.estimators.base import Classifier
+from moodcore.estimators.evaluation import evaluation_sets
 from moodcore.estimators.gbt.inspection import (
     Importance,
     dump_trees,
@@ -30,6 +31,7 @@ from moodcore.estimators.gbt.training import (
     rounds_to_train,
     training_rows,
 )
+from moodcore.estimators.progress import Callback, check_callbacks
 from moodcore.estimators.table_schema import Table, TableSchema, row_count
 from moodcore.estimators.tables import validate_table
 
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["GBT"]
-
-Callback = Callable[[dict[str, Any]], object]
 
 # The fitted state that training on `init_model` takes over from it.
 _COLUMNS = {"classes_", "n_features_in_", "feature_names_in_", "table_schema_"}
@@ -68,7 +68,8 @@ class GBT(Classifier):
     grow_policy : {"lossguide", "depthwise"}, default="lossguide"
         Which leaf is split next: the one with the largest gain, or the one nearest to the root.
     min_child_samples : float, default=20
-        Minimum sum of row weights in a leaf; without weights, the minimum number of rows.
+        Minimum number of rows in a leaf. If all weights are whole numbers, a row counts as often
+        as its weight says; other weights do not change the count.
     min_child_weight : float, default=1e-3
         Minimum sum of Hessians in a leaf; a tree over rows with a smaller sum predicts 0.
     reg_alpha, reg_lambda : float, default=0.0 and 1.0
@@ -113,26 +114,29 @@ class GBT(Classifier):
         its attribute ``greater_is_better`` is true. A callable may take ``sample_weight``.
     early_stopping_rounds : int or None, default=None
         Stop if the last metric on the last evaluation set has not improved for this many
-        consecutive rounds, at least 1, and predict with the rounds up to the best one.
+        consecutive rounds, at least 1, and predict with the rounds up to the best one. A model
+        that training continues from is evaluated first, and new rounds must be better than it.
     validation_fraction : float or None, default=None
         Fraction of the rows held out, stratified, as evaluation set "validation" if there is no
         ``eval_set``; None holds out 0.1 for early stopping, and nothing otherwise.
     callbacks : list of callable or None, default=None
-        Called after every round with a dict of ``iteration``, from 0, and the metrics of each
-        evaluation set by name. Training ends if one returns True or raises an exception.
+        Called after every round with a dict of ``iteration``, from 0, "training" with the loss and
+        accuracy of the training rows, and the metrics of each evaluation set by name. Training
+        ends if one returns True or raises an exception.
     base_score : float, list or None, default=None
         Probability of ``classes_[1]`` before the first tree, or for more than two classes one per
         class. None takes the class frequencies (zero margins with an objective or base margin).
     class_weight : dict, "balanced" or None, default=None
         Class weights; "balanced" gives every class the same total weight.
     warm_start : bool, default=False
-        Whether `fit` continues the last fit, up to ``n_estimators`` rounds in all.
+        Whether `fit` continues the last fit, up to ``n_estimators`` rounds in all; after early
+        stopping from the best round.
     n_jobs : int or None, default=None
         Number of threads, as in scikit-learn.
     random_state : int, RandomState or None, default=None
         Seed of all sampling; None draws a new one.
     verbose : int, default=0
-        Print the metrics every ``verbose`` rounds; 0 prints nothing.
+        Print training loss and metrics every ``verbose`` rounds; 0 prints nothing.
 
     Attributes
     ----------
@@ -289,8 +293,10 @@ class GBT(Classifier):
         eval_names: Sequence[str] | None = None,
         sample_weight_eval_set: Any = None,
         base_margin_eval_set: Any = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
         init_model: GBT | str | os.PathLike[str] | None = None,
-        on_poll: Callable[[], object] | None = None,
     ) -> Self:
         """Train the trees.
 
@@ -306,18 +312,18 @@ class GBT(Classifier):
         base_margin : array-like of shape (n_rows,) or (n_rows, n_classes), optional
             Margins to start from, added to that of ``base_score``. Predictions do not include it
             unless it is passed to them.
-        eval_set : list of (X, y), tuple (X, y), or dict, optional
+        eval_set : tuple (X, y), list of (X, y), or dict, optional
             Rows on which the metrics are computed after every round; a dict gives them names.
         eval_names : list of str, optional
             Names of the evaluation sets; by default "validation_0" and so on.
         sample_weight_eval_set, base_margin_eval_set : list or dict of array-like, optional
             Weights and base margins, one entry per evaluation set, which may be None.
+        X_val, y_val, sample_weight_val : optional
+            One evaluation set, "validation", in the form of scikit-learn, so that
+            ``Pipeline(..., transform_input=["X_val"])`` can transform it.
         init_model : GBT or path, optional
-            A fitted model or its file, to which ``n_estimators`` rounds are added; bins,
-            categories and classes are those of the model.
-        on_poll : callable, optional
-            Called without arguments 20 to 50 times per second. An exception in it ends training
-            in any thread; Ctrl-C does in the main thread.
+            A fitted model or its file. ``n_estimators`` rounds are added to those that its
+            predictions use; bins, categories and classes are those of the model.
 
         Returns
         -------
@@ -330,11 +336,26 @@ class GBT(Classifier):
             If data or parameters are not as described above.
         """
         self.check_parameters()
+        passed = evaluation_sets(
+            eval_set,
+            eval_names=eval_names,
+            sample_weight_eval_set=sample_weight_eval_set,
+            base_margin_eval_set=base_margin_eval_set,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
         start = self._starting_model(init_model)
         continues = init_model is None and start is not None
-        rounds = int(self.n_estimators)
-        if continues:
-            rounds = rounds_to_train(self)
+        rounds = rounds_to_train(self) if continues else int(self.n_estimators)
+        model = self._training_copy(fitted=continues)
+        if not continues:
+            model.seed_ = self._draw_seed()
+        if start is not None:
+            for name in _COLUMNS & set(vars(start)):
+                setattr(model, name, getattr(start, name))
+        rows = training_rows(model, X, y, sample_weight, base_margin, learns=start is None)
+        sets = evaluation_rows(model, passed)
         if rounds == 0:
             warnings.warn(
                 f"n_estimators is {self.n_estimators}, and the model has this many rounds: "
@@ -343,19 +364,9 @@ class GBT(Classifier):
                 stacklevel=2,
             )
             return self
-        model = self._training_copy(fitted=continues)
-        if not continues:
-            model.seed_ = self._draw_seed()
-        if start is not None:
-            for name in _COLUMNS & set(vars(start)):
-                setattr(model, name, getattr(start, name))
-        rows = training_rows(model, X, y, sample_weight, base_margin, learns=start is None)
-        sets = evaluation_rows(
-            model, eval_set, eval_names, sample_weight_eval_set, base_margin_eval_set
-        )
         if not sets:
             rows, sets = hold_out(model, rows)
-        boost(model, rows, sets, start=start, rounds=rounds, on_poll=on_poll)
+        boost(model, rows, sets, start=start, rounds=rounds)
         return self._take_over(model)
 
     def predict(self, X: Any, *, base_margin: ArrayLike | None = None) -> NDArray[Any]:
@@ -575,9 +586,7 @@ class GBT(Classifier):
         validation_share(self.validation_fraction)
         if self.objective is not None and not callable(self.objective):
             raise TypeError(f"objective must be None or a callable, got {self.objective!r}")
-        listed = isinstance(self.callbacks, list | tuple) and all(map(callable, self.callbacks))
-        if self.callbacks is not None and not listed:
-            raise TypeError(f"callbacks must be a list of callables, got {self.callbacks!r}")
+        check_callbacks(self.callbacks)
         resolve_metrics(self.eval_metric)
 
     def _starting_model(self, init_model: Any) -> GBT | None:

@@ -1,6 +1,5 @@
 """Training and evaluation rows of boosting in the form that the core takes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -116,58 +115,3 @@ def drop_weightless(
     if margin is not None and len(margin) == row_count(table):
         margin = np.asarray(margin)[at]
     return take_rows(table, at), labels[at], weight[at], margin
-
-
-def named_eval_sets(
-    eval_set: Any, eval_names: Any, weights: Any, margins: Any
-) -> list[tuple[str, tuple[Any, Any], Any, Any]]:
-    """Return name, (X, y), weights and base margins of each evaluation set.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the sets are not pairs, or names, weights or margins are not one per set.
-    """
-    if eval_set is None:
-        return []
-    if isinstance(eval_set, Mapping):
-        names, sets = list(eval_set), list(eval_set.values())
-    else:
-        if isinstance(eval_set, tuple) and not all(isinstance(pair, tuple) for pair in eval_set):
-            eval_set = [eval_set]
-            weights, margins = _alone(weights), _alone(margins)
-        sets = list(eval_set)
-        names = [f"validation_{at}" for at in range(len(sets))]
-    if eval_names is not None:
-        names = list(eval_names)
-    if len(names) != len(sets) or len(set(names)) != len(names):
-        raise ValueError(f"{len(sets)} evaluation sets need as many different names, got {names}")
-    for name, pair in zip(names, sets, strict=True):
-        if not (isinstance(pair, tuple | list) and len(pair) == 2):
-            raise TypeError(
-                f"eval_set must be tuples (X, y), got {type(pair).__name__} for {name!r}"
-            )
-    each_weight = _for_each("sample_weight_eval_set", weights, names)
-    each_margin = _for_each("base_margin_eval_set", margins, names)
-    return list(zip(map(str, names), sets, each_weight, each_margin, strict=True))
-
-
-def _alone(values: Any) -> Any:
-    """Wrap what goes with a single evaluation set, unless it is wrapped already."""
-    if values is None or isinstance(values, Mapping):
-        return values
-    if isinstance(values, list | tuple) and len(values) == 1 and np.ndim(values[0]) > 0:
-        return values
-    return [values]
-
-
-def _for_each(what: str, values: Any, names: list[Any]) -> list[Any]:
-    if values is None:
-        return [None] * len(names)
-    if isinstance(values, Mapping):
-        return [values.get(name) for name in names]
-    if len(values) != len(names):
-        raise ValueError(
-            f"{what} must have an entry for each of {len(names)} sets, got {len(values)}"
-        )
-    return list(values)

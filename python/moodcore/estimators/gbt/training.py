@@ -3,15 +3,18 @@
 The functions take the model that is trained, and set its fitted state.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length
 
 from moodcore import _core
 from moodcore.estimators.base import class_factors
+from moodcore.estimators.evaluation import EvaluationSet
 from moodcore.estimators.gbt.metrics import Metric, core_metrics, resolve_metrics
 from moodcore.estimators.gbt.options import (
     base_shares,
@@ -22,7 +25,8 @@ from moodcore.estimators.gbt.options import (
     monotone_signs,
     validation_share,
 )
-from moodcore.estimators.gbt.rows import BoostingRows, drop_weightless, named_eval_sets, read_margin
+from moodcore.estimators.gbt.rows import BoostingRows, drop_weightless, read_margin
+from moodcore.estimators.progress import current_poll, progress_listener
 from moodcore.estimators.table_schema import TableSchema, row_count
 from moodcore.estimators.tables import validate_table
 
@@ -38,12 +42,13 @@ def rounds_to_train(model: "GBT") -> int:
     ValueError
         If the last fit has more rounds already.
     """
-    if model.n_estimators < model.n_iter_:
+    n_rounds = model.n_predicting_rounds_
+    if model.n_estimators < n_rounds:
         raise ValueError(
-            f"n_estimators must be at least {model.n_iter_}, the rounds of the last fit, "
+            f"n_estimators must be at least {n_rounds}, the rounds of the last fit, "
             f"with warm_start, got {model.n_estimators}"
         )
-    return int(model.n_estimators) - model.n_iter_
+    return int(model.n_estimators) - n_rounds
 
 
 def training_rows(
@@ -72,19 +77,17 @@ def training_rows(
     return BoostingRows.of(table, codes, weight, margin)
 
 
-def evaluation_rows(
-    model: "GBT", eval_set: Any, eval_names: Any, weights: Any, margins: Any
-) -> dict[str, BoostingRows]:
+def evaluation_rows(model: "GBT", sets: Sequence[EvaluationSet]) -> dict[str, BoostingRows]:
     """Check the rows of each evaluation set."""
-    sets = {}
-    for name, (X, y), weight, margin in named_eval_sets(eval_set, eval_names, weights, margins):
-        table = model.read_rows(X)
-        labels, weight = _labels_and_weight(model, y, weight, row_count(table))
-        table, labels, weight, margin = drop_weightless(table, labels, weight, margin)
-        codes = model._known_codes(labels, f"y of evaluation set {name!r}")
+    rows = {}
+    for passed in sets:
+        table = model.read_rows(passed.X)
+        labels, weight = _labels_and_weight(model, passed.y, passed.sample_weight, row_count(table))
+        table, labels, weight, margin = drop_weightless(table, labels, weight, passed.base_margin)
+        codes = model._known_codes(labels, f"y of evaluation set {passed.name!r}")
         margin = read_margin(margin, len(labels), model._n_outputs)
-        sets[name] = BoostingRows.of(table, codes, weight, margin)
-    return sets
+        rows[passed.name] = BoostingRows.of(table, codes, weight, margin)
+    return rows
 
 
 def hold_out(model: "GBT", rows: BoostingRows) -> tuple[BoostingRows, dict[str, BoostingRows]]:
@@ -103,12 +106,13 @@ def boost(
     *,
     start: "GBT | None",
     rounds: int,
-    on_poll: Callable[[], object] | None,
 ) -> None:
     """Train the rounds and set what the core returns."""
     metrics = resolve_metrics(model.eval_metric)
     names = getattr(model, "feature_names_in_", None)
     n_features = model.n_features_in_
+    # Rounds after the best one are not continued from.
+    first = 0 if start is None else start.n_predicting_rounds_
     result = _core.gbt_fit(
         model._core_parameters(
             n_estimators=rounds,
@@ -123,16 +127,17 @@ def boost(
         len(model.classes_),
         categorical=list(model.table_schema_.categorical),
         base=_base(model, rows),
-        start=None if start is None else start.core_model_,
+        start=None if start is None else start.core_model_.slice(0, first),
         evaluate=[held_out.arrays() for held_out in sets.values()],
         metrics=core_metrics(metrics, list(sets.values()), model.classes_),
         objective=core_objective(model.objective, rows.y, rows.weight),
         seed=model.seed_,
         on_round=_listener(model, list(sets), [metric.name for metric in metrics]),
-        on_poll=on_poll,
+        on_poll=current_poll(),
         **model._compute(),
     )
-    _keep(model, result, list(sets), metrics, 0 if start is None else start.n_iter_)
+    _keep(model, result, list(sets), metrics)
+    _warn_of_training(model, result, rows)
 
 
 def _labels_and_weight(
@@ -176,40 +181,69 @@ def _base(model: "GBT", rows: BoostingRows) -> list[float] | None:
     return None
 
 
-def _keep(
-    model: "GBT", result: dict[str, Any], sets: list[str], metrics: Sequence[Metric], first: int
-) -> None:
-    history = result["history"]
+def _keep(model: "GBT", result: dict[str, Any], sets: list[str], metrics: Sequence[Metric]) -> None:
     model.evals_result_ = {
         name: {metric.name: values for metric, values in zip(metrics, curves, strict=True)}
-        for name, curves in zip(sets, history, strict=True)
+        for name, curves in zip(sets, result["history"], strict=True)
     }
-    best = result["best_round"] if model.early_stopping_rounds is not None else None
-    model.best_iteration_ = None if best is None else best - 1
-    model.best_score_ = None if best is None else history[-1][-1][best - 1 - first]
+    stops_early = model.early_stopping_rounds is not None and result["best_round"] is not None
+    model.best_iteration_ = result["best_round"] - 1 if stops_early else None
+    model.best_score_ = result["best_score"] if stops_early else None
     model.core_model_ = result["model"]
+
+
+def _warn_of_training(model: "GBT", result: dict[str, Any], rows: BoostingRows) -> None:
+    """Warn if early stopping could not choose a round, or no tree could be split."""
+    n_classes = len(model.classes_)
+    if n_classes > 1 and model.early_stopping_rounds is not None and result["best_round"] is None:
+        warnings.warn(
+            "the metric of early stopping was NaN after every round: no round was chosen, and "
+            "predictions use all",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    if n_classes > 1 and result["n_splits"] == 0:
+        warnings.warn(
+            f"no tree has a split, so that predictions are the same for all rows: "
+            f"{_why_no_split(model, rows)}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def _why_no_split(model: "GBT", rows: BoostingRows) -> str:
+    n_rows = len(rows.y)
+    if n_rows < 2 * model.min_child_samples:
+        return (
+            f"{n_rows} training rows are fewer than two leaves of min_child_samples="
+            f"{model.min_child_samples} need; lower min_child_samples"
+        )
+    total = n_rows if rows.weight is None else rows.weight.sum()
+    # The Hessian of a row is at most a quarter of its weight.
+    if model.objective is None and total / 4 < 2 * model.min_child_weight:
+        return (
+            f"the row weights sum to {total:.3g}, too little for two leaves of min_child_weight="
+            f"{model.min_child_weight}; scale the weights up, or lower min_child_weight"
+        )
+    return (
+        "all features are constant, or no split gains more than gamma, reg_lambda, reg_alpha and "
+        "the minimum sizes of leaves allow; lower these"
+    )
 
 
 def _listener(
     model: "GBT", sets: list[str], metrics: list[str]
-) -> Callable[[int, list[list[float]]], bool | None] | None:
+) -> Callable[[int, list[list[float]], tuple[float, float]], bool] | None:
     """Return what the core calls after each round, if anything listens."""
-    callbacks, every = list(model.callbacks or ()), int(model.verbose)
-    if not callbacks and not every:
+    on_iteration = progress_listener(model.callbacks, model.verbose)
+    if on_iteration is None:
         return None
 
-    def listen(round_: int, values: list[list[float]]) -> bool:
-        iteration = round_ - 1
-        measured = [dict(zip(metrics, curve, strict=True)) for curve in values]
-        record = {"iteration": iteration, **dict(zip(sets, measured, strict=True))}
-        if every and iteration % every == 0:
-            printed = (
-                f"{name} {metric}={value:.5f}"
-                for name, row in zip(sets, measured, strict=True)
-                for metric, value in row.items()
-            )
-            print(f"iteration {iteration}:", *printed)
-        answers = [callback(record) for callback in callbacks]
-        return any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
+    def on_round(round_: int, values: list[list[float]], training: tuple[float, float]) -> bool:
+        loss, error = training
+        measured = {"training": {"logloss": loss, "accuracy": 1.0 - error}}
+        for name, row in zip(sets, values, strict=True):
+            measured[name] = dict(zip(metrics, row, strict=True))
+        return on_iteration(round_ - 1, measured)
 
-    return listen
+    return on_round

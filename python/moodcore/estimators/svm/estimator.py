@@ -16,6 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from moodcore import _core
 from moodcore.errors import check_choice
 from moodcore.estimators.base import Classifier, class_factors
+from moodcore.estimators.progress import current_poll
 from moodcore.estimators.rows import as_float32, readable
 from moodcore.estimators.svm.kernels import kernel_matrix, warn_of_uneven_spreads
 from moodcore.estimators.tables import validate_numbers
@@ -199,8 +200,6 @@ class SVM(Classifier):
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
-        *,
-        on_poll: Callable[[], object] | None = None,
     ) -> Self:
         """Solve the problem of each pair of classes.
 
@@ -212,9 +211,6 @@ class SVM(Classifier):
             Class labels of any type, of at least two classes.
         sample_weight : array-like of shape (n_rows,), optional
             Factors of C for the rows, at least 0.
-        on_poll : callable, optional
-            Called without arguments about 50 times per second. An exception in it ends training
-            in any thread; Ctrl-C does in the main thread.
 
         Returns
         -------
@@ -257,7 +253,7 @@ class SVM(Classifier):
             ),
             len(model.classes_),
             seed=self._draw_seed() if self.probability else 0,
-            on_poll=on_poll,
+            on_poll=current_poll(),
             **self._compute(),
         )
         model._keep(result, rows, kept)

@@ -1,18 +1,20 @@
 //! Boosting: round after round of derivatives, trees and new margins.
 
 use super::config::{BoostingKind, Config};
+use super::early_stopping::EarlyStopping;
 use super::gradients::{Gradients, measure};
 use super::grow::{Bins, GrownTree, Outputs, TrainingContext, TreeSpec, grow};
 use super::margins::{Margins, add_leaves, add_routed, outputs_of, row_major};
 use super::prepared::{Followed, Prepared};
 use super::sampling::{dropped_rounds, goss, subsample};
 use super::score::Rules;
-use super::training::{Fit, Listener, Metric, MetricKind, Plan, Rows};
+use super::training::{Fit, Listener, Metric, MetricKind, Plan, Rows, TrainingLoss};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
 use super::workspace::Workspace;
 use crate::Result;
 use crate::parallel::{Compute, attended};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,7 +36,13 @@ pub fn fit(
     let mut boosting = Boosting::new(&plan, train, eval, compute, listener)?;
     let first = boosting.ensemble.n_rounds();
     let n_rounds = if plan.n_classes == 1 { 0 } else { plan.config.n_estimators };
-    let mut best: Option<(f64, usize)> = None;
+    let patience = plan.config.early_stopping_rounds;
+    let mut stopping = EarlyStopping::new(plan.metrics.last(), patience);
+    if first > 0 && n_rounds > 0 && patience.is_some() {
+        // New rounds must be better than the model that training continues from.
+        let values = boosting.measure(plan.metrics, listener)?;
+        stopping.observe(first, &values);
+    }
     let mut looked = Instant::now();
     for round in first..first + n_rounds {
         boosting.round(round, listener)?;
@@ -43,24 +51,28 @@ pub fn fit(
             looked = Instant::now();
         }
         let values = boosting.measure(plan.metrics, listener)?;
-        if let (Some(&value), Some(metric)) =
-            (values.last().and_then(|v| v.last()), plan.metrics.last())
-        {
-            let better = |(least, _): (f64, usize)| {
-                if metric.maximize { value > least } else { value < least }
-            };
-            if best.is_none_or(better) {
-                best = Some((value, round + 1));
-            }
+        boosting.record(&values);
+        if stopping.observe(round + 1, &values) {
+            boosting.before_scaling.clear();
         }
-        let stop_requested = listener.round(round + 1, &values)?;
-        let waited = best.map_or(0, |(_, at)| round + 1 - at);
-        if stop_requested || plan.config.early_stopping_rounds.is_some_and(|most| waited >= most) {
+        let stop_requested = listener.round(round + 1, &values, &|| boosting.training_loss())?;
+        if stop_requested || stopping.is_exhausted(round + 1) {
             break;
         }
     }
-    let best_round = best.map(|(_, round)| round);
-    Ok(Fit { ensemble: boosting.ensemble, history: boosting.history, best_round })
+    let n_splits = boosting.ensemble.trees[first * boosting.ensemble.trees_per_round..]
+        .iter()
+        .map(|tree| tree.nodes.len() / 2)
+        .sum();
+    if let (Some(best), Some(_)) = (stopping.best, patience) {
+        boosting.restore(best.round);
+    }
+    Ok(Fit {
+        ensemble: boosting.ensemble,
+        history: boosting.history,
+        best: stopping.best,
+        n_splits,
+    })
 }
 
 /// State of a training run.
@@ -77,6 +89,9 @@ struct Boosting<'a> {
     eval: Vec<Followed<'a>>,
     ensemble: Ensemble,
     history: Vec<Vec<Vec<f64>>>,
+    /// The values of trees that DART has scaled since the best round, as they were then; stays
+    /// empty without early stopping.
+    before_scaling: BTreeMap<usize, Vec<f64>>,
     workspaces: Mutex<Vec<Workspace>>,
 }
 
@@ -115,6 +130,7 @@ impl<'a> Boosting<'a> {
             margins,
             eval,
             ensemble,
+            before_scaling: BTreeMap::new(),
             workspaces: Mutex::new(Vec::new()),
         };
         for tree in plan.start.iter().flat_map(|start| &start.trees) {
@@ -186,10 +202,27 @@ impl<'a> Boosting<'a> {
             for at in round * per_round..(round + 1) * per_round {
                 let mut tree = std::mem::replace(&mut self.ensemble.trees[at], Tree::empty());
                 if let Some(scale) = scale {
+                    if self.config.early_stopping_rounds.is_some() {
+                        self.before_scaling.entry(at).or_insert_with(|| tree.values.clone());
+                    }
                     tree.values.iter_mut().for_each(|value| *value *= scale);
                 }
                 self.add_everywhere(&tree, sign);
                 self.ensemble.trees[at] = tree;
+            }
+        }
+    }
+
+    /// Restores the model of a round of DART: later rounds have scaled its trees. Without DART the
+    /// trees of a round never change, and later rounds stay in the model.
+    fn restore(&mut self, round: usize) {
+        if self.config.boosting.kind != BoostingKind::Dart {
+            return;
+        }
+        self.ensemble.trees.truncate(round * self.ensemble.trees_per_round);
+        for (at, values) in std::mem::take(&mut self.before_scaling) {
+            if let Some(tree) = self.ensemble.trees.get_mut(at) {
+                tree.values = values;
             }
         }
     }
@@ -334,11 +367,22 @@ impl<'a> Boosting<'a> {
                     MetricKind::Custom => listener.metric(at, index, &row_major(&set.margins))?,
                 });
             }
-            for (curve, &value) in self.history[index].iter_mut().zip(&set_values) {
-                curve.push(value);
-            }
             values.push(set_values);
         }
         Ok(values)
+    }
+
+    /// Appends the metrics of a round to the history.
+    fn record(&mut self, values: &[Vec<f64>]) {
+        for (curves, values) in self.history.iter_mut().zip(values) {
+            for (curve, &value) in curves.iter_mut().zip(values) {
+                curve.push(value);
+            }
+        }
+    }
+
+    fn training_loss(&self) -> TrainingLoss {
+        let (sum, weight) = measure(&self.margins, self.y, &self.weights, self.compute);
+        TrainingLoss { loss: sum.loss / weight, error: 1.0 - sum.correct / weight }
     }
 }

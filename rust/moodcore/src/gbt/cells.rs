@@ -25,7 +25,6 @@ const MOST: u64 = 1 << 21;
 pub(super) struct Units {
     pub(super) gradient: f64,
     pub(super) hessian: f64,
-    pub(super) weight: f64,
     /// Bits of a wide cell's second word that hold the sum of weights.
     pub(super) count_bits: u32,
     /// The largest second derivative of a row of weight one.
@@ -112,7 +111,6 @@ impl Units {
         Units {
             gradient: 1.0 / scales.gradient,
             hessian: 1.0 / scales.hessian,
-            weight: weights.unit,
             count_bits: weights.count_bits,
             largest_hessian: f64::INFINITY,
         }
@@ -148,7 +146,7 @@ impl Units {
     pub(super) fn read<C: Packed>(&self, cell: C) -> (Sums, f64) {
         let (g, h, count) = cell.unpack(self);
         let sums = Sums { g: g as f64 * self.gradient, h: h as f64 * self.hessian };
-        (sums, count as f64 * self.weight)
+        (sums, count as f64)
     }
 }
 

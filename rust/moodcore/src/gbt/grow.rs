@@ -193,7 +193,7 @@ impl<'a, C: Packed> Growth<'a, C> {
                 self.workspace.rows[rows].iter().map(|&row| u64::from(counts[row as usize])).sum()
             }
         };
-        count as f64 * weights.unit
+        count as f64
     }
 
     fn histogram(&mut self) -> Histogram<C> {

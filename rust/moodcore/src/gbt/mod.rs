@@ -10,7 +10,8 @@
 //! | `table`, `binning` | raw columns, and how their values become bins of one byte |
 //! | `training`, `plan`, `prepared` | inputs and results of training; their checks; the state before the first round |
 //! | `weights`, `gradients` | derivatives of the loss as integers |
-//! | `boost`, `sampling`, `margins` | the rounds; sampling of rows; sums of leaf values |
+//! | `boost`, `early_stopping` | the rounds; the best of them |
+//! | `sampling`, `margins` | sampling of rows; sums of leaf values |
 //! | `grow`, `workspace`, `columns` | growing a tree leaf by leaf; its memory; the features it may use |
 //! | `rows`, `cells`, `histogram` | a node's rows, how their sums are packed, the sums by bin |
 //! | `node_search` | the work on two siblings |
@@ -26,6 +27,7 @@ mod candidates;
 mod cells;
 mod columns;
 mod config;
+mod early_stopping;
 mod gradients;
 mod grow;
 mod histogram;
@@ -53,7 +55,9 @@ pub use config::{Boosting, BoostingKind, Config, GrowPolicy, MultiStrategy};
 pub use predict::Predictor;
 pub use shap::contributions;
 pub use table::{Column, Table, Values};
-pub use training::{Derivatives, Fit, Listener, Metric, MetricKind, Plan, Rows};
+pub use training::{
+    BestRound, Derivatives, Fit, Listener, Metric, MetricKind, Plan, Rows, TrainingLoss,
+};
 pub use tree::{BinSet, Ensemble, MISSING, NONE, Node, Tree, contains};
 
 #[cfg(test)]

@@ -76,8 +76,14 @@ fn binner_of(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team)
     match &plan.start {
         Some(start) => start.binner.clone(),
         None => {
-            let counts = weights.counts.as_deref();
-            Binner::learn(table, counts, plan.categorical, plan.config.max_bin, team)
+            let repetitions = weights.repetitions();
+            Binner::learn(
+                table,
+                repetitions.as_deref(),
+                plan.categorical,
+                plan.config.max_bin,
+                team,
+            )
         }
     }
 }

@@ -64,7 +64,7 @@ impl<C: Packed> SplitQuery<'_, C> {
             while let Some((_, &bin)) = bins.next_if(|&(next, _)| next <= place) {
                 sum += weights[usize::from(bin)];
             }
-            if !least.allows_weight(sum as f64 * self.units.weight) {
+            if !least.allows_weight(sum as f64) {
                 lanes.gain[at] = f64::NEG_INFINITY;
             }
         }

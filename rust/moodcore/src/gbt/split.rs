@@ -227,7 +227,7 @@ impl<C: Packed> SplitQuery<'_, C> {
     /// them as the one before does, and is left out.
     #[inline(always)]
     fn choose<S: Simd>(&self, range: Range<usize>, places: &mut Places) -> usize {
-        let sparse = self.parent.weight < (4 * self.feature.bins) as f64 * self.units.weight;
+        let sparse = self.parent.weight < (4 * self.feature.bins) as f64;
         let plain = self.feature.categorical || self.feature.threshold.is_some();
         if sparse && !plain {
             places.choose_filled::<S, C>(self.cells[0], range)

@@ -18,7 +18,7 @@ impl Listener for Watching {
         Ok(())
     }
 
-    fn round(&mut self, _: usize, _: &[Vec<f64>]) -> Result<bool> {
+    fn round(&mut self, _: usize, _: &[Vec<f64>], _: &dyn Fn() -> TrainingLoss) -> Result<bool> {
         Ok(false)
     }
 

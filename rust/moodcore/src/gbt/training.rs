@@ -41,6 +41,15 @@ pub struct Metric {
 /// First and second derivatives of the loss by the margins, row-major, one for each output.
 pub type Derivatives = (Vec<f64>, Vec<f64>);
 
+/// Mean cross-entropy of the training rows, and the fraction whose most probable class is wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainingLoss {
+    /// Mean of minus the logarithm of the right class's probability.
+    pub loss: f64,
+    /// Fraction of rows whose most probable class is wrong.
+    pub error: f64,
+}
+
 /// Observes boosting and may stop it: an error ends training at once.
 pub trait Listener {
     /// Called at least every 50 ms or so of training.
@@ -50,11 +59,17 @@ pub trait Listener {
     fn poll(&mut self) -> Result<()>;
 
     /// Called after every round with the values of each evaluation set and, in it, each metric;
-    /// true ends training, and keeps what was trained.
+    /// true ends training, and keeps what was trained. `training` computes the loss and the error
+    /// of the training rows.
     ///
     /// # Errors
     /// The listener's reason to give up.
-    fn round(&mut self, round: usize, values: &[Vec<f64>]) -> Result<bool>;
+    fn round(
+        &mut self,
+        round: usize,
+        values: &[Vec<f64>],
+        training: &dyn Fn() -> TrainingLoss,
+    ) -> Result<bool>;
 
     /// Derivatives of a custom loss at the margins of the training rows, which are
     /// computed row-major on demand; none for softmax (logistic, for two classes)
@@ -91,14 +106,26 @@ pub struct Plan<'a> {
     pub seed: u64,
 }
 
+/// A round and its value of the metric that decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BestRound {
+    /// The round, from one and counted with those of the model that training continued from.
+    pub round: usize,
+    /// The value of the metric.
+    pub value: f64,
+}
+
 /// The result of training.
 #[derive(Clone, Debug)]
 pub struct Fit {
-    /// The model, all rounds that were trained.
+    /// The model, with all rounds that were trained; after DART with early stopping with the
+    /// rounds up to the best, because later rounds have scaled earlier trees.
     pub ensemble: Ensemble,
     /// For each evaluation set and metric the value after each round of this training.
     pub history: Vec<Vec<Vec<f64>>>,
-    /// With early stopping or without: the round, from one and counted with those of `start`,
-    /// in which the last metric was best on the last evaluation set.
-    pub best_round: Option<usize>,
+    /// The best round by the last metric on the last evaluation set, with early stopping or
+    /// without.
+    pub best: Option<BestRound>,
+    /// The number of splits of the new trees.
+    pub n_splits: usize,
 }

@@ -3,24 +3,24 @@
 //! Every sum that decides a split is a sum of integers. One 64-bit word holds a gradient; another
 //! holds a second derivative above `count_bits` bits of weight. Whole-numbered weights stay what
 //! they are, and multiply derivatives after rounding: a row of weight two is two rows, to the
-//! bit. Other weights multiply derivatives before, and are rounded to multiples of a power of two
-//! only where they count rows.
+//! bit. Other weights multiply derivatives before; each of their rows counts once, because weights
+//! that sum to one would otherwise leave no leaf with enough rows.
 
 use crate::{Error, Result};
+use std::borrow::Cow;
 
-/// The weight of each row in units of `unit`.
+/// The weights of rows, and how often each row counts.
 #[derive(Clone, Debug)]
 pub(super) struct Weights {
-    /// None where every row weighs one.
+    /// How often each row counts, in sums and in the size of a node; none where each counts once.
     pub(super) counts: Option<Vec<u32>>,
-    /// The weight of a count of one.
-    pub(super) unit: f64,
     /// Real weights, which multiply derivatives before rounding; none for whole numbers, whose
     /// counts multiply them afterwards.
     pub(super) factors: Option<Vec<f64>>,
     /// Bits that hold the sum of the counts.
     pub(super) count_bits: u32,
-    total: u64,
+    /// The sum of the weights.
+    sum: f64,
     largest: f64,
 }
 
@@ -34,7 +34,14 @@ impl Weights {
     /// [`Error::Data`] for a weight that is not finite and above zero, with its row.
     pub(super) fn new(n_rows: usize, weight: Option<&[f64]>) -> Result<Self> {
         let Some(weight) = weight else {
-            return Ok(Self::from_counts(None, None, 1.0, n_rows as u64, 1.0));
+            let count_bits = bits_of(n_rows as u64);
+            return Ok(Weights {
+                counts: None,
+                factors: None,
+                count_bits,
+                sum: n_rows as f64,
+                largest: 1.0,
+            });
         };
         if weight.len() != n_rows {
             return Err(Error::Data(format!(
@@ -50,28 +57,25 @@ impl Weights {
         }
         let largest = weight.iter().fold(0.0, |largest: f64, &value| largest.max(value));
         let whole = largest <= MOST_REPETITIONS && weight.iter().all(|value| value.fract() == 0.0);
-        // Rounded weights keep 20 bits of the largest, fewer where there are many rows.
-        let row_bits = u64::BITS - (n_rows as u64).leading_zeros();
-        let unit = if whole {
-            1.0
+        let sum: f64 = weight.iter().sum();
+        Ok(if whole {
+            let counts = weight.iter().map(|&value| value as u32).collect();
+            let count_bits = bits_of(sum as u64);
+            Weights { counts: Some(counts), factors: None, count_bits, sum, largest }
         } else {
-            power_of_two_above(largest) * power_of_two(-20.min(44 - row_bits as i32))
-        };
-        let counts: Vec<u32> = weight.iter().map(|value| (value / unit).round() as u32).collect();
-        let total = counts.iter().map(|&count| u64::from(count)).sum();
-        let factors = (!whole).then(|| weight.to_vec());
-        Ok(Self::from_counts(Some(counts), factors, unit, total, largest))
+            let count_bits = bits_of(n_rows as u64);
+            Weights { counts: None, factors: Some(weight.to_vec()), count_bits, sum, largest }
+        })
     }
 
-    fn from_counts(
-        counts: Option<Vec<u32>>,
-        factors: Option<Vec<f64>>,
-        unit: f64,
-        total: u64,
-        largest: f64,
-    ) -> Self {
-        let count_bits = u64::BITS - total.leading_zeros();
-        Weights { counts, unit, factors, count_bits, total, largest }
+    /// Weights as whole numbers of one unit, which is all that the quantiles of binning need; none
+    /// where every row weighs one.
+    pub(super) fn repetitions(&self) -> Option<Cow<'_, [u32]>> {
+        let Some(factors) = &self.factors else { return self.counts.as_deref().map(Cow::from) };
+        // 20 bits of the largest weight, fewer where there are many rows.
+        let row_bits = bits_of(factors.len() as u64);
+        let unit = power_of_two_above(self.largest) * power_of_two(-20.min(44 - row_bits as i32));
+        Some(factors.iter().map(|value| (value / unit).round() as u32).collect())
     }
 
     /// The weight of a row.
@@ -87,14 +91,13 @@ impl Weights {
     /// derivatives of a row of weight one are at most these in size: a gradient fits 31 bits, a
     /// second derivative 32, and the sum of these the bits that the counts leave.
     pub(super) fn scales(&self, gradient: f64, hessian: f64) -> Scales {
-        let sum = self.total as f64 * self.unit;
         let fits = |room: u32, size: f64| {
             power_of_two(room as i32) / power_of_two_above(size.max(f64::MIN_POSITIVE * 1e100))
         };
         let largest = if self.factors.is_some() { self.largest } else { 1.0 };
         let sum_room = u64::BITS - 1 - self.count_bits;
         let gradient = fits(30, gradient * largest);
-        let hessian = fits(31, hessian * largest).min(fits(sum_room, hessian * sum));
+        let hessian = fits(31, hessian * largest).min(fits(sum_room, hessian * self.sum));
         Scales { gradient, hessian }
     }
 }
@@ -104,6 +107,11 @@ impl Weights {
 pub(super) struct Scales {
     pub(super) gradient: f64,
     pub(super) hessian: f64,
+}
+
+/// The number of bits of a sum.
+fn bits_of(sum: u64) -> u32 {
+    u64::BITS - sum.leading_zeros()
 }
 
 /// `2^n`, exactly, for n of the normal range; others become its ends.
@@ -124,11 +132,12 @@ mod tests {
     #[test]
     fn whole_weights_stay_whole_and_others_keep_their_ratio() {
         let whole = Weights::new(3, Some(&[1.0, 2.0, 5.0])).expect("valid");
-        assert_eq!((whole.counts, whole.unit, whole.count_bits), (Some(vec![1, 2, 5]), 1.0, 4));
+        assert_eq!((whole.counts, whole.count_bits), (Some(vec![1, 2, 5]), 4));
         let real = Weights::new(2, Some(&[0.3, 0.1])).expect("valid");
-        let counts = real.counts.expect("weighted");
-        assert!((f64::from(counts[0]) * real.unit - 0.3).abs() < 1e-6);
-        assert!((f64::from(counts[1]) * real.unit - 0.1).abs() < 1e-6);
+        assert_eq!((&real.counts, real.count_bits), (&None, 2));
+        let repetitions = real.repetitions().expect("weighted");
+        let ratio = f64::from(repetitions[0]) / f64::from(repetitions[1]);
+        assert!((ratio - 3.0).abs() < 1e-5);
     }
 
     #[test]
