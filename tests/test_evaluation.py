@@ -27,7 +27,7 @@ def test_agrees_with_scikit_learn(predictions):
     assert found.log_loss == pytest.approx(metrics.log_loss(y, proba))
     assert found.macro_f1 == pytest.approx(metrics.f1_score(y, predicted, average="macro"))
     assert found.confusion == metrics.confusion_matrix(y, predicted).tolist()
-    assert sum(one.support for one in found.classes) == found.n_rows == 500
+    assert sum(metrics.support for metrics in found.classes) == found.n_rows == 500
 
 
 def test_brier_by_hand():

@@ -142,7 +142,7 @@ def _accuracy_by_hand(X, y, strength):
 
 
 class Recorder(LogisticRegression):
-    """Keeps the labels it was fitted on and how many rows it was asked about."""
+    """Keeps the labels it was fitted on and the number of rows that it predicted."""
 
     def fit(self, X, y, sample_weight=None):
         self.seen_ = np.asarray(y)
@@ -294,7 +294,7 @@ def test_filter_passes_over_pairs_of_which_one_is_gone():
     found = CorrelationFilter(0.6).fit(X, (left + 0.1 * right > 0).astype(int))
     assert np.abs(found.correlation_[[0, 1], [1, 2]]).min() > 0.6
     assert found.support_.tolist() == [True, False, True]
-    assert [(one["column"], one["partner"]) for one in found.dropped_] == [("x1", "x0")]
+    assert [(drop["column"], drop["partner"]) for drop in found.dropped_] == [("x1", "x0")]
 
 
 def test_filter_keeps_the_first_of_equal_columns():
@@ -312,11 +312,11 @@ def test_filter_records_why(correlated):
     X, y = correlated
     dropped = CorrelationFilter(0.7).fit(X, y).dropped_
     # The strongest pair comes first.
-    assert [one["column"] for one in dropped] == ["mirrored", "noisy"]
-    for one in dropped:
-        assert one["partner"] == "signal"
-        assert one["correlation"] == pytest.approx(X[one["column"]].corr(X["signal"]))
-        assert one["relevance"] < one["partner_relevance"]
+    assert [drop["column"] for drop in dropped] == ["mirrored", "noisy"]
+    for drop in dropped:
+        assert drop["partner"] == "signal"
+        assert drop["correlation"] == pytest.approx(X[drop["column"]].corr(X["signal"]))
+        assert drop["relevance"] < drop["partner_relevance"]
 
 
 def test_filter_with_a_threshold_of_one_keeps_all(correlated):

@@ -53,7 +53,7 @@ def hash_of_onnx(path: Path) -> dict[str, str]:
     graph = onnx.load(path).graph
     operators = [
         (node.op_type, [attribute.SerializeToString(deterministic=True).hex()
-                        for attribute in sorted(node.attribute, key=lambda one: one.name)])
+                        for attribute in sorted(node.attribute, key=lambda item: item.name)])
         for node in graph.node
     ]  # fmt: skip
     constants = [

@@ -42,11 +42,11 @@ def box(text):
     return half @ [[cosine, sine], [-sine, cosine]] + np.mean(around.get_points(), axis=0)
 
 
-def overlap(one, other):
+def overlap(first, second):
     """Whether two turned boxes share more than a pixel: no edge of either separates them."""
-    for corners in (one, other):
+    for corners in (first, second):
         for edge in (corners[1] - corners[0], corners[3] - corners[0]):
-            ours, theirs = one @ edge / np.hypot(*edge), other @ edge / np.hypot(*edge)
+            ours, theirs = first @ edge / np.hypot(*edge), second @ edge / np.hypot(*edge)
             if min(ours.max(), theirs.max()) - max(ours.min(), theirs.min()) < 1:
                 return False
     return True
@@ -57,10 +57,10 @@ def clipped(texts):
     width, height = texts[0].figure.canvas.get_width_height()
     ends = np.array([text.get_window_extent().extents for text in texts])
     inside = (ends[:, :2] > -0.5).all(axis=1) & (ends[:, 2:] < [width + 0.5, height + 0.5]).all(1)
-    return [text.get_text() for text, one in zip(texts, inside, strict=True) if not one]
+    return [text.get_text() for text, is_inside in zip(texts, inside, strict=True) if not is_inside]
 
 
 def overlapping(texts):
     """The pairs of texts that lie on each other."""
     boxes = [(text.get_text(), box(text)) for text in texts]
-    return [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if overlap(one, other)]
+    return [(a, b) for (a, first), (b, second) in combinations(boxes, 2) if overlap(first, second)]

@@ -23,9 +23,9 @@ def summary(names=NAMES, kinds=KINDS):
 
 def pairs(names=NAMES, real=0.02):
     rows = [
-        (one, other, 0.01 * (j - i), "better" if 0.01 * (j - i) > real else "no difference")
-        for i, one in enumerate(names)
-        for j, other in enumerate(names)
+        (first, second, 0.01 * (j - i), "better" if 0.01 * (j - i) > real else "no difference")
+        for i, first in enumerate(names)
+        for j, second in enumerate(names)
         if i < j
     ]
     return pd.DataFrame(rows, columns=["first", "second", "difference", "verdict"])
@@ -37,7 +37,7 @@ def agreement(names=NAMES):
 
 
 def learning(names=NAMES, rows=(800, 1902, 4525, 10760, 25600)):
-    table = pd.DataFrame([(name, one) for name in names for one in rows], columns=["model", "rows"])
+    table = pd.DataFrame([(name, row) for name in names for row in rows], columns=["model", "rows"])
     table["accuracy"] = 0.5 + 0.03 * np.log2(table["rows"] / 800) + 0.01 * table["model"].map(len)
     return table.assign(low=table["accuracy"] - 0.01, high=table["accuracy"] + 0.01)
 
@@ -89,8 +89,8 @@ def test_every_text_can_be_read(name):
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_same_picture_gives_the_same_file(name):
-    one, other = (plots.figure_svg(PICTURES[name]().figure) for _ in range(2))
-    assert one == other
+    first, second = (plots.figure_svg(PICTURES[name]().figure) for _ in range(2))
+    assert first == second
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_models_without_the_metric_are_left_out():
     assert shown == NAMES[1:]
 
 
-def test_only_real_differences_are_coloured():
+def test_only_real_differences_are_colored():
     ax = plots.difference_matrix(pairs(["a", "b", "c"], real=0.015))
     values = ax.images[0].get_array()
     assert values.mask.tolist() == [[True, True, False], [True, True, True], [False, True, True]]
@@ -164,11 +164,11 @@ def test_curves_of_one_class_only():
     assert ax.get_title(loc="left") == "sad"
 
 
-def test_models_differ_in_more_than_colour():
+def test_models_differ_in_more_than_color():
     ax = plots.learning_curves(learning())
     looks = {(line.get_linestyle(), line.get_marker()) for line in ax.lines}
-    colours = {to_hex(line.get_color()) for line in ax.lines}
-    assert len(looks) == len(colours) == len(NAMES)
+    colors = {to_hex(line.get_color()) for line in ax.lines}
+    assert len(looks) == len(colors) == len(NAMES)
 
 
 @pytest.mark.parametrize(

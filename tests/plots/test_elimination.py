@@ -98,7 +98,7 @@ def test_curves_say():
     assert solid.get_ydata() == pytest.approx(by_size["accuracy"].to_numpy())
     assert dashed.get_xdata().tolist() == [6, 7, 8.6, 10]
     assert (star.get_xdata().tolist(), star.get_ydata().tolist()) == ([7], [0.5])
-    (band,) = [one for one in ax.collections if isinstance(one, PolyCollection)]
+    (band,) = [band for band in ax.collections if isinstance(band, PolyCollection)]
     heights = band.get_paths()[0].vertices[:, 1]
     assert heights.max() == pytest.approx(by_size["accuracy"].max() + 0.004)
 

@@ -40,8 +40,8 @@ def grid(sizes=("8", "16", "16-16", "32-16"), rates=(0.005, 0.01, 0.06), batches
 def curves_of(trials, epochs=20):
     at = np.arange(1, epochs + 1)
     parts = [
-        pd.DataFrame({"number": one, "epoch": at, "train_loss": 1.4 / at + 0.01 * one + 0.3})
-        for one in trials["number"]
+        pd.DataFrame({"number": number, "epoch": at, "train_loss": 1.4 / at + 0.01 * number + 0.3})
+        for number in trials["number"]
     ]
     curves = pd.concat(parts, ignore_index=True)
     return curves.assign(valid_loss=curves["train_loss"] + 0.05)
@@ -378,7 +378,10 @@ def test_a_million_updates_keep_mean_and_range():
     curve = rng.uniform(0.5, 1.5, size=10**6)
     curve[123_456], curve[654_321] = 9.0, 0.001
     ax = plots.loss_per_update({"SGD": curve})
-    (line,), (band,) = ax.lines, [one for one in ax.collections if isinstance(one, PolyCollection)]
+    (line,), (band,) = (
+        ax.lines,
+        [band for band in ax.collections if isinstance(band, PolyCollection)],
+    )
     at, mean = line.get_xdata(), line.get_ydata()
     assert len(at) == 400
     assert mean == pytest.approx(curve.reshape(400, -1).mean(axis=1))
@@ -397,7 +400,7 @@ def test_logarithmic_blocks_keep_extremes_and_first_updates():
     at, mean = ax.lines[1].get_xdata(), ax.lines[1].get_ydata()
     assert len(at) <= 120
     assert (at[0], mean[0]) == (1.0, curve[0])
-    assert max(one.get_paths()[0].vertices[:, 1].max() for one in ax.collections) == 7.0
+    assert max(band.get_paths()[0].vertices[:, 1].max() for band in ax.collections) == 7.0
 
 
 def test_losses_that_are_not_finite_stay_out_of_the_means():
@@ -420,8 +423,8 @@ def test_the_same_picture_gives_the_same_file(name):
 
 
 def test_a_file_is_offline_and_its_ids_are_its_own():
-    one, other = (plots.figure_svg(Figure(), name=name) for name in ("one", "other"))
-    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (one, other)]
+    first, second = (plots.figure_svg(Figure(), name=name) for name in ("one", "other"))
+    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (first, second)]
     assert all(ids)
     assert not ids[0] & ids[1]
     text = plots.figure_svg(figure_of(PICTURES["shapes"]()), name="shapes")

@@ -44,7 +44,7 @@ PICTURES = {
 
 
 def bars_of(ax):
-    """The bars from the top, each its feature, length, colour and whether it is hatched."""
+    """The bars from the top, each its feature, length, color and whether it is hatched."""
     names = dict(zip(ax.get_yticks(), [text.get_text() for text in ax.get_yticklabels()], strict=1))
     bars = sorted(ax.patches, key=lambda bar: bar.get_y() + bar.get_height() / 2)
     return [
@@ -69,8 +69,8 @@ def test_every_text_can_be_read(name):
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_same_picture_gives_the_same_file(name):
-    one, other = (plots.figure_svg(PICTURES[name]().figure) for _ in range(2))
-    assert one == other
+    first, second = (plots.figure_svg(PICTURES[name]().figure) for _ in range(2))
+    assert first == second
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_tree_says():
 def test_yes_is_on_the_left():
     nodes = table().set_index("ID")
     ax = plots.tree_diagram(nodes.reset_index())
-    # Texts stand in the order of the nodes.
+    # Texts are in the order of the nodes.
     place = dict(zip(nodes.index, [text.get_position() for text in ax.texts], strict=False))
     for name, node in nodes[nodes["Feature"] != "Leaf"].iterrows():
         (x, y), yes, no = place[name], place[node["Yes"]], place[node["No"]]

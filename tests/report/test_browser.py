@@ -11,15 +11,15 @@ WIDTHS, SCHEMES = (380, 1280), ("light", "dark")
 # The elements that stick out of the window, but for what scrolls in a box of its own.
 STICKING_OUT = """
 const boxes = '.picture, .wide, pre', found = [];
-for (const one of document.querySelectorAll('body *')) {
-  if (one.parentElement.closest(boxes) || one.closest('.hidden, .skip')) continue;
-  const place = one.getBoundingClientRect();
+for (const element of document.querySelectorAll('body *')) {
+  if (element.parentElement.closest(boxes) || element.closest('.hidden, .skip')) continue;
+  const place = element.getBoundingClientRect();
   if (place.width && (place.right > window.innerWidth + 0.5 || place.left < -0.5))
-    found.push(one.tagName + ' ' + one.className + ' ' + place.left + ' to ' + place.right);
+    found.push(element.tagName + ' ' + element.className + ' ' + place.left + ' to ' + place.right);
 }
 return [document.documentElement.scrollWidth, found];
 """
-OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true);"
+OPEN_ALL = "document.querySelectorAll('details').forEach(element => element.open = true);"
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -27,7 +27,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)
 def test_a_page_fits_and_asks_for_nothing(browser, page, width, scheme):
     requests, messages = browser.show(page, width=width, scheme=scheme)
     assert messages == []
-    assert [one for one in requests if not one.startswith("data:")] == [page.as_uri()]
+    assert [url for url in requests if not url.startswith("data:")] == [page.as_uri()]
     for opened in ("", OPEN_ALL):
         browser.ask(opened)
         scroll_width, sticking_out = browser.ask(STICKING_OUT)
@@ -37,14 +37,14 @@ def test_a_page_fits_and_asks_for_nothing(browser, page, width, scheme):
 
 # Text of pictures is drawn in groups of glyphs: their colors, where they do not have a cell's own.
 INKS = """
-const style = one => getComputedStyle(one), inks = new Set();
+const style = element => getComputedStyle(element), inks = new Set();
 for (const glyph of document.querySelectorAll('.picture svg [id*="text_"] use'))
   inks.add(style(glyph).fill);
 return {
   page: style(document.body).backgroundColor, ink: style(document.body).color,
-  figures: [...document.querySelectorAll('figure')].map(one => style(one).backgroundColor),
+  figures: [...document.querySelectorAll('figure')].map(element => style(element).backgroundColor),
   grounds: [...document.querySelectorAll('.picture svg')].map(
-    one => style(one.querySelector('[id*="patch_1"] path')).fill),
+    element => style(element.querySelector('[id*="patch_1"] path')).fill),
   inks: [...inks],
 };
 """
@@ -68,8 +68,8 @@ def test_page_and_pictures_have_the_colors_of_the_scheme(browser, page, scheme, 
 
 
 SCALES = """
-return [...document.querySelectorAll('.picture svg')].map(one =>
-  one.getBoundingClientRect().width / one.viewBox.baseVal.width);
+return [...document.querySelectorAll('.picture svg')].map(element =>
+  element.getBoundingClientRect().width / element.viewBox.baseVal.width);
 """
 
 
@@ -89,32 +89,34 @@ def test_no_picture_scrolls_on_a_desktop(browser, page):
     assert (
         browser.ask(
             "return [...document.querySelectorAll('.picture')]"
-            ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.ariaLabel);"
+            ".filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel);"
         )
         == []
     )
 
 
 STRUCTURE = """
-const all = what => [...document.querySelectorAll(what)], text = one => one.textContent.trim();
+const all = what => [...document.querySelectorAll(what)];
+const text = element => element.textContent.trim();
 return {
-  headings: all('h1, h2, h3, h4').map(one => +one.tagName[1]),
-  landmarks: ['header', 'nav', 'main', 'footer'].map(one => all(one).length),
+  headings: all('h1, h2, h3, h4').map(element => +element.tagName[1]),
+  landmarks: ['header', 'nav', 'main', 'footer'].map(name => all(name).length),
   named: all('nav, section, [role]').filter(
-    one => !one.ariaLabel && !text(document.getElementById(one.getAttribute('aria-labelledby'))))
-    .map(one => one.outerHTML.slice(0, 80)),
-  ids: all('[id]').map(one => one.id),
-  links: all('a').map(one => one.getAttribute('href')),
+    element => !element.ariaLabel
+      && !text(document.getElementById(element.getAttribute("aria-labelledby"))))
+    .map(element => element.outerHTML.slice(0, 80)),
+  ids: all('[id]').map(element => element.id),
+  links: all('a').map(element => element.getAttribute('href')),
   pictures: all('.picture svg').length,
-  figures: all('figure').map(one => [
-    one.querySelectorAll('[role=img][aria-label] > svg').length,
-    text(one.querySelector('figcaption')).length,
-    one.querySelectorAll('details tbody tr').length]),
-  tables: all('table').map(one => [
-    text(one.caption).length, one.querySelectorAll('th:not([scope])').length,
-    one.querySelectorAll('thead th').length,
-    one.tBodies[0].rows.length - one.querySelectorAll('tbody tr > th:first-child').length,
-    new Set([...one.rows].map(row => row.cells.length)).size]),
+  figures: all('figure').map(element => [
+    element.querySelectorAll('[role=img][aria-label] > svg').length,
+    text(element.querySelector('figcaption')).length,
+    element.querySelectorAll('details tbody tr').length]),
+  tables: all('table').map(element => [
+    text(element.caption).length, element.querySelectorAll('th:not([scope])').length,
+    element.querySelectorAll('thead th').length,
+    element.tBodies[0].rows.length - element.querySelectorAll('tbody tr > th:first-child').length,
+    new Set([...element.rows].map(row => row.cells.length)).size]),
   language: document.documentElement.lang, title: document.title,
 };
 """
@@ -130,8 +132,8 @@ def test_a_page_is_built_for_every_reader(browser, page):
     assert found["landmarks"] == [1, 1, 1, 1]
     assert found["named"] == []
     assert len(found["ids"]) == len(set(found["ids"]))
-    assert {one[1:] for one in found["links"]} <= set(found["ids"])
-    assert all(one.startswith("#") for one in found["links"])
+    assert {link[1:] for link in found["links"]} <= set(found["ids"])
+    assert all(link.startswith("#") for link in found["links"])
     assert len(found["figures"]) == found["pictures"] > 0
     for pictures, caption, rows in found["figures"]:
         assert pictures == 1
@@ -151,13 +153,13 @@ def test_the_focus_can_be_seen_and_scrolls(browser, page):
     browser.show(page, width=380)
     ActionChains(browser.driver).send_keys(Keys.TAB).perform()
     skip = browser.ask(
-        "const one = document.activeElement, place = one.getBoundingClientRect();"
-        "return [one.className, getComputedStyle(one).outlineStyle, place.left >= 0];"
+        "const element = document.activeElement, place = element.getBoundingClientRect();"
+        "return [element.className, getComputedStyle(element).outlineStyle, place.left >= 0];"
     )
     assert skip == ["skip", "solid", True]
     unreachable = browser.ask(
         "return [...document.querySelectorAll('.picture, .wide, pre')]"
-        ".filter(one => one.scrollWidth > one.clientWidth && one.tabIndex < 0).length;"
+        ".filter(box => box.scrollWidth > box.clientWidth && box.tabIndex < 0).length;"
     )
     assert unreachable == 0
 
@@ -170,13 +172,13 @@ def test_a_page_prints(browser, page):
     assert data.rstrip().endswith(b"%%EOF")
     browser.show(page, width=700, media="print")
     hidden = browser.ask(
-        "return ['nav', 'details', '.skip'].map(one => [...document.querySelectorAll(one)]"
+        "return ['nav', 'details', '.skip'].map(name => [...document.querySelectorAll(name)]"
         ".every(found => getComputedStyle(found).display == 'none'));"
     )
     assert hidden == [True, True, True]
     cut = browser.ask(
         "return [...document.querySelectorAll('.picture svg')]"
-        ".filter(one => one.getBoundingClientRect().right > innerWidth).length;"
+        ".filter(element => element.getBoundingClientRect().right > innerWidth).length;"
     )
     assert cut == 0
 

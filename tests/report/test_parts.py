@@ -173,8 +173,8 @@ def luminance(color):
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one, other):
-    low, high = sorted([luminance(one), luminance(other)])
+def contrast(first, second):
+    low, high = sorted([luminance(first), luminance(second)])
     return (high + 0.05) / (low + 0.05)
 
 
@@ -208,7 +208,7 @@ def test_lines_can_be_seen(scheme):
 
 def test_both_schemes_have_every_color():
     light, dark = (
-        re.findall(r"--([\w-]+):", one) for one in re.findall(r":root \{(.*?)\}", CSS, re.S)
+        re.findall(r"--([\w-]+):", block) for block in re.findall(r":root \{(.*?)\}", CSS, re.S)
     )
     assert light == dark
     assert {f"fig-{role}" for role in style.ROLES.values()} <= set(light)

@@ -121,4 +121,4 @@ def _question(row: Mapping[str, Any]) -> str:
 
 
 def _value(value: float | list[float]) -> str:
-    return "\n".join(f"{one:.6g}" for one in (value if isinstance(value, list) else [value]))
+    return "\n".join(f"{number:.6g}" for number in (value if isinstance(value, list) else [value]))

@@ -155,14 +155,14 @@ pub(crate) fn check_finite(x: &[f32], n_features: usize) -> Result<()> {
     }
 }
 
-/// Refuses weights that are not one a row, finite and above zero, naming the first row.
+/// Refuses weights that are not one per row, finite and above zero, naming the first row.
 ///
 /// # Errors
 /// [`Error::Data`] with row and value.
 pub(crate) fn check_weights(weight: &[f32], n_rows: usize) -> Result<()> {
     if weight.len() != n_rows {
         return Err(Error::Data(format!(
-            "sample weights must be one a row: got {} for {n_rows} rows",
+            "sample weights must be one per row: got {} for {n_rows} rows",
             weight.len()
         )));
     }

@@ -32,9 +32,9 @@ pub enum Error {
     /// The worker threads could not be started.
     #[error("cannot start {threads} worker threads: {reason}")]
     Threads {
-        /// How many were asked for.
+        /// Number of threads requested.
         threads: usize,
-        /// What the operating system said.
+        /// Error of the operating system.
         reason: String,
     },
     /// The caller's monitor asked to stop; the payload is the caller's own reason.
