@@ -83,7 +83,7 @@ def options_of(command, *, all_names=False):
 def shell_commands(page):
     """The `moodcore` commands of a page, from its fences and its text."""
     text = page.read_text(encoding="utf-8")
-    fenced = re.findall(r"^moodcore .+$", text, re.MULTILINE)
+    fenced = re.findall(r"^moodcore .+$", "\n".join(FENCE.findall(text)), re.MULTILINE)
     return [line.partition(" #")[0] for line in [*fenced, *re.findall(r"`(moodcore [^`]+)`", text)]]
 
 
