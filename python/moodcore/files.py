@@ -165,6 +165,15 @@ def write_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
         write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file; any name is allowed, one that is not UTF-8 too."""
+    import pandas as pd
+
+    # Opened here, because Arrow encodes names strictly.
+    with path.open("rb") as file:
+        return pd.read_parquet(file)
+
+
 def is_parquet(path: str | os.PathLike[str]) -> bool:
     """Whether a name is that of a Parquet file."""
     return Path(path).suffix.lower() in (".parquet", ".pq")

@@ -1,5 +1,6 @@
-"""Playlists: the surest songs, each once, neighbours alike."""
+"""Playlists: the surest songs, each once, neighbors alike."""
 
+from collections import Counter
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -25,17 +26,17 @@ def test_the_surest_songs_of_each_mood(source, table, model):
     found = make_playlists(model, source, per_mood=20, min_probability=0.4)
     probabilities = model.predict_proba(table)
     names = list(songs.LABEL_NAMES)
-    assert [one.mood for one in found] == names
-    every = [uri for one in found for uri in one.songs["uri"]]
+    assert [playlist.mood for playlist in found] == names
+    every = [uri for playlist in found for uri in playlist.songs["uri"]]
     assert len(set(every)) == len(every)
-    for code, one in enumerate(found):
+    for code, playlist in enumerate(found):
         own = probabilities[:, code]
         wanted = (probabilities.argmax(axis=1) == code) & (own >= 0.4) & (table.index != 300)
         expected = np.sort(own[wanted])[::-1][:20]
-        assert np.sort(one.songs["probability"])[::-1].tolist() == expected.tolist()
-        by_uri = table.set_index("uri").loc[one.songs["uri"]]
+        assert np.sort(playlist.songs["probability"])[::-1].tolist() == expected.tolist()
+        by_uri = table.set_index("uri").loc[playlist.songs["uri"]]
         for name in ("tempo", "energy"):
-            assert one.songs[name].tolist() == by_uri[name].tolist()
+            assert playlist.songs[name].tolist() == by_uri[name].tolist()
 
 
 def test_batches_do_not_matter(source, model, monkeypatch):
@@ -44,15 +45,15 @@ def test_batches_do_not_matter(source, model, monkeypatch):
     whole = make_playlists(model, source, per_mood=15)
     monkeypatch.setattr(csv_reader, "_BLOCK", 8_000)
     parted = make_playlists(model, source, per_mood=15)
-    for one, other in zip(whole, parted, strict=True):
-        pd.testing.assert_frame_equal(one.songs, other.songs)
+    for playlist, other in zip(whole, parted, strict=True):
+        pd.testing.assert_frame_equal(playlist.songs, other.songs)
 
 
 def length(places):
     return sum(np.linalg.norm(a - b) for a, b in pairwise(places))
 
 
-def test_neighbours_are_alike():
+def test_neighbors_are_alike():
     rng = np.random.default_rng(0)
     for n in (3, 6, 8, 50):
         drawn = pd.DataFrame({"tempo": rng.uniform(60, 200, n), "energy": rng.uniform(size=n)})
@@ -72,17 +73,17 @@ def test_neighbours_are_alike():
 def test_files_for_players_and_for_tables(source, model, tmp_path):
     found = make_playlists(model, source, per_mood=3)
     write_playlists(found, tmp_path / "lists")
-    for one in found:
-        lines = (tmp_path / "lists" / f"{one.mood}.m3u").read_text().splitlines()
-        assert lines[:2] == ["#EXTM3U", f"#PLAYLIST:{one.mood}"]
-        assert lines[3::2] == one.songs["uri"].tolist()
-        again = pd.read_csv(tmp_path / "lists" / f"{one.mood}.csv")
-        pd.testing.assert_frame_equal(again, one.songs)
+    for playlist in found:
+        lines = (tmp_path / "lists" / f"{playlist.mood}.m3u").read_text().splitlines()
+        assert lines[:2] == ["#EXTM3U", f"#PLAYLIST:{playlist.mood}"]
+        assert lines[3::2] == playlist.songs["uri"].tolist()
+        again = pd.read_csv(tmp_path / "lists" / f"{playlist.mood}.csv")
+        pd.testing.assert_frame_equal(again, playlist.songs)
 
 
 def test_a_mood_without_sure_songs_has_an_empty_list(source, model, tmp_path):
     found = make_playlists(model, source, min_probability=1.0)
-    assert [len(one.songs) for one in found] == [0, 0, 0, 0]
+    assert [len(playlist.songs) for playlist in found] == [0, 0, 0, 0]
     write_playlists(found, tmp_path)
     assert (tmp_path / "sad.csv").read_text() == "uri,probability,tempo,energy\n"
 
@@ -101,3 +102,21 @@ def test_what_is_needed_is_said(source, table, model, tmp_path):
         write_playlists([], tmp_path / "nameless.csv")
     with pytest.raises(ValueError, match="gives no probabilities"):
         make_playlists(lines, source)
+
+
+def test_nothing_in_a_table_adds_lines_to_a_playlist(table, model, tmp_path):
+    named = table.head(40).copy()
+    hostile = ["a\nb", "c\rd", "e\u2028f", "#EXTINF:-1,g", " #h", " "]
+    named.loc[named.index[: len(hostile)], "uri"] = hostile
+    named.to_csv(tmp_path / "songs.csv", index=False)
+    left_out = Counter()
+    found = make_playlists(model, tmp_path / "songs.csv", left_out=left_out)
+    assert sum(len(playlist.songs) for playlist in found) == 40 - len(hostile)
+    assert left_out == {"uri: not printable": 3, "uri: begins with '#'": 2, "uri: missing": 1}
+    moods = [playlists.Playlist(mood, found[0].songs) for mood in ("a/b", "a\nb", "c\x1b\u2029#d")]
+    paths = write_playlists(moods, tmp_path / "lists")
+    assert [path.name for path in paths] == ["a_b.m3u", "a_b_2.m3u", "c_d.m3u"]
+    for path, mood in zip(paths, ("a/b", "a b", "c #d"), strict=True):
+        lines = path.read_text().split("\n")
+        assert lines[1] == f"#PLAYLIST:{mood}"
+        assert len(lines) == 3 + 2 * len(found[0].songs)

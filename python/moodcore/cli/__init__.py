@@ -23,7 +23,8 @@ def run() -> NoReturn:
         from moodcore.cli import app
     except KeyboardInterrupt:
         # Before the handler of the application is there.
-        sys.stderr.write("moodcore: interrupted\n")
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.write("moodcore: interrupted\n")
+            sys.stderr.flush()
         os._exit(130)
     app.run()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import difflib
+import errno
+import io
 import os
 import sys
 import threading
@@ -106,12 +108,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _explain(error, debug=debug)
 
 
+def _prepare_streams() -> None:
+    """Make standard streams safe: closed ones, and names that their encoding does not have.
+
+    A file opened later would get the number of a closed stream, and what libraries write there, so
+    the null device gets it. Standard input stays None.
+    """
+    for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
+        if stream is None:
+            # The lowest free number is that of the stream.
+            if os.open(os.devnull, os.O_RDWR) == number:
+                os.set_inheritable(number, True)
+        elif number and isinstance(stream, io.TextIOWrapper):
+            is_utf8 = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
+    # Libraries write to both without looking.
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
 def run() -> NoReturn:
     """Run the command of `sys.argv`, and end the process with its exit code."""
     interrupted: list[ExitCode] = []
     # Python ends by a signal, without the exit code, if an interrupt came while an extension module
     # was imported. What is registered first is called last.
     atexit.register(lambda: os._exit(ExitCode.INTERRUPTED) if interrupted else None)
+    _prepare_streams()
     warnings.formatwarning = lambda message, *_, **__: f"moodcore: warning: {message}\n"
     try:
         code = main()
@@ -136,6 +160,9 @@ def _explain(error: Exception, *, debug: bool) -> ExitCode:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         # Without the number that the system has for it.
         text = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, OSError) and error.errno == errno.ENOSPC and error.strerror:
+        # All files that a command writes are named.
+        text = f"standard output or the folder for temporary files (TMPDIR): {error.strerror}"
     if isinstance(error, MemoryError):
         text = f"out of memory: {error}"
     click.echo(f"moodcore: error: {text or type(error).__name__}", err=True)

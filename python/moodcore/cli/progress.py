@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from moodcore.runs.estimate import duration
@@ -28,7 +29,9 @@ class PlainProgress(Listener):
 
     def stage(self, text: str) -> None:
         """Print the stage."""
-        print(text, file=sys.stderr, flush=True)
+        # A run does not end because its progress cannot be shown.
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
     def started(self, total: int, done: int, unit: str) -> None:
         """Print the number of jobs."""

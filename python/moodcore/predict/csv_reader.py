@@ -196,6 +196,8 @@ class _StandardInput:
 
     def __init__(self, should_stop: Callable[[], bool]) -> None:
         self._should_stop = should_stop
+        if sys.stdin is None:
+            raise TableError("standard input is closed; name a file, or redirect one")
         # Without the buffer, reads return what there is.
         self._file = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
         # Windows waits for sockets only, and a buffer in memory never waits.

@@ -53,6 +53,9 @@ class Output:
 
     def _open(self) -> None:
         if self._path is None:
+            # The command puts the null device in place of a stream that is closed.
+            if sys.stdout is None or getattr(sys.stdout, "name", "") == 1:
+                raise TableError("standard output is closed; name a file for the result")
             self._file = sys.stdout.buffer
         else:
             self._file = self._stack.enter_context(atomic_file(self._path))

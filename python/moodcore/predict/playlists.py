@@ -141,8 +141,12 @@ def _usable(
         column = table.column(kept[name]).combine_chunks()
         songs[name] = to_numbers(column, decimal_comma=True)[0]
     uri = songs[URI].fillna("").astype(str)
-    # A line break within a name would add lines to the playlist.
-    for reason, unusable in (("missing", uri == ""), ("not printable", ~uri.map(str.isprintable))):
+    # A line break within a name would add lines to the playlist, and "#" begins a comment there.
+    for reason, unusable in (
+        ("missing", uri.str.strip() == ""),
+        ("not printable", ~uri.map(str.isprintable)),
+        ("begins with '#'", uri.str.lstrip().str.startswith("#")),
+    ):
         if unusable.any():
             left_out[f"{kept[URI]}: {reason}"] += int(unusable.sum())
             songs = songs[~unusable.reindex(songs.index)]
@@ -194,10 +198,13 @@ def write_playlists(playlists: Sequence[Playlist], folder: str | os.PathLike[str
     if target.exists() and not target.is_dir():
         raise ConfigError(f"{target}: is a file; playlists need a folder")
     target.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
     for playlist in playlists:
-        mood = " ".join(playlist.mood.split())
+        mood = " ".join("".join(c if c.isprintable() else " " for c in playlist.mood).split())
         stem = re.sub(r"[^\w-]+", "_", mood)
+        if target / f"{stem}.m3u" in written:
+            # Two moods whose names differ in punctuation alone.
+            stem += f"_{len(written) + 1}"
         lines = ["#EXTM3U", f"#PLAYLIST:{mood}"]
         for song in playlist.songs.itertuples():
             lines += [f"#EXTINF:-1,{mood} {song.probability:.3f}", str(song.uri)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,12 @@ class ParquetReader:
         import pyarrow.parquet as pq
 
         self._input = file
-        self._file = pq.ParquetFile(str(file.path), memory_map=False)
+        self._source = _open(file)
+        try:
+            self._file = pq.ParquetFile(self._source)
+        except BaseException:
+            self._source.close()
+            raise
         self._names = self._file.schema_arrow.names
         self.columns = [name.strip() for name in self._names]
 
@@ -68,6 +74,7 @@ class ParquetReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        self._source.close()
 
 
 class ArrowReader:
@@ -77,8 +84,7 @@ class ArrowReader:
         import pyarrow as pa
 
         self._input = file
-        # Not a memory map: the process would be killed when the file becomes shorter.
-        self._source = pa.OSFile(str(file.path), "rb")
+        self._source = _open(file)
         try:
             self._file = pa.ipc.open_file(self._source)
             self._n_batches = self._file.num_record_batches
@@ -105,6 +111,15 @@ class ArrowReader:
     def close(self) -> None:
         """Close the file."""
         self._source.close()
+
+
+def _open(file: InputFile) -> pa.OSFile:
+    """Open a file without mapping it: the process would be killed when it becomes shorter."""
+    import pyarrow as pa
+
+    assert file.path is not None, "standard input is CSV"
+    # As bytes, because Arrow encodes text strictly.
+    return pa.OSFile(os.fsencode(file.path), "rb")
 
 
 def _checked(batches: Iterator[pa.RecordBatch], file: InputFile) -> Iterator[pa.RecordBatch]:

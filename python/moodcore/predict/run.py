@@ -182,7 +182,8 @@ def _listing(file: InputFile, bad: Sequence[BadRow]) -> pa.Table:
     lines = [row.row + 2 if file.kind == "csv" else None for row in bad]
     return pa.table(
         {
-            "file": [file.name] * len(bad),
+            # A name that is not UTF-8 has characters that no table can hold.
+            "file": [file.name.encode(errors="replace").decode()] * len(bad),
             "row": [row.row for row in bad],
             "line": pa.array(lines, pa.int64()),
             "column": [row.column for row in bad],

@@ -216,7 +216,8 @@ def write(page: Page, path: Path, figures: Path) -> None:
     figures.mkdir(exist_ok=True)
     for figure in page.figures:
         write_text(figures / f"{figure.name}.svg", figure.svg("paper"))
-    write_text(path, text)
+    # Names of files that are not UTF-8 have characters that no page can hold.
+    write_text(path, text.encode(errors="replace").decode())
 
 
 def _environment() -> Environment:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moodcore.files import read_parquet
 from moodcore.report.text import shorten
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class RunFiles:
         import pandas as pd
 
         if (self.path / f"{name}.parquet").exists():
-            return pd.read_parquet(self.path / f"{name}.parquet")
+            return read_parquet(self.path / f"{name}.parquet")
         path, texts = self.path / f"{name}.csv", [*_NAMES, *texts]
         if not path.exists() or not path.stat().st_size > 1:
             return pd.DataFrame()

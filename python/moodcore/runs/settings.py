@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
+from urllib.parse import quote, unquote_to_bytes
 
 from moodcore.errors import ConfigError, unknown_name
 from moodcore.files import no_such_file
@@ -19,6 +20,7 @@ Kind = TypeVar("Kind")
 
 # Where the same bytes are stored changes no result.
 _PATHS = ("data", "test")
+_FILE_URI = "file://"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,28 +156,47 @@ def settings_of(
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a TOML file.
+    """Read a TOML file: UTF-8, or UTF-16 or Latin-1 as some editors write them.
 
     Raises
     ------
     ConfigError
         If it is missing or not TOML; the message has the file and the line.
     """
+    from moodcore.tables.text_files import decode_text
+
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        values = tomllib.loads(decode_text(Path(path).read_bytes()))
     except FileNotFoundError:
         raise ConfigError(str(no_such_file(Path(path)))) from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a folder; a TOML file is needed") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    for name in _PATHS:
+        if str(values.get(name)).startswith(_FILE_URI):
+            values[name] = os.fsdecode(unquote_to_bytes(values[name].removeprefix(_FILE_URI)))
+    return values
 
 
 def write_toml(settings: RunSettings, command: str) -> str:
     """Return the text of a `config.toml` that gives these settings again to a command."""
     import tomli_w
 
+    values = settings.to_dict()
+    for name in set(_PATHS) & values.keys():
+        if not _is_text(values[name]):
+            # A name that is not UTF-8, which TOML does not hold, is written as a file URI.
+            values[name] = f"{_FILE_URI}{quote(os.fsencode(values[name]))}"
     return (
         f"# Settings of this run. To repeat it: moodcore {command} --config config.toml\n"
-        + tomli_w.dumps(settings.to_dict())
+        + tomli_w.dumps(values)
     )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -41,7 +41,11 @@ class Storage:
     @classmethod
     def of_file(cls, path: Path) -> Storage:
         """Return the storage of a study that belongs to one run."""
-        return cls(f"sqlite:///{path.resolve().as_posix()}", "search", shared=False)
+        from sqlalchemy.engine import URL
+
+        # As a URI, in which any name can be written, one that is not UTF-8 too.
+        url = URL.create("sqlite", database=path.resolve().as_uri(), query={"uri": "true"})
+        return cls(url.render_as_string(), "search", shared=False)
 
     @classmethod
     def of_url(cls, url: str, name: str = DEFAULT_NAME) -> Storage:

@@ -73,6 +73,23 @@ def detect_encoding(head: bytes) -> str:
     return "utf-8"
 
 
+def decode_text(data: bytes) -> str:
+    """Return a text without its byte order mark; what is not UTF-8 or UTF-16 is Latin-1.
+
+    Examples
+    --------
+    >>> decode_text("é".encode("utf-16")), decode_text("é".encode("latin-1"))
+    ('é', 'é')
+    """
+    encoding = detect_encoding(data[:_SAMPLE])
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise
+    return data.decode("latin-1")
+
+
 def detect_separator(sample: str) -> str:
     r"""Return the character that separates the fields of a text; a comma if there is none.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from moodcore.files import read_parquet
 from moodcore.runs.listener import Listener
 from moodcore.runs.result import RunResult, in_memory, run_in_process
 from moodcore.tuning.run import TuneRun
@@ -48,10 +49,8 @@ class TuneResult(RunResult):
     @cached_property
     def curves(self) -> pd.DataFrame | None:
         """One row per candidate and epoch or round; None where nothing was searched."""
-        import pandas as pd
-
         path = self._files.table("curves.parquet")
-        return pd.read_parquet(path) if path.exists() else None
+        return read_parquet(path) if path.exists() else None
 
     @cached_property
     def predictions(self) -> pd.DataFrame | None:
@@ -69,7 +68,7 @@ class TuneResult(RunResult):
         path = self._files.table("optimizers.parquet")
         if not path.exists():
             return None
-        table = pd.read_parquet(path)
+        table = read_parquet(path)
         losses = [
             pd.DataFrame({"optimizer": name, "epoch": range(1, len(loss) + 1), "loss": loss})
             for name, loss in zip(table.optimizer, table.epoch_loss, strict=True)
