@@ -1,5 +1,7 @@
 """Parameters of boosting that are resolved on this side of the seam, and wrong ones of all."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +47,34 @@ def test_monotone_by_class(gaps):
     changes = slopes(model, X, 2)
     assert changes[..., 0].min() >= 0 >= changes[..., 2].max()
     assert changes[..., 1].min() < 0 < changes[..., 1].max()
+
+
+def paths(nodes, node=0, above=()):
+    """Yield the features on the way to each leaf of a tree."""
+    row = nodes.loc[node]
+    if row.Feature == "Leaf":
+        yield set(above)
+        return
+    for child in (row.Yes, row.No):
+        yield from paths(nodes, int(child.split("-")[1]), (*above, row.Feature))
+
+
+@pytest.mark.parametrize(("name", "size"), [("pairwise", 2), ("no_interactions", 1)])
+def test_named_interactions(gaps, name, size):
+    X, y = gaps
+    model = quick(interaction_constraints=name).fit(X, y)
+    table = model.trees_to_dataframe()
+    sizes = {
+        len(features)
+        for _, nodes in table.groupby("Tree")
+        for features in paths(nodes.set_index("Node"))
+    }
+    assert max(sizes) == size
+    groups = [set(pair) for pair in itertools.combinations(range(5), size)]
+    assert bits(quick(interaction_constraints=groups).fit(X, y), X) == bits(model, X)
+    assert bits(quick().fit(X, y), X) != bits(model, X)
+    with pytest.raises(TypeError, match="'pairwise', 'no_interactions' or None, got 'pairs'"):
+        quick(interaction_constraints="pairs").fit(X, y)
 
 
 def test_interactions(gaps):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -19,6 +20,9 @@ from moodcore.estimators.rows import TrainingRows, as_float32
 from moodcore.estimators.saveable import Saveable
 from moodcore.estimators.tables import validate_numbers
 from moodcore.platform import instruction_set, thread_count
+
+# Up to this many rows a label per row is no sign of a regression problem, as in scikit-learn.
+_FEW_ROWS = 20
 
 
 class Classifier(Saveable, ClassifierMixin, BaseEstimator):
@@ -164,8 +168,18 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         """Set ``classes_``; return each label's position in it."""
         if labels.dtype.kind not in "biuU":
             # Integers and text are classes by their type; other values must be looked at.
-            check_classification_targets(labels)
+            with warnings.catch_warnings():
+                # The warning below is that of scikit-learn, for labels of any type.
+                warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+                check_classification_targets(labels)
         self.classes_ = np.unique(labels)
+        if len(labels) > _FEW_ROWS and len(self.classes_) > round(0.5 * len(labels)):
+            warnings.warn(
+                f"y has {len(self.classes_)} different values in {len(labels)} rows: this looks "
+                "like a regression problem, not a classification problem",
+                UserWarning,
+                stacklevel=4,
+            )
         return np.searchsorted(self.classes_, labels)
 
     def _known_codes(self, labels: NDArray[Any], what: str = "y") -> NDArray[np.intp]:

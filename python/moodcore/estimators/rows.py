@@ -30,6 +30,48 @@ def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
     return converted
 
 
+def hold_out(
+    y: NDArray[Any], fraction: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Choose rows for evaluation, stratified if the classes have enough rows.
+
+    The only row of a class is never held out, unless all classes have one row.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        Class codes.
+    fraction : float
+        Fraction of the rows to hold out, in (0, 1).
+    seed : int
+
+    Returns
+    -------
+    kept, held : ndarray
+        Row indices, ascending.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows.
+    """
+    n_rows = len(y)
+    if n_rows < 2:
+        raise ValueError(f"holding out rows needs at least 2 rows, got n_samples={n_rows}")
+    counts = np.bincount(y)
+    rows = np.flatnonzero(counts[y] > 1)
+    if len(rows) < 2:
+        rows = np.arange(n_rows)
+    n_held = min(int(np.ceil(fraction * n_rows)), len(rows) - 1)
+    present = np.unique(y[rows])
+    fits = counts[present].min() > 1 and len(present) <= min(n_held, len(rows) - n_held)
+    _, held = train_test_split(
+        rows, test_size=n_held, stratify=y[rows] if fits else None, random_state=seed
+    )
+    held = np.sort(held)
+    return np.setdiff1d(np.arange(n_rows), held), held
+
+
 @dataclass(frozen=True)
 class TrainingRows:
     """Features, class codes and weights; all weights are above zero."""
@@ -56,11 +98,9 @@ class TrainingRows:
         return replace(self, weight=np.ascontiguousarray(weight, dtype=np.float32))
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
-        """Hold out a stratified fraction of the rows."""
-        kept, held = train_test_split(
-            np.arange(len(self.y)), test_size=fraction, stratify=self.y, random_state=seed
-        )
-        return self._part(np.sort(kept)), self._part(np.sort(held))
+        """Hold out a fraction of the rows (see `hold_out`)."""
+        kept, held = hold_out(self.y, fraction, seed)
+        return self._part(kept), self._part(held)
 
     def merged(self) -> Self:
         """Merge equal rows of equal class, adding their weights, and sort them.

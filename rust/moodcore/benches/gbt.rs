@@ -5,8 +5,9 @@
 use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use moodcore::Result;
 use moodcore::gbt::{
-    Binner, Config, Derivatives, Ensemble, Listener, Plan, Predictor, Rows, Table, Values,
-    contributions, fit, TrainingLoss};
+    Binner, Config, Derivatives, Ensemble, Listener, Plan, Predictor, Rows, Table, TrainingLoss,
+    Values, contributions, fit,
+};
 use moodcore::kernels::{
     Cell, FeatureCells, Isa, NarrowCell, RowList, Simd, Task, WideCell, add_to_histograms,
     part_rows,

@@ -95,8 +95,9 @@ class GBT(Classifier):
         constraint: one entry per feature, or a dict by feature name or position. For two classes
         the margin is that of ``classes_[1]``; for more, a dict from class labels to such lists or
         dicts.
-    interaction_constraints : list of lists or None, default=None
-        Groups of features, by name or position, that may appear together on a path.
+    interaction_constraints : list of lists, "pairwise", "no_interactions" or None, default=None
+        Groups of features, by name or position, that may appear together on a path. "pairwise"
+        allows every pair, "no_interactions" single features only.
     multi_strategy : {"one_output_per_tree", "multi_output_tree"}, default="one_output_per_tree"
         For more than two classes: one tree per class, or trees with one leaf value per class.
     boosting : str or dict, default="gbdt"
@@ -110,8 +111,9 @@ class GBT(Classifier):
         callable that has an argument ``sample_weight``.
     eval_metric : str, callable or list of these, default=None
         Metrics of the evaluation sets: "logloss" (or "mlogloss"; the default), "error" (or
-        "merror"), "accuracy", "auc", "brier", or ``metric(y, probabilities)``, minimized unless
-        its attribute ``greater_is_better`` is true. A callable may take ``sample_weight``.
+        "merror"), "accuracy", "auc", "brier", a score function or scorer of scikit-learn (each in
+        its own direction), or ``metric(y, probabilities)``, minimized unless its attribute
+        ``greater_is_better`` is true. A callable may take ``sample_weight``.
     early_stopping_rounds : int or None, default=None
         Stop if the last metric on the last evaluation set has not improved for this many
         consecutive rounds, at least 1, and predict with the rounds up to the best one. A model
@@ -233,7 +235,9 @@ class GBT(Classifier):
         missing: float | str = np.nan,
         categorical_features: Any = "from_dtype",
         monotone_constraints: Any = None,
-        interaction_constraints: Sequence[Sequence[str | int]] | None = None,
+        interaction_constraints: Sequence[Sequence[str | int]]
+        | Literal["pairwise", "no_interactions"]
+        | None = None,
         multi_strategy: Literal["one_output_per_tree", "multi_output_tree"] = "one_output_per_tree",
         boosting: str | Mapping[str, Any] = "gbdt",
         objective: Callable[..., tuple[ArrayLike, ArrayLike]] | None = None,

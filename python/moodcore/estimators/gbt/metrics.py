@@ -13,6 +13,7 @@ from moodcore import _core
 from moodcore.errors import check_choice
 from moodcore.estimators.gbt.options import takes_weight
 from moodcore.estimators.gbt.rows import BoostingRows
+from moodcore.estimators.gbt.scikit_learn_metrics import ScikitLearnMetric, scikit_learn_metric
 
 # Metrics that the core computes.
 _OF_THE_CORE = {"logloss": "logloss", "mlogloss": "logloss", "error": "error", "merror": "error"}
@@ -62,9 +63,12 @@ def resolve_metrics(eval_metric: Any) -> list[Metric]:
 
 def _resolve(entry: Any) -> Metric:
     if callable(entry):
+        scoring = scikit_learn_metric(entry)
+        if scoring is not None:
+            return Metric(scoring.name, scoring.greater_is_better, measure=_of_scorer(scoring))
         name = getattr(entry, "__name__", type(entry).__name__)
         greater = bool(getattr(entry, "greater_is_better", False))
-        return Metric(name, greater, measure=_of_callable(entry))
+        return Metric(name, greater, measure=_of_callable(name, entry))
     if not isinstance(entry, str):
         raise TypeError(f"eval_metric must be names or callables, got {entry!r}")
     if entry in _OF_THE_CORE:
@@ -74,14 +78,37 @@ def _resolve(entry: Any) -> Metric:
     return Metric(entry, greater, measure=measure)
 
 
-def _of_callable(function: Callable[..., Any]) -> _Measure:
+def _of_callable(name: str, function: Callable[..., Any]) -> _Measure:
     weighted = takes_weight(function)
 
     def measure(rows: Evaluated) -> float:
         named = {"sample_weight": rows.weight} if weighted else {}
-        return float(function(rows.classes[rows.codes], rows.probabilities, **named))
+        return _number(name, function(rows.classes[rows.codes], rows.probabilities, **named))
 
     return measure
+
+
+def _of_scorer(scoring: ScikitLearnMetric) -> _Measure:
+    def measure(rows: Evaluated) -> float:
+        y = rows.classes[rows.codes]
+        value = scoring.compute(y, rows.probabilities, rows.classes, rows.weight)
+        return _number(scoring.name, value)
+
+    return measure
+
+
+def _number(name: str, value: Any) -> float:
+    """Return the value of a metric as a float; a TypeError names one that returns none."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+        hint = ""
+        if isinstance(value, tuple):
+            hint = "; return the value alone, and set metric.greater_is_better = True to maximize"
+        raise TypeError(
+            f"eval_metric {name!r} must return a float, got {type(value).__name__}{hint}"
+        )
+    return float(value)
 
 
 def _accuracy(rows: Evaluated) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -123,8 +124,17 @@ def interaction_groups(
     if constraints is None:
         return []
     what = "interaction_constraints"
-    if isinstance(constraints, str) or any(isinstance(group, str | int) for group in constraints):
-        raise TypeError(f"{what} must be a list of lists of features, got {constraints!r}")
+    if isinstance(constraints, str) and constraints in ("pairwise", "no_interactions"):
+        size = 2 if constraints == "pairwise" and n_features > 1 else 1
+        return [list(group) for group in combinations(range(n_features), size)]
+    groups = list | tuple | set | frozenset | range | np.ndarray
+    if not isinstance(constraints, groups) or not all(
+        isinstance(group, groups) for group in constraints
+    ):
+        raise TypeError(
+            f"{what} must be a list of lists of features, 'pairwise', 'no_interactions' or None, "
+            f"got {constraints!r}"
+        )
     return [
         sorted({_feature_index(entry, names, n_features, what) for entry in group})
         for group in constraints

@@ -5,9 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
-from moodcore.estimators.rows import readable
+from moodcore.estimators.rows import hold_out, readable
 from moodcore.estimators.table_schema import Table, row_count, take_rows
 
 
@@ -52,27 +51,9 @@ class BoostingRows:
         return type(self)(take_rows(self.table, at), self.y[at], weight, margin)
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
-        """Hold out a fraction of the rows, stratified if the classes have enough rows.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer than two rows.
-        """
-        n_rows = len(self.y)
-        if n_rows < 2:
-            raise ValueError(f"holding out rows needs at least 2 rows, got n_samples={n_rows}")
-        n_held = int(np.ceil(fraction * n_rows))
-        counts = np.bincount(self.y)
-        counts = counts[counts > 0]
-        fits = counts.min() > 1 and len(counts) <= min(n_held, n_rows - n_held)
-        kept, held = train_test_split(
-            np.arange(n_rows),
-            test_size=min(n_held, n_rows - 1),
-            stratify=self.y if fits else None,
-            random_state=seed,
-        )
-        return self.part(np.sort(kept)), self.part(np.sort(held))
+        """Hold out a fraction of the rows (see `hold_out`)."""
+        kept, held = hold_out(self.y, fraction, seed)
+        return self.part(kept), self.part(held)
 
 
 def read_margin(margin: Any, n_rows: int, n_outputs: int) -> NDArray[np.float64] | None:

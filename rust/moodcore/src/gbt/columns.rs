@@ -48,7 +48,11 @@ impl<'a> Columns<'a> {
             key(depth as u64),
         );
         let mut open = vec![false; self.n_features];
-        let meets: Vec<u32> = level.into_iter().filter(|&f| self.may_meet(f, path)).collect();
+        let may_follow = self.may_follow(path);
+        let allowed = |&feature: &u32| {
+            may_follow.as_ref().is_none_or(|may_follow| may_follow[feature as usize])
+        };
+        let meets: Vec<u32> = level.into_iter().filter(allowed).collect();
         let purpose = Purpose::ColumnsOfNode;
         for feature in draw(meets, *colsample_bynode, self.seed, purpose, key(u64::from(node))) {
             open[feature as usize] = true;
@@ -56,17 +60,19 @@ impl<'a> Columns<'a> {
         Some(open)
     }
 
-    /// Whether a feature may follow those of a path: when one group holds them all. A feature
-    /// that no group names meets only itself.
-    fn may_meet(&self, feature: u32, path: &[u32]) -> bool {
+    /// For each feature whether it may follow those of a path: whether one group contains them
+    /// all. A feature that is in no group may follow only itself. None without constraints.
+    fn may_follow(&self, path: &[u32]) -> Option<Vec<bool>> {
         let groups = &self.config.interaction_constraints;
-        if groups.is_empty() || path.iter().all(|&other| other == feature) {
-            return true;
+        let (false, Some(&first)) = (groups.is_empty(), path.first()) else { return None };
+        let mut may_follow = vec![false; self.n_features];
+        may_follow[first as usize] = path.iter().all(|&feature| feature == first);
+        for group in groups {
+            if path.iter().all(|&feature| group.contains(&(feature as usize))) {
+                group.iter().for_each(|&feature| may_follow[feature] = true);
+            }
         }
-        groups.iter().any(|group| {
-            let holds = |feature: u32| group.contains(&(feature as usize));
-            holds(feature) && path.iter().all(|&other| holds(other))
-        })
+        Some(may_follow)
     }
 
     /// A number from [0, 1) for a feature in a node: the threshold of an extra-random tree.
