@@ -1,11 +1,35 @@
-"""One model of each kind that an exporter must know."""
+"""One model of each kind that an exporter must know, and a compiler of exported source code."""
 
+import ctypes
+import shutil
+import subprocess
 import warnings
 
 import numpy as np
+import pytest
 
-from moodcore import GBT, MLP, SVM, LinearSVM, songs
+from moodcore import GBT, MLP, SVM, LinearSVM, exchange, songs
 
+C = ["cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC"]
+RUST = ["rustc", "--edition=2021", "-Dwarnings", "-Copt-level=1", "--crate-type=cdylib"]
+LOOP_C = """#include "model.c"
+void many(const double *rows, long n, double *scores, int *codes)
+{
+    for (long at = 0; at < n; at++)
+        codes[at] = model_predict(rows + at * MODEL_N_COLUMNS, scores + at * MODEL_N_SCORES);
+}
+"""
+LOOP_RUST = """mod model;
+#[no_mangle]
+pub unsafe extern "C" fn many(rows: *const f64, n: usize, scores: *mut f64, codes: *mut i32) {
+    for at in 0..n {
+        let row = &*rows.add(at * model::N_COLUMNS).cast();
+        let (code, found) = model::predict(row);
+        *codes.add(at) = code as i32;
+        scores.add(at * model::N_SCORES).cast::<[f64; model::N_SCORES]>().write(found);
+    }
+}
+"""
 CLASSIFIERS = {
     "network": lambda: MLP((16, 8), epochs=10, random_state=0),
     "network without layers": lambda: MLP((), epochs=5, random_state=0),
@@ -39,3 +63,26 @@ def scores_of(model, X):
     has = hasattr(model, "predict_proba")
     found = model.predict_proba(X) if has else model.decision_function(X)
     return found.reshape(len(found), -1)
+
+
+def compiled(model, folder, language):
+    """A function from rows to positions of classes and scores."""
+    exchange.export(model, folder / f"model.{language}")
+    loop, library = folder / f"loop.{language}", folder / f"model_{language}.so"
+    loop.write_text(LOOP_C if language == "c" else LOOP_RUST)
+    command = [*(C if language == "c" else RUST), "-o", library, loop]
+    command += ["-lm"] if language == "c" else []
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"there is no {command[0]}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    many = ctypes.CDLL(str(library)).many
+
+    def predict(rows, n_scores):
+        rows = np.ascontiguousarray(rows, dtype=np.float64)
+        scores, codes = np.zeros((len(rows), n_scores)), np.zeros(len(rows), dtype=np.int32)
+        places = [ctypes.c_void_p(one.ctypes.data) for one in (rows, scores, codes)]
+        many(places[0], ctypes.c_long(len(rows)), *places[1:])
+        return codes, scores
+
+    return predict

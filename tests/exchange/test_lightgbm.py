@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from model_kinds import compiled
 
 from moodcore import exchange, load
 
@@ -75,6 +76,87 @@ def test_categories_by_number(table, tmp_path):
     assert ours.predict(new).tolist() == np.array(["a", "b", "c"])[theirs.argmax(axis=1)].tolist()
     ours.save(tmp_path / "own")
     assert (load(tmp_path / "own").predict_proba(new) == found).all()
+
+
+OPTIONS = [
+    {},
+    {"zero_as_missing": True},
+    {"use_missing": False},
+    {"zero_as_missing": True, "max_bin": 15},
+    {"max_cat_to_onehot": 100},
+    {"zero_as_missing": True, "max_cat_to_onehot": 100},
+    {"min_data_per_group": 1, "cat_smooth": 0, "cat_l2": 0},
+    {"boosting": "dart"},
+    {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5},
+    {"extra_trees": True, "path_smooth": 1.0},
+    {"monotone_constraints": [1, -1, 0, 0, 0], "boost_from_average": False},
+    {"data_sample_strategy": "goss", "use_quantized_grad": True},
+]
+
+
+def odd_table(seed, n_rows):
+    """Numbers with zeros and gaps; columns 2 and 3 are categories by number."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 5))
+    X[:, 2], X[:, 3] = rng.integers(0, 12, n_rows), rng.integers(0, 70, n_rows)
+    X[rng.random(n_rows) < 0.3, 0] = 0
+    X[rng.random(n_rows) < 0.15, 1] = np.nan
+    X[rng.random(n_rows) < 0.1, 2] = np.nan
+    return X
+
+
+@pytest.fixture(scope="module")
+def odd_rows():
+    """Rows to train on, their labels, and rows with values at the edges of LightGBM's rules."""
+    X = odd_table(0, 1_500)
+    whole = np.nan_to_num(X)
+    y = (whole[:, 0] > 0) + (whole[:, 1] > 0) * (whole[:, 2] % 3 == 1) + (whole[:, 3] % 5 == 2)
+    new = odd_table(1, 2_000)
+    zero = float(np.float32(1e-35))
+    sizes = [0, 1e-40, 1e-35, zero, np.nextafter(zero, 1), 1.1e-35]
+    numbers = [*sizes, *np.negative(sizes), np.inf, -np.inf, np.nan]
+    codes = [-1, -0.5, 0.5, 2.7, 69.99, 70, 1e10, -1e10, 3e9, np.inf, -np.inf, np.nan, 0, -0.0]
+    for column, step, values in ((0, 5, numbers), (3, 3, codes), (2, 7, codes[:7])):
+        new[::step, column] = np.resize(values, len(new[::step]))
+    return X, np.minimum(y, 2), new
+
+
+@pytest.mark.parametrize("categorical", [(), (2, 3)], ids=["numbers", "categories"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_zeros_and_category_codes_are_read_as_lightgbm_reads_them(
+    options, categorical, odd_rows, tmp_path
+):
+    if categorical and "monotone_constraints" in options:
+        options = {name: value for name, value in options.items() if "monotone" not in name}
+    X, y, new = odd_rows
+    for params in ({"objective": "binary"}, {"objective": "multiclass", "num_class": 3}):
+        labels = np.minimum(y, 1) if params["objective"] == "binary" else y
+        booster = train(X, labels, rounds=8, categorical=categorical, **params, **options)
+        ours = loaded(booster, tmp_path)
+        for rows in (new, new.astype(np.float32)):
+            theirs, found = both(booster, ours, rows)
+            np.testing.assert_allclose(found, theirs, rtol=0, atol=1e-12)
+        one_by_one = [ours.predict_proba_row(row) for row in new[:300].tolist()]
+        np.testing.assert_array_equal(one_by_one, ours.predict_proba(new[:300]))
+
+
+@pytest.mark.parametrize("zero_as_missing", [False, True])
+def test_rules_of_lightgbm_survive_saving_and_exporting(zero_as_missing, odd_rows, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    X, y, new = odd_rows
+    booster = train(X, y, rounds=8, categorical=(2, 3), objective="multiclass", num_class=3,
+                    zero_as_missing=zero_as_missing)  # fmt: skip
+    ours = loaded(booster, tmp_path)
+    expected = booster.predict(new)
+    ours.save(tmp_path / "own")
+    again = load(tmp_path / "own")
+    assert (again.predict_proba(new) == ours.predict_proba(new)).all()
+    exchange.export(again, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    np.testing.assert_allclose(session.run(None, {"X": new})[1], expected, rtol=0, atol=1e-12)
+    for language in ("c", "rs"):
+        _, scores = compiled(again, tmp_path, language)(new, 3)
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-12)
 
 
 def test_names_of_columns_come_along(table, tmp_path):

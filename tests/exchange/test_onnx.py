@@ -22,6 +22,16 @@ def run(model, folder, rows, **options):
     return session(model, folder, **options).run(None, {"X": rows})
 
 
+def column_inputs(frame):
+    """The inputs of a graph with one input per column of `mixed_table`."""
+    return {
+        "energy": frame[["energy"]].to_numpy(),
+        "tempo": frame[["tempo"]].to_numpy(),
+        "mood": frame[["mood"]].astype(object).fillna("").to_numpy(),
+        "key": frame[["key"]].astype(float).to_numpy(),
+    }
+
+
 @pytest.mark.parametrize("n_classes", [4, 2])
 @pytest.mark.parametrize("kind", CLASSIFIERS)
 def test_labels_and_scores_of_song_pipelines(kind, n_classes, song_rows, tmp_path):
@@ -82,17 +92,20 @@ def test_categories_come_in_as_columns_of_their_own(strategy, mixed_table, tmp_p
     X, y, new = mixed_table
     model = GBT(15, random_state=0, multi_strategy=strategy).fit(X, y)
     assert {"energy", "mood", "key"} <= set(model.trees_to_dataframe()["Feature"])
-    columns = {
-        "energy": new[["energy"]].to_numpy(),
-        "tempo": new[["tempo"]].to_numpy(),
-        "mood": new[["mood"]].astype(object).fillna("").to_numpy(),
-        "key": new[["key"]].astype(float).to_numpy(),
-    }
-    labels, scores = session(model, tmp_path).run(None, columns)
+    labels, scores = session(model, tmp_path).run(None, column_inputs(new))
     assert (labels == model.predict(new)).all()
     np.testing.assert_allclose(scores, model.predict_proba(new), rtol=0, atol=1e-14)
     with pytest.raises(ValueError, match=r"'mood' holds categories.*columns"):
         exchange.export(model, tmp_path / "model.onnx", inputs="tensor")
+
+
+def test_a_value_for_missing_does_not_hide_the_first_category(mixed_table, tmp_path):
+    X, y, new = mixed_table
+    X, new = X.copy(), new.copy()
+    X.loc[::4, "energy"] = new.loc[::3, "energy"] = 0.0
+    model = GBT(10, missing=0.0, random_state=0).fit(X, y)
+    _, found = session(model, tmp_path).run(None, column_inputs(new))
+    np.testing.assert_allclose(found, model.predict_proba(new), rtol=0, atol=1e-14)
 
 
 def test_categories_that_are_numbers_and_a_value_for_missing(tmp_path):

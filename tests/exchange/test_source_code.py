@@ -1,59 +1,14 @@
 """Generated C and Rust, compiled with all warnings as errors, say the same as the model."""
 
-import ctypes
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
-from model_kinds import CLASSIFIERS, scores_of, song_model
+from model_kinds import CLASSIFIERS, C, compiled, scores_of, song_model
 
 from moodcore import GBT, SVM, exchange
 from moodcore.exchange.source_code import c_number, quoted, rust_number
-
-C = ["cc", "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC"]
-RUST = ["rustc", "--edition=2021", "-Dwarnings", "-Copt-level=1", "--crate-type=cdylib"]
-LOOP_C = """#include "model.c"
-void many(const double *rows, long n, double *scores, int *codes)
-{
-    for (long at = 0; at < n; at++)
-        codes[at] = model_predict(rows + at * MODEL_N_COLUMNS, scores + at * MODEL_N_SCORES);
-}
-"""
-LOOP_RUST = """mod model;
-#[no_mangle]
-pub unsafe extern "C" fn many(rows: *const f64, n: usize, scores: *mut f64, codes: *mut i32) {
-    for at in 0..n {
-        let row = &*rows.add(at * model::N_COLUMNS).cast();
-        let (code, found) = model::predict(row);
-        *codes.add(at) = code as i32;
-        scores.add(at * model::N_SCORES).cast::<[f64; model::N_SCORES]>().write(found);
-    }
-}
-"""
-
-
-def compiled(model, folder, language):
-    """A function from rows to positions of classes and scores."""
-    exchange.export(model, folder / f"model.{language}")
-    loop, library = folder / f"loop.{language}", folder / f"model_{language}.so"
-    loop.write_text(LOOP_C if language == "c" else LOOP_RUST)
-    command = [*(C if language == "c" else RUST), "-o", library, loop]
-    command += ["-lm"] if language == "c" else []
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"there is no {command[0]}")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    many = ctypes.CDLL(str(library)).many
-
-    def predict(rows, n_scores):
-        rows = np.ascontiguousarray(rows, dtype=np.float64)
-        scores, codes = np.zeros((len(rows), n_scores)), np.zeros(len(rows), dtype=np.int32)
-        places = [ctypes.c_void_p(one.ctypes.data) for one in (rows, scores, codes)]
-        many(places[0], ctypes.c_long(len(rows)), *places[1:])
-        return codes, scores
-
-    return predict
 
 
 @pytest.mark.parametrize("language", ["c", "rs"])

@@ -23,6 +23,9 @@ from moodcore.estimators.tables import RawTable
 # What the core takes: a matrix contiguous by rows or by columns, or contiguous columns.
 Table = NDArray[Any] | list[NDArray[Any]]
 
+# Numbers up to this size are zero for LightGBM (kZeroThreshold, of single precision).
+LIGHTGBM_ZERO = float(np.float32(1e-35))
+
 
 @dataclass(frozen=True)
 class TableSchema:
@@ -39,12 +42,17 @@ class TableSchema:
         A value that counts as missing, besides NaN.
     names : tuple or None
         Names of the columns, for messages; None where they have none.
+    lightgbm : bool
+        Whether values are read as LightGBM reads them: category codes are truncated to whole
+        numbers, and ``missing`` (NaN or 0) applies to numeric columns only, where all numbers up
+        to `LIGHTGBM_ZERO` in size are zero.
     """
 
     categorical: tuple[bool, ...]
     categories: tuple[list[Any] | None, ...]
     missing: Any
     names: tuple[Any, ...] | None = None
+    lightgbm: bool = False
 
     @classmethod
     def learn(cls, table: RawTable, categorical: NDArray[np.bool_] | None, missing: Any) -> Self:
@@ -70,11 +78,11 @@ class TableSchema:
     @cached_property
     def takes_plain_rows(self) -> bool:
         """Whether the core takes the values of a row as they are."""
-        return not self.has_categories and _is_nan(self.missing)
+        return not (self.has_categories or self.lightgbm) and _is_nan(self.missing)
 
     def table(self, raw: RawTable) -> Table:
         """Convert a table to numbers; categories that were not in training become NaN."""
-        if raw.matrix is not None and not self.has_categories:
+        if raw.matrix is not None and not (self.has_categories or self.lightgbm):
             return contiguous(self._without_missing(raw.matrix))
         columns = enumerate(raw.as_columns())
         return [np.ascontiguousarray(self._encode(column, at)) for at, column in columns]
@@ -83,6 +91,11 @@ class TableSchema:
         """Convert the values of one row as `table` does."""
         if len(values) != len(self.categories):
             raise ValueError(f"a row must have {len(self.categories)} values, got {len(values)}")
+        if self.lightgbm:
+            return [
+                float(self._as_lightgbm(np.float64(self._value(value, at)), at))
+                for at, value in enumerate(values)
+            ]
         missing = self.missing
         return [
             # Most values are numbers that pass unchanged.
@@ -97,7 +110,7 @@ class TableSchema:
         code = None if codes is None else codes.known(value)
         if code is not None:
             return code
-        if self._is_missing(value):
+        if self._is_missing(value, at):
             return np.nan
         if codes is not None:
             return codes.code(value)
@@ -109,9 +122,9 @@ class TableSchema:
 
     def _encode(self, column: Column, at: int) -> NDArray[Any]:
         if isinstance(column, Categories):
-            values = [self._value(value, at) for value in column.values]
-            return np.array([*values, np.nan])[column.codes]
-        column = self._without_missing(column)
+            values = np.array([*(self._value(value, at) for value in column.values), np.nan])
+            return (self._as_lightgbm(values, at) if self.lightgbm else values)[column.codes]
+        column = self._as_lightgbm(column, at) if self.lightgbm else self._without_missing(column)
         codes = self._codes[at]
         return column if codes is None else codes.encode(column)
 
@@ -136,9 +149,19 @@ class TableSchema:
             )
         return number
 
-    def _is_missing(self, value: Any) -> bool:
+    def _as_lightgbm(self, values: Any, at: int) -> Any:
+        """Convert the numbers of a column to those that LightGBM compares."""
+        if self.categorical[at]:
+            return np.trunc(values) if values.dtype.kind == "f" else values
+        if _is_nan(self.missing):
+            return values
+        return np.where(np.abs(values) <= LIGHTGBM_ZERO, np.nan, values)
+
+    def _is_missing(self, value: Any, at: int) -> bool:
         if is_missing(value):
             return True
+        if self.lightgbm and self.categorical[at]:
+            return False
         return isinstance(value, str) == isinstance(self.missing, str) and value == self.missing
 
     def _without_missing(self, values: NDArray[Any]) -> NDArray[Any]:

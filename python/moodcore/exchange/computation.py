@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from moodcore.estimators.table_schema import LIGHTGBM_ZERO
 from moodcore.exchange.forest import Forest, forest_of
 from moodcore.preprocessing.columns import column_name
 
@@ -55,9 +56,18 @@ class Standardize:
 
 @dataclass(frozen=True)
 class MissingValue:
-    """A value that is replaced by NaN."""
+    """Numbers at most ``within`` from ``value`` are replaced by NaN, in the ``columns``."""
 
     value: float
+    columns: NDArray[np.bool_]
+    within: float = 0.0
+
+
+@dataclass(frozen=True)
+class Truncate:
+    """Fractions are cut off in the ``columns``."""
+
+    columns: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ class KernelModel:
     break_ties: bool
 
 
-Step = Select | Scale | Standardize | MissingValue | Encode
+Step = Select | Scale | Standardize | MissingValue | Truncate | Encode
 Classifier = Network | Forest | LinearModel | KernelModel
 
 
@@ -294,8 +304,14 @@ def _forest(model: Any, walk: _Walk) -> Forest:
         replace(column, labels=None if labels is None else tuple(labels))
         for column, labels in zip(walk.columns, schema.categories, strict=True)
     ] if schema.has_categories else walk.columns  # fmt: skip
-    if not isinstance(schema.missing, str) and not np.isnan(schema.missing):
-        walk.steps.append(MissingValue(float(schema.missing)))
+    numbers = np.array([labels is None for labels in schema.categories])
+    categorical = np.array(schema.categorical)
+    if schema.lightgbm and categorical.any():
+        walk.steps.append(Truncate(categorical))
+        numbers = ~categorical
+    if not isinstance(schema.missing, str) and not np.isnan(schema.missing) and numbers.any():
+        within = LIGHTGBM_ZERO if schema.lightgbm else 0.0
+        walk.steps.append(MissingValue(float(schema.missing), numbers, within))
     return forest_of(model.predicting_trees())
 
 

@@ -21,8 +21,9 @@ def fitted_gbt(
     feature_names: Sequence[str] | None,
     missing: float = np.nan,
     best_iteration: int | None = None,
+    lightgbm: bool = False,
 ) -> GBT:
-    """Return trees as a fitted classifier."""
+    """Return trees as a fitted classifier; see `TableSchema` for ``missing`` and ``lightgbm``."""
     arrays = core_arrays(forest)
     core = _core.GbtModel(arrays)
     if core.n_rounds == 0:
@@ -39,7 +40,9 @@ def fitted_gbt(
         model.feature_names_in_ = np.array(feature_names, dtype=object)
     categorical = tuple(is_category.tolist())
     names = None if feature_names is None else tuple(feature_names)
-    model.table_schema_ = TableSchema(categorical, (None,) * forest.n_features, missing, names)
+    model.table_schema_ = TableSchema(
+        categorical, (None,) * forest.n_features, missing, names, lightgbm=lightgbm
+    )
     model.evals_result_ = {}
     model.best_iteration_, model.best_score_ = best_iteration, None
     model.seed_ = 0

@@ -1,8 +1,9 @@
 """LightGBM's text format, read into boosted trees.
 
 The format is that of LightGBM's ``Booster.save_model``, version 4 (and 3, which has the same
-fields). A value goes left if it is at most the threshold, in double precision. Each split names
-its kind of missing values: NaN; zero; or none, and then NaN is treated as zero.
+fields). A value goes left if it is at most the threshold, in double precision; values up to
+`LIGHTGBM_ZERO` in size are zero. Each split names its kind of missing values: NaN; zero; or none,
+and then NaN is treated as zero. Category codes are truncated to whole numbers.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moodcore.estimators.table_schema import LIGHTGBM_ZERO
 from moodcore.exchange.checks import (
     MOST_CLASSES,
     MOST_FEATURES,
@@ -64,6 +66,7 @@ def read_lightgbm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
         classes=class_labels(classes, head.n_classes),
         feature_names=head.names,
         missing=0.0 if _ZERO in kinds else np.nan,
+        lightgbm=_ZERO in kinds or any(tree.categories for tree in trees),
     )
 
 
@@ -175,10 +178,14 @@ def _read_tree(fields: Mapping[str, str], n_features: int) -> tuple[Tree, set[in
     kind = decision >> 2 & 3
     is_category = decision & _CATEGORY == _CATEGORY
     missing_left = _missing_left(threshold, decision, kind) & ~is_category
+    # All values that count as zero go where zero goes.
+    below = np.nextafter(-LIGHTGBM_ZERO, -np.inf)
+    cuts = np.where(threshold < 0, below, LIGHTGBM_ZERO)
+    cuts = np.where(np.abs(threshold) <= LIGHTGBM_ZERO, cuts, threshold)
     nothing, cover = np.zeros(n_leaves), np.concatenate(counts)
     tree = Tree(
         np.concatenate([feature, np.full(n_leaves, -1)]),
-        np.concatenate([np.where(is_category, np.nan, threshold), np.full(n_leaves, np.nan)]),
+        np.concatenate([np.where(is_category, np.nan, cuts), np.full(n_leaves, np.nan)]),
         np.concatenate([missing_left, np.zeros(n_leaves, dtype=bool)]),
         np.concatenate([_children(left, n_splits, n_leaves), np.full(n_leaves, -1)]),
         np.concatenate([_children(right, n_splits, n_leaves), np.full(n_leaves, -1)]),

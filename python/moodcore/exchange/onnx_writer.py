@@ -21,6 +21,7 @@ from moodcore.exchange.computation import (
     Select,
     Standardize,
     Step,
+    Truncate,
 )
 from moodcore.exchange.forest import Forest
 from moodcore.exchange.onnx_graph import Graph
@@ -135,8 +136,20 @@ def _apply(graph: Graph, step: Step, rows: str) -> str:
         equal = graph.cast(graph.add("Equal", [rows, values]), "DOUBLE")
         flags = graph.add("Where", [step.kinds == 1, flags, equal])
         return graph.add("Where", [step.kinds == 0, replaced, flags])
+    if isinstance(step, Truncate):
+        # Of a negative number, the floor of its size, negated.
+        whole = graph.add("Mul", [graph.add("Sign", [rows]), graph.add("Floor", [
+            graph.add("Abs", [rows])])])  # fmt: skip
+        return whole if step.columns.all() else graph.add("Where", [step.columns, whole, rows])
     assert isinstance(step, MissingValue)
-    return graph.add("Where", [graph.add("Equal", [rows, step.value]), np.nan, rows])
+    if step.within:
+        distance = graph.add("Abs", [graph.add("Sub", [rows, step.value])])
+        missing = graph.add("LessOrEqual", [distance, step.within])
+    else:
+        missing = graph.add("Equal", [rows, step.value])
+    if not step.columns.all():
+        missing = graph.add("And", [missing, step.columns])
+    return graph.add("Where", [missing, np.nan, rows])
 
 
 def _classify(graph: Graph, computation: Computation, rows: str) -> tuple[str, str]:

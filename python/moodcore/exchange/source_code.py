@@ -26,6 +26,7 @@ from moodcore.exchange.computation import (
     Select,
     Standardize,
     Step,
+    Truncate,
 )
 from moodcore.exchange.forest import Forest
 
@@ -126,7 +127,7 @@ class _Program:
             table = self.table(f"{prefix}_places", "i32", step.places)
             self.steps.append({"kind": kind, "table": table, "width": self.width})
             return
-        lines: list[tuple[str, str]] = []
+        lines: list[tuple[str, Any]] = []
         if isinstance(step, Scale):
             lines.append(("*=", self.table(f"{prefix}_multiply", "f64", step.multiply)))
             lines.append(("+=", self.table(f"{prefix}_add", "f64", step.add)))
@@ -141,9 +142,17 @@ class _Program:
             self.table(f"{prefix}_kinds", "u8", step.kinds)
             self.table(f"{prefix}_values", "f64", step.values)
             lines.append(("encode", prefix))
+        elif isinstance(step, Truncate):
+            lines.append(("truncate", self._flags(f"{prefix}_truncated", step.columns)))
         else:
-            lines.append(("missing", repr(step.value)))
+            low, high = step.value - step.within, step.value + step.within
+            flags = self._flags(f"{prefix}_numbers", step.columns)
+            lines.append(("missing", {"flags": flags, "low": repr(low), "high": repr(high)}))
         self.steps.append({"kind": "each", "width": self.width, "lines": lines})
+
+    def _flags(self, name: str, columns: NDArray[np.bool_]) -> str | None:
+        """Add a table of columns, unless it would be all of them."""
+        return None if columns.all() else self.table(name, "u8", columns)
 
     def values(self) -> dict[str, Any]:
         """Return the variables of the templates."""

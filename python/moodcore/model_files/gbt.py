@@ -12,6 +12,7 @@ from moodcore import _core
 from moodcore.estimators.gbt.estimator import GBT
 from moodcore.estimators.gbt.inspection import feature_columns
 from moodcore.estimators.gbt.options import check_missing
+from moodcore.estimators.table_columns import is_missing
 from moodcore.estimators.table_schema import TableSchema
 from moodcore.model_files.values import (
     Arrays,
@@ -44,7 +45,7 @@ def write_gbt(model: GBT, prefix: str, arrays: Arrays) -> Described:
             if name not in _LEFT_OUT
         },
         "eval_metric": _texts(params["eval_metric"]),
-        "missing": _write_value("missing", schema.missing),
+        "missing": _write_missing(schema),
         "categories": [
             None if labels is None else write_labels(_object_array(labels))
             for labels in schema.categories
@@ -55,6 +56,12 @@ def write_gbt(model: GBT, prefix: str, arrays: Arrays) -> Described:
         "seed": model.seed_,
         **write_classes(model),
     }
+
+
+def _write_missing(schema: TableSchema) -> Any:
+    """Describe the missing value; LightGBM's rules in a form that older readers refuse."""
+    missing = _write_value("missing", schema.missing)
+    return {"lightgbm": missing} if schema.lightgbm else missing
 
 
 def _object_array(values: list[Any]) -> Any:
@@ -165,9 +172,15 @@ def _read_schema(
     if len(labels) != n_features or (named & ~categorical).any():
         raise ValueError("categories must be one list for each categorical feature")
     names = getattr(model, "feature_names_in_", None)
+    missing = described["missing"]
+    lightgbm = isinstance(missing, Mapping) and "lightgbm" in missing
+    value = check_missing(_read_value(missing["lightgbm"] if lightgbm else missing))
+    if lightgbm and (named.any() or not (value == 0 or is_missing(value))):
+        raise ValueError(f"LightGBM's missing value must be 0 or NaN, got {value!r}")
     return TableSchema(
         tuple(categorical.tolist()),
         tuple(labels),
-        check_missing(_read_value(described["missing"])),
+        value,
         None if names is None else tuple(names),
+        lightgbm=lightgbm,
     )
