@@ -128,16 +128,38 @@ def test_there_and_back_changes_no_bit(seed, n_classes, kernel, probability):
         np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
-def test_labels_that_libsvm_lacks_become_positions(blobs, tmp_path):
+def test_labels_that_libsvm_lacks_become_positions_on_request(blobs, tmp_path):
     X, y = blobs
     names = np.array(["calm", "sad", "happy"])[np.searchsorted([-2, 3, 7], y)]
     model = SVM().fit(X, names)
-    exchange.export(model, tmp_path / "model", format="libsvm")
+    with pytest.raises(ValueError, match=r"integers of 32 bits, got 'calm'.*label_positions=True"):
+        exchange.export(model, tmp_path / "model", format="libsvm")
+    exchange.export(model, tmp_path / "model", format="libsvm", label_positions=True)
     assert "label 0 1 2" in (tmp_path / "model").read_text().splitlines()
     again = exchange.load(tmp_path / "model", classes=["calm", "happy", "sad"])
     assert (again.predict(X) == model.predict(X)).all()
     with pytest.raises(ValueError, match="classes must be 3 labels, got 2"):
         exchange.load(tmp_path / "model", classes=["calm", "happy"])
+
+
+def test_columns_of_zeros_at_the_end_are_kept(blobs, tmp_path):
+    X, y = blobs
+    wide = np.pad(X, ((0, 0), (0, 3)))
+    ours = SVM().fit(wide, y)
+    exchange.export(ours, tmp_path / "ours.model")
+    again = exchange.load(tmp_path / "ours.model")
+    np.testing.assert_array_equal(again._pairwise(wide), ours._pairwise(wide))
+    machine = svmutil.svm_train(y.tolist(), wide.tolist(), "-q")
+    # libsvm omits zeros.
+    svmutil.svm_save_model(str(tmp_path / "theirs"), machine)
+    assert exchange.load(tmp_path / "theirs").n_features_in_ == X.shape[1]
+    n_features = wide.shape[1]
+    loaded = exchange.load(tmp_path / "theirs", n_features=n_features)
+    assert (loaded.predict(wide) == their_predictions(machine, wide, False)[0]).all()
+    with pytest.raises(ValueError, match=rf"n_features must be {X.shape[1]}, the columns in"):
+        exchange.load(tmp_path / "theirs", n_features=1)
+    with pytest.raises(ValueError, match="missing is an option of XGBoost's files, not of libsvm"):
+        exchange.load(tmp_path / "theirs", missing=0.0)
 
 
 def test_other_machines_are_refused(blobs, tmp_path):

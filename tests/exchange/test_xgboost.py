@@ -8,6 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from model_kinds import song_model
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from moodcore import GBT, exchange, load
 from moodcore.exchange import xgboost_ubjson
@@ -270,3 +272,119 @@ def test_labels_may_be_called_infinity(table, tmp_path):
     model = GBT(2, random_state=0).fit(X, np.array(["Infinity", "a", "b"])[y])
     exchange.export(model, tmp_path / "model.json")
     assert exchange.load(tmp_path / "model.json").classes_.tolist() == ["Infinity", "a", "b"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_feature_names_of_any_language(ending, table, tmp_path):
+    import pandas as pd
+
+    X, y, _ = table
+    names = ["\u00e9nergie", "\u66f2 \U0001f3b5", 'a"b\\c', "\t\n\r,\x7f"]
+    frame = pd.DataFrame(X, columns=names)
+    labels = np.array(["caf\u00e9", "th\u00e9", "\U0001f375"])[y]
+    model = GBT(3, random_state=0).fit(frame, labels)
+    theirs = booster_of(model, tmp_path, ending, dtype="float32")
+    assert theirs.feature_names == names
+    expected = theirs.predict(xgboost.DMatrix(frame))
+    np.testing.assert_allclose(expected, model.predict_proba(frame), rtol=0, atol=1e-6)
+    theirs.save_model(tmp_path / f"again.{ending}")
+    again = exchange.load(tmp_path / f"again.{ending}")
+    assert list(again.feature_names_in_) == names
+    assert again.classes_.tolist() == model.classes_.tolist()
+
+
+@pytest.mark.parametrize("name", ["a[0]", "a<b", "a\b", "a\x1f"])
+def test_feature_names_that_xgboost_does_not_take_are_refused(name, table, tmp_path):
+    import pandas as pd
+
+    X, y, _ = table
+    model = GBT(2).fit(pd.DataFrame(X[:, :2], columns=[name, "b"]), y)
+    with pytest.raises(ValueError, match=r"feature names with '\[', '\]', '<', control"):
+        exchange.export(model, tmp_path / "model.json")
+
+
+def seconds(span, n_rows=3_000):
+    """A column of unix seconds over a span, and labels that alternate 30 times in it."""
+    time = 1.7e9 + np.floor(np.random.default_rng(0).uniform(0, span, n_rows))
+    return time[:, np.newaxis], (time // (span / 30) % 2).astype(int)
+
+
+@pytest.mark.parametrize("days", [0.01, 1, 30])
+def test_splits_that_single_precision_loses_are_refused(days, tmp_path):
+    X, y = seconds(86_400 * days)
+    model = GBT(30, random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.95
+    message = r"column 'x0': .* single precision, .* are 128 apart, .*dtype='float32'"
+    for ending in ENDINGS:
+        with pytest.raises(ValueError, match=message):
+            exchange.export(model, tmp_path / f"model.{ending}")
+    # Rows that are of single precision already go the same ways.
+    rows = X.astype(np.float32)
+    theirs = booster_of(model, tmp_path, "json", dtype="float32")
+    np.testing.assert_allclose(predict(theirs, rows), model.predict_proba(rows), atol=1e-6)
+    # A column that begins at zero loses nothing.
+    model = GBT(30, random_state=0).fit(X - 1.7e9, y)
+    theirs = booster_of(model, tmp_path, "json")
+    expected = model.predict_proba(X - 1.7e9)
+    np.testing.assert_allclose(predict(theirs, X - 1.7e9), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("first", [0, 1_000_000, 2**24 - 201])
+@pytest.mark.parametrize("unit", [1, 1e-6])
+def test_values_of_few_digits_are_written_exactly(unit, first, tmp_path):
+    whole = first + np.random.default_rng(0).integers(0, 200, 3_000)
+    if unit < 1:
+        # Six digits.
+        whole = 300_000 + whole - first
+    X, y = whole[:, np.newaxis] * unit, whole % 2
+    model = GBT(60, random_state=0).fit(X, y)
+    theirs = booster_of(model, tmp_path, "json")
+    np.testing.assert_allclose(predict(theirs, X), model.predict_proba(X), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("missing", [-999.0, 0.0])
+def test_a_missing_value_is_passed_when_loading(missing, table, tmp_path):
+    X, y, _ = table
+    X = X.copy()
+    X[::3, 0] = X[::4, 2] = missing
+    theirs = train(X, y, missing=missing)
+    path = saved(theirs, tmp_path, "json")
+    ours = exchange.load(path, missing=missing)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-6)
+    assert np.abs(exchange.load(path).predict_proba(X) - theirs.predict_proba(X)).max() > 0.1
+    with pytest.warns(UserWarning, match=rf"no place for missing={missing:g}: pass it to"):
+        exchange.export(ours, tmp_path / "again.json")
+    again = exchange.load(tmp_path / "again.json")
+    np.testing.assert_allclose(again.predict_proba(X), ours.predict_proba(X), rtol=0, atol=1e-7)
+    ours.save(tmp_path / "own")
+    np.testing.assert_array_equal(load(tmp_path / "own").predict_proba(X), ours.predict_proba(X))
+
+
+def test_a_missing_value_behind_a_scaler_is_refused(table, tmp_path):
+    X, y, _ = table
+    model = make_pipeline(StandardScaler(), GBT(2, missing=0.0)).fit(X, y)
+    with pytest.raises(ValueError, match="missing=0 of trees behind a scaler"):
+        exchange.export(model, tmp_path / "model.json")
+
+
+XGBOOST_OPTIONS = [
+    {"max_bin": 16, "grow_policy": "lossguide", "max_leaves": 12},
+    {"tree_method": "exact", "max_depth": 4},
+    {"tree_method": "approx"},
+    {"monotone_constraints": (1, -1, 0, 0)},
+    {"gamma": 1.0, "min_child_weight": 5, "reg_alpha": 1.0},
+    {"colsample_bynode": 0.5, "subsample": 0.5, "max_delta_step": 0.7},
+    {"sampling_method": "uniform", "booster": "dart", "normalize_type": "forest", "skip_drop": 0.2},
+    {"max_depth": 0, "max_leaves": 5, "grow_policy": "lossguide"},
+    {"n_estimators": 3, "learning_rate": 1e-3},
+]
+
+
+@pytest.mark.parametrize("options", XGBOOST_OPTIONS, ids=str)
+def test_models_of_many_options_predict_the_same(options, table, tmp_path):
+    X, y, new = table
+    for n_classes in (2, 3):
+        theirs = train(X, np.minimum(y, n_classes - 1), **({"n_estimators": 8} | options))
+        ours = exchange.load(saved(theirs, tmp_path, "json"))
+        expected = predict(theirs.get_booster(), new)
+        np.testing.assert_allclose(ours.predict_proba(new), expected, rtol=0, atol=1e-6)

@@ -38,8 +38,21 @@ from moodcore.cli.exit_codes import ExitCode
     show_default=True,
     help="ONNX and XGBoost: type of the input numbers.",
 )
+@click.option(
+    "--label-positions",
+    is_flag=True,
+    help="libsvm: write labels that are no integers as 0, 1, 2, ...",
+)
+@click.option(
+    "--missing",
+    type=float,
+    metavar="NUMBER",
+    help="MODEL of XGBoost: the value that is missing, besides NaN.",
+)
 @options.debug
-def command(model: Path, output: Path, format_: str | None, **given: Any) -> int:
+def command(
+    model: Path, output: Path, format_: str | None, missing: float | None, **given: Any
+) -> int:
     """Write MODEL to OUTPUT in another format.
 
     MODEL is a file of moodcore, XGBoost, LightGBM or libsvm. The ending of OUTPUT is the format:
@@ -50,7 +63,7 @@ def command(model: Path, output: Path, format_: str | None, **given: Any) -> int
 
     check_writable(output)
     try:
-        exchange.export(exchange.load(model), output, format=format_, **given)
+        exchange.export(exchange.load(model, missing=missing), output, format=format_, **given)
     except TypeError as error:
         # Not a bug: the format does not hold such a model.
         raise click.ClickException(str(error)) from error

@@ -42,3 +42,8 @@ def check_length(name: str, values: Any, length: int | None) -> None:
     """Refuse a list that has not as many numbers as it must have."""
     if length is not None and len(values) != length:
         raise ValueError(f"{name} must have {length} numbers, got {len(values)}")
+
+
+def has_surrogate(text: str) -> bool:
+    """Return whether a text has code points that UTF-8 cannot encode."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -63,10 +64,14 @@ def class_labels(classes: ArrayLike | None, n_classes: int) -> NDArray[Any]:
 
 
 def labels_as_text(labels: NDArray[Any]) -> str:
-    """Write class labels as the JSON that `labels_of_text` reads."""
+    """Write class labels as the JSON that `labels_of_text` reads, without a backslash.
+
+    XGBoost does not keep backslashes when it converts JSON to UBJSON.
+    """
     from moodcore.model_files.values import write_labels
 
-    return json.dumps(write_labels(labels))
+    text = json.dumps(write_labels(labels))
+    return quote(text) if "\\" in text else text
 
 
 def labels_of_text(text: str) -> NDArray[Any]:
@@ -74,6 +79,6 @@ def labels_of_text(text: str) -> NDArray[Any]:
     from moodcore.model_files.values import read_labels
 
     try:
-        return read_labels(json.loads(text))
+        return read_labels(json.loads(text if text.startswith("{") else unquote(text)))
     except (TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"class labels cannot be read: {error!r}") from error

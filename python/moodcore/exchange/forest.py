@@ -113,7 +113,8 @@ class Forest:
     """Trees whose values are added up, round by round.
 
     ``base`` has the margins before the first tree: one for two classes, else one per class.
-    ``codes`` has the known categories of each categorical column.
+    ``codes`` has the known categories of each categorical column, ``cuts`` the thresholds that
+    training chose from in each numeric one.
     """
 
     trees: Sequence[Tree]
@@ -121,6 +122,7 @@ class Forest:
     trees_per_round: int
     n_features: int
     codes: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    cuts: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def n_outputs(self) -> int:
@@ -179,9 +181,16 @@ def forest_of(arrays: Mapping[str, NDArray[Any]]) -> Forest:
             )
         )
     n_features = int(columns[-1]) + 1 if len(columns) else 0
-    kinds = zip(columns.tolist(), arrays["categorical"], bins, strict=True)
-    codes = {column: tuple(values.tolist()) for column, is_category, values in kinds if is_category}
-    return Forest(trees, base, int(arrays["trees_per_round"][0]), n_features, codes)
+    codes: dict[int, tuple[float, ...]] = {}
+    cuts: dict[int, NDArray[np.float64]] = {}
+    for column, is_category, values in zip(
+        columns.tolist(), arrays["categorical"], bins, strict=True
+    ):
+        if is_category:
+            codes[column] = tuple(values.tolist())
+        else:
+            cuts[column] = np.concatenate([cuts.get(column, values[:0]), values])
+    return Forest(trees, base, int(arrays["trees_per_round"][0]), n_features, codes, cuts)
 
 
 def _splits(

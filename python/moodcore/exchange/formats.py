@@ -54,6 +54,7 @@ def export(
     classifier_only: bool = False,
     inputs: Literal["tensor", "columns"] | None = None,
     dtype: Literal["float64", "float32"] = "float64",
+    label_positions: bool = False,
 ) -> None:
     """Write a fitted model in a format of another program, atomically.
 
@@ -75,6 +76,9 @@ def export(
     dtype : {"float64", "float32"}, default="float64"
         For ONNX and XGBoost: the type of the input numbers. XGBoost rounds them to single
         precision; see :doc:`/how-to/exchange`.
+    label_positions : bool, default=False
+        For libsvm, whose labels are integers of 32 bits: write the positions of other labels, 0,
+        1, 2, ..., in their place. Otherwise they are refused.
 
     Raises
     ------
@@ -112,10 +116,13 @@ def export(
         raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
     if dtype != "float64" and chosen not in _TYPED:
         raise ValueError(f"dtype is an option of {', '.join(_TYPED)}, not of {chosen}")
+    if label_positions and chosen != "libsvm":
+        raise ValueError(f"label_positions is an option of libsvm, not of {chosen}")
     if chosen == "libsvm":
         from moodcore.exchange.libsvm_text import write_libsvm
 
-        content = write_libsvm(_single_svm(model, classifier_only))
+        svm = _single_svm(model, classifier_only)
+        content = write_libsvm(svm, label_positions=label_positions)
     elif chosen in ("xgboost-json", "xgboost-ubjson"):
         from moodcore.exchange.xgboost_ubjson import convert
         from moodcore.exchange.xgboost_writer import write_xgboost
@@ -160,6 +167,8 @@ def load(
     *,
     format: str | None = None,
     classes: ArrayLike | None = None,
+    missing: float | None = None,
+    n_features: int | None = None,
 ) -> Any:
     """Read a model of another program as a fitted model of this package.
 
@@ -172,6 +181,13 @@ def load(
         Name of the format, to refuse all others.
     classes : array-like of shape (n_classes,), optional
         Labels of the classes, ascending; by default those in the file, or 0, 1, 2, ...
+    missing : float, optional
+        For XGBoost, whose files do not contain it: the value that was passed as ``missing`` to
+        ``XGBClassifier`` or ``DMatrix``. The default is NaN.
+    n_features : int, optional
+        For libsvm, whose files do not contain it: the number of columns of the training data. The
+        default is the largest column in the file, which is smaller if the last columns of all
+        support vectors are zero.
 
     Returns
     -------
@@ -184,9 +200,20 @@ def load(
         If the file is damaged, or no model of this package can represent it. Nothing in a file is
         ever run.
     ValueError
-        If ``format`` is unknown or is not read.
+        If ``format`` is unknown or is not read, or an option is of another format.
     OSError
         If the file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, xgboost
+    >>> X, y = [[-999.0], [0.0], [1.0], [2.0]] * 10, [1, 0, 0, 1] * 10
+    >>> trained = xgboost.XGBClassifier(n_estimators=20, missing=-999.0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trained.save_model(f"{folder}/model.json")
+    ...     model = load(f"{folder}/model.json", missing=-999.0)
+    >>> model.predict(X[:4]).tolist()
+    [1, 0, 0, 1]
     """
     path = Path(path)
     if format is not None:
@@ -197,12 +224,18 @@ def load(
     if name is None:
         known = "; ".join(entry.summary for entry in FORMATS.values() if entry.reads)
         raise ModelFileError(f"{path} is none of the formats that are read: {known}")
+    if missing is not None and not name.startswith("xgboost"):
+        raise ValueError(f"missing is an option of XGBoost's files, not of {name}")
+    if n_features is not None and name != "libsvm":
+        raise ValueError(f"n_features is an option of libsvm's files, not of {name}")
     if name == "safetensors":
         from moodcore.model_files.container import load as load_moodcore
 
+        if classes is not None:
+            raise ValueError("classes is an option of other programs' files, not of moodcore's")
         return load_moodcore(path)
     try:
-        model = _read(name, data, classes)
+        model = _read(name, data, classes, missing, n_features)
     # A damaged file can raise any error in a reader; expected ones are a ValueError.
     except (ValueError, TypeError, ArithmeticError, LookupError, MemoryError) as error:
         reason = str(error) if isinstance(error, ValueError) else repr(error)
@@ -211,7 +244,13 @@ def load(
     return model
 
 
-def _read(name: str, data: bytes, classes: ArrayLike | None) -> Any:
+def _read(
+    name: str,
+    data: bytes,
+    classes: ArrayLike | None,
+    missing: float | None,
+    n_features: int | None,
+) -> Any:
     if name == "lightgbm":
         from moodcore.exchange.lightgbm_text import read_lightgbm
 
@@ -219,12 +258,12 @@ def _read(name: str, data: bytes, classes: ArrayLike | None) -> Any:
     if name == "libsvm":
         from moodcore.exchange.libsvm_text import read_libsvm
 
-        return read_libsvm(data, classes=classes)
+        return read_libsvm(data, classes=classes, n_features=n_features)
     from moodcore.exchange.xgboost_reader import read_xgboost
     from moodcore.exchange.xgboost_ubjson import convert
 
     document = convert(data, to="json") if name == "xgboost-ubjson" else data
-    return read_xgboost(document, classes=classes)
+    return read_xgboost(document, classes=classes, missing=missing)
 
 
 def _detect(data: bytes) -> str | None:

@@ -22,10 +22,11 @@ _MOST_CLASSES = 10_000
 _MOST_COLUMNS = 2**24
 
 
-def write_libsvm(model: Any) -> bytes:
+def write_libsvm(model: Any, *, label_positions: bool = False) -> bytes:
     """Write a fitted `SVM` as libsvm does.
 
-    libsvm's labels are integers of 32 bits; other labels become their positions.
+    libsvm's labels are integers of 32 bits; others are refused, or with ``label_positions`` become
+    their positions.
     """
     check_is_fitted(model)
     kernel = model.kernel
@@ -33,8 +34,7 @@ def write_libsvm(model: Any) -> bytes:
         name = "a callable" if callable(kernel) else repr(kernel)
         raise ValueError(f"libsvm's file holds the kernels {', '.join(_NAMES)}; got {name}")
     core, labels = model.core_model_, model.classes_
-    whole = labels.dtype.kind in "iu" and labels.min() >= -(2**31) and labels.max() < 2**31
-    codes = labels.tolist() if whole else list(range(len(labels)))
+    codes = _label_codes(labels, label_positions)
     lines = ["svm_type c_svc", f"kernel_type {_NAMES[kernel]}"]
     if kernel == "poly":
         lines.append(f"degree {core.degree}")
@@ -62,12 +62,35 @@ def write_libsvm(model: Any) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def _label_codes(labels: NDArray[Any], label_positions: bool) -> list[int]:
+    """Return the integers that the file has for the labels."""
+    values = labels.tolist()
+    fits = [
+        isinstance(value, bool | int | float) and value == value // 1 and -(2**31) <= value < 2**31
+        for value in values
+    ]
+    if all(fits):
+        return list(map(int, values))
+    if label_positions:
+        return list(range(len(values)))
+    raise ValueError(
+        f"libsvm's labels are integers of 32 bits, got {values[fits.index(False)]!r}; with "
+        "label_positions=True (--label-positions) their positions 0, 1, 2, ... are written, and "
+        "load(..., classes=) restores the labels"
+    )
+
+
 def _line(name: str, values: NDArray[np.float64]) -> str:
     return " ".join([name, *map(repr, values.tolist())])
 
 
-def read_libsvm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
-    """Read a classifier that libsvm trained, or that `write_libsvm` wrote."""
+def read_libsvm(
+    data: bytes, *, classes: ArrayLike | None = None, n_features: int | None = None
+) -> Any:
+    """Read a classifier that libsvm trained, or that `write_libsvm` wrote.
+
+    ``n_features`` is the number of columns, by default the largest in the file.
+    """
     stripped = [line.strip() for line in text_lines(data)]
     if not data.endswith(b"\n"):
         raise ValueError("the last line has no end: the file is truncated")
@@ -79,6 +102,14 @@ def read_libsvm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
     if len(rows) != head.n_vectors:
         raise ValueError(f"total_sv is {head.n_vectors}, the file has {len(rows)} support vectors")
     coefs, vectors = _read_vectors(rows, len(head.labels) - 1)
+    if n_features is not None:
+        width = vectors.shape[1]
+        if not width <= n_features <= _MOST_COLUMNS:
+            raise ValueError(
+                f"n_features must be {width}, the columns in the file, to {_MOST_COLUMNS}, "
+                f"got {n_features}"
+            )
+        vectors = np.pad(vectors, ((0, 0), (0, n_features - width)))
     return _fitted(head, coefs, vectors, classes)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.exchange.checks import has_surrogate
 from moodcore.exchange.computation import (
     Column,
     Computation,
@@ -65,13 +66,21 @@ def write_onnx(
 
 
 def _exportable_labels(classes: NDArray[Any]) -> NDArray[Any]:
-    """Convert class labels to a type that ONNX has."""
-    kind = classes.dtype.kind
-    if kind in "biuf":
-        return classes.astype({"b": np.bool_, "f": np.float64}.get(kind, np.int64))
-    if all(isinstance(label, str) for label in classes.tolist()):
+    """Convert class labels to a type that ONNX has and that represents them exactly."""
+    labels = classes.tolist()
+    kinds = {type(label) for label in labels}
+    if kinds == {bool}:
+        return classes.astype(np.bool_)
+    if kinds == {int} and labels[0] >= -(2**63) and labels[-1] < 2**63:
+        return classes.astype(np.int64)
+    if kinds == {float}:
+        return classes.astype(np.float64)
+    if kinds == {str} and not any(map(has_surrogate, labels)):
         return classes.astype(object)
-    raise TypeError("class labels must be text or numbers to be exported")
+    raise TypeError(
+        "class labels must be all text, all booleans, all floats or all integers of 64 bits to be "
+        f"exported to ONNX, got {labels[:4]} of type {classes.dtype}"
+    )
 
 
 def _read_inputs(graph: Graph, columns: Sequence[Column], inputs: str | None, kind: str) -> str:

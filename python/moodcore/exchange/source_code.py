@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.exchange.checks import has_surrogate
 from moodcore.exchange.computation import (
     Column,
     Computation,
@@ -80,7 +81,7 @@ def write_source(computation: Computation, language: Language, name: str) -> byt
         as_header=language == "c-header",
         number=number,
         numbers=lambda table: _wrapped(_written(table, number)),
-        texts=lambda texts: _wrapped(map(quoted, texts)),
+        texts=lambda texts: _wrapped(quoted(text, language) for text in texts),
         **_Program(computation, "rust" if rust else "c").values(),
     )
     return text.encode()
@@ -278,14 +279,29 @@ def _written(table: _Table, number: Callable[[float], str]) -> Iterable[str]:
     return (str(value) + ending for value in table.values)
 
 
-def quoted(text: str) -> str:
-    """Quote a text, in UTF-8, in a form that C and Rust read alike."""
+def quoted(text: str, language: Language = "c") -> str:
+    """Quote a text as a literal of C, in UTF-8, or of Rust.
+
+    Raises
+    ------
+    ValueError
+        If the language has no such text.
+    """
+    if has_surrogate(text) or ("\0" in text and language != "rust"):
+        what = "surrogates" if has_surrogate(text) else "null characters"
+        raise ValueError(f"names and class labels cannot have {what} in source code, got {text!r}")
     escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+    def escaped(letter: str) -> str:
+        if letter.isprintable():
+            return letter
+        if language == "rust":
+            return f"\\u{{{ord(letter):x}}}"
+        return "".join(f"\\{byte:03o}" for byte in letter.encode())
+
+    literal = "".join(escapes.get(letter) or escaped(letter) for letter in text)
     # Two question marks in a row may begin a trigraph of C: one of them is escaped.
-    plain = re.sub(r"\?(?=\?)", "\0", text)
-    escapes["\0"] = "\\x3f"
-    kept = (escapes.get(letter, letter) for letter in plain)
-    return '"' + "".join(letters for letters in kept if letters.isprintable()) + '"'
+    return '"' + re.sub(r"\?(?=\?)", r"\\x3f", literal) + '"'
 
 
 def _wrapped(entries: Iterable[str]) -> str:

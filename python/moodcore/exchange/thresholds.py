@@ -11,7 +11,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moodcore.exchange.computation import Computation, Encode, Scale, Select, Standardize, Step
+from moodcore.exchange.computation import (
+    Computation,
+    Encode,
+    MissingValue,
+    Scale,
+    Select,
+    Standardize,
+    Step,
+)
 from moodcore.exchange.forest import Forest
 
 Dtype = Literal["float64", "float32"]
@@ -36,6 +44,60 @@ def below_of(threshold: ArrayLike, *, dtype: Dtype = "float32") -> NDArray[np.fl
         # NumPy writes the fewest digits that restore the number.
         meant = np.array([float(str(value)) for value in single.ravel()]).reshape(single.shape)
     return np.where(meant <= wanted, above, single).astype(np.float32)
+
+
+def check_single_precision(forest: Forest, names: Sequence[str]) -> None:
+    """Refuse trees whose splits rows of double precision lose when they are rounded to single.
+
+    A split is safe if no two numbers on its two sides round to the same one, or if the column has
+    values that single precision tells apart: of up to six digits, or whole numbers below 2**24;
+    `below_of` then separates them. Elsewhere the share of rows that a split can lose is about the
+    distance of neighboring numbers of single precision, divided by that of neighboring thresholds.
+
+    Raises
+    ------
+    ValueError
+        If the splits of a column can lose more than one in a thousand of its rows.
+    """
+    splits = [(tree.feature[tree.is_numeric_split], tree.threshold[tree.is_numeric_split])
+              for tree in forest.trees]  # fmt: skip
+    features = np.concatenate([np.empty(0, np.int64), *(feature for feature, _ in splits)])
+    thresholds = np.concatenate([np.empty(0), *(threshold for _, threshold in splits)])
+    for column in np.unique(features).tolist():
+        used = np.unique(thresholds[features == column])
+        used = used[np.abs(used) <= np.finfo(np.float32).max]
+        cuts = np.unique(np.append(used, forest.cuts.get(column, [])))
+        unsafe = ~_is_safe(used)
+        gaps = np.diff(cuts, prepend=-np.inf, append=np.inf)
+        at = np.searchsorted(cuts, used)
+        gap = np.minimum(gaps[at], gaps[at + 1])
+        distance = np.spacing(np.abs(used).astype(np.float32)).astype(np.float64)
+        lost = np.minimum(distance / gap, 1) * unsafe
+        if lost.sum() > _MOST_LOST * len(used):
+            worst = int(lost.argmax())
+            raise ValueError(
+                f"column {names[column]!r}: XGBoost rounds values to single precision, in which "
+                f"numbers near {used[worst]:.8g} are {distance[worst]:.3g} apart, while thresholds "
+                f"of the model are {gap[worst]:.3g} apart. Subtract a constant from the column "
+                "before training, such as its mean; or pass dtype='float32' if rows come in single "
+                "precision. ONNX, C and Rust files compare in double precision"
+            )
+
+
+# The largest share of a column's rows that its splits may lose.
+_MOST_LOST = 1e-3
+
+
+def _is_safe(threshold: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which thresholds single precision separates as double does."""
+    single = threshold.astype(np.float32)
+    with np.errstate(over="ignore"):
+        is_boundary = np.nextafter(threshold, np.inf).astype(np.float32) != single
+    is_whole = (threshold * 2 % 1 == 0) & (np.abs(threshold) < 2**24)
+    # Half-way between two values of six digits.
+    short = np.array([float(f"{value:.7g}") for value in threshold])
+    is_short = np.abs(short - threshold) <= 4 * np.spacing(np.abs(threshold))
+    return is_boundary | is_whole | is_short
 
 
 def at_most_of(below: ArrayLike) -> NDArray[np.float64]:
@@ -75,9 +137,14 @@ def unscaled_forest(computation: Computation) -> Forest:
                 "this format cannot hold replaced missing values and encoded categories; export "
                 "ONNX, C or Rust instead"
             )
-        # A `MissingValue` is a parameter of the other program's prediction.
         elif isinstance(step, Scale | Standardize):
             scalings.append((step, np.arange(len(places))))
+        # A `MissingValue` is a parameter of the other program's prediction.
+        elif isinstance(step, MissingValue) and scalings:
+            raise ValueError(
+                f"this format cannot hold missing={step.value:g} of trees behind a scaler; export "
+                "ONNX, C or Rust instead"
+            )
     trees = []
     for tree in forest.trees:
         feature, threshold = np.maximum(tree.feature, 0), tree.threshold.copy()
@@ -87,7 +154,12 @@ def unscaled_forest(computation: Computation) -> Forest:
             threshold[numeric] = largest_at_most(scale, threshold[numeric])
         feature = np.where(tree.is_leaf, -1, places[feature])
         trees.append(replace(tree, feature=feature, threshold=threshold))
-    return replace(forest, trees=trees, n_features=len(computation.columns))
+    cuts: dict[int, NDArray[np.float64]] = {}
+    for column, values in forest.cuts.items():
+        scale = _scaling(scalings, np.full(len(values), column))
+        place = int(places[column])
+        cuts[place] = np.append(cuts.get(place, values[:0]), largest_at_most(scale, values))
+    return replace(forest, trees=trees, n_features=len(computation.columns), cuts=cuts)
 
 
 def _scaling(

@@ -9,21 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moodcore.exchange.checks import MOST_CLASSES, MOST_FEATURES, check_length, read_int
+from moodcore.exchange.checks import (
+    MOST_CLASSES,
+    MOST_FEATURES,
+    check_length,
+    read_float,
+    read_int,
+)
 from moodcore.exchange.fitted_trees import class_labels, fitted_gbt, labels_of_text
 from moodcore.exchange.forest import Forest, Tree
 from moodcore.exchange.thresholds import at_most_of
-from moodcore.exchange.xgboost_writer import LABELS
+from moodcore.exchange.xgboost_writer import LABELS, MISSING
 
 # Objectives whose margins become probabilities by the logistic function, or by the softmax.
 _TWO_CLASSES = ("binary:logistic", "binary:logitraw", "reg:logistic")
 _MORE_CLASSES = ("multi:softprob", "multi:softmax")
 
 
-def read_xgboost(data: bytes, *, classes: ArrayLike | None = None) -> Any:
+def read_xgboost(
+    data: bytes, *, classes: ArrayLike | None = None, missing: float | None = None
+) -> Any:
     """Read a model that XGBoost trained, or that `write_xgboost` wrote.
 
-    Labels are ``classes``, else those that `write_xgboost` stored, else 0, 1, 2, ...
+    Labels are ``classes``, else those that `write_xgboost` stored, else 0, 1, 2, ... Likewise the
+    missing value is ``missing``, the stored one, or NaN.
     """
     try:
         document = json.loads(data)
@@ -58,7 +67,11 @@ def read_xgboost(data: bytes, *, classes: ArrayLike | None = None) -> Any:
         len(names) != head.n_features or not all(isinstance(name, str) for name in names)
     ):
         raise ValueError(f"feature_names must be {head.n_features} names, got {len(names)}")
-    return fitted_gbt(forest, classes=labels, feature_names=names, best_iteration=best)
+    if missing is None:
+        missing = read_float(str(attributes[MISSING]), MISSING) if MISSING in attributes else np.nan
+    return fitted_gbt(
+        forest, classes=labels, feature_names=names, missing=missing, best_iteration=best
+    )
 
 
 class _Head:

@@ -7,28 +7,40 @@ single precision.
 
 import json
 import re
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.exchange.computation import Computation, computation_of, flat_parts
+from moodcore.exchange.computation import (
+    Computation,
+    MissingValue,
+    computation_of,
+    flat_parts,
+)
 from moodcore.exchange.fitted_trees import labels_as_text
 from moodcore.exchange.forest import Forest, Tree
-from moodcore.exchange.thresholds import Dtype, below_of, unscaled_forest
+from moodcore.exchange.thresholds import (
+    Dtype,
+    below_of,
+    check_single_precision,
+    unscaled_forest,
+)
 
 # Every later version reads this one; newer fields have defaults.
 _VERSION = [2, 1, 0]
-# The attribute that holds the class labels of models that this module wrote.
-LABELS = "moodcore_classes"
+# Attributes that hold the class labels and the missing value of models that this module wrote.
+LABELS, MISSING = "moodcore_classes", "moodcore_missing"
 _NO_PARENT = 2**31 - 1
 
 
 def write_xgboost(model: Any, *, classifier_only: bool = False, dtype: Dtype = "float64") -> bytes:
     """Write the rounds of fitted trees that predict; the scaling goes into the thresholds.
 
-    ``dtype`` is the type of rows before XGBoost rounds them; see `below_of`.
+    ``dtype`` is the type of rows before XGBoost rounds them; see `below_of` and
+    `check_single_precision`.
     """
     computation = computation_of(model, classifier_only=classifier_only)
     if not isinstance(computation.classifier, Forest):
@@ -37,6 +49,8 @@ def write_xgboost(model: Any, *, classifier_only: bool = False, dtype: Dtype = "
     if len(computation.classes) < 2:
         raise ValueError("XGBoost's format needs at least two classes, got one")
     forest = unscaled_forest(computation)
+    if dtype == "float64":
+        check_single_precision(forest, [column.name for column in computation.columns])
     trees = []
     for number, tree in enumerate(_with_base(forest)):
         if tree.categories:
@@ -50,7 +64,45 @@ def write_xgboost(model: Any, *, classifier_only: bool = False, dtype: Dtype = "
         values = _tree_values(ordered, number, forest.n_features, dtype)
         trees.append((values, tree.output))
     document = _document(computation, trees, forest)
-    return json.dumps(document, default=_number_list, separators=(",", ":")).encode()
+    # XGBoost does not read JSON's escapes of letters.
+    text = json.dumps(document, default=_number_list, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+def _checked_names(computation: Computation) -> list[str]:
+    """Return the names of the columns, empty if they have only positions.
+
+    Raises
+    ------
+    ValueError
+        If XGBoost would not read or not take a name.
+    """
+    names = [column.name for column in computation.columns]
+    if all(re.fullmatch(r"x\d+", name) for name in names):
+        # XGBoost then takes tables with any names, or none.
+        return []
+    for name in names:
+        if re.search(r"[\[\]<\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", name):
+            raise ValueError(
+                "XGBoost's format cannot hold feature names with '[', ']', '<', control characters "
+                f"or surrogates, got {name!r}"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError(f"feature names must differ for XGBoost's format, got {names}")
+    return names
+
+
+def _missing_value(computation: Computation) -> dict[str, str]:
+    """Return the attribute that holds the missing value; the format has no place for it."""
+    values = [step.value for step in computation.steps if isinstance(step, MissingValue)]
+    if not values:
+        return {}
+    warnings.warn(
+        f"XGBoost's format has no place for missing={values[0]:g}: pass it to "
+        "xgboost.XGBClassifier or xgboost.DMatrix (moodcore.exchange.load knows it)",
+        stacklevel=4,
+    )
+    return {MISSING: repr(values[0])}
 
 
 def _number_list(values: NDArray[Any]) -> list[Any]:
@@ -76,7 +128,10 @@ def _with_base(forest: Forest) -> list[Tree]:
 
 def _tree_values(tree: Tree, number: int, n_features: int, dtype: Dtype) -> dict[str, Any]:
     leaf, count = tree.is_leaf, len(tree.feature)
-    value = tree.value[:, 0].astype(np.float32)
+    with np.errstate(over="ignore"):
+        value = tree.value[:, 0].astype(np.float32)
+    if not np.isfinite(value).all():
+        raise ValueError(f"tree {number}: leaf values must fit single precision")
     condition = np.where(leaf, value, below_of(np.where(leaf, 0.0, tree.threshold), dtype=dtype))
     parents = np.full(count, _NO_PARENT, dtype=np.int32)
     for children in (tree.left, tree.right):
@@ -109,10 +164,7 @@ def _tree_values(tree: Tree, number: int, n_features: int, dtype: Dtype) -> dict
 def _document(
     computation: Computation, trees: list[tuple[Any, int]], forest: Forest
 ) -> dict[str, Any]:
-    names = [column.name for column in computation.columns]
-    if all(re.fullmatch(r"x\d+", name) for name in names):
-        # Columns that have only positions: XGBoost then takes tables with any names, or none.
-        names = []
+    names = _checked_names(computation)
     n_outputs = forest.n_outputs
     binary = n_outputs == 1
     objective: dict[str, Any] = {"name": "binary:logistic"}
@@ -126,6 +178,7 @@ def _document(
         "learner": {
             "attributes": {
                 LABELS: labels_as_text(computation.classes),
+                **_missing_value(computation),
                 "scikit_learn": json.dumps({"_estimator_type": "classifier"}),
             },
             "feature_names": names,
