@@ -86,7 +86,7 @@ def thread_count(n_jobs: int | None) -> int:
     from joblib.parallel import SequentialBackend, get_active_backend
 
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral)):
-        raise TypeError(f"n_jobs must be None or a whole number, got {n_jobs!r}")
+        raise TypeError(f"n_jobs must be an int or None, got {n_jobs!r}")
     if n_jobs == 0:
         raise ValueError("n_jobs must be None, a positive number of threads or negative, got 0")
     if n_jobs is not None and n_jobs > _MOST_THREADS:

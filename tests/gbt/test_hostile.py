@@ -110,7 +110,7 @@ def test_weights_that_are_refused(weight, message):
 WRONG = {
     "n_estimators": [
         (0, "at least 1, got 0"),
-        (-1, "must be an int of at least 0, got -1"),
+        (-1, "must be at least 1, got -1"),
         ("ten", "must be an int, got 'ten'"),
     ],
     "learning_rate": [(0.0, "above 0, got 0"), (np.inf, "must be finite, got inf")],
@@ -137,7 +137,7 @@ WRONG = {
     "categorical_features": [(["nobody"], "categorical_features")],
     "base_score": [(1.5, "base_score"), ([0.2, 0.3, 0.5], "base_score")],
     "eval_metric": [("logless", "eval_metric")],
-    "n_jobs": [(0, "n_jobs"), ("two", "n_jobs must be None or a whole number, got 'two'")],
+    "n_jobs": [(0, "n_jobs"), ("two", "n_jobs must be an int or None, got 'two'")],
     "callbacks": [(print, "callbacks must be a list of callables"), ("log", "got 'log'")],
     "class_weight": [
         ("balance", 'None, "balanced" or a dict, got .balance'),
@@ -145,7 +145,7 @@ WRONG = {
         ({0: "much"}, "got 'much' for class 0"),
     ],
     "verbose": [(-1, "verbose must be an int of at least 0, got -1"), ("yes", "got 'yes'")],
-    "warm_start": [("yes", "warm_start must be True or False, got 'yes'")],
+    "warm_start": [("yes", "warm_start must be a bool, got 'yes'")],
 }
 
 

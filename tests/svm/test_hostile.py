@@ -97,7 +97,7 @@ WRONG = [
         "decision_function_shape must be one of 'ovr', 'ovo', got 'both'",
     ),
     ({"n_jobs": 0}, "n_jobs must be"),
-    ({"break_ties": "yes"}, "break_ties must be True or False, got 'yes'"),
+    ({"break_ties": "yes"}, "break_ties must be a bool, got 'yes'"),
     ({"verbose": "yes"}, "verbose must be an int of at least 0, got 'yes'"),
     ({"class_weight": "balance"}, "must be None, \"balanced\" or a dict, got 'balance'"),
     ({"class_weight": {0: -1}}, "class_weight must be finite numbers of at least 0, got -1"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -103,7 +104,7 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         Those in ``resolved`` have these values in place of the user's.
         """
         names = set(self.get_params(deep=False)) - self._PYTHON_ONLY - set(resolved)
-        values = {name: plain_value(name, getattr(self, name)) for name in sorted(names)}
+        values = {name: _json_value(getattr(self, name), _described) for name in sorted(names)}
         return json.dumps(values | resolved)
 
     def _checked_parameters(self, **resolved: Any) -> str:
@@ -114,7 +115,7 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         for name in self._SWITCHES:
             value = getattr(self, name)
             if not isinstance(value, bool | np.bool_):
-                raise ValueError(f"{name} must be True or False, got {value!r}")
+                raise ValueError(f"{name} must be a bool, got {value!r}")
         verbose = self.verbose
         if not isinstance(verbose, int | np.integer | np.bool_) or verbose < 0:
             raise ValueError(f"verbose must be an int of at least 0, got {verbose!r}")
@@ -244,17 +245,38 @@ def plain_value(name: str, value: Any) -> Any:
     ValueError, TypeError
         For numbers that are not finite, and types that JSON does not have.
     """
+
+    def refuse(value: Any) -> Any:
+        if isinstance(value, float):
+            raise ValueError(f"{name} must be finite, got {value}")
+        raise TypeError(
+            f"{name} must be a number, a str, True, False, or a list or dict of these, "
+            f"got {type(value).__name__}"
+        )
+
+    return _json_value(value, refuse)
+
+
+# The key of what JSON does not have: the core then names the value, and what is allowed.
+_OTHER_OBJECT = "\0repr"
+
+
+def _described(value: Any) -> dict[str, str]:
+    text = repr(value)
+    return {_OTHER_OBJECT: text if len(text) < 80 else f"{text[:76]}..."}
+
+
+def _json_value(value: Any, other: Callable[[Any], Any]) -> Any:
+    """Return a value as JSON holds it; `other` returns it for what JSON does not have."""
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}")
     if isinstance(value, tuple | list | np.ndarray):
-        return [plain_value(name, entry) for entry in value]
+        return [_json_value(entry, other) for entry in value]
     if isinstance(value, Mapping):
-        return {str(key): plain_value(f"{name}.{key}", entry) for key, entry in value.items()}
-    if value is None or isinstance(value, bool | int | float | str):
+        return {str(key): _json_value(entry, other) for key, entry in value.items()}
+    if value is None or isinstance(value, bool | str):
         return value
-    raise TypeError(
-        f"{name} must be a number, a str, True, False, or a list or dict of these, "
-        f"got {type(value).__name__}"
-    )
+    finite = isinstance(value, int) and abs(value) <= sys.float_info.max
+    if finite or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return other(value)

@@ -8,17 +8,23 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-/// Reads hyperparameters; ranges are the caller's to check.
+/// Reads hyperparameters and checks their ranges.
 ///
 /// # Errors
 /// [`Error::Choice`] for a name that is not allowed, [`Error::Configuration`] for unknown
-/// parameters and wrong types; the message names the parameter, the value and what is allowed.
-pub(crate) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T> {
-    let parameters = serde_json::from_str(text)
+/// parameters and wrong types, and what `check` returns; the message names the parameter, the value
+/// and what is allowed.
+pub(crate) fn read_json<T, C>(text: &str, check: C) -> Result<T>
+where
+    T: DeserializeOwned,
+    C: Fn(&T) -> Result<()>,
+{
+    let parameters: Value = serde_json::from_str(text)
         .map_err(|error| Error::Configuration(format!("parameters must be JSON: {error}")))?;
     match read::<T>(&parameters) {
-        Ok(config) => Ok(config),
-        Err(Wrong { path, reason: Reason::Choice { allowed, value } }) => {
+        Ok(config) => check(&config).map(|()| config),
+        Err(wrong) if wrong.is_negative => Err(out_of_range(parameters, wrong, check)),
+        Err(Wrong { path, reason: Reason::Choice { allowed, value }, .. }) => {
             Err(Error::Choice { name: path, allowed, value })
         }
         Err(wrong) if wrong.path.is_empty() => {
@@ -28,6 +34,29 @@ pub(crate) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T> {
     }
 }
 
+/// The error for a negative number of something. Zero in its place shows what is allowed.
+fn out_of_range<T, C>(mut parameters: Value, wrong: Wrong, check: C) -> Error
+where
+    T: DeserializeOwned,
+    C: Fn(&T) -> Result<()>,
+{
+    let negative = parameters.get_mut(&wrong.path).map(|value| std::mem::replace(value, 0.into()));
+    let checked = read::<T>(&parameters).ok().map(|config| check(&config));
+    match (checked, negative) {
+        (Some(Err(Error::Parameter { name, allowed, .. })), Some(value)) if name == wrong.path => {
+            Error::parameter(name, allowed, value)
+        }
+        _ => Error::Configuration(wrong.to_string()),
+    }
+}
+
+/// The key under which Python describes an object that JSON does not have, such as NaN.
+const OTHER_OBJECT: &str = "\0repr";
+
+fn other_object(value: &Value) -> Option<&str> {
+    value.as_object()?.get(OTHER_OBJECT)?.as_str()
+}
+
 /// Reads a dict of constants, or its kind alone by name.
 pub(crate) fn name_or_table<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
 where
@@ -35,7 +64,8 @@ where
     T: DeserializeOwned,
 {
     let value = Value::deserialize(deserializer)?;
-    if !value.is_string() && !value.is_object() {
+    let is_table = value.is_object() && other_object(&value).is_none();
+    if !value.is_string() && !is_table {
         return Err(serde::de::Error::custom("must be a str or a dict"));
     }
     let is_name = value.is_string();
@@ -56,6 +86,8 @@ const INNER: char = '\u{1}';
 struct Wrong {
     path: String,
     reason: Reason,
+    /// Whether the value is a negative number where none is allowed.
+    is_negative: bool,
 }
 
 enum Reason {
@@ -85,8 +117,14 @@ fn read<T: DeserializeOwned>(parameters: &Value) -> std::result::Result<T, Wrong
             // The path leads to the field: what has no such field is above it.
             path.truncate(path.rfind('.').unwrap_or(0));
         }
-        Wrong { path: if path == "." { String::new() } else { path }, reason }
+        let path = if path == "." { String::new() } else { path };
+        Wrong { path, reason, is_negative: is_negative(&inner) }
     })
+}
+
+/// Whether serde refused a negative number.
+fn is_negative(reason: &str) -> bool {
+    reason.starts_with("invalid value: integer `-")
 }
 
 /// Says in Python's words what serde says in Rust's.
@@ -118,9 +156,13 @@ fn explain<T: DeserializeOwned>(parameters: &Value, path: &Path, reason: &str) -
         return Reason::Other(format!(": {reason}"));
     };
     let kind = match expected {
+        "f64" | "f32" if other_object(&value).is_some_and(is_not_finite) => {
+            return Reason::Other(format!(" must be finite, got {got}"));
+        }
         "f64" | "f32" => "a float",
-        "usize" | "u64" | "u32" if reason.starts_with("invalid value: integer `-") => {
-            "an int of at least 0"
+        "usize" | "u64" | "u32" if is_negative(reason) => "an int of at least 0",
+        "usize" | "u64" | "u32" | "i64" if is_too_large(&value) => {
+            return Reason::Other(format!(" must be an int below 2**63, got {got}"));
         }
         "usize" | "u64" | "u32" | "i64" | "i8" => "an int",
         "a boolean" => "a bool",
@@ -183,8 +225,20 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.chars().count()]
 }
 
+fn is_not_finite(description: &str) -> bool {
+    ["nan", "inf", "-inf"].contains(&description)
+}
+
+/// Whether a number is whole but no integer of 64 bits.
+fn is_too_large(value: &Value) -> bool {
+    value.is_f64() && value.as_f64().is_some_and(|value| value.abs() >= 9e18)
+}
+
 /// A value as Python writes it.
 fn python(value: &Value) -> String {
+    if let Some(description) = other_object(value) {
+        return description.to_owned();
+    }
     match value {
         Value::Null => "None".into(),
         Value::Bool(true) => "True".into(),

@@ -54,6 +54,10 @@ def resolve_metrics(eval_metric: Any) -> list[Metric]:
         eval_metric = "logloss"
     if isinstance(eval_metric, str) or callable(eval_metric):
         eval_metric = [eval_metric]
+    if not isinstance(eval_metric, list | tuple):
+        raise TypeError(
+            f"eval_metric must be a str, a callable or a list of these, got {eval_metric!r}"
+        )
     metrics = [_resolve(entry) for entry in eval_metric]
     names = [metric.name for metric in metrics]
     if not names or len(set(names)) != len(names):
@@ -70,7 +74,9 @@ def _resolve(entry: Any) -> Metric:
         greater = bool(getattr(entry, "greater_is_better", False))
         return Metric(name, greater, measure=_of_callable(name, entry))
     if not isinstance(entry, str):
-        raise TypeError(f"eval_metric must be names or callables, got {entry!r}")
+        raise TypeError(
+            f"eval_metric must be a str, a callable or a list of these, got one of {entry!r}"
+        )
     if entry in _OF_THE_CORE:
         return Metric(entry, core_name=_OF_THE_CORE[entry])
     check_choice("eval_metric", entry, [*_OF_THE_CORE, *_MEASURES])

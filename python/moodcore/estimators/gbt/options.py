@@ -127,17 +127,16 @@ def interaction_groups(
     if isinstance(constraints, str) and constraints in ("pairwise", "no_interactions"):
         size = 2 if constraints == "pairwise" and n_features > 1 else 1
         return [list(group) for group in combinations(range(n_features), size)]
-    groups = list | tuple | set | frozenset | range | np.ndarray
-    if not isinstance(constraints, groups) or not all(
-        isinstance(group, groups) for group in constraints
-    ):
+    groups = (list, tuple, set, frozenset, range, np.ndarray)
+    listed: list[Any] = list(constraints) if isinstance(constraints, groups) else [None]
+    if not all(isinstance(group, groups) for group in listed):
         raise TypeError(
             f"{what} must be a list of lists of features, 'pairwise', 'no_interactions' or None, "
             f"got {constraints!r}"
         )
     return [
         sorted({_feature_index(entry, names, n_features, what) for entry in group})
-        for group in constraints
+        for group in listed
     ]
 
 
@@ -163,12 +162,15 @@ def base_shares(base_score: Any, n_classes: int) -> list[float]:
 
 
 def check_missing(missing: Any) -> float | str:
-    """Check the value that counts as missing; a TypeError if it is no number and no text."""
+    """Check the value that counts as missing; a TypeError if it is no float and no str."""
     if isinstance(missing, str):
         return missing
     if isinstance(missing, bool) or not isinstance(missing, int | float | np.number):
-        raise TypeError(f"missing must be a number or text, got {missing!r}")
-    return float(missing)
+        raise TypeError(f"missing must be a float or a str, got {missing!r}")
+    try:
+        return float(missing)
+    except OverflowError:
+        raise ValueError(f"missing must be at most 1.8e308 in size, got {missing!r}") from None
 
 
 def takes_weight(function: Callable[..., Any]) -> bool:

@@ -153,9 +153,7 @@ impl Config {
     /// [`Error::Configuration`] for unknown names and wrong types, [`Error::Parameter`] for
     /// values out of range.
     pub fn from_json(text: &str) -> Result<Self> {
-        let config: Config = read_json(text)?;
-        config.check()?;
-        Ok(config)
+        read_json(text, Config::check)
     }
 
     /// Whether leaves hold a value for every output.

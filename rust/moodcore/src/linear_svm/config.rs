@@ -129,9 +129,7 @@ impl Config {
     /// [`Error::Configuration`] for unknown names, wrong types and combinations that have no
     /// solver, [`Error::Parameter`] for values out of range.
     pub fn from_json(text: &str) -> Result<Self> {
-        let config: Config = read_json(text)?;
-        config.check()?;
-        Ok(config)
+        read_json(text, Config::check)
     }
 
     /// Checks every range, and that loss, penalty and form go together.
