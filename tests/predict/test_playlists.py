@@ -108,9 +108,9 @@ def test_nothing_in_a_table_adds_lines_to_a_playlist(table, model, tmp_path):
     named = table.head(40).copy()
     hostile = ["a\nb", "c\rd", "e\u2028f", "#EXTINF:-1,g", " #h", " "]
     named.loc[named.index[: len(hostile)], "uri"] = hostile
-    named.to_csv(tmp_path / "songs.csv", index=False)
+    named.to_parquet(tmp_path / "songs.parquet")
     left_out = Counter()
-    found = make_playlists(model, tmp_path / "songs.csv", left_out=left_out)
+    found = make_playlists(model, tmp_path / "songs.parquet", left_out=left_out)
     assert sum(len(playlist.songs) for playlist in found) == 40 - len(hostile)
     assert left_out == {"uri: not printable": 3, "uri: begins with '#'": 2, "uri: missing": 1}
     moods = [playlists.Playlist(mood, found[0].songs) for mood in ("a/b", "a\nb", "c\x1b\u2029#d")]
