@@ -288,34 +288,8 @@ def class_names(model: Any) -> list[str]:
     return [names[code] if 0 <= code < len(names) else str(code) for code in labels]
 
 
-@dataclass(frozen=True)
-class SelectionMetric:
-    """A metric by which candidates are compared.
-
-    Attributes
-    ----------
-    greater_is_better : bool
-        Whether larger values are better.
-    needs_probabilities : bool
-        Whether it is computed from probabilities rather than labels.
-    """
-
-    greater_is_better: bool = True
-    needs_probabilities: bool = False
-
-
-#: Metrics by which `moodcore tune` can compare candidates.
-SELECTION_METRICS = {
-    "accuracy": SelectionMetric(),
-    "balanced_accuracy": SelectionMetric(),
-    "f1_macro": SelectionMetric(),
-    "log_loss": SelectionMetric(greater_is_better=False, needs_probabilities=True),
-    "roc_auc": SelectionMetric(needs_probabilities=True),
-}
-
-
 def selection_value(metric: str, model: Any, X: Any, y: NDArray[Any]) -> float:
-    """Compute a metric of `SELECTION_METRICS` for a fitted model on some rows.
+    """Compute a metric of `moodcore tune` for a fitted model on some rows.
 
     Parameters
     ----------

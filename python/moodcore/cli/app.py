@@ -22,13 +22,13 @@ from moodcore.runs.interrupts import raise_on_interrupt
 
 _COMMANDS = {
     "tune": "Search the best model, test it, and write a report.",
-    "compare": "Compare the families of models, and say how sure that is.",
-    "features": "Measure what features are worth, and what dropping them costs.",
-    "data": "Make or check tables of songs.",
+    "compare": "Compare model families and test their differences.",
+    "features": "Measure feature importance and the cost of dropping features.",
+    "data": "Synthesize songs, or check a table.",
     "train": "Train one model and save it.",
     "evaluate": "Test a saved model on labeled rows.",
     "predict": "Add labels and probabilities to tables.",
-    "playlists": "Make a playlist for each mood.",
+    "playlists": "Write one playlist per mood.",
     "explain": "Show what each feature contributes.",
     "export": "Write a model as ONNX, XGBoost, libsvm, C or Rust.",
 }
@@ -69,7 +69,8 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 run failed, 2 usage error, 3 done but for rejected rows, "
-    "130 interrupted.",
+    "130 interrupted. Shell completion: add the output of _MOODCORE_COMPLETE=bash_source moodcore "
+    "(or zsh_source, fish_source) to the startup file of the shell.",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:

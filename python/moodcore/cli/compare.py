@@ -17,6 +17,12 @@ from moodcore.runs.settings import read_toml
     "compare",
     cls=options.DataCommand,
     short_help="Compare model families and test their differences.",
+    heading="Comparison",
+    examples=(
+        "moodcore compare --data adult.csv --target income",
+        "moodcore compare --data adult.csv --target income --models gbt,svm --tune --jobs 4",
+        "moodcore compare --data adult.csv --target income --dry-run",
+    ),
 )
 @click.option(
     "--models",
@@ -27,36 +33,36 @@ from moodcore.runs.settings import read_toml
 @click.option(
     "--baselines/--no-baselines",
     default=None,
-    help="Compare majority class, logistic regression and nearest neighbors too, or not.  "
+    help="Whether to add majority class, logistic regression and nearest neighbors.  "
     "[default: --baselines]",
 )
 @data_options
 @click.option(
-    "--folds", type=int, metavar="N", help="Folds of each cross-validation.  [default: 5]"
+    "--folds", type=int, metavar="N", help="Number of folds of each cross-validation.  [default: 5]"
 )
 @click.option(
     "--repeats",
     type=int,
     metavar="N",
-    help="Cross-validations, each with other folds.  [default: 2]",
+    help="Number of cross-validations, each with other folds.  [default: 2]",
 )
 @click.option(
     "--curve-sizes",
     type=int,
     metavar="N",
-    help="Points of the learning curves; 0 for none.  [default: 5]",
+    help="Number of points of the learning curves; 0 for none.  [default: 5]",
 )
 @click.option(
     "--combine",
     type=options.Choice(COMBINATIONS),
-    help="Combine the models that predict probabilities: by their mean, or by a logistic "
-    "regression on them.  [default: vote]",
+    help="How to combine models with probabilities: by their mean (vote), or by logistic "
+    "regression on them (stack).  [default: vote]",
 )
 @click.option(
     "--epochs",
     type=int,
     metavar="N",
-    help="Epochs, or maximum number of boosting rounds.  [default: 300]",
+    help="Number of epochs, and maximum number of boosting rounds.  [default: 300]",
 )
 @click.option(
     "--tune/--no-tune",
@@ -81,10 +87,10 @@ from moodcore.runs.settings import read_toml
 )
 @run_options
 def command(**given: Any) -> int:
-    """Compare models on the same folds and test rows, test their differences, and report.
+    """Compare models on the same folds and test rows, and test their differences.
 
-    Without options it compares four families on 40,000 embedded synthetic songs. With --data and
-    --target it compares them on any table.
+    Without options, four model families are compared on 40,000 embedded synthetic songs; with
+    --data and --target, on any table.
     """
     from moodcore.comparison.run import CompareRun
 

@@ -11,9 +11,17 @@ from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 
 
-@click.command("evaluate", short_help="Test a saved model on labeled rows.")
+@click.command(
+    "evaluate",
+    cls=options.Command,
+    short_help="Test a saved model on labeled rows.",
+    examples=(
+        "moodcore evaluate adult.safetensors test.csv",
+        "moodcore evaluate adult.safetensors test.csv --target income --json",
+    ),
+)
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("table")
+@click.argument("table", type=options.TABLE)
 @click.option(
     "--target",
     metavar="COLUMN",

@@ -18,9 +18,17 @@ _PICTURES = (".svg", ".png")
 _MANY = 200
 
 
-@click.command("explain", short_help="Show what each feature contributes.")
+@click.command(
+    "explain",
+    cls=options.Command,
+    short_help="Show what each feature contributes.",
+    examples=(
+        "moodcore explain adult.safetensors test.csv",
+        "moodcore explain adult.safetensors test.csv --row 17 -o row17.svg",
+    ),
+)
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("table")
+@click.argument("table", type=options.TABLE)
 @click.option(
     "--row",
     "rows",
@@ -40,17 +48,17 @@ _MANY = 200
     "--background",
     type=options.INPUT_FILE,
     metavar="FILE",
-    help="Rows from whose mean contributions are measured; not for trees.  [default: 100 of TABLE]",
+    help="Table of background rows: contributions are measured from the mean over them; not for "
+    "trees.  [default: 100 rows of TABLE]",
 )
 @click.option(
     "-o",
     "--out",
     type=options.INPUT_FILE,
     metavar="FILE",
-    help="Draw a picture, SVG or PNG by its ending: a waterfall of one row, swarms of many.",
+    help="Figure to draw, SVG or PNG by its ending: a waterfall of one row, a beeswarm of more.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-              help="Seed of every random choice.")  # fmt: skip
+@options.seed
 @options.as_json
 @options.debug
 def command(
@@ -77,7 +85,7 @@ def command(
 
 
 def _explain(
-    path: Path, table: str, *, rows: tuple[int, ...], background: Path | None, seed: int
+    path: Path, table: str, *, rows: tuple[int, ...], background: Path | None, seed: int | None
 ) -> Explanation:
     import numpy as np
 
@@ -85,6 +93,7 @@ def _explain(
     from moodcore.explanation.methods import takes_background
     from moodcore.predict import read_rows
 
+    seed = seed or 0
     model = load(path)
     every = read_rows(model, table)
     beyond = [row for row in rows if row >= len(every)]

@@ -11,7 +11,15 @@ from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 
 
-@click.command("export", short_help="Write a model as ONNX, XGBoost, libsvm, C or Rust.")
+@click.command(
+    "export",
+    cls=options.Command,
+    short_help="Write a model as ONNX, XGBoost, libsvm, C or Rust.",
+    examples=(
+        "moodcore export adult.safetensors adult.onnx",
+        "moodcore export xgboost.json adult.safetensors",
+    ),
+)
 @click.argument("model", type=options.INPUT_FILE)
 @click.argument("output", type=options.INPUT_FILE)
 @click.option(

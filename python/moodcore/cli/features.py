@@ -26,14 +26,19 @@ def _split_sets(
 @click.command(
     "features",
     cls=options.DataCommand,
-    short_help="Measure what features are worth, and what dropping costs.",
+    short_help="Measure feature importance and the cost of dropping features.",
+    heading="Study",
+    examples=(
+        "moodcore features --data adult.csv --target income --models gbt",
+        "moodcore features --data adult.csv --target income --set few=age,education",
+    ),
 )
 @data_options
 @click.option(
     "--models",
     metavar="NAMES",
     callback=lambda _ctx, _param, text: options.split_names(text),
-    help="Of mlp, gbt, svm, linear-svm and logistic-regression, separated by commas.  "
+    help="Models to train, separated by commas: mlp, gbt, svm, linear-svm, logistic-regression.  "
     "[default: all]",
 )
 @click.option(
@@ -46,13 +51,15 @@ def _split_sets(
     "--thresholds",
     metavar="NUMBERS",
     callback=lambda _ctx, _param, text: options.split_numbers(text, float, "--thresholds"),
-    help="Correlations above which the filter drops a feature.  [default: 0.9,0.8,0.7,0.6,0.5]",
+    help="Correlations above which the filter drops a feature, separated by commas.  "
+    "[default: 0.9,0.8,0.7,0.6,0.5]",
 )
 @click.option(
     "--sizes",
     metavar="NUMBERS",
     callback=lambda _ctx, _param, text: options.split_numbers(text, int, "--sizes"),
-    help="Numbers of features that elimination keeps.  [default: every one, or eight of many]",
+    help="Numbers of features to keep in recursive elimination, separated by commas.  "
+    "[default: every number; eight of them for more than twelve features]",
 )
 @click.option(
     "--set",
@@ -60,24 +67,24 @@ def _split_sets(
     metavar="NAME=COLUMNS",
     multiple=True,
     callback=_split_sets,
-    help="Another set of features to measure, columns separated by commas; repeatable.  "
+    help="A set of features to measure, columns separated by commas; may be repeated.  "
     "[default: the published seven for songs]",
 )
-@click.option("--folds", type=int, metavar="N", help="Folds of the cross-validation.  [default: 5]")
+@click.option("--folds", type=int, metavar="N", help="Number of folds.  [default: 5]")
 @click.option(
     "--repeats",
     type=int,
     metavar="N",
-    help="Number of times each feature is shuffled.  [default: 5]",
+    help="Number of permutations per feature.  [default: 5]",
 )
 @run_options
 def command(**given: Any) -> int:
-    """Measure what features are worth, and what leaving some out costs.
+    """Measure feature importance and the cost of dropping features.
 
-    Every model is trained on the same folds with all features, with the named sets, with what a
-    correlation filter keeps, and with what elimination by importance keeps. All rows are used in
-    the folds; --test adds one test of the recommended model. Without options, 20,000 embedded
-    synthetic songs are used.
+    Every model is trained on the same folds with all features, with the sets of --set, with those
+    that a correlation filter keeps, and with those that recursive elimination keeps. All rows are
+    used in the folds; --test adds a test of the recommended model. Without options, 20,000
+    embedded synthetic songs are used.
     """
     from moodcore.features.run import FeatureRun
     from moodcore.features.settings import FeatureSettings

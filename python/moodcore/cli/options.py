@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 SYNTHETIC_NOTICE = "The songs are synthetic: made by a program, not measured."
 
@@ -27,7 +25,58 @@ class Choice(click.Choice[str]):
         self.fail(f"{value!r} does not exist; did you mean {near[0]!r}? (one of {allowed})", param)
 
 
-class DataCommand(click.Command):
+_GROUPS = {
+    "Data": (
+        *("--data", "--target", "--test", "--id", "--drop", "--features", "--rows", "--bad-rows"),
+        *("--duplicates", "--balance"),
+    ),
+    "Workers": ("--jobs", "--engine", "--scheduler", "--storage", "--study-name", "--worker"),
+    "Output": (*("--out", "--resume", "--dry-run", "--json", "--rejected", "--keep", "--format"),),
+    "General": ("--seed", "--config", "--minutes", "--debug", "--help"),
+}
+
+
+class Command(click.Command):
+    """A command whose --help lists its options in groups: first its own, then the shared ones.
+
+    Parameters
+    ----------
+    heading : str, default="Options"
+        Heading of the command's own options.
+    examples : sequence of str, default=()
+        Command lines that the help shows.
+    """
+
+    def __init__(
+        self, *args: Any, heading: str = "Options", examples: Sequence[str] = (), **others: Any
+    ) -> None:
+        super().__init__(*args, **others)
+        self._heading = heading
+        self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options group by group."""
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            # Arguments are described in the text above.
+            if record is not None and isinstance(param, click.Option):
+                named = (t for t, names in _GROUPS.items() if not set(names).isdisjoint(param.opts))
+                rows.setdefault(next(named, self._heading), []).append(record)
+        for title in (self._heading, *_GROUPS):
+            if title in rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows[title])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{' ' * formatter.current_indent}{example}\n")
+
+
+class DataCommand(Command):
     """A command that takes its table with --data, and says so where the option is missing."""
 
     allow_extra_args = True
@@ -41,6 +90,8 @@ class DataCommand(click.Command):
 
 
 INPUT_FILE = click.Path(path_type=Path)
+# A table: a file, a folder, a pattern, or - for standard input. Shells complete its name.
+TABLE = click.Path(allow_dash=True)
 debug = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
 )
@@ -49,6 +100,7 @@ as_json = click.option(
 )
 data = click.option(
     "--data",
+    type=TABLE,
     metavar="PATH",
     help="Table: CSV, TSV, Parquet or Arrow, also .zip, .gz or .zst.  "
     "[default: embedded synthetic songs]",
@@ -56,10 +108,13 @@ data = click.option(
 target = click.option(
     "--target",
     metavar="COLUMN",
-    help="Column of the labels.  [default: the table holds songs]",
+    help="Column of the labels; not needed for songs.",
 )
 test = click.option(
-    "--test", metavar="PATH", help="Table for the test.  [default: a fifth of the rows]"
+    "--test",
+    type=TABLE,
+    metavar="PATH",
+    help="Table for the test.  [default: a fifth of the rows]",
 )
 id_column = click.option(
     "--id", metavar="COLUMN", help="Column that identifies rows in the results."
@@ -74,8 +129,9 @@ features = click.option(
     "--features",
     metavar="WHICH",
     callback=lambda _ctx, _param, text: split_features(text),
-    help="all, names separated by commas, or for songs published or uncorrelated (a filter "
-    "chooses).  [default: published for songs, all for other tables]",
+    help="Columns to learn from: all, or names separated by commas; for songs also published, or "
+    "uncorrelated (a correlation filter chooses).  [default: published for songs, all for other "
+    "tables]",
 )
 rows = click.option(
     "--rows",
@@ -89,7 +145,8 @@ bad_rows = click.option(
     "--bad-rows",
     "on_bad_rows",
     type=Choice(["strict", "drop"]),
-    help="Refuse unusable rows, or drop them with a note.  [default: strict]",
+    help="Rows that cannot be used: stop with an error, or drop them with a note.  "
+    "[default: strict]",
 )
 duplicates = click.option(
     "--duplicates",
@@ -109,7 +166,7 @@ engine = click.option(
     "--engine",
     type=Choice(("local", "dask")),
     default="local",
-    help="Where trainings run: on this host, or on the workers of a Dask scheduler.  "
+    help="Where the work is done: on this host, or on the workers of a Dask scheduler.  "
     "[default: local]",
 )
 scheduler = click.option(

@@ -11,11 +11,21 @@ from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 
 
-@click.command("playlists", short_help="Make a playlist for each mood.")
+@click.command(
+    "playlists",
+    cls=options.Command,
+    short_help="Write one playlist per mood.",
+    examples=("moodcore playlists moods.safetensors songs.csv -o playlists --per-mood 30",),
+)
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("songs")
+@click.argument("songs", type=options.TABLE)
 @click.option(
-    "-o", "--out", type=options.INPUT_FILE, required=True, metavar="DIR", help="Where to write."
+    "-o",
+    "--out",
+    type=options.INPUT_FILE,
+    required=True,
+    metavar="FOLDER",
+    help="Folder of the playlists.",
 )
 @click.option("--per-mood", type=click.IntRange(min=1), default=50, show_default=True, metavar="N",
               help="Largest number of songs per mood.")  # fmt: skip
@@ -31,9 +41,9 @@ from moodcore.cli.exit_codes import ExitCode
 def command(model: Path, songs: str, out: Path, per_mood: int, min_probability: float) -> int:
     """Write the songs of SONGS that MODEL is most sure of, as M3U and CSV, one file per mood.
 
-    SONGS must have the columns uri, tempo and energy, also by their usual other names. A song is
-    in one list, once; neighbors are similar in tempo and energy. Songs with values that cannot be
-    used are left out and counted, and the exit code is then 3.
+    SONGS must have the columns uri, tempo and energy, or other common names of these. Each song is
+    in at most one playlist; consecutive songs have similar tempo and energy. Songs with unusable
+    values are left out and counted, and the exit code is then 3.
     """
     from moodcore import load
     from moodcore.predict import make_playlists, write_playlists

@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from moodcore.predict import ScoringReport
 
 
-@click.command("predict", short_help="Add labels and probabilities to tables.")
+@click.command(
+    "predict",
+    cls=options.Command,
+    short_help="Add labels and probabilities to tables.",
+    examples=(
+        "moodcore predict adult.safetensors new.csv -o predicted.csv",
+        "moodcore predict adult.safetensors exports/ -o predicted/ --format parquet --resume",
+        "zcat new.csv.gz | moodcore predict adult.safetensors - --keep id > predicted.csv",
+    ),
+)
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("table")
+@click.argument("table", type=options.TABLE)
 @click.option(
     "-o",
     "--out",
@@ -102,7 +111,7 @@ def command(model: Path, table: str, out: Path | None, as_json: bool, **given: A
 
 
 def _show(report: ScoringReport, out: Path | None) -> None:
-    """Say on stderr what became of the rows."""
+    """Report on stderr how many rows were scored, rejected or not read."""
     from moodcore.songs.problems import rows
 
     where = f"{out}: " if out else ""

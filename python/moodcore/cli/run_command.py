@@ -49,15 +49,16 @@ _RUN = (
         "--jobs",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Trainings at a time; the results do not depend on it.  [default: one per CPU]",
+        help="Number of parallel trainings; the results do not depend on it.  [default: one per "
+        "CPU]",
     ),
     click.option(
         "--minutes",
         type=float,
         callback=options.positive,
         metavar="M",
-        help="Time limit: after it no other training begins, and the results so far are used as "
-        "soon as there are enough.  [default: no limit]",
+        help="Time limit: no training starts after it, and the results so far are used once there "
+        "are enough of them.  [default: no limit]",
     ),
     options.engine,
     options.scheduler,

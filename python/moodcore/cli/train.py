@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from moodcore.tables import Dataset
 
 
-@click.command("train", cls=options.DataCommand, short_help="Train one model and save it.")
+@click.command(
+    "train",
+    cls=options.DataCommand,
+    short_help="Train one model and save it.",
+    heading="Model",
+    examples=(
+        "moodcore train --data adult.csv --target income --model gbt -o adult.safetensors",
+        "moodcore train --model mlp --set hidden_sizes=[32,32] -o songs.safetensors",
+    ),
+)
 @click.option(
     "--model",
     type=options.Choice(tuple(FAMILIES)),
@@ -29,12 +38,17 @@ if TYPE_CHECKING:
     "assignments",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A hyperparameter, the value as in TOML: --set learning_rate=0.06 "
-    "--set hidden_sizes=[16,16]. May be repeated.",
+    help="A hyperparameter with its value as in TOML, such as learning_rate=0.06 or "
+    "hidden_sizes=[16,16]; may be repeated.",
 )
 @options.seed
 @click.option(
-    "-o", "--out", type=options.INPUT_FILE, required=True, metavar="FILE", help="The model's file."
+    "-o",
+    "--out",
+    type=options.INPUT_FILE,
+    required=True,
+    metavar="FILE",
+    help="File of the model, such as model.safetensors.",
 )
 @options.debug
 def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:

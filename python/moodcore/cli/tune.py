@@ -14,9 +14,9 @@ import click
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 from moodcore.cli.run_command import RunCommand, data_options, read_settings, run_options
-from moodcore.metrics import SELECTION_METRICS
 from moodcore.runs.folder import RunFolder, read_json, write_json
 from moodcore.runs.settings import read_toml
+from moodcore.tuning.selection import SELECTION_METRICS
 from moodcore.tuning.settings import (
     MODELS,
     PRUNERS,
@@ -38,6 +38,13 @@ _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
     "tune",
     cls=options.DataCommand,
     short_help="Search the best model, test it, and write a report.",
+    heading="Search",
+    examples=(
+        "moodcore tune",
+        "moodcore tune --data adult.csv --target income --model gbt",
+        "moodcore tune --data adult.csv --target income --model all --sampler tpe --minutes 30",
+        "moodcore tune --resume runs/20260101-120000-seed0",
+    ),
 )
 @click.option(
     "--model",
@@ -51,7 +58,7 @@ _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
     help="Metric by which candidates are compared.  [default: accuracy]",
 )
 @data_options
-@click.option("--folds", type=int, metavar="N", help="Folds of the cross-validation.  [default: 5]")
+@click.option("--folds", type=int, metavar="N", help="Number of folds.  [default: 5]")
 @click.option(
     "--epochs",
     type=int,
@@ -63,9 +70,9 @@ _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
     "grid_file",
     type=options.INPUT_FILE,
     metavar="FILE.toml",
-    help="Hyperparameters to change in the model's own grid: a value, a list of choices, or "
-    "for random and tpe a range such as {low = 0.001, high = 0.1, log = true}; with --model all "
-    "in a table for each family, such as [gbt].",
+    help="Changes of the default grid: a value or a list of choices per hyperparameter; for the "
+    "samplers random and tpe also a range such as {low = 0.001, high = 0.1, log = true}. With "
+    "--model all, one table per family, such as [gbt].",
 )
 @click.option(
     "--sampler",
@@ -86,13 +93,13 @@ _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
 @click.option(
     "--study",
     type=options.Choice(STUDIES),
-    help="The whole experiment, or only the network's optimizers.  [default: grid]",
+    help="A search, or only a comparison of the network's optimizers.  [default: grid]",
 )
 @click.option(
     "--storage",
     metavar="URL",
-    help="Share the search with every process that names the same database, such as "
-    "postgresql://USER@HOST/DATABASE.",
+    help="Database of the search, such as postgresql://USER@HOST/DATABASE; all processes with the "
+    "same database share the search.",
 )
 @click.option(
     "--study-name", metavar="NAME", help="Name of the study in --storage.  [default: moodcore]"
@@ -100,14 +107,14 @@ _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
 @click.option(
     "--worker",
     is_flag=True,
-    help="Only train candidates of the study in --storage, with its settings.",
+    help="Train candidates for the study in --storage, with its settings, and write no files.",
 )
 @run_options
 def command(**given: Any) -> int:
     """Search the best model by cross-validation, refit and test it, and write a report.
 
-    Without options the whole experiment runs on embedded synthetic songs. With --data and --target
-    it runs on any table.
+    Without options, the search runs on embedded synthetic songs; with --data and --target, on any
+    table.
     """
     from moodcore.tuning.run import TuneRun
     from moodcore.tuning.study import settings_of

@@ -10,6 +10,17 @@ Examples
 ['GBT', 'LinearSVM', 'logistic regression', 'majority class', 'nearest neighbors']
 """
 
-from moodcore.comparison.comparison import Comparison, compare
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moodcore.comparison.comparison import Comparison, compare
 
 __all__ = ["Comparison", "compare"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when they are used, because the settings, which --help needs, are quick to import.
+    if name in __all__:
+        return getattr(import_module("moodcore.comparison.comparison"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

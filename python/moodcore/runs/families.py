@@ -9,10 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from moodcore.estimators.progress import polled
-
 if TYPE_CHECKING:
     from moodcore.runs.folds import Fold
 
@@ -99,6 +95,8 @@ def _mlp() -> type:
 def _fit_mlp(
     model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
 ) -> Curves:
+    from moodcore.estimators.progress import polled
+
     keys = dict(zip(CURVES, ("loss", "accuracy", "eval_loss", "eval_accuracy"), strict=True))
     with polled(on_poll):
         model.fit(
@@ -130,8 +128,11 @@ _STOPPING_SHARE = 0.1
 def _fit_gbt(
     model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
 ) -> Curves:
+    import numpy as np
     from sklearn.model_selection import train_test_split
     from sklearn.utils import _safe_indexing
+
+    from moodcore.estimators.progress import polled
 
     smallest = min(np.unique(fold.y_train, return_counts=True)[1])
     many = _STOPPING_SHARE * len(fold.y_train) >= len(np.unique(fold.y_train)) and smallest > 1
@@ -203,7 +204,10 @@ _MEASURED = 20_000
 def _fit_linear_svm(
     model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
 ) -> Curves:
+    import numpy as np
     from sklearn.metrics import accuracy_score, hinge_loss
+
+    from moodcore.estimators.progress import polled
 
     with polled(on_poll):
         model.fit(fold.X_train, fold.y_train)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-import numpy as np
-
 
 class Stream(IntEnum):
     """What a seed is for."""
@@ -44,5 +42,8 @@ def derive(seed: int, stream: Stream, *numbers: int) -> int:
     >>> derive(0, Stream.FIT, 3, 1) == derive(0, Stream.FIT, 1, 3)
     False
     """
+    # Here, so that --help does not import it.
+    import numpy as np
+
     sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), *numbers))
     return int(sequence.generate_state(1)[0])

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from moodcore.metrics import SELECTION_METRICS, selection_value
+from moodcore.metrics import selection_value
 from moodcore.runs.families import CURVES, Curves, Family, OnPoll, OnStep
 from moodcore.runs.folds import Fold
 from moodcore.runs.models import check_learned
 from moodcore.runs.space import Params
 from moodcore.tuning.plan import Candidate
+from moodcore.tuning.selection import SELECTION_METRICS
 
 
 class PrunedError(Exception):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from moodcore.errors import ConfigError, unknown_name
-from moodcore.metrics import SELECTION_METRICS
 from moodcore.runs.families import FAMILIES, Family, family
 from moodcore.runs.settings import RunSettings, check_choice, check_whole
+from moodcore.tuning.selection import SELECTION_METRICS
 
 STUDIES = ("grid", "optimizers")
 #: Value of `model` for one search over the candidates of every family.
