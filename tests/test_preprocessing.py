@@ -14,11 +14,21 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from moodcore import GBT, MLP, songs
 from moodcore.preprocessing import (
     BalancedClassifier,
     CorrelationFilter,
     SelectColumns,
     downsample,
+)
+
+# Two rows are not one row of twice the weight where rows are drawn.
+_DRAWN = dict.fromkeys(
+    (
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_sample_weight_equivalence_on_sparse_data",
+    ),
+    "balances rows",
 )
 
 
@@ -27,8 +37,11 @@ from moodcore.preprocessing import (
         SelectColumns(),
         CorrelationFilter(),
         BalancedClassifier(LogisticRegression(), random_state=0),
-        BalancedClassifier(DecisionTreeClassifier(random_state=0), random_state=0),
-    ]
+        BalancedClassifier(DecisionTreeClassifier(), random_state=0),
+        BalancedClassifier(MLP(epochs=5)),
+        BalancedClassifier(GBT(5)),
+    ],
+    expected_failed_checks=lambda model: _DRAWN if isinstance(model, BalancedClassifier) else {},
 )
 def test_conventions(estimator, check):
     check(estimator)
@@ -92,6 +105,39 @@ def test_balanced_cuts_weights_to_the_rows_kept(unbalanced):
     assert np.array_equal(model.predict_proba(X), plain.predict_proba(X))
     with pytest.raises(TypeError, match="sample_weight"):
         BalancedClassifier(KNeighborsClassifier()).fit(X, y, sample_weight=weights)
+
+
+def test_rows_with_zero_weight_are_not_drawn(unbalanced):
+    X, y = unbalanced
+    weights = np.ones(len(y))
+    weights[:200] = 0.0
+    model = BalancedClassifier(LogisticRegression(), random_state=0)
+    kept = model.fit(X, y, sample_weight=weights).downsampling_.indices
+    assert kept.min() >= 200
+    assert model.downsampling_.counts_before.tolist() == np.bincount(y[200:]).tolist()
+    assert np.array_equal(kept - 200, downsample(y[200:], random_state=0).indices)
+    for wrong in (-weights, weights[1:]):
+        with pytest.raises(ValueError, match="weight"):
+            model.fit(X, y, sample_weight=wrong)
+
+
+def test_balanced_hands_its_seed_on(unbalanced):
+    X, y = unbalanced
+    inner = make_pipeline(StandardScaler(), MLP(epochs=3))
+    first, again = (
+        BalancedClassifier(inner, random_state=7).fit(X, y).predict_proba(X) for _ in range(2)
+    )
+    assert np.array_equal(first, again)
+    assert inner[-1].random_state is None
+    model = BalancedClassifier(MLP(epochs=3, random_state=3), random_state=7).fit(X, y)
+    assert model.estimator_.random_state == 3
+    assert BalancedClassifier(MLP(epochs=3)).fit(X, y).estimator_.random_state is None
+    table, moods = songs.synthesize(400, random_state=0)
+    first, again = (
+        songs.pipeline(MLP(epochs=3), balance=True, random_state=1).fit(table, moods)
+        for _ in range(2)
+    )
+    assert np.array_equal(first.predict_proba(table), again.predict_proba(table))
 
 
 def test_balanced_offers_what_the_classifier_does():

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import _safe_indexing, assert_all_finite, check_random_state, get_tags
+from sklearn.utils import assert_all_finite, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
+    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
@@ -95,8 +96,16 @@ def _known(X: Any) -> Any:
     return X if frame is None else native(frame)
 
 
+def _seed(classifier: Any, random: np.random.RandomState) -> None:
+    """Set every random state of a classifier that is None, those of its parts too."""
+    params = sorted(classifier.get_params(deep=True).items())
+    open_seeds = [name for name, value in params if value is None and name.endswith("random_state")]
+    seeds = {name: random.randint(np.iinfo(np.int32).max) for name in open_seeds}
+    classifier.set_params(**seeds)
+
+
 def _inner_has(method: str) -> Any:
-    """Tell whether the wrapped classifier has a method."""
+    """Return a check of whether the wrapped classifier has a method."""
 
     def check(wrapper: Any) -> bool:
         inner = getattr(wrapper, "estimator_", wrapper.estimator)
@@ -117,7 +126,7 @@ class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     estimator : classifier
         What is trained on the rows kept.
     random_state : int, RandomState or None, default=None
-        Seed of the draw.
+        Seed of the draw, and of every `random_state` in the classifier that is None.
 
     Attributes
     ----------
@@ -145,8 +154,10 @@ class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.estimator = estimator
         self.random_state = random_state
 
-    def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
+    def fit(self, X: Any, y: ArrayLike, sample_weight: Any = None, **fit_params: Any) -> Self:
         """Balance the rows and fit the classifier on those kept.
+
+        Classes are balanced by rows, not by weight; rows with zero weight are ignored.
 
         Parameters
         ----------
@@ -154,8 +165,10 @@ class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Features.
         y : array-like of shape (n_rows,)
             Class labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weight of each row; the classifier gets those of the rows kept.
         **fit_params
-            Passed on; ``sample_weight`` is cut to the rows kept.
+            Passed on to the classifier.
 
         Returns
         -------
@@ -172,33 +185,41 @@ class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         check_consistent_length(X, labels)
-        self.downsampling_ = downsample(labels, random_state=self.random_state)
+        positions = np.arange(len(labels))
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, labels, ensure_non_negative=True)
+            positions = np.flatnonzero(weights)
+        random = None if self.random_state is None else check_random_state(self.random_state)
+        drawn = downsample(labels[positions], random_state=random)
+        self.downsampling_ = replace(drawn, indices=positions[drawn.indices])
         kept = self.downsampling_.indices
-        if fit_params.get("sample_weight") is not None:
-            fit_params["sample_weight"] = _safe_indexing(fit_params["sample_weight"], kept)
+        if sample_weight is not None:
+            fit_params["sample_weight"] = weights[kept]
         self.estimator_ = clone(self.estimator)
+        if random is not None:
+            _seed(self.estimator_, random)
         self.estimator_.fit(native(take_rows(table, kept)), labels[kept], **fit_params)
         self.classes_ = self.estimator_.classes_
         _check_n_features(self, X, reset=True)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Give the likeliest class of each row."""
+        """Predict the class of each row."""
         return self._inner().predict(_known(X))
 
     @available_if(_inner_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Give the probability of each class, under the balanced mix."""
+        """Return class probabilities, for equal class frequencies."""
         return self._inner().predict_proba(_known(X))
 
     @available_if(_inner_has("predict_log_proba"))
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Give the logarithms of the probabilities."""
+        """Return the logarithms of the probabilities."""
         return self._inner().predict_log_proba(_known(X))
 
     @available_if(_inner_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Give the classifier's own scores."""
+        """Return the decision values of the classifier."""
         return self._inner().decision_function(_known(X))
 
     def _inner(self) -> Any:

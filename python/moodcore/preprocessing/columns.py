@@ -75,7 +75,7 @@ class SelectColumns(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> NDArray[Any]:
-        """Give the columns as floats.
+        """Return the columns as floats.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class SelectColumns(TransformerMixin, BaseEstimator):
         return self._choose(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Give the names of the columns kept."""
+        """Return the names of the columns kept."""
         check_is_fitted(self, "columns_")
         return np.array([column_name(column) for column in self.columns_], dtype=object)
 
@@ -125,7 +125,7 @@ class SelectColumns(TransformerMixin, BaseEstimator):
 
 
 def column_name(column: Any) -> str:
-    """Give the name of a column: scikit-learn's where it has only a position."""
+    """Return the name of a column: scikit-learn's where it has only a position."""
     return column if isinstance(column, str) else f"x{column}"
 
 

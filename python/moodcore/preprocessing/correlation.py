@@ -88,7 +88,7 @@ class CorrelationFilter(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> NDArray[Any]:
-        """Give the columns that stay, shape (n_rows, n_kept)."""
+        """Return the columns that are kept, shape (n_rows, n_kept)."""
         check_is_fitted(self, "support_")
         values = validate_numbers(self, X, dtype=[np.float64, np.float32], reset=False)
         return values[:, self.support_]
@@ -101,7 +101,7 @@ class CorrelationFilter(TransformerMixin, BaseEstimator):
         return [name for name, one in zip(self._names(), itself, strict=True) if one == 0.0]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Give the names of the columns that stay."""
+        """Return the names of the columns kept."""
         check_is_fitted(self, "support_")
         return np.array(self._names(), dtype=object)[self.support_]
 
@@ -142,7 +142,7 @@ class CorrelationFilter(TransformerMixin, BaseEstimator):
 
 
 def _correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give Pearson correlations, zero where a column is constant."""
+    """Return Pearson correlations, zero where a column is constant."""
     # Powers of two change no digit, and keep squares of huge and tiny values in range.
     values = np.ldexp(values, -np.frexp(np.abs(values).max(axis=0, initial=0.0))[1])
     centred = values - values.mean(axis=0)

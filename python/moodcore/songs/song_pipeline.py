@@ -139,7 +139,7 @@ def pipeline(
     label_names : sequence of str
         Name of each label code; some papers on this table swap the first two.
     random_state : int, RandomState or None, default=None
-        Seed of the balancing.
+        Seed of the balancing, and with it of the classifier where its own is None.
 
     Returns
     -------

@@ -233,7 +233,7 @@ def _is_ours(study: optuna.Study, trial: optuna.Trial) -> bool:
 
 
 def release(study: optuna.Study, trials: Iterable[optuna.Trial]) -> None:
-    """Give up trials without a result, so that their candidates are tried again."""
+    """Abandon trials without a result, so that their candidates are tried again."""
     from optuna.exceptions import StorageInternalError
     from optuna.trial import TrialState
 
