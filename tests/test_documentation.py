@@ -120,10 +120,12 @@ def test_examples_run_without_a_warning(example, tmp_path):
     assert left == [], "an example writes only where it is told, or to a temporary folder"
 
 
-def test_the_picture_of_the_optimizers_goes_where_it_is_told(tmp_path):
-    done = run(ROOT / "examples" / "optimizers.py", tmp_path, "losses.png")
+def test_the_example_of_the_optimizers_writes_the_figures_of_its_page(tmp_path):
+    done = run(ROOT / "examples" / "optimizers.py", tmp_path, "figures")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
+    page = (ROOT / "docs" / "tutorials" / "optimizers.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"_static/optimizers/(\w+)\.svg", page))
+    assert {path.stem for path in (tmp_path / "figures").glob("*.svg")} == shown
 
 
 def run(script, folder, *arguments):
