@@ -104,8 +104,20 @@ class LinearSvmModel:
 @final
 class MlpModel:
     def __new__(
-        cls, layers: _Layers, velocities: _Layers | None = None, n_epochs: int = 0
+        cls,
+        layers: _Layers,
+        velocities: _Layers | None = None,
+        n_epochs: int = 0,
+        *,
+        activation: str = "relu",
+        squares: _Layers | None = None,
+        n_updates: int = 0,
     ) -> MlpModel: ...
+    @property
+    def activation(self) -> str: ...
+    @property
+    def n_updates(self) -> int: ...
+    def squares(self) -> _Layers | None: ...
     @property
     def n_epochs(self) -> int: ...
     def layers(self) -> _Layers: ...
@@ -192,6 +204,7 @@ def mlp_fit(
     train: _Samples,
     n_classes: int,
     *,
+    total_weight: float | None = None,
     evaluate: _Samples | None = None,
     start: MlpModel | None = None,
     seed: int = 0,

@@ -33,6 +33,13 @@ pub unsafe extern "C" fn many(rows: *const f64, n: usize, scores: *mut f64, code
 CLASSIFIERS = {
     "network": lambda: MLP((16, 8), epochs=10, random_state=0),
     "network without layers": lambda: MLP((), epochs=5, random_state=0),
+    "robust tanh": lambda: MLP(
+        (16, 8), epochs=5, activation="tanh", input_scaling="robust", random_state=0
+    ),
+    "selu": lambda: MLP(
+        (8,), epochs=5, activation="selu", init="lecun", input_scaling="standard", random_state=0
+    ),
+    "leaky": lambda: MLP((8,), epochs=5, activation="leaky_relu", optimizer="adam", random_state=0),
     "trees": lambda: GBT(20, random_state=0),
     "vector leaves": lambda: GBT(8, random_state=0, multi_strategy="multi_output_tree"),
     "stopped early": lambda: GBT(40, random_state=0, early_stopping_rounds=2),

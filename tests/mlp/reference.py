@@ -44,13 +44,23 @@ def loss(layers: list[Layer], X: Vector, y: NDArray[np.intp], weight: Vector) ->
 
 
 def gradients(
-    layers: list[Layer], X: Vector, y: NDArray[np.intp], weight: Vector, l1: float, l2: float
+    layers: list[Layer],
+    X: Vector,
+    y: NDArray[np.intp],
+    weight: Vector,
+    l1: float,
+    l2: float,
+    mean_weight: float | None = None,
 ) -> list[tuple[Vector, Vector]]:
-    """Give dL/dW and db of every layer (Bishop 2006, section 5.3)."""
+    """Compute dL/dW and db of every layer (Bishop 2006, section 5.3).
+
+    Weights are divided by their sum, or by the number of rows times ``mean_weight``.
+    """
     *activations, scores = forward(layers, X)
     delta = softmax(scores)
     delta[np.arange(len(y)), y] -= 1
-    delta *= (weight / weight.sum())[:, None]
+    total = weight.sum() if mean_weight is None else mean_weight * len(y)
+    delta *= (weight / total)[:, None]
     found = []
     for layer, inputs in zip(reversed(layers), reversed(activations), strict=True):
         dW = inputs.T @ delta + l1 * np.sign(layer.W) + l2 * layer.W
@@ -70,9 +80,10 @@ def step(
     nesterov: bool = False,
     l1: float = 0.0,
     l2: float = 0.0,
+    mean_weight: float | None = None,
 ) -> None:
     """Update the layers: dW(n) = -eta dL/dW + alpha dW(n-1)."""
-    found = gradients(layers, X, y, weight, l1, l2)
+    found = gradients(layers, X, y, weight, l1, l2, mean_weight)
     for layer, (dW, db) in zip(layers, found, strict=True):
         layer.vW = momentum * layer.vW - learning_rate * dW
         layer.vb = momentum * layer.vb - learning_rate * db

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from moodcore import MLP, _core
+from moodcore import MLP, _core, load
 from moodcore.estimators import memory
 
 
@@ -192,14 +192,23 @@ def test_schedules_run(kind, spirals):
         ({"batch_size": "all"}, "batch_size must be an int of at least 1 or 'full', got 'all'"),
         ({"momentum": 1.5}, r"momentum must be in \[0, 1\), got 1.5"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"init": "xavier"}, "init must be one of 'he', 'normal', got 'xavier'"),
+        ({"init": "xavier"}, "init must be one of 'he', 'lecun', 'normal', got 'xavier'"),
         (
             {"learning_rate_schedule": {"kind": "step", "facor": 1}},
             "learning_rate_schedule has no key 'facor'; did you mean 'factor'",
         ),
-        ({"nesterov": True, "momentum": 0.0}, "nesterov must be false when momentum is 0"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov must be False when momentum is 0"),
         ({"hidden_sizes": (65536, 65536)}, "hidden_sizes must be widths .* got 4295"),
-        ({"hidden_sizes": 16}, "hidden_sizes must be a list, got 16"),
+        ({"hidden_sizes": 0}, "hidden_sizes must be widths from 1 to 65536, got 0"),
+        ({"activation": "rellu"}, "activation must be one of .* got 'rellu'; did you mean 'relu'"),
+        ({"optimizer": "adm"}, "optimizer must be one of 'sgd', 'adam', got 'adm'"),
+        (
+            {"optimizer": "adam", "nesterov": True},
+            "nesterov must be False when optimizer is 'adam'",
+        ),
+        ({"input_scaling": "robst"}, "input_scaling must be .* got 'robst'; did you mean 'robust'"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1"),
+        ({"n_iter_no_change": 0}, "n_iter_no_change must be at least 1, got 0"),
         ({"epochs": 2.5}, "epochs must be an int, got 2.5"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"n_jobs": 2**40}, "n_jobs must be at most 1024"),
@@ -219,7 +228,7 @@ def test_wrong_data_say_where(spirals):
         model.predict(big)
     with pytest.raises(ValueError, match=r"only classes seen in training .* in row 1"):
         model.fit(X, y, eval_set=(X[:2], [0, 9]))
-    with pytest.raises(TypeError, match=r"eval_set must be a tuple \(X, y\), got ndarray"):
+    with pytest.raises(TypeError, match=r"eval_set must be a tuple \(X, y\), a list .* got ndarray"):
         model.fit(X, y, eval_set=X)
     with pytest.raises(NotFittedError):
         MLP().predict(X)
@@ -274,3 +283,102 @@ def test_networks_too_large_for_the_memory_are_refused(spirals, monkeypatch):
     monkeypatch.setattr(memory, "np", SimpleNamespace(empty=refuse, uint8=np.uint8))
     with pytest.raises(MemoryError, match=r"hidden_sizes \(8, 9\) needs about 0.0 GiB at once"):
         MLP((8, 9)).fit(*spirals)
+
+
+def test_forms_of_evaluation_sets_and_their_weights(spirals):
+    X, y = spirals
+    weight = np.linspace(0.5, 2, 300)
+    train, held = (X[:600], y[:600]), (X[600:], y[600:])
+
+    def curve(**given):
+        return MLP(epochs=3, random_state=0).fit(*train, **given).history_["eval_loss"]
+
+    plain = curve(eval_set=held)
+    assert curve(eval_set=[held]) == plain == curve(X_val=held[0], y_val=held[1])
+    weighted = curve(eval_set=[held], sample_weight_eval_set=[weight])
+    assert weighted != plain
+    assert weighted == curve(X_val=held[0], y_val=held[1], sample_weight_val=weight)
+    with pytest.raises(ValueError, match="one evaluation set for MLP, got 2"):
+        curve(eval_set=[held, held])
+
+
+def test_a_class_of_weight_zero_is_left_out(spirals):
+    X, y = spirals
+    model = MLP(epochs=20, class_weight={2: 0.0}, random_state=0).fit(X, y)
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.predict_proba(X)[:, 2].mean() < 0.1
+    with pytest.raises(ValueError, match="class_weight must be above 0 for at least one class"):
+        MLP(class_weight={0: 0.0, 1: 0.0, 2: 0.0}).fit(X, y)
+
+
+def test_early_stopping_with_a_class_of_one_row(spirals):
+    X, y = spirals
+    y = np.where(np.arange(len(y)) == 5, 7, y)
+    model = MLP(epochs=5, early_stopping=True, random_state=0).fit(X, y)
+    assert model.classes_.tolist() == [0, 1, 2, 7]
+
+
+def test_early_stopping_by_accuracy(spirals):
+    X, y = spirals
+    model = MLP(epochs=60, early_stopping=True, eval_metric="accuracy", patience=60, tol=0.0,
+                random_state=0).fit(X, y)  # fmt: skip
+    accuracies = model.history_["eval_accuracy"]
+    assert accuracies[model.best_epoch_ - 1] == max(accuracies)
+
+
+def test_a_warm_start_after_early_stopping_is_never_worse(spirals):
+    X, y = spirals
+    model = MLP(epochs=60, early_stopping=True, patience=5, learning_rate=0.1, warm_start=True,
+                random_state=0)  # fmt: skip
+    losses = []
+    for _ in range(4):
+        model.fit(X[:600], y[:600], eval_set=(X[600:], y[600:]))
+        probabilities = model.predict_proba(X[600:])[np.arange(300), y[600:]]
+        losses.append(-np.log(probabilities).mean())
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_one_hidden_layer_by_its_width(spirals):
+    X, y = spirals
+    by_int, by_tuple = (MLP(sizes, epochs=2, random_state=0).fit(X, y) for sizes in (8, (8,)))
+    np.testing.assert_array_equal(by_int.coefs_[0], by_tuple.coefs_[0])
+    warm = MLP(8, epochs=1, warm_start=True, random_state=0).fit(X, y).fit(X, y)
+    assert len(warm.intercepts_[0]) == 8
+
+
+@pytest.mark.parametrize("scaling", ["robust", "standard"])
+def test_scaled_inputs_may_have_any_unit(scaling, spirals):
+    X, y = spirals
+    units = np.array([1e-9, 1e12])
+    offset = np.array([0.0, 1e14])
+    model = MLP((32, 32), epochs=60, optimizer="adam", input_scaling=scaling, random_state=0)
+    plain = model.fit(X, y).score(X, y)
+    assert model.fit(X * units + offset, y).score(X * units + offset, y) > plain - 0.1 > 0.6
+    far = np.full((1, 2), 1e300)
+    assert np.isfinite(model.predict_proba(far)).all()
+    again = pickle.loads(pickle.dumps(model))
+    assert again.predict_proba(far).tobytes() == model.predict_proba(far).tobytes()
+    warm = clone(model).set_params(warm_start=True).fit(X, y)
+    center = warm.input_scale_.center
+    np.testing.assert_array_equal(warm.fit(X * 2, y).input_scale_.center, center)
+
+
+def test_scores_that_are_not_finite_are_refused(spirals):
+    X, y = spirals
+    model = MLP(epochs=2, input_scaling=None, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="the scores of row 1 of X are not finite"):
+        model.predict_proba(np.array([[0.0, 1.0], [3e38, -3e38]]))
+
+
+def test_adam_continues_where_it_stopped(spirals, tmp_path):
+    X, y = spirals
+    params = {"optimizer": "adam", "dropout": 0.2, "weight_decay": 0.1, "random_state": 0}
+    through = MLP(epochs=6, learning_rate_schedule="constant", **params).fit(X, y)
+    half = MLP(epochs=3, learning_rate_schedule="constant", warm_start=True, **params).fit(X, y)
+    half.save(tmp_path / "half.safetensors")
+    loaded = load(tmp_path / "half.safetensors").set_params(random_state=0)
+    for model in (half, loaded, pickle.loads(pickle.dumps(loaded))):
+        model.fit(X, y)
+        np.testing.assert_array_equal(model.coefs_[0], through.coefs_[0])
+    with pytest.raises(ValueError, match="activation must stay 'relu' when training continues"):
+        half.set_params(activation="tanh").fit(X, y)

@@ -66,7 +66,13 @@ def test_a_hundred_updates_follow_the_reference(name, weighted):
         )
         step = {key: options[key] for key in STEP if key in options}
         reference.step(
-            layers, X[batch].astype(np.float64), y[batch], weight[batch], learning_rate=0.05, **step
+            layers,
+            X[batch].astype(np.float64),
+            y[batch],
+            weight[batch],
+            learning_rate=0.05,
+            mean_weight=1.0,
+            **step,
         )
     for layer, W, b in zip(layers, model.coefs_, model.intercepts_, strict=True):
         np.testing.assert_allclose(W, layer.W, rtol=0, atol=5e-5)

@@ -63,12 +63,26 @@ def softmax(scores):
     return scores / scores.sum(axis=1, keepdims=True)
 
 
+ACTIVATIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+    "tanh": np.tanh,
+    "selu": lambda x: np.where(x > 0, 1.0507009873554805 * x, 1.7580993408473766 * np.expm1(x)),
+}
+
+
 def run_mlp(part, own, columns):
     """Probabilities."""
     rows, last = np.column_stack(columns), len(part["params"]["hidden_sizes"])
+    if part.get("input_scale"):
+        rows = (rows - own("input_scale.center")) * own("input_scale.factor")
+        rows = rows.clip(-1e15, 1e15)
+        if part["input_scale"]["clips"]:
+            rows = rows / np.sqrt(1 + (rows / 3) ** 2)
+    activate = ACTIVATIONS[part["params"].get("activation", "relu")]
     for layer in range(last + 1):
         rows = rows @ own(f"coefs.{layer}") + own(f"intercepts.{layer}")
-        rows = np.maximum(rows, 0) if layer < last else rows
+        rows = activate(rows) if layer < last else rows
     return softmax(rows)
 
 

@@ -134,6 +134,11 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         if class_weight is not None:
             factors = class_factors(class_weight, self.classes_, labels, weight)
             weight = factors[codes] if weight is None else weight * factors[codes]
+            if not factors.all():
+                kept = weight > 0
+                if not kept.any():
+                    raise ValueError("class_weight must be above 0 for at least one class, got 0")
+                features, codes, weight = features[kept], codes[kept], weight[kept]
         return TrainingRows.of(features, codes, weight)
 
     def _known_rows(
@@ -142,11 +147,6 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         """Check more data of the classes and features of the training data."""
         features, labels, weight = self._weighted_rows(X, y, sample_weight, reset=False)
         return TrainingRows.of(features, self._known_codes(labels), weight)
-
-    def _evaluation_rows(self, eval_set: Any) -> TrainingRows:
-        if not (isinstance(eval_set, tuple | list) and len(eval_set) == 2):
-            raise TypeError(f"eval_set must be a tuple (X, y), got {type(eval_set).__name__}")
-        return self._known_rows(*eval_set)
 
     def _weighted_rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool

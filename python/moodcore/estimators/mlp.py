@@ -13,7 +13,10 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
+from moodcore.errors import check_choice
 from moodcore.estimators.base import Classifier
+from moodcore.estimators.evaluation import evaluation_sets
+from moodcore.estimators.input_scale import InputScale
 from moodcore.estimators.memory import check_network_memory
 from moodcore.estimators.progress import current_poll
 from moodcore.estimators.rows import TrainingRows
@@ -34,14 +37,28 @@ class MLP(Classifier):
 
     Parameters
     ----------
-    hidden_sizes : sequence of int, default=(16, 16)
-        Number of neurons of each hidden layer, 1 to 65,536; empty for softmax regression.
+    hidden_sizes : int or sequence of int, default=(16, 16)
+        Number of neurons of each hidden layer, 1 to 65,536; an int for one layer, empty for softmax
+        regression.
+    activation : {"relu", "leaky_relu", "tanh", "selu"}, default="relu"
+        Activation function of the hidden layers. The leaky ReLU has slope 0.01 below zero.
+    input_scaling : {"robust", "standard"} or None, default=None
+        Scale features by constants learned from the training rows: "standard" to mean 0 and
+        variance 1, "robust" to median 0 and interquartile range 1, with large values compressed
+        smoothly into (-3, 3). None computes with the features as they are.
+    optimizer : {"sgd", "adam"}, default="sgd"
+        Gradient descent with ``momentum``, or Adam.
     learning_rate : float, default=0.005
         Step size eta, above 0, applied to the mean gradient of a batch.
     momentum : float, default=0.9
-        Momentum coefficient alpha, in [0, 1); 0 for plain gradient descent.
+        Momentum coefficient alpha, in [0, 1); 0 for plain gradient descent. For Adam, decay rate of
+        the mean gradient (beta 1).
     nesterov : bool, default=False
-        Whether to use Nesterov's momentum.
+        Whether to use Nesterov's momentum; for ``optimizer="sgd"``.
+    beta2 : float, default=0.999
+        For Adam, decay rate of the mean squared gradient, in [0, 1).
+    epsilon : float, default=1e-8
+        For Adam, added to the root of the mean squared gradient, above 0.
     batch_size : int or "full", default=32
         Number of rows per weight update; "full" for full-batch gradient descent.
     epochs : int, default=300
@@ -49,25 +66,38 @@ class MLP(Classifier):
     l1, l2 : float, default=0.0
         Regularization of weights (not biases), at least 0: ``l1 * sum|w| + l2 / 2 * sum w**2`` is
         added to the mean loss.
-    init : {"he", "normal"}, default="he"
-        Initial weights: normal with variance 2 / inputs, or with standard deviation ``init_std``.
-        Biases start at zero.
+    weight_decay : float, default=0.0
+        Decoupled weight decay, at least 0: each update multiplies weights (not biases) by
+        ``1 - learning_rate * weight_decay``; with Adam, this is AdamW.
+    dropout : float, default=0.0
+        Share of the outputs of hidden layers that training sets to zero, in [0, 1).
+    label_smoothing : float, default=0.0
+        Share of each target that training spreads evenly over the classes, in [0, 1).
+    init : {"he", "lecun", "normal"}, default="he"
+        Initial weights: normal with variance 2 / inputs, 1 / inputs, or with standard deviation
+        ``init_std``. Biases start at zero.
     init_std : float, default=0.01
         For ``init="normal"``, above 0.
     learning_rate_schedule : str or dict, default="constant"
         "constant", "step", "cosine" or "inverse-time", or a dict with ``kind`` and any of
         ``warmup_epochs`` (0; linear increase first), ``step_epochs`` (100) and ``factor`` (0.1)
         for steps, ``decay`` (0.01) for inverse time, ``final_fraction`` (0.0) for the cosine.
+        When training continues, schedules continue too, but a cosine begins anew.
     early_stopping : bool, default=False
-        Stop if the evaluation loss has not improved by ``tol`` for ``patience`` epochs, and
-        restore the best weights. Evaluated on ``eval_set``, or on held-out rows.
+        Stop if ``eval_metric`` has not improved by ``tol`` for ``patience`` epochs, and restore the
+        best weights. Evaluated on ``eval_set``, or on held-out rows.
+    eval_metric : {"logloss", "accuracy"}, default="logloss"
+        Metric of early stopping. Epochs of equal accuracy are compared by log loss.
     validation_fraction : float, default=0.1
         Fraction of the rows held out, stratified, for early stopping without ``eval_set``;
         in (0, 1).
     patience : int, default=20
         Number of epochs without improvement, at least 1.
     tol : float, default=1e-4
-        Minimum decrease of the loss that counts as an improvement, at least 0.
+        Minimum change of a loss or metric that counts as an improvement, at least 0.
+    n_iter_no_change : int or None, default=None
+        Stop if the training loss has not decreased by ``tol`` for this many epochs, at least 1;
+        None trains all epochs.
     class_weight : dict, "balanced" or None, default=None
         Class weights; "balanced" gives every class the same total weight.
     record : {"epoch", "update"}, default="epoch"
@@ -107,10 +137,16 @@ class MLP(Classifier):
         The 64-bit seed drawn from ``random_state``.
     core_model_ : moodcore._core.MlpModel
         The network in the compiled core, with the state from which training may continue.
+    input_scale_ : InputScale or None
+        What ``input_scaling`` learned from the training rows: ``center``, ``factor`` and whether
+        it ``clips``. Training that continues keeps it.
 
     Notes
     -----
-    Losses are means, weighted by the row weights. Rows with zero weight are ignored. If one batch
+    Losses are means, weighted by the row weights. Rows with zero weight are ignored. Weights are
+    divided by their mean over the training rows; in `partial_fit`, whose calls see parts of the
+    data, they count as they are. A row with weight two therefore has the effect of two equal rows,
+    in expectation, for any ``batch_size``. If one batch
     contains all rows, equal rows are merged into one with the sum of their weights and sorted, so
     that neither order nor repetition changes a bit. See Bishop (2006), *Pattern Recognition and
     Machine Learning*, chapter 5, for the method.
@@ -127,6 +163,7 @@ class MLP(Classifier):
     """
 
     core_model_: _core.MlpModel
+    input_scale_: InputScale | None
     history_: dict[str, Any]
     loss_: float
     n_iter_: int
@@ -134,27 +171,39 @@ class MLP(Classifier):
     seed_: int
 
     _LEARNER = "mlp"
-    _PYTHON_ONLY = frozenset({"class_weight", "warm_start", "n_jobs", "random_state", "verbose"})
+    _PYTHON_ONLY = frozenset(
+        {"class_weight", "input_scaling", "warm_start", "n_jobs", "random_state", "verbose"}
+    )
     _SWITCHES = ("warm_start",)
 
     def __init__(
         self,
-        hidden_sizes: Sequence[int] = (16, 16),
+        hidden_sizes: int | Sequence[int] = (16, 16),
         *,
+        activation: Literal["relu", "leaky_relu", "tanh", "selu"] = "relu",
+        input_scaling: Literal["robust", "standard"] | None = None,
+        optimizer: Literal["sgd", "adam"] = "sgd",
         learning_rate: float = 0.005,
         momentum: float = 0.9,
         nesterov: bool = False,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
         batch_size: int | Literal["full"] = 32,
         epochs: int = 300,
         l1: float = 0.0,
         l2: float = 0.0,
-        init: Literal["he", "normal"] = "he",
+        weight_decay: float = 0.0,
+        dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        init: Literal["he", "lecun", "normal"] = "he",
         init_std: float = 0.01,
         learning_rate_schedule: str | Mapping[str, Any] = "constant",
         early_stopping: bool = False,
+        eval_metric: Literal["logloss", "accuracy"] = "logloss",
         validation_fraction: float = 0.1,
         patience: int = 20,
         tol: float = 1e-4,
+        n_iter_no_change: int | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         record: Literal["epoch", "update"] = "epoch",
         warm_start: bool = False,
@@ -163,20 +212,30 @@ class MLP(Classifier):
         verbose: int = 0,
     ) -> None:
         self.hidden_sizes = hidden_sizes
+        self.activation = activation
+        self.input_scaling = input_scaling
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.nesterov = nesterov
+        self.beta2 = beta2
+        self.epsilon = epsilon
         self.batch_size = batch_size
         self.epochs = epochs
         self.l1 = l1
         self.l2 = l2
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.label_smoothing = label_smoothing
         self.init = init
         self.init_std = init_std
         self.learning_rate_schedule = learning_rate_schedule
         self.early_stopping = early_stopping
+        self.eval_metric = eval_metric
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
         self.record = record
         self.warm_start = warm_start
@@ -189,8 +248,12 @@ class MLP(Classifier):
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
-        eval_set: tuple[ArrayLike, ArrayLike] | None = None,
+        eval_set: Any = None,
         *,
+        sample_weight_eval_set: Any = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> Self:
         """Train the network.
@@ -203,8 +266,12 @@ class MLP(Classifier):
             Class labels of any type.
         sample_weight : array-like of shape (n_rows,), optional
             Row weights, at least 0.
-        eval_set : tuple (X, y), optional
+        eval_set : tuple (X, y) or list of one, optional
             Rows on which loss and accuracy are computed after every epoch.
+        sample_weight_eval_set : array-like or list of one, optional
+            Weights of the rows of ``eval_set``.
+        X_val, y_val, sample_weight_val : array-like, optional
+            The evaluation set and its weights in scikit-learn's form, instead of ``eval_set``.
         on_epoch : callable, optional
             Called after every epoch with a dict of ``epoch`` (from 1), ``loss``, ``accuracy``
             and, with an evaluation set, ``eval_loss`` and ``eval_accuracy``. An exception in it
@@ -237,8 +304,17 @@ class MLP(Classifier):
             rows = model._training_rows(X, y, sample_weight, self.class_weight)
             model.seed_ = self._draw_seed()
         held_out = None
-        if eval_set is not None:
-            held_out = model._evaluation_rows(eval_set)
+        sets = evaluation_sets(
+            eval_set,
+            sample_weight_eval_set=sample_weight_eval_set,
+            X_val=X_val,
+            y_val=y_val,
+            sample_weight_val=sample_weight_val,
+        )
+        if len(sets) > 1:
+            raise ValueError(f"eval_set must be one evaluation set for MLP, got {len(sets)}")
+        if sets:
+            held_out = model._known_rows(sets[0].X, sets[0].y, sets[0].sample_weight)
         elif self.early_stopping:
             rows, held_out = rows.split(self.validation_fraction, model.seed_ % 2**32)
         model._train(params, rows, held_out, continues, on_epoch=on_epoch)
@@ -296,7 +372,7 @@ class MLP(Classifier):
                 f"got {np.unique(classes).tolist()}"
             )
         rows = model._with_class_weight(model._known_rows(X, y, sample_weight))
-        model._train(params, rows, None, continues)
+        model._train(params, rows, None, continues, total_weight=float(len(rows.y)))
         return self._take_over(model)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -328,7 +404,70 @@ class MLP(Classifier):
 
     def _scores(self, X: ArrayLike, kind: str) -> NDArray[np.float64]:
         check_is_fitted(self)
-        return self.core_model_.scores(self.read_rows(X), kind=kind, **self._compute())
+        scores = self.core_model_.scores(
+            self._scaled(self.read_rows(X)), kind=kind, **self._compute()
+        )
+        if not np.isfinite(scores).all():
+            row = np.flatnonzero(~np.isfinite(scores).all(axis=1))[0]
+            raise ValueError(
+                f"the scores of row {row} of X are not finite in float32: its features are too far "
+                "from those of the training rows"
+            )
+        return scores
+
+    def read_rows(self, X: ArrayLike) -> Any:
+        """Check rows as `predict` does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features)
+            The features before ``input_scaling``; without it, converted to float32.
+
+        Raises
+        ------
+        ValueError
+            For other columns than those of the training rows, or values that are not finite.
+        """
+        if getattr(self, "input_scale_", None) is None:
+            return super().read_rows(X)
+        return validate_numbers(self, X, dtype=[np.float32, np.float64], order="C", reset=False)
+
+    def _scaled(self, features: NDArray[Any]) -> NDArray[Any]:
+        # Models pickled by earlier versions have no such attribute.
+        scale = getattr(self, "input_scale_", None)
+        return features if scale is None else scale.apply(features)
+
+    def _weighted_rows(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
+        """Scale the rows as well, by what the first ones teach."""
+        features, labels, weight = super()._weighted_rows(X, y, sample_weight, reset=reset)
+        if reset or not hasattr(self, "input_scale_"):
+            self.input_scale_ = InputScale.of(features, weight, self.input_scaling)
+        return self._scaled(features), labels, weight
+
+    def _training_rows(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Any
+    ) -> TrainingRows:
+        if sample_weight is not None:
+            sample_weight = _near_one(sample_weight)
+        return super()._training_rows(X, y, sample_weight, class_weight)
+
+    def _core_parameters(self, **resolved: Any) -> str:
+        if self.input_scaling is not None:
+            check_choice("input_scaling", self.input_scaling, ("robust", "standard"))
+        sizes = self.hidden_sizes
+        if isinstance(sizes, int | np.integer) and not isinstance(sizes, bool):
+            resolved["hidden_sizes"] = [int(sizes)]
+        return super()._core_parameters(**resolved)
+
+    def _sizes(self) -> tuple[int, ...]:
+        sizes = self.hidden_sizes
+        return (int(sizes),) if isinstance(sizes, int | np.integer) else tuple(sizes)
 
     def _with_class_weight(self, rows: TrainingRows) -> TrainingRows:
         """Weight rows whose classes are already known."""
@@ -339,10 +478,10 @@ class MLP(Classifier):
     def _check_sizes(self) -> None:
         """Check that the network from which training continues has the hidden sizes."""
         sizes = [len(biases) for biases in self.intercepts_[:-1]]
-        if sizes != list(self.hidden_sizes):
+        if sizes != list(self._sizes()):
             raise ValueError(
                 f"hidden_sizes must stay {tuple(sizes)} when training continues, "
-                f"got {tuple(self.hidden_sizes)}"
+                f"got {self._sizes()}"
             )
 
     def _train(
@@ -352,17 +491,19 @@ class MLP(Classifier):
         held_out: TrainingRows | None,
         continues: bool,
         *,
+        total_weight: float | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> None:
         if continues:
             self._check_sizes()
         if self.batch_size == "full" or len(rows.y) <= self.batch_size:
             rows = rows.merged()
-        check_network_memory(self.n_features_in_, self.hidden_sizes, len(self.classes_))
+        check_network_memory(self.n_features_in_, self._sizes(), len(self.classes_))
         result = _core.mlp_fit(
             params,
             rows.arrays(),
             len(self.classes_),
+            total_weight=total_weight,
             evaluate=None if held_out is None else held_out.arrays(),
             start=self.core_model_ if continues else None,
             seed=self.seed_,
@@ -402,3 +543,18 @@ class MLP(Classifier):
                 on_epoch(record)
 
         return listen
+
+
+def _near_one(weight: ArrayLike) -> Any:
+    """Scale weights by a power of two to a largest of about one, where single precision needs it.
+
+    Ratios stay as they are, but for weights of less than 1e-30 of the largest, which become that.
+    """
+    weights = np.asarray(weight)
+    if weights.dtype.kind not in "fiu" or not weights.size:
+        return weight
+    largest = weights.max()
+    if not np.isfinite(largest) or 1e-30 <= weights.min() <= largest <= 1e30 or largest <= 0:
+        return weight
+    scaled = np.ldexp(weights.astype(np.float64), -int(np.frexp(largest)[1]))
+    return np.where(weights > 0, np.maximum(scaled, 1e-30), scaled)

@@ -93,9 +93,10 @@ class TrainingRows:
         return self.X, self.y, self.weight
 
     def weighted(self, factors: NDArray[np.float64]) -> Self:
-        """Multiply the weights."""
+        """Multiply the weights, and leave out rows whose weight becomes zero."""
         weight = factors if self.weight is None else factors * self.weight
-        return replace(self, weight=np.ascontiguousarray(weight, dtype=np.float32))
+        weighted = replace(self, weight=np.ascontiguousarray(weight, dtype=np.float32))
+        return weighted if factors.all() else weighted._part(np.flatnonzero(factors))
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
         """Hold out a fraction of the rows (see `hold_out`)."""

@@ -55,6 +55,19 @@ class Standardize:
 
 
 @dataclass(frozen=True)
+class CenterAndScale:
+    """``(x - center) * factor``, clipped to ``limits``.
+
+    With ``compress``, z becomes ``z / sqrt(1 + (z / compress)**2)`` after that.
+    """
+
+    center: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    limits: tuple[float, float]
+    compress: float | None
+
+
+@dataclass(frozen=True)
 class MissingValue:
     """Numbers at most ``within`` from ``value`` are replaced by NaN, in the ``columns``."""
 
@@ -84,10 +97,14 @@ class Encode:
 
 @dataclass(frozen=True)
 class Network:
-    """Layers ``x W + b`` of single precision, with ReLU except after the last; then a softmax."""
+    """Layers ``x W + b`` of single precision, with ``activation`` except after the last; softmax.
+
+    ``activation`` is "relu", "leaky_relu" (slope 0.01), "tanh" or "selu".
+    """
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
+    activation: str
 
 
 @dataclass(frozen=True)
@@ -122,7 +139,7 @@ class KernelModel:
     break_ties: bool
 
 
-Step = Select | Scale | Standardize | MissingValue | Truncate | Encode
+Step = Select | Scale | Standardize | CenterAndScale | MissingValue | Truncate | Encode
 Classifier = Network | Forest | LinearModel | KernelModel
 
 
@@ -293,7 +310,12 @@ _TRANSFORMERS: dict[str, Callable[[Any, _Walk], None]] = {
 
 
 def _network(model: Any, walk: _Walk) -> Network:
-    return Network(tuple(model.coefs_), tuple(model.intercepts_))
+    scale = model.input_scale_
+    if scale is not None:
+        limits = (-scale.LARGEST, scale.LARGEST)
+        compress = scale.LIMIT if scale.clips else None
+        walk.steps.append(CenterAndScale(scale.center, scale.factor, limits, compress))
+    return Network(tuple(model.coefs_), tuple(model.intercepts_), model.core_model_.activation)
 
 
 def _forest(model: Any, walk: _Walk) -> Forest:

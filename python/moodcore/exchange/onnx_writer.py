@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from moodcore.exchange.checks import has_surrogate
 from moodcore.exchange.computation import (
+    CenterAndScale,
     Column,
     Computation,
     Encode,
@@ -137,6 +138,8 @@ def _apply(graph: Graph, step: Step, rows: str) -> str:
         if step.subtract is not None:
             rows = graph.add("Sub", [rows, step.subtract])
         return rows if step.divide is None else graph.add("Div", [rows, step.divide])
+    if isinstance(step, CenterAndScale):
+        return _center_and_scale(graph, step, rows)
     if isinstance(step, Encode):
         missing = graph.add("IsNaN", [rows])
         values = graph.constant(step.values)
@@ -161,6 +164,18 @@ def _apply(graph: Graph, step: Step, rows: str) -> str:
     return graph.add("Where", [missing, np.nan, rows])
 
 
+def _center_and_scale(graph: Graph, step: CenterAndScale, rows: str) -> str:
+    rows = graph.add("Mul", [graph.add("Sub", [rows, step.center]), step.factor])
+    least, most = map(graph.constant, step.limits)
+    rows = graph.add("Where", [graph.add("Less", [rows, least]), least, rows])
+    rows = graph.add("Where", [graph.add("Greater", [rows, most]), most, rows])
+    if step.compress is None:
+        return rows
+    share = graph.add("Div", [rows, graph.constant(step.compress)])
+    square = graph.add("Add", [graph.add("Mul", [share, share]), graph.constant(1.0)])
+    return graph.add("Div", [rows, graph.add("Sqrt", [square])])
+
+
 def _classify(graph: Graph, computation: Computation, rows: str) -> tuple[str, str]:
     """Return the position of each row's class, and probabilities or scores."""
     classifier, n_classes = computation.classifier, len(computation.classes)
@@ -175,10 +190,15 @@ def _classify(graph: Graph, computation: Computation, rows: str) -> tuple[str, s
     return add_kernel_svm(graph, classifier, n_classes, rows)
 
 
+# The default constants of ONNX are those of the core.
+_ACTIVATIONS = {"relu": "Relu", "leaky_relu": "LeakyRelu", "tanh": "Tanh", "selu": "Selu"}
+
+
 def _add_network(graph: Graph, network: Network, rows: str) -> tuple[str, str]:
     values = graph.cast(rows, "FLOAT")
     for layer, (weights, biases) in enumerate(zip(network.weights, network.biases, strict=True)):
-        values = graph.add("Relu", [values]) if layer else values
+        if layer:
+            values = graph.add(_ACTIVATIONS[network.activation], [values])
         values = graph.add("Gemm", [values, weights, biases])
     label = graph.add("ArgMax", [values], axis=1, keepdims=0)
     return label, graph.add("Softmax", [graph.cast(values, "DOUBLE")], axis=1)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from moodcore.exchange.checks import has_surrogate
 from moodcore.exchange.computation import (
+    CenterAndScale,
     Column,
     Computation,
     Encode,
@@ -139,6 +140,12 @@ class _Program:
                 lines.append(("-=", self.table(f"{prefix}_subtract", "f64", step.subtract)))
             if step.divide is not None:
                 lines.append(("/=", self.table(f"{prefix}_divide", "f64", step.divide)))
+        elif isinstance(step, CenterAndScale):
+            lines.append(("-=", self.table(f"{prefix}_center", "f64", step.center)))
+            lines.append(("*=", self.table(f"{prefix}_factor", "f64", step.factor)))
+            lines += [("least", repr(step.limits[0])), ("most", repr(step.limits[1]))]
+            if step.compress is not None:
+                lines.append(("compress", repr(step.compress)))
         elif isinstance(step, Encode):
             self.table(f"{prefix}_kinds", "u8", step.kinds)
             self.table(f"{prefix}_values", "f64", step.values)
@@ -180,7 +187,12 @@ class _Program:
             self.table(f"weights_{at}", "f32", weights)
             self.table(f"biases_{at}", "f32", biases)
         layers = list(pairwise(sizes))
-        return {"sizes": sizes, "widest": max(sizes), "layers": layers}
+        return {
+            "sizes": sizes,
+            "widest": max(sizes),
+            "layers": layers,
+            "activation": network.activation,
+        }
 
     def _forest(self, forest: Forest) -> dict[str, Any]:
         nodes: dict[str, list[Any]] = {

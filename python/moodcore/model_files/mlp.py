@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore import _core
+from moodcore.estimators.input_scale import InputScale
 from moodcore.estimators.mlp import MLP
 from moodcore.model_files.values import (
     Arrays,
@@ -28,11 +29,27 @@ _CURVES = {
 }
 
 
+# What networks had before these parameters came in; files of that time do not name them.
+_BEFORE = {
+    "activation": "relu",
+    "input_scaling": None,
+    "optimizer": "sgd",
+    "weight_decay": 0.0,
+    "dropout": 0.0,
+    "label_smoothing": 0.0,
+    "eval_metric": "logloss",
+    "n_iter_no_change": None,
+}
+
+
 def write_mlp(model: MLP, prefix: str, arrays: Arrays) -> Described:
     """Describe a fitted `MLP`."""
     described = write_classifier(model)
     core = model.core_model_
-    for suffix, layers in (("", core.layers()), ("_velocity", core.velocities())):
+    parts = {"": core.layers(), "_velocity": core.velocities(), "_square": core.squares()}
+    for suffix, layers in parts.items():
+        if layers is None:
+            continue
         for at, (weights, biases) in enumerate(layers):
             arrays[f"{prefix}.coefs{suffix}.{at}"] = weights
             arrays[f"{prefix}.intercepts{suffix}.{at}"] = biases
@@ -40,10 +57,18 @@ def write_mlp(model: MLP, prefix: str, arrays: Arrays) -> Described:
         arrays[f"{prefix}.history.{name}"] = np.asarray(values, dtype=_CURVES[name])
     # Those of the network, whatever the parameter became after training.
     described["params"]["hidden_sizes"] = [len(biases) for _, biases in core.layers()[:-1]]
+    described["params"]["activation"] = core.activation
+    scale = model.input_scale_
+    if scale is not None:
+        arrays[f"{prefix}.input_scale.center"] = scale.center
+        arrays[f"{prefix}.input_scale.factor"] = scale.factor
     return {
         **described,
         "seed": model.seed_,
         "epoch": core.n_epochs,
+        "updates": core.n_updates,
+        "squares": core.squares() is not None,
+        "input_scale": None if scale is None else {"clips": scale.clips},
         "history": sorted(model.history_),
         "best_epoch": model.best_epoch_,
     }
@@ -51,9 +76,11 @@ def write_mlp(model: MLP, prefix: str, arrays: Arrays) -> Described:
 
 def read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> MLP:
     """Build the `MLP` that `write_mlp` described."""
-    model = read_classifier(MLP, described)
-    model.hidden_sizes = tuple(model.hidden_sizes)
-    sizes = [model.n_features_in_, *model.hidden_sizes, len(model.classes_)]
+    params = {**_BEFORE, **described["params"]}
+    model = read_classifier(MLP, {**described, "params": params})
+    hidden_sizes = tuple(model.hidden_sizes)  # type: ignore[arg-type]
+    model.hidden_sizes = hidden_sizes
+    sizes = [model.n_features_in_, *hidden_sizes, len(model.classes_)]
 
     def layers(suffix: str) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         return [
@@ -67,7 +94,18 @@ def read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> MLP:
     n_epochs = int(described["epoch"])
     if not 0 <= n_epochs < 2**32:
         raise ValueError(f"epoch {n_epochs} is out of range")
-    model.core_model_ = _core.MlpModel(layers(""), layers("_velocity"), n_epochs)
+    n_updates = int(described.get("updates", 0))
+    if not 0 <= n_updates < 2**63:
+        raise ValueError(f"updates {n_updates} is out of range")
+    model.core_model_ = _core.MlpModel(
+        layers(""),
+        layers("_velocity"),
+        n_epochs,
+        activation=model.activation,
+        squares=layers("_square") if described.get("squares") else None,
+        n_updates=n_updates,
+    )
+    model.input_scale_ = _read_scale(described, prefix, arrays, model.n_features_in_)
     model.seed_ = read_seed(described)
     model.history_ = {}
     for name in described["history"]:
@@ -83,3 +121,18 @@ def read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> MLP:
     if best is not None and not 0 <= int(best) <= model.n_iter_:
         raise ValueError(f"best_epoch {best} is none of {model.n_iter_} epochs")
     return model
+
+
+def _read_scale(
+    described: Mapping[str, Any], prefix: str, arrays: Arrays, n_features: int
+) -> InputScale | None:
+    scale = described.get("input_scale")
+    if scale is None:
+        return None
+    center, factor = (
+        take_array(arrays, f"{prefix}.input_scale.{name}", (n_features,), np.float64)
+        for name in ("center", "factor")
+    )
+    if (factor < 0).any() or not isinstance(scale["clips"], bool):
+        raise ValueError("factors of input_scale must be at least 0, and clips True or False")
+    return InputScale(center, factor, scale["clips"])

@@ -6,12 +6,14 @@ use crate::monitor::PythonMonitor;
 use crate::platform::instruction_set;
 use moodcore::Error;
 use moodcore::kernels::{Aligned, ScoreKind};
-use moodcore::mlp::{Config, Fit, History, Layer, Network, Outcome, State, fit, predict};
+use moodcore::mlp::{
+    Activation, Config, Fit, History, Layer, Network, Outcome, Rows, State, fit, predict,
+};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::PyDict;
 
 /// Weights and biases of each layer, as Python sends them.
 type Layers<'py> = Vec<(PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, f32>)>;
@@ -38,11 +40,20 @@ impl MlpModel {
 
 #[pymethods]
 impl MlpModel {
-    /// Checks layers, their last steps (zero where there are none) and the number of finished
-    /// epochs, and makes a model of them.
+    /// Checks layers and what the optimizer remembers of them (nothing where it is left out), and
+    /// makes a model of them.
     #[new]
-    #[pyo3(signature = (layers, velocities=None, n_epochs=0))]
-    fn new(layers: Layers<'_>, velocities: Option<Layers<'_>>, n_epochs: usize) -> PyResult<Self> {
+    #[pyo3(signature = (
+        layers, velocities=None, n_epochs=0, *, activation="relu", squares=None, n_updates=0
+    ))]
+    fn new(
+        layers: Layers<'_>,
+        velocities: Option<Layers<'_>>,
+        n_epochs: usize,
+        activation: &str,
+        squares: Option<Layers<'_>>,
+        n_updates: u64,
+    ) -> PyResult<Self> {
         let shapes: Vec<(usize, usize)> =
             layers.iter().map(|(weights, _)| weights.as_array().dim()).collect();
         let (Some(&(n_features, _)), Some(&(_, n_classes))) = (shapes.first(), shapes.last())
@@ -56,7 +67,11 @@ impl MlpModel {
             )));
         }
         let hidden: Vec<usize> = shapes[1..].iter().map(|&(inputs, _)| inputs).collect();
-        let network = Network::new(n_features, &hidden, n_classes).map_err(to_python)?;
+        let Some(activation) = Activation::of_name(activation) else {
+            return Err(PyValueError::new_err(format!("unknown activation: '{activation}'")));
+        };
+        let network =
+            Network::new(n_features, &hidden, n_classes, activation).map_err(to_python)?;
         let pack = |layers: &Layers<'_>| -> PyResult<Aligned> {
             network.pack(&read(layers)?).map_err(to_python)
         };
@@ -65,7 +80,16 @@ impl MlpModel {
             Some(velocities) => pack(velocities)?,
             None => Aligned::zeros(weights.len()),
         };
-        Ok(MlpModel { state: State { network, weights, velocity, epoch: n_epochs } })
+        let square = match &squares {
+            Some(squares) => pack(squares)?,
+            None => Aligned::zeros(0),
+        };
+        if square.iter().any(|&value| value < 0.0) {
+            return Err(PyValueError::new_err("squares must be at least 0"));
+        }
+        let state =
+            State { network, weights, velocity, square, updates: n_updates, epoch: n_epochs };
+        Ok(MlpModel { state })
     }
 
     /// Weights and biases of each layer.
@@ -73,7 +97,25 @@ impl MlpModel {
         self.write(py, &self.state.weights)
     }
 
-    /// The last step of each weight and bias.
+    /// The activation function of the hidden layers.
+    #[getter]
+    fn activation(&self) -> &'static str {
+        self.state.network.activation().name()
+    }
+
+    /// For Adam the mean squared gradient of each weight and bias; `None` otherwise.
+    fn squares<'py>(&self, py: Python<'py>) -> PyResult<Option<NewLayers<'py>>> {
+        let square = &self.state.square;
+        (!square.is_empty()).then(|| self.write(py, square)).transpose()
+    }
+
+    /// For Adam the number of updates behind its means.
+    #[getter]
+    fn n_updates(&self) -> u64 {
+        self.state.updates
+    }
+
+    /// The last step of each weight and bias; for Adam its mean gradient.
     fn velocities<'py>(&self, py: Python<'py>) -> PyResult<NewLayers<'py>> {
         self.write(py, &self.state.velocity)
     }
@@ -88,9 +130,14 @@ impl MlpModel {
     fn __reduce__<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyType>, (NewLayers<'py>, NewLayers<'py>, usize))> {
-        let arrays = (self.layers(py)?, self.velocities(py)?, self.state.epoch);
-        Ok((py.get_type::<MlpModel>(), arrays))
+    ) -> PyResult<(Bound<'py, PyAny>, (NewLayers<'py>, NewLayers<'py>, usize))> {
+        let keywords = PyDict::new(py);
+        keywords.set_item("activation", self.activation())?;
+        keywords.set_item("squares", self.squares(py)?)?;
+        keywords.set_item("n_updates", self.state.updates)?;
+        let partial = py.import("functools")?.getattr("partial")?;
+        let make = partial.call((py.get_type::<MlpModel>(),), Some(&keywords))?;
+        Ok((make, (self.layers(py)?, self.velocities(py)?, self.state.epoch)))
     }
 
     /// Scores of each row and class: `kind` is `logit`, `log_probability` or `probability`.
@@ -143,13 +190,14 @@ fn read(layers: &Layers<'_>) -> PyResult<Vec<Layer>> {
 /// Trains a network, from first weights or from where a model ended: the new model, the history,
 /// and how training ended.
 #[pyfunction]
-#[pyo3(signature = (params, train, n_classes, *, evaluate=None, start=None, seed=0, threads=1, instructions, on_epoch=None, on_poll=None))]
+#[pyo3(signature = (params, train, n_classes, *, total_weight=None, evaluate=None, start=None, seed=0, threads=1, instructions, on_epoch=None, on_poll=None))]
 #[expect(clippy::too_many_arguments, reason = "all but the first three are keywords")]
 pub(crate) fn mlp_fit<'py>(
     py: Python<'py>,
     params: &str,
     train: SampleArrays<'py>,
     n_classes: usize,
+    total_weight: Option<f64>,
     evaluate: Option<SampleArrays<'py>>,
     start: Option<&MlpModel>,
     seed: u64,
@@ -160,7 +208,7 @@ pub(crate) fn mlp_fit<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let train = samples(&train, n_classes)?;
-    let evaluate = evaluate.as_ref().map(|arrays| samples(arrays, n_classes)).transpose()?;
+    let eval = evaluate.as_ref().map(|arrays| samples(arrays, n_classes)).transpose()?;
     let state = match start {
         None => State::initial(&config, train.n_features(), n_classes, seed).map_err(to_python)?,
         Some(model) => model.state.clone(),
@@ -171,7 +219,8 @@ pub(crate) fn mlp_fit<'py>(
         .detach(|| {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
-            fit(&config, train, evaluate, state, seed, compute, &mut monitor)
+            let rows = Rows { train, total_weight, eval };
+            fit(&config, rows, state, seed, compute, &mut monitor)
         })
         .map_err(to_python)?;
     write_fit(py, fitted)
@@ -188,7 +237,7 @@ fn write_fit(py: Python<'_>, fitted: Fit) -> PyResult<Bound<'_, PyDict>> {
     history.set_item("update_loss", update_loss.to_pyarray(py))?;
     out.set_item("history", history)?;
     let diverged = match fitted.outcome {
-        Outcome::Finished | Outcome::EarlyStopped => None,
+        Outcome::Finished | Outcome::EarlyStopped | Outcome::Converged => None,
         Outcome::Diverged { epoch, update } => Some((epoch, update)),
     };
     out.set_item("best_epoch", fitted.best_epoch)?;

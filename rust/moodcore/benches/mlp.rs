@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use moodcore::Samples;
 use moodcore::kernels::Portable;
 use moodcore::kernels::{Isa, ScoreKind};
-use moodcore::mlp::{BatchSize, Config, State, fit, predict};
+use moodcore::mlp::{BatchSize, Config, Rows, State, fit, predict};
 use moodcore::monitor::Silent;
 use moodcore::parallel::{Compute, Team};
 use moodcore::rng::{Purpose, Stream};
@@ -58,7 +58,8 @@ fn training(criterion: &mut Criterion) {
             let compute = Compute { isa, team: &team };
             group.bench_function(BenchmarkId::new(name, isa.name()), |bencher| {
                 bencher.iter(|| {
-                    fit(&config, samples, None, start.clone(), 7, compute, &mut Silent).unwrap()
+                    fit(&config, Rows::train(samples), start.clone(), 7, compute, &mut Silent)
+                        .unwrap()
                 });
             });
         }

@@ -100,6 +100,14 @@ impl<'a> Samples<'a> {
         self.y[row] as usize
     }
 
+    /// The sum of the weights of all rows.
+    pub(crate) fn total_weight(&self) -> f64 {
+        match self.weight {
+            None => self.n_rows() as f64,
+            Some(weight) => weight.iter().map(|&weight| f64::from(weight)).sum(),
+        }
+    }
+
     /// The weight of one row.
     #[inline(always)]
     pub(crate) fn weight(&self, row: usize) -> f64 {

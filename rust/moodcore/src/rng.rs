@@ -24,6 +24,8 @@ pub enum Purpose {
     Folds = 9,
     /// Order of coordinates in a descent; the index is the class.
     Coordinates = 10,
+    /// Dropped outputs of hidden layers; the index is the epoch and the layer.
+    Dropout = 11,
 }
 
 /// A stream of 64-bit numbers: `SplitMix64` (Steele, Lea and Flood 2014) from a hashed start.

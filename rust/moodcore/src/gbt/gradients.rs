@@ -174,7 +174,7 @@ impl Scores {
     /// Cross-entropy and hits; the scores become `p - y`.
     #[inline(always)]
     fn differentiate<S: Simd>(&mut self) -> BatchLoss {
-        let targets = Targets { label: &self.label, weight: &self.weight };
+        let targets = Targets::new(&self.label, &self.weight);
         let shape = (self.n_classes, self.lanes / LANES);
         softmax_loss::<S>(shape, (&mut self.scores, self.lanes), targets)
     }

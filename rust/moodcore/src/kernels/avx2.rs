@@ -162,6 +162,24 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn sqrt(self) -> Self {
+        Avx2(avx2!(_mm256_sqrt_ps(self.0)), avx2!(_mm256_sqrt_ps(self.1)))
+    }
+
+    #[inline(always)]
+    fn zero_subnormal(self) -> Self {
+        let half = |x| {
+            avx2!({
+                let sign = _mm256_set1_ps(-0.0);
+                let size = _mm256_andnot_ps(sign, x);
+                let small = _mm256_cmp_ps::<_CMP_LT_OQ>(size, _mm256_set1_ps(f32::MIN_POSITIVE));
+                _mm256_andnot_ps(_mm256_andnot_ps(sign, small), x)
+            })
+        };
+        Avx2(half(self.0), half(self.1))
+    }
+
+    #[inline(always)]
     fn max(self, other: Self) -> Self {
         self.zip(other, |a, b| avx2!(_mm256_max_ps(a, b)))
     }

@@ -171,6 +171,20 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn sqrt(self) -> Self {
+        Avx512(avx512!(_mm512_sqrt_ps(self.0)))
+    }
+
+    #[inline(always)]
+    fn zero_subnormal(self) -> Self {
+        const SUBNORMAL: i32 = 0x20;
+        Avx512(avx512!({
+            let subnormal = _mm512_fpclass_ps_mask::<SUBNORMAL>(self.0);
+            _mm512_mask_and_ps(self.0, subnormal, self.0, _mm512_set1_ps(-0.0))
+        }))
+    }
+
+    #[inline(always)]
     fn max(self, other: Self) -> Self {
         Avx512(avx512!(_mm512_max_ps(self.0, other.0)))
     }

@@ -7,6 +7,7 @@
 //! else.
 #![allow(unsafe_code)]
 
+mod activations;
 mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -29,8 +30,10 @@ mod portable_doubles;
 mod rows;
 mod simd;
 mod softmax;
+mod steps;
 mod vectors;
 
+pub use activations::{Activate, ActivationGradient, Curve};
 pub use aligned::Aligned;
 pub use bitslices::{
     RowBits, RowLeaves, RowSplit, SLICE_CHUNK, SLICE_LEAVES, SLICE_ROWS, rows_of_classes,
@@ -50,10 +53,8 @@ pub use rows::{
 };
 pub use simd::{LANES, Simd};
 pub use softmax::{BatchLoss, ScoreKind, Targets, class_scores, softmax_loss};
-pub use vectors::{
-    Momentum, add_penalty_gradient, gather_rows, keep_below, prefetch_rows, row_sums,
-    transpose_rows,
-};
+pub use steps::{Adam, Momentum, add_penalty_gradient, multiply, scale_weights};
+pub use vectors::{gather_rows, keep_below, prefetch_rows, row_sums, transpose_rows};
 
 /// An instruction set to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -81,6 +81,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn sqrt(self) -> Self {
+        Portable(self.0.map(f32::sqrt))
+    }
+
+    #[inline(always)]
+    fn zero_subnormal(self) -> Self {
+        Portable(self.0.map(|x| if x.abs() < f32::MIN_POSITIVE { x * 0.0 } else { x }))
+    }
+
+    #[inline(always)]
     fn max(self, other: Self) -> Self {
         self.zip(other, |a, b| if a > b { a } else { b })
     }

@@ -114,6 +114,14 @@ pub trait Simd: Copy {
     fn div(self, other: Self) -> Self;
     /// `self * factor + addend`, rounded once.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The square root, rounded once.
+    fn sqrt(self) -> Self;
+    /// Zero of the same sign in lanes that are subnormal, `self` in the rest.
+    ///
+    /// Arithmetic with subnormal numbers takes some CPUs a hundred cycles and more, and what decays
+    /// by a factor close to one stays subnormal forever: the product rounds to itself. Training
+    /// zeroes them in its own arithmetic, because the CPU's mode for it belongs to the caller.
+    fn zero_subnormal(self) -> Self;
     /// `self` where it is greater than `other`, else `other`; so `NaN.max(x) = x`.
     fn max(self, other: Self) -> Self;
     /// `if_greater` in the lanes where `self > other`, `otherwise` in the rest.

@@ -10,6 +10,18 @@ pub struct Targets<'a> {
     pub label: &'a [f32],
     /// Weights; zero in the lanes that fill up the last vector.
     pub weight: &'a [f32],
+    /// Share of each target that is spread evenly over the classes (Szegedy et al. 2016,
+    /// section 7).
+    pub smoothing: f32,
+    /// Probabilities that are not above this share of the largest one have no gradient.
+    pub tail: f32,
+}
+
+impl<'a> Targets<'a> {
+    /// Targets without smoothing, and gradients of all probabilities.
+    pub fn new(label: &'a [f32], weight: &'a [f32]) -> Self {
+        Targets { label, weight, smoothing: 0.0, tail: 0.0 }
+    }
 }
 
 /// Sums over a batch.
@@ -78,6 +90,7 @@ pub fn softmax_loss<S: Simd>(
     assert!(targets.label.len() >= lanes && targets.weight.len() >= lanes);
     let (mut loss, mut correct) = (S::splat(0.0), S::splat(0.0));
     let zero = S::splat(0.0);
+    let spread = targets.smoothing / n_classes as f32;
     for at in (0..lanes).step_by(LANES) {
         // SAFETY: the assertions cover the vector at `at` of every class and target.
         unsafe {
@@ -89,16 +102,29 @@ pub fn softmax_loss<S: Simd>(
             for c in 0..n_classes {
                 own = own.add(label.keep_equal(S::splat(c as f32), S::load(z.add(c * row))));
             }
+            if spread > 0.0 {
+                // The mean score under the smoothed target; `best` minus it stays at least zero.
+                let mut below = zero;
+                for c in 0..n_classes {
+                    below = below.add(best.sub(S::load(z.add(c * row))));
+                }
+                let rest = best.sub(own).mul(S::splat(1.0 - targets.smoothing));
+                own = best.sub(below.mul_add(S::splat(spread), rest));
+            }
             let sum = exponentials(z, row, n_classes, best);
             // best - own and ln sum are both at least zero: no cancellation.
             let entropy = best.sub(own).add(ln(sum));
             loss = weight.mul_add(entropy, loss);
             correct = correct.add(label.keep_equal(class, weight));
             let scale = weight.div(sum);
+            let on_label = weight.mul(S::splat(1.0 - targets.smoothing));
+            let on_all = weight.mul(S::splat(spread));
             for c in 0..n_classes {
                 let at = z.add(c * row);
-                let target = label.keep_equal(S::splat(c as f32), weight);
-                S::load(at).mul(scale).sub(target).store(at);
+                let e = S::load(at);
+                let e = e.select_greater(S::splat(targets.tail), e, zero);
+                let target = label.keep_equal(S::splat(c as f32), on_label).add(on_all);
+                e.mul(scale).sub(target).store(at);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Every kernel on every instruction set, against plain loops and against each other.
 
-use super::math::{exp_negative, ln};
+use super::math::{exp_minus_one, exp_negative, ln};
 use super::*;
 use proptest::prelude::*;
 
@@ -111,6 +111,7 @@ impl Task for Functions {
             let x = unsafe { S::load(chunk.as_ptr()) };
             out.extend(exp_negative(x).to_array());
             out.extend(ln(S::splat(1.0).sub(x)).to_array());
+            out.extend(exp_minus_one(x).to_array());
             out.push(x.sum_lanes());
         }
         out
@@ -122,13 +123,16 @@ fn exponential_and_logarithm_are_accurate_and_the_same_everywhere() {
     let x: Vec<f32> = (0..160_000).map(|i| -(i as f32) * 5e-4).collect();
     let results = on_every_isa(&Functions(x.clone()));
     assert_same_bits(&results);
-    for (chunk, out) in x.chunks_exact(LANES).zip(results[0].chunks_exact(2 * LANES + 1)) {
+    for (chunk, out) in x.chunks_exact(LANES).zip(results[0].chunks_exact(3 * LANES + 1)) {
         for lane in 0..LANES {
             let exact = f64::from(chunk[lane]);
             let exp = f64::from(out[lane]);
             assert!((exp / exact.exp() - 1.0).abs() < 2e-7, "exp({exact}) = {exp}");
             let (ln, truth) = (f64::from(out[LANES + lane]), (f64::from(1.0 - chunk[lane])).ln());
             assert!((ln - truth).abs() < 2e-7 * truth.max(1.0), "ln = {ln}, not {truth}");
+            let (less, truth) = (f64::from(out[2 * LANES + lane]), exact.exp_m1());
+            let error = (less - truth).abs();
+            assert!(error <= 2e-7 * truth.abs(), "exp({exact}) - 1 = {less}, not {truth}");
         }
     }
 }
@@ -138,6 +142,7 @@ struct Loss {
     scores: Vec<f32>,
     label: Vec<f32>,
     weight: Vec<f32>,
+    smoothing: f32,
 }
 
 impl Task for Loss {
@@ -147,7 +152,8 @@ impl Task for Loss {
     fn run<S: Simd>(mut self) -> Vec<f32> {
         let row = self.label.len();
         let shape = (self.scores.len() / row, row / LANES);
-        let targets = Targets { label: &self.label, weight: &self.weight };
+        let targets =
+            Targets { smoothing: self.smoothing, ..Targets::new(&self.label, &self.weight) };
         let sums = softmax_loss::<S>(shape, (&mut self.scores, row), targets);
         self.scores.extend([sums.loss as f32, sums.correct as f32]);
         self.scores
@@ -163,12 +169,14 @@ fn textbook_loss(task: &Loss) -> (Vec<f64>, f64, f64) {
         let z: Vec<f64> = (0..classes).map(|c| f64::from(task.scores[c * row + s])).collect();
         let sum: f64 = z.iter().map(|z| z.exp()).sum();
         let (label, weight) = (task.label[s] as usize, f64::from(task.weight[s]));
-        loss -= weight * (z[label].exp() / sum).ln();
+        let spread = f64::from(task.smoothing) / classes as f64;
+        let target =
+            |c: usize| spread + if c == label { 1.0 - f64::from(task.smoothing) } else { 0.0 };
+        loss -= (0..classes).map(|c| weight * target(c) * (z[c].exp() / sum).ln()).sum::<f64>();
         let best = (0..classes).rev().max_by(|&a, &b| z[a].total_cmp(&z[b]));
         correct += if best == Some(label) { weight } else { 0.0 };
         for c in 0..classes {
-            let target = if c == label { 1.0 } else { 0.0 };
-            gradient[c * row + s] = weight * (z[c].exp() / sum - target);
+            gradient[c * row + s] = weight * (z[c].exp() / sum - target(c));
         }
     }
     (gradient, loss, correct)
@@ -177,6 +185,7 @@ fn textbook_loss(task: &Loss) -> (Vec<f64>, f64, f64) {
 proptest! {
     #[test]
     fn softmax_loss_is_the_textbooks(
+        smoothing in prop_oneof![Just(0.0_f32), 0.0_f32..0.5],
         (classes, vectors, scores, label, weight) in (1_usize..6, 1_usize..4).prop_flat_map(
             |(c, v)| (
                 Just(c), Just(v), values(c * v * LANES),
@@ -186,7 +195,7 @@ proptest! {
         )
     ) {
         let label: Vec<f32> = label.into_iter().map(|code| code as f32).collect();
-        let task = Loss { scores, label, weight };
+        let task = Loss { scores, label, weight, smoothing };
         let results = on_every_isa(&task);
         assert_same_bits(&results);
         let (gradient, loss, correct) = textbook_loss(&task);

@@ -1,9 +1,77 @@
 //! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
 
 use super::schedule::Schedule;
+use crate::kernels::Curve;
 use crate::parameters::{name_or_table, read_json};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+
+/// How a gradient becomes a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// Stochastic gradient descent, with momentum or without.
+    #[default]
+    Sgd,
+    /// Adam (Kingma and Ba 2015, algorithm 1); with `weight_decay`, `AdamW`.
+    Adam,
+}
+
+/// Activation function of the hidden layers. The derivative of each is a function of its output,
+/// so that inputs of activations need not be kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `max(0, x)`
+    #[default]
+    Relu,
+    /// `x` above zero, else `x / 100`.
+    LeakyRelu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// Scaled exponential linear unit (Klambauer et al. 2017, equation 2).
+    Selu,
+}
+
+impl Activation {
+    /// The kernel's name of every function but ReLU, which has kernels of its own.
+    #[inline(always)]
+    pub(super) fn curve(self) -> Option<Curve> {
+        match self {
+            Activation::Relu => None,
+            Activation::LeakyRelu => Some(Curve::LeakyRelu),
+            Activation::Tanh => Some(Curve::Tanh),
+            Activation::Selu => Some(Curve::Selu),
+        }
+    }
+
+    /// The name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Activation::Relu => "relu",
+            Activation::LeakyRelu => "leaky_relu",
+            Activation::Tanh => "tanh",
+            Activation::Selu => "selu",
+        }
+    }
+
+    /// The function of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let all = [Activation::Relu, Activation::LeakyRelu, Activation::Tanh, Activation::Selu];
+        all.into_iter().find(|activation| activation.name() == name)
+    }
+}
+
+/// The metric by which early stopping compares epochs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EvalMetric {
+    /// Mean cross-entropy, minimized.
+    #[default]
+    Logloss,
+    /// Share of rows classified correctly, maximized; among equals the smaller loss.
+    Accuracy,
+}
 
 /// How first weights are drawn; biases start at zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -13,6 +81,8 @@ pub enum Init {
     /// layer (He, Zhang, Ren and Sun 2015, equation 10).
     #[default]
     He,
+    /// Normal with variance 1 / inputs, for tanh and SELU (`LeCun` et al. 1998, equation 16).
+    Lecun,
     /// Normal with standard deviation `init_std`.
     Normal,
 }
@@ -32,7 +102,7 @@ pub enum Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum BatchSize {
-    /// So many (the last batch of an epoch may be smaller).
+    /// This many (the last batch of an epoch may be smaller).
     Samples(usize),
     /// All of them: gradient descent in the narrow sense.
     #[serde(serialize_with = "write_full")]
@@ -73,10 +143,19 @@ impl BatchSize {
 pub struct Config {
     /// Neurons of each hidden layer; empty for softmax regression.
     pub hidden_sizes: Vec<usize>,
+    /// Activation function of the hidden layers.
+    pub activation: Activation,
+    /// How a gradient becomes a step.
+    pub optimizer: Optimizer,
     /// Step size, above 0.
     pub learning_rate: f64,
-    /// Share of the last step that is kept, in [0, 1).
+    /// Share of the last step that is kept, in [0, 1); for Adam the decay rate of the mean
+    /// gradient, `beta_1`.
     pub momentum: f64,
+    /// For Adam: decay rate of the mean squared gradient, in [0, 1).
+    pub beta2: f64,
+    /// For Adam: what is added to the root of the mean squared gradient, above 0.
+    pub epsilon: f64,
     /// Whether momentum looks ahead (Nesterov).
     pub nesterov: bool,
     /// Samples in one weight update.
@@ -87,6 +166,13 @@ pub struct Config {
     pub l1: f64,
     /// Weight of half the sum of squared weights in the objective.
     pub l2: f64,
+    /// Decoupled weight decay: each update multiplies weights by `1 - rate * weight_decay`
+    /// (Loshchilov and Hutter 2019, algorithm 2).
+    pub weight_decay: f64,
+    /// Share of the outputs of hidden layers that training sets to zero, in [0, 1).
+    pub dropout: f64,
+    /// Share of each target that is spread evenly over the classes, in [0, 1).
+    pub label_smoothing: f64,
     /// How first weights are drawn.
     pub init: Init,
     /// Standard deviation of first weights where `init` is normal.
@@ -94,14 +180,18 @@ pub struct Config {
     /// How the learning rate falls.
     #[serde(deserialize_with = "name_or_table")]
     pub learning_rate_schedule: Schedule,
-    /// Whether to stop when the evaluation loss no longer falls, and keep the best weights.
+    /// Whether to stop when the evaluation metric no longer improves, and keep the best weights.
     pub early_stopping: bool,
+    /// The metric by which early stopping compares epochs.
+    pub eval_metric: EvalMetric,
     /// Share of the training rows that the caller sets aside for early stopping, in (0, 1).
     pub validation_fraction: f64,
     /// Epochs without improvement before early stopping, at least 1.
     pub patience: usize,
-    /// The least fall of the evaluation loss that counts as improvement.
+    /// Minimum change of a loss or metric that counts as an improvement.
     pub tol: f64,
+    /// Epochs without a fall of the training loss before training stops; `None` for no limit.
+    pub n_iter_no_change: Option<usize>,
     /// What the history holds.
     pub record: Record,
 }
@@ -110,20 +200,29 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             hidden_sizes: vec![16, 16],
+            activation: Activation::Relu,
+            optimizer: Optimizer::Sgd,
             learning_rate: 0.005,
             momentum: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
             nesterov: false,
             batch_size: BatchSize::Samples(32),
             epochs: 300,
             l1: 0.0,
             l2: 0.0,
+            weight_decay: 0.0,
+            dropout: 0.0,
+            label_smoothing: 0.0,
             init: Init::He,
             init_std: 0.01,
             learning_rate_schedule: Schedule::default(),
             early_stopping: false,
+            eval_metric: EvalMetric::Logloss,
             validation_fraction: 0.1,
             patience: 20,
             tol: 1e-4,
+            n_iter_no_change: None,
             record: Record::Epoch,
         }
     }
@@ -159,22 +258,43 @@ impl Config {
                 return Err(Error::parameter("hidden_sizes", "widths from 1 to 65536", width));
             }
         }
-        let above_zero = [("learning_rate", self.learning_rate), ("init_std", self.init_std)];
+        let above_zero = [
+            ("learning_rate", self.learning_rate),
+            ("init_std", self.init_std),
+            ("epsilon", self.epsilon),
+        ];
         for (name, value) in above_zero {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(Error::parameter(name, "finite and above 0", value));
             }
         }
-        for (name, value) in [("l1", self.l1), ("l2", self.l2), ("tol", self.tol)] {
+        let at_least_zero = [
+            ("l1", self.l1),
+            ("l2", self.l2),
+            ("weight_decay", self.weight_decay),
+            ("tol", self.tol),
+        ];
+        for (name, value) in at_least_zero {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(Error::parameter(name, "finite and at least 0", value));
             }
         }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return Err(Error::parameter("momentum", "in [0, 1)", self.momentum));
+        let shares = [
+            ("momentum", self.momentum),
+            ("beta2", self.beta2),
+            ("dropout", self.dropout),
+            ("label_smoothing", self.label_smoothing),
+        ];
+        for (name, value) in shares {
+            if !(0.0..1.0).contains(&value) {
+                return Err(Error::parameter(name, "in [0, 1)", value));
+            }
+        }
+        if self.nesterov && self.optimizer == Optimizer::Adam {
+            return Err(Error::parameter("nesterov", "False when optimizer is 'adam'", "True"));
         }
         if self.nesterov && self.momentum == 0.0 {
-            return Err(Error::parameter("nesterov", "false when momentum is 0", true));
+            return Err(Error::parameter("nesterov", "False when momentum is 0", "True"));
         }
         if !(self.validation_fraction > 0.0 && self.validation_fraction < 1.0) {
             let value = self.validation_fraction;
@@ -183,7 +303,12 @@ impl Config {
         if self.batch_size == BatchSize::Samples(0) {
             return Err(Error::parameter("batch_size", "at least 1, or \"full\"", 0));
         }
-        for (name, value) in [("epochs", self.epochs), ("patience", self.patience)] {
+        let counts = [
+            ("epochs", self.epochs),
+            ("patience", self.patience),
+            ("n_iter_no_change", self.n_iter_no_change.unwrap_or(1)),
+        ];
+        for (name, value) in counts {
             if value == 0 {
                 return Err(Error::parameter(name, "at least 1", value));
             }

@@ -1,10 +1,13 @@
 //! One pass over the data: draw the order, cut it into batches and blocks, update.
 
-use super::config::Config;
+use super::config::{Config, Optimizer};
+use super::dropout::Dropout;
 use super::network::{Network, State};
+use super::schedule::ScheduleKind;
 use super::step::{BLOCK, Workspace, backward, forward, loss};
 use crate::kernels::{
-    Aligned, BatchLoss, Momentum, Simd, Task, add_penalty_gradient, transpose_rows,
+    Adam, Aligned, BatchLoss, Momentum, Simd, Task, add_penalty_gradient, scale_weights,
+    transpose_rows,
 };
 use crate::monitor::{Monitor, Pace};
 use crate::parallel::Compute;
@@ -26,7 +29,14 @@ pub(super) struct Pass {
 pub(super) struct Trainer<'a> {
     pub(super) config: &'a Config,
     pub(super) samples: Samples<'a>,
+    /// The sum of the weights of all rows.
+    total_weight: f64,
     pub(super) seed: u64,
+    /// The first epoch of this training, where cosines begin.
+    pub(super) first_epoch: usize,
+    /// What this epoch drops, and how many of its rows were drawn.
+    dropout: Option<Dropout>,
+    drawn: usize,
     pub(super) compute: Compute<'a>,
     /// One for each thread.
     pub(super) workspaces: Vec<Workspace>,
@@ -41,17 +51,24 @@ impl<'a> Trainer<'a> {
     pub(super) fn new(
         config: &'a Config,
         samples: Samples<'a>,
-        network: &Network,
+        total_weight: Option<f64>,
+        state: &State,
         seed: u64,
         compute: Compute<'a>,
     ) -> Self {
+        let network = &state.network;
         let pairs = network.hidden.windows(2);
+        let workspace = Workspace::new(network, config.dropout > 0.0);
         Trainer {
             config,
             samples,
+            total_weight: total_weight.unwrap_or_else(|| samples.total_weight()),
             seed,
+            first_epoch: state.epoch,
+            dropout: None,
+            drawn: 0,
             compute,
-            workspaces: vec![Workspace::new(network); compute.team.threads()],
+            workspaces: vec![workspace; compute.team.threads()],
             transposed: pairs.map(|pair| Aligned::zeros(pair[0].row() * pair[1].row())).collect(),
             total: vec![0.0; network.len],
             pace: Pace::new(),
@@ -65,6 +82,33 @@ impl<'a> Trainer<'a> {
 
     fn batch(&self) -> usize {
         self.config.batch_size.resolve(self.samples.n_rows())
+    }
+
+    /// What the gradient of a batch of `count` rows is divided by: the weight that this many rows
+    /// have on average. The weight of the batch itself would cancel the weights of its rows,
+    /// wholly in batches of one row; this way, the expected step is that along the gradient of the
+    /// weighted mean over all rows, whatever the size of batches.
+    fn normalizer(&self, count: usize) -> f64 {
+        let n_rows = self.samples.n_rows();
+        if count == n_rows {
+            self.total_weight
+        } else if self.samples.is_weighted() {
+            count as f64 * (self.total_weight / n_rows as f64)
+        } else {
+            count as f64
+        }
+    }
+
+    /// The learning rate of an epoch.
+    fn rate(&self, epoch: usize) -> f64 {
+        let schedule = &self.config.learning_rate_schedule;
+        // A cosine ends with its training, so that the next training begins a new one (Loshchilov
+        // and Hutter 2017); the other schedules continue.
+        let passed = match schedule.kind {
+            ScheduleKind::Cosine => epoch - self.first_epoch,
+            _ => epoch,
+        };
+        self.config.learning_rate * schedule.scale(passed, self.config.epochs)
     }
 
     /// Runs the next epoch of `state`, or its first `limit` updates; `update_loss` receives the
@@ -99,11 +143,13 @@ impl Task for EpochTask<'_, '_> {
     fn run<S: Simd>(mut self) -> Result<Pass> {
         let (config, samples) = (self.trainer.config, self.trainer.samples);
         let epoch = self.state.epoch;
-        let rate = config.learning_rate * config.learning_rate_schedule.scale(epoch, config.epochs);
+        let rate = self.trainer.rate(epoch);
         let batch = self.trainer.batch();
         // A single batch has no order worth drawing.
         let shuffled = batch < samples.n_rows();
         let seed = self.trainer.seed;
+        self.trainer.dropout = Dropout::of_epoch(config, &self.state.network, seed, epoch);
+        self.trainer.drawn = 0;
         let shuffle = shuffled.then(|| Shuffle::new(samples.n_rows(), seed, epoch as u64));
         let mut order = Order::new(samples.n_rows(), shuffle);
         let mut pass = Pass::default();
@@ -122,13 +168,14 @@ impl Task for EpochTask<'_, '_> {
                 pass.diverged = Some(update);
                 break;
             }
+            let normalizer = self.trainer.normalizer(count);
             if let Some(losses) = &mut self.update_loss {
-                losses.push((sums.loss / weight) as f32);
+                losses.push((sums.loss / normalizer) as f32);
             }
             pass.sums.loss += sums.loss;
             pass.sums.correct += sums.correct;
             pass.weight += weight;
-            self.trainer.update::<S>(self.state, rate, weight);
+            self.trainer.update::<S>(self.state, rate, normalizer);
         }
         Ok(pass)
     }
@@ -208,6 +255,9 @@ impl Trainer<'_> {
         if count <= BLOCK {
             let ws = &mut self.workspaces[0];
             order.fill::<S>(&mut ws.rows[..count]);
+            ws.start = self.drawn;
+            self.drawn += count;
+            ws.drop_outputs(network, self.dropout.as_ref(), count);
             ws.load::<S>(&self.samples, count);
             // The next batch's rows are fetched in thirds: the processor waits for few at a time.
             order.look_ahead::<S>(count);
@@ -216,7 +266,7 @@ impl Trainer<'_> {
             self.samples.prefetch::<S>(first);
             forward::<S>(network, weights, ws, count);
             self.samples.prefetch::<S>(second);
-            ws.loss = loss::<S>(network, ws, count);
+            ws.loss = loss::<S>(network, ws, count, self.config.label_smoothing as f32);
             // The loss is one long chain of operations; beside it, the processor finds time for
             // what does not depend on it.
             self.samples.prefetch::<S>(third);
@@ -249,14 +299,23 @@ impl Trainer<'_> {
                 let count = BLOCK.min(left);
                 if count > 0 {
                     order.fill::<S>(&mut ws.rows[..count]);
+                    ws.start = self.drawn;
+                    self.drawn += count;
                     counts.push(count);
                     left -= count;
                 }
             }
             let wave = &mut self.workspaces[..counts.len()];
-            let (samples, transposed) = (&self.samples, &self.transposed);
+            let shared = Shared {
+                samples: &self.samples,
+                network,
+                weights,
+                transposed: &self.transposed,
+                dropout: self.dropout.as_ref(),
+                smoothing: self.config.label_smoothing as f32,
+            };
             team.for_each(wave, |at, ws| {
-                isa.run(BlockTask { samples, network, weights, transposed, ws, count: counts[at] });
+                isa.run(BlockTask { shared, ws, count: counts[at] });
             });
             for (ws, &count) in wave.iter().zip(&counts) {
                 sums.loss += ws.loss.loss;
@@ -274,24 +333,54 @@ impl Trainer<'_> {
         Ok((sums, weight))
     }
 
-    /// Steps along the gradient in the first workspace, the sum over a batch of this `weight`.
+    /// Steps along the gradient in the first workspace, a sum, divided by `normalizer`.
     #[inline(always)]
-    fn update<S: Simd>(&mut self, state: &mut State, rate: f64, weight: f64) {
+    fn update<S: Simd>(&mut self, state: &mut State, rate: f64, normalizer: f64) {
         let config = self.config;
         let gradient = &mut self.workspaces[0].gradient;
         if config.l1 > 0.0 || config.l2 > 0.0 {
-            let (l1, l2) = ((config.l1 * weight) as f32, (config.l2 * weight) as f32);
+            let (l1, l2) = ((config.l1 * normalizer) as f32, (config.l2 * normalizer) as f32);
             for range in state.network.weight_ranges() {
                 let weights = &state.weights[range.clone()];
                 add_penalty_gradient::<S>(l1, l2, weights, &mut gradient[range]);
             }
         }
-        let momentum = Momentum {
-            rate: (rate / weight) as f32,
-            momentum: config.momentum as f32,
-            nesterov: config.nesterov,
-        };
-        momentum.step::<S>(&mut state.weights, &mut state.velocity, gradient);
+        if config.l1 > 0.0 || config.l2 > 0.0 || config.weight_decay > 0.0 {
+            // Only here may a weight shrink towards zero for ever, and become subnormal.
+            let factor = (1.0 - rate * config.weight_decay) as f32;
+            for range in state.network.weight_ranges() {
+                scale_weights::<S>(factor, &mut state.weights[range]);
+            }
+        }
+        let State { weights, velocity, square, .. } = state;
+        match config.optimizer {
+            Optimizer::Sgd => {
+                let momentum = Momentum {
+                    rate: (rate / normalizer) as f32,
+                    momentum: config.momentum as f32,
+                    nesterov: config.nesterov,
+                };
+                momentum.step::<S>(weights, velocity, gradient);
+            }
+            Optimizer::Adam => {
+                state.updates += 1;
+                let adam = adam(config, state.updates, rate, normalizer);
+                adam.step::<S>(weights, (velocity, square), gradient);
+            }
+        }
+    }
+}
+
+/// The constants of the `updates`-th step of Adam, counted from one.
+fn adam(config: &Config, updates: u64, rate: f64, normalizer: f64) -> Adam {
+    let unbiased = |beta: f64| 1.0 - libm::pow(beta, updates as f64);
+    Adam {
+        rate: (rate / unbiased(config.momentum)) as f32,
+        gradient_scale: (1.0 / normalizer) as f32,
+        beta1: config.momentum as f32,
+        beta2: config.beta2 as f32,
+        root_scale: (1.0 / libm::sqrt(unbiased(config.beta2))) as f32,
+        epsilon: config.epsilon as f32,
     }
 }
 
@@ -305,28 +394,21 @@ fn transpose_weights<S: Simd>(network: &Network, weights: &[f32], transposed: &m
     }
 }
 
-/// Loss and gradient of one block, left in its workspace.
-#[inline(always)]
-fn block<S: Simd>(
-    samples: &Samples<'_>,
-    network: &Network,
-    weights: &[f32],
-    transposed: &[Aligned],
-    ws: &mut Workspace,
-    count: usize,
-) {
-    ws.load::<S>(samples, count);
-    forward::<S>(network, weights, ws, count);
-    ws.loss = loss::<S>(network, ws, count);
-    backward::<S>(network, weights, transposed, ws, count);
-}
-
-/// [`block`], to be compiled for each instruction set on its own.
-struct BlockTask<'t> {
+/// What the blocks of a batch share.
+#[derive(Clone, Copy)]
+struct Shared<'t> {
     samples: &'t Samples<'t>,
     network: &'t Network,
     weights: &'t [f32],
     transposed: &'t [Aligned],
+    dropout: Option<&'t Dropout>,
+    smoothing: f32,
+}
+
+/// Loss and gradient of one block, left in its workspace; compiled for each instruction set on its
+/// own.
+struct BlockTask<'t> {
+    shared: Shared<'t>,
     ws: &'t mut Workspace,
     count: usize,
 }
@@ -336,7 +418,13 @@ impl Task for BlockTask<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        block::<S>(self.samples, self.network, self.weights, self.transposed, self.ws, self.count);
+        let Shared { samples, network, weights, transposed, dropout, smoothing } = self.shared;
+        let (ws, count) = (self.ws, self.count);
+        ws.drop_outputs(network, dropout, count);
+        ws.load::<S>(samples, count);
+        forward::<S>(network, weights, ws, count);
+        ws.loss = loss::<S>(network, ws, count, smoothing);
+        backward::<S>(network, weights, transposed, ws, count);
     }
 }
 
@@ -383,9 +471,11 @@ impl Task for EvaluateTask<'_> {
             for (offset, row) in ws.rows[..count].iter_mut().enumerate() {
                 *row = (start + offset) as u32;
             }
+            ws.drop_outputs(self.network, None, count);
             ws.load::<S>(self.samples, count);
             forward::<S>(self.network, self.weights, ws, count);
-            *result = (loss::<S>(self.network, ws, count), ws.total_weight(self.samples, count));
+            *result =
+                (loss::<S>(self.network, ws, count, 0.0), ws.total_weight(self.samples, count));
         }
     }
 }

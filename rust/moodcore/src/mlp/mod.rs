@@ -1,9 +1,10 @@
-//! The multilayer perceptron: ReLU hidden layers, softmax output, cross-entropy, trained by
-//! gradient descent in any of its textbook forms (Bishop 2006, chapter 5).
+//! The multilayer perceptron: hidden layers, softmax output, cross-entropy, trained by gradient
+//! descent in any of its textbook forms (Bishop 2006, chapter 5) or by Adam.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `config` | the hyperparameters and their ranges |
+//! | `dropout` | which outputs of hidden layers a training step drops |
 //! | `schedule` | the learning rate of each epoch |
 //! | `network` | where each weight lies in one flat vector; first weights |
 //! | `step` | forward and backward through one block of samples |
@@ -12,6 +13,7 @@
 //! | `predict` | scores for new samples |
 
 mod config;
+mod dropout;
 mod epoch;
 mod network;
 mod predict;
@@ -19,11 +21,11 @@ mod schedule;
 mod step;
 mod train;
 
-pub use config::{BatchSize, Config, Init, Record};
+pub use config::{Activation, BatchSize, Config, EvalMetric, Init, Optimizer, Record};
 pub use network::{Layer, Network, State};
 pub use predict::predict;
 pub use schedule::{Schedule, ScheduleKind};
-pub use train::{Fit, History, Outcome, fit};
+pub use train::{Fit, History, Outcome, Rows, fit};
 
 #[cfg(test)]
 mod tests;

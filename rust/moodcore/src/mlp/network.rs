@@ -6,7 +6,7 @@
 //! Widths are filled up to multiples of sixteen; the filling is zero and stays zero, because its
 //! activations are zero, and so are its gradients.
 
-use super::config::{Config, Init};
+use super::config::{Activation, Config, Init, Optimizer};
 use crate::kernels::{Aligned, LANES};
 use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
@@ -67,6 +67,8 @@ pub struct Network {
     pub(super) n_features: usize,
     pub(super) hidden: Vec<Hidden>,
     pub(super) head: Head,
+    /// Activation function of the hidden layers.
+    pub(super) activation: Activation,
     pub(super) len: usize,
 }
 
@@ -78,7 +80,12 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Parameter`] when it would have more than 2^28 weights.
-    pub fn new(n_features: usize, hidden_sizes: &[usize], n_classes: usize) -> Result<Self> {
+    pub fn new(
+        n_features: usize,
+        hidden_sizes: &[usize],
+        n_classes: usize,
+        activation: Activation,
+    ) -> Result<Self> {
         let mut at = 0;
         let mut inputs = n_features;
         let mut hidden = Vec::with_capacity(hidden_sizes.len());
@@ -99,7 +106,7 @@ impl Network {
             let allowed = "widths that make a network of at most 268435456 weights";
             return Err(Error::parameter("hidden_sizes", allowed, format!("{len} weights")));
         }
-        Ok(Network { n_features, hidden, head, len })
+        Ok(Network { n_features, hidden, head, activation, len })
     }
 
     /// Multiply-adds of one sample's training step, about: forward, backward and gradient.
@@ -110,6 +117,11 @@ impl Network {
     /// The number of classes.
     pub fn n_classes(&self) -> usize {
         self.head.n_classes
+    }
+
+    /// Activation function of the hidden layers.
+    pub fn activation(&self) -> Activation {
+        self.activation
     }
 
     /// The number of features.
@@ -213,15 +225,20 @@ impl Place {
     }
 }
 
-/// What training changes: weights, their last steps, and how many epochs there were.
+/// What training changes: weights, what the optimizer remembers of them, and how many epochs and
+/// updates there were.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// The shape.
     pub network: Network,
     /// The flat vector of weights and biases.
     pub weights: Aligned,
-    /// The last step of each.
+    /// The last step of each; for Adam its mean gradient.
     pub velocity: Aligned,
+    /// For Adam the mean squared gradient of each; empty otherwise.
+    pub square: Aligned,
+    /// For Adam: updates behind the means.
+    pub updates: u64,
     /// Epochs behind this state: schedules and shuffles go on from here.
     pub epoch: usize,
 }
@@ -238,11 +255,12 @@ impl State {
         seed: u64,
     ) -> Result<Self> {
         config.check()?;
-        let network = Network::new(n_features, &config.hidden_sizes, n_classes)?;
+        let network = Network::new(n_features, &config.hidden_sizes, n_classes, config.activation)?;
         let mut layers = Vec::new();
         for (index, Place { inputs, outputs, .. }) in network.places().enumerate() {
             let std = match config.init {
                 Init::He => libm::sqrt(2.0 / inputs as f64),
+                Init::Lecun => libm::sqrt(1.0 / inputs as f64),
                 Init::Normal => config.init_std,
             };
             let mut stream = Stream::new(seed, Purpose::Weights, index as u64);
@@ -254,6 +272,26 @@ impl State {
         }
         let weights = network.pack(&layers)?;
         let velocity = Aligned::zeros(network.len);
-        Ok(State { network, weights, velocity, epoch: 0 })
+        let square = Aligned::zeros(0);
+        Ok(State { network, weights, velocity, square, updates: 0, epoch: 0 })
+    }
+
+    /// Makes what the optimizer remembers fit to `optimizer`: where another one trained before,
+    /// it starts from nothing, because a step is no mean gradient.
+    pub(super) fn prepare(&mut self, optimizer: Optimizer) {
+        let is_adam = !self.square.is_empty();
+        match optimizer {
+            Optimizer::Sgd if is_adam => {
+                self.velocity.fill(0.0);
+                self.square = Aligned::zeros(0);
+                self.updates = 0;
+            }
+            Optimizer::Adam if !is_adam => {
+                self.velocity.fill(0.0);
+                self.square = Aligned::zeros(self.network.len);
+                self.updates = 0;
+            }
+            _ => {}
+        }
     }
 }

@@ -36,7 +36,7 @@ pub fn predict(
             out.len()
         )));
     }
-    let mut workspaces = vec![Workspace::new(network); compute.team.threads()];
+    let mut workspaces = vec![Workspace::new(network, false); compute.team.threads()];
     let share = BLOCKS_A_POLL * BLOCK;
     let wave = share * workspaces.len();
     for (x, out) in x.chunks(wave * features).zip(out.chunks_mut(wave * classes)) {

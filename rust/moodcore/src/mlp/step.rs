@@ -5,11 +5,13 @@
 //! turned into (M, B), so that scores, softmax and loss have samples in the lanes and K = 4
 //! classes waste nothing. All of a block lies in the first two cache levels.
 
-use super::network::Network;
+use super::dropout::Dropout;
+use super::network::{Hidden, Network};
 use crate::Samples;
 use crate::kernels::{
-    Aligned, BatchLoss, Identity, LANES, Left, Relu, ReluGradient, Right, Simd, Start, Targets,
-    gather_rows, matmul, matmul_and_sums, row_sums, softmax_loss, transpose_rows,
+    Activate, ActivationGradient, Aligned, BatchLoss, Identity, LANES, Left, Relu, ReluGradient,
+    Right, Simd, Start, Targets, gather_rows, matmul, matmul_and_sums, multiply, row_sums,
+    softmax_loss, transpose_rows,
 };
 
 /// Samples in a block. Larger batches are cut into blocks, whose gradients are added in double
@@ -17,13 +19,28 @@ use crate::kernels::{
 /// the blocks changes nothing.
 pub(super) const BLOCK: usize = 128;
 
+/// Probabilities of at most 2^-100 of the largest have no gradient. They count for nothing, and
+/// their products with weights and learning rates would be subnormal, below 2^-126.
+const TAIL: f32 = 1.0 / (1_u128 << 100) as f32;
+
 /// One hidden layer's share of a [`Workspace`].
 #[derive(Clone, Debug)]
 struct Activity {
     /// Outputs (B, M).
     h: Aligned,
-    /// Gradient of the loss by the layer's inputs to its ReLU, (B, M).
+    /// Gradient of the loss by the inputs of the layer's activation function, (B, M).
     delta: Aligned,
+    /// Factors of the outputs under dropout, and the outputs times them, (B, M); empty without it.
+    mask: Aligned,
+    kept: Aligned,
+}
+
+impl Activity {
+    /// What the next layer computes with.
+    #[inline(always)]
+    fn output(&self, dropped: bool) -> &Aligned {
+        if dropped { &self.kept } else { &self.h }
+    }
 }
 
 /// All that one thread needs for a block, allocated once.
@@ -31,6 +48,10 @@ struct Activity {
 pub(super) struct Workspace {
     /// Which samples are in the block.
     pub(super) rows: Vec<u32>,
+    /// The position of the block's first row in the order of the epoch.
+    pub(super) start: usize,
+    /// Whether `mask` applies.
+    dropped: bool,
     /// Their features (B, n), rows filled up with zeros.
     x: Aligned,
     label: Aligned,
@@ -47,14 +68,20 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    pub(super) fn new(network: &Network) -> Self {
+    /// Allocates the buffers; those of dropout only `with_dropout`.
+    pub(super) fn new(network: &Network, with_dropout: bool) -> Self {
         let zeros = |count: usize| Aligned::zeros(count * BLOCK);
-        let activity = |layer: &super::network::Hidden| Activity {
+        let dropped = |count: usize| zeros(if with_dropout { count } else { 0 });
+        let activity = |layer: &Hidden| Activity {
             h: zeros(layer.row()),
             delta: zeros(layer.row()),
+            mask: dropped(layer.row()),
+            kept: dropped(layer.row()),
         };
         Workspace {
             rows: vec![0; BLOCK],
+            start: 0,
+            dropped: false,
             x: zeros(network.n_features.next_multiple_of(LANES)),
             label: zeros(1),
             weight: zeros(1),
@@ -86,6 +113,23 @@ impl Workspace {
         gather_rows::<S>(x, n_features, &self.rows[..count], &mut self.x);
     }
 
+    /// Draws which outputs of hidden layers the next passes drop.
+    #[inline(always)]
+    pub(super) fn drop_outputs(
+        &mut self,
+        network: &Network,
+        dropout: Option<&Dropout>,
+        count: usize,
+    ) {
+        self.dropped = dropout.is_some();
+        let Some(dropout) = dropout else { return };
+        let layers = network.hidden.iter().zip(&mut self.activity);
+        for (index, (layer, activity)) in layers.enumerate() {
+            let row = layer.row();
+            dropout.fill(index, self.start, row, &mut activity.mask[..count * row]);
+        }
+    }
+
     /// The sum of the weights of the first `count` samples, which came from `samples`.
     #[inline(always)]
     pub(super) fn total_weight(&self, samples: &Samples<'_>, count: usize) -> f64 {
@@ -97,7 +141,7 @@ impl Workspace {
     }
 }
 
-/// From features to scores: `h = relu(a W + b)` layer by layer, then `z = h W + b`.
+/// From features to scores: `h = f(a W + b)` layer by layer, then `z = h W + b`.
 #[inline(always)]
 pub(super) fn forward<S: Simd>(
     network: &Network,
@@ -108,15 +152,21 @@ pub(super) fn forward<S: Simd>(
     let (mut input, mut input_row) = (&ws.x[..], network.n_features.next_multiple_of(LANES));
     for (layer, activity) in network.hidden.iter().zip(&mut ws.activity) {
         let row = layer.row();
-        matmul::<S, _>(
-            (count, layer.inputs, layer.vectors),
-            Left { data: input, row: input_row, column: 1 },
-            Right { data: &weights[layer.weights..layer.biases], row },
-            Start::Columns(&weights[layer.biases..][..row]),
-            (&mut activity.h, row),
-            Relu,
-        );
-        (input, input_row) = (&activity.h, row);
+        let shape = (count, layer.inputs, layer.vectors);
+        let left = Left { data: input, row: input_row, column: 1 };
+        let right = Right { data: &weights[layer.weights..layer.biases], row };
+        let start = Start::Columns(&weights[layer.biases..][..row]);
+        let out = (&mut activity.h[..], row);
+        match network.activation.curve() {
+            None => matmul::<S, _>(shape, left, right, start, out, Relu),
+            Some(curve) => matmul::<S, _>(shape, left, right, start, out, Activate(curve)),
+        }
+        if ws.dropped {
+            let kept = &mut activity.kept[..count * row];
+            kept.copy_from_slice(&activity.h[..count * row]);
+            multiply::<S>(kept, &activity.mask[..count * row]);
+        }
+        (input, input_row) = (activity.output(ws.dropped), row);
     }
     let head = &network.head;
     let vectors = count.div_ceil(LANES);
@@ -133,14 +183,19 @@ pub(super) fn forward<S: Simd>(
 
 /// Loss of the block from its scores; leaves the gradient by the scores in their place.
 #[inline(always)]
-pub(super) fn loss<S: Simd>(network: &Network, ws: &mut Workspace, count: usize) -> BatchLoss {
-    let targets = Targets { label: &ws.label, weight: &ws.weight };
+pub(super) fn loss<S: Simd>(
+    network: &Network,
+    ws: &mut Workspace,
+    count: usize,
+    smoothing: f32,
+) -> BatchLoss {
+    let targets = Targets { smoothing, tail: TAIL, ..Targets::new(&ws.label, &ws.weight) };
     let shape = (network.head.n_classes, count.div_ceil(LANES));
     softmax_loss::<S>(shape, (&mut ws.scores, BLOCK), targets)
 }
 
 /// From the gradient by the scores to `ws.gradient` (Bishop 2006, equations 5.53 to 5.56):
-/// `dW = a^T delta`, `db = sum of delta`, and `delta_before = (delta W^T) . [h_before > 0]`.
+/// `dW = a^T delta`, `db = sum of delta`, and `delta_before = (delta W^T) . f'(h_before)`.
 /// `transposed` holds the W^T of all hidden layers but the first.
 #[inline(always)]
 pub(super) fn backward<S: Simd>(
@@ -159,7 +214,7 @@ pub(super) fn backward<S: Simd>(
         let delta = &here[0].delta;
         let (input, input_row) = match before.last() {
             None => (&ws.x, x_row),
-            Some(below) => (&below.h, network.hidden[index - 1].row()),
+            Some(below) => (below.output(ws.dropped), network.hidden[index - 1].row()),
         };
         let (weights, biases) =
             ws.gradient[layer.weights..].split_at_mut(layer.biases - layer.weights);
@@ -171,15 +226,44 @@ pub(super) fn backward<S: Simd>(
             biases,
         );
         if let Some(below) = before.last_mut() {
-            matmul::<S, _>(
+            pass_back::<S>(
+                network,
                 (count, layer.width, network.hidden[index - 1].vectors),
                 Left { data: delta, row, column: 1 },
                 Right { data: &transposed[index - 1], row: input_row },
-                Start::Zero,
-                (&mut below.delta, input_row),
-                ReluGradient { activation: &below.h },
+                below,
+                ws.dropped,
             );
         }
+    }
+}
+
+/// Passes the gradient back through the outputs of a hidden layer: `delta` of that layer.
+#[inline(always)]
+fn pass_back<S: Simd>(
+    network: &Network,
+    shape: (usize, usize, usize),
+    left: Left<'_>,
+    right: Right<'_>,
+    below: &mut Activity,
+    dropped: bool,
+) {
+    let (count, _, vectors) = shape;
+    let row = vectors * LANES;
+    let Activity { h, delta, mask, .. } = below;
+    let out = (&mut delta[..], row);
+    match network.activation.curve() {
+        None => {
+            let epilogue = ReluGradient { activation: h };
+            matmul::<S, _>(shape, left, right, Start::Zero, out, epilogue);
+        }
+        Some(curve) => {
+            let epilogue = ActivationGradient { curve, activation: h };
+            matmul::<S, _>(shape, left, right, Start::Zero, out, epilogue);
+        }
+    }
+    if dropped {
+        multiply::<S>(&mut delta[..count * row], &mask[..count * row]);
     }
 }
 
@@ -200,16 +284,16 @@ fn head_gradient<S: Simd>(
             debug_assert_eq!(x_row, row);
             &ws.x
         }
-        Some(Activity { h, delta }) => {
-            matmul::<S, _>(
+        Some(last) => {
+            pass_back::<S>(
+                network,
                 (count, head.n_classes, head.vectors),
                 Left { data: &ws.scores, row: 1, column: BLOCK },
                 Right { data: own, row },
-                Start::Zero,
-                (delta, row),
-                ReluGradient { activation: h },
+                last,
+                ws.dropped,
             );
-            h
+            last.output(ws.dropped)
         }
     };
     matmul::<S, _>(

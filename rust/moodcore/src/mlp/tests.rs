@@ -36,12 +36,50 @@ impl Table {
     }
 }
 
+/// Gradient descent with momentum, 16-16, ReLU, and nothing else.
+fn plain() -> Config {
+    Config {
+        hidden_sizes: vec![16, 16],
+        activation: Activation::Relu,
+        optimizer: Optimizer::Sgd,
+        learning_rate: 0.005,
+        momentum: 0.9,
+        batch_size: BatchSize::Samples(32),
+        epochs: 300,
+        weight_decay: 0.0,
+        dropout: 0.0,
+        label_smoothing: 0.0,
+        init: Init::He,
+        learning_rate_schedule: Schedule::default(),
+        early_stopping: false,
+        n_iter_no_change: None,
+        ..Default::default()
+    }
+}
+
 fn train(config: &Config, table: &Table, weighted: bool, isa: Isa, threads: usize) -> Fit {
     let team = Team::new(threads).unwrap();
     let compute = Compute { isa, team: &team };
     let samples = table.samples(weighted);
     let state = State::initial(config, table.n_features, table.n_classes, 5).unwrap();
-    fit(config, samples, Some(samples), state, 5, compute, &mut Silent).unwrap()
+    let rows = Rows { eval: Some(samples), ..Rows::train(samples) };
+    fit(config, rows, state, 5, compute, &mut Silent).unwrap()
+}
+
+/// An activation function in double precision.
+fn activate(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Relu => x.max(0.0),
+        Activation::LeakyRelu => x.max(0.01 * x),
+        Activation::Tanh => x.tanh(),
+        Activation::Selu if x > 0.0 => 1.050_700_987_355_480_5 * x,
+        Activation::Selu => 1.050_700_987_355_480_5 * 1.673_263_242_354_377_2 * x.exp_m1(),
+    }
+}
+
+fn activations() -> impl Strategy<Value = Activation> {
+    use Activation::{LeakyRelu, Relu, Selu, Tanh};
+    prop::sample::select(vec![Relu, LeakyRelu, Tanh, Selu])
 }
 
 /// Mean weighted cross-entropy plus penalties, by plain loops in double precision.
@@ -58,11 +96,13 @@ fn objective(config: &Config, layers: &[Vec<f64>], table: &Table, weighted: bool
                 sum + layer[a.len() * outputs + o]
             });
             let last = l + 1 == layers.len();
-            a = z.map(|z| if last { z } else { z.max(0.0) }).collect();
+            a = z.map(|z| if last { z } else { activate(config.activation, z) }).collect();
         }
         let w = if weighted { f64::from(table.weight[row]) } else { 1.0 };
         let norm: f64 = a.iter().map(|z| z.exp()).sum::<f64>().ln();
-        total += w * (norm - a[table.y[row] as usize]);
+        let spread = config.label_smoothing / a.len() as f64;
+        total += w * (1.0 - config.label_smoothing) * (norm - a[table.y[row] as usize]);
+        total += w * spread * a.iter().map(|z| norm - z).sum::<f64>();
         weights += w;
     }
     let mut penalty = 0.0;
@@ -93,12 +133,14 @@ proptest! {
         classes in 2_usize..6,
         weighted: bool,
         (l1, l2) in prop_oneof![Just((0.0, 0.0)), Just((0.01, 0.1))],
+        activation in activations(),
+        label_smoothing in prop_oneof![Just(0.0), Just(0.2)],
         seed in 0_u64..1000,
     ) {
         let table = Table::new(rows, features, classes, seed);
         let config = Config {
             hidden_sizes: hidden, epochs: 1, batch_size: BatchSize::Full, momentum: 0.0,
-            learning_rate: 1e-3, l1, l2, ..Default::default()
+            learning_rate: 1e-3, l1, l2, activation, label_smoothing, ..plain()
         };
         let start = State::initial(&config, features, classes, 5).unwrap();
         let before = as_doubles(&start.network.unpack(&start.weights));
@@ -131,13 +173,18 @@ proptest! {
         rows in 1_usize..400,
         batch in prop_oneof![Just(BatchSize::Full), (1_usize..300).prop_map(BatchSize::Samples)],
         weighted: bool,
+        optimizer in prop::sample::select(vec![Optimizer::Sgd, Optimizer::Adam]),
         nesterov: bool,
+        activation in activations(),
+        (dropout, label_smoothing, weight_decay) in
+            prop_oneof![Just((0.0, 0.0, 0.0)), Just((0.3, 0.1, 0.01))],
         seed in 0_u64..1000,
     ) {
         let table = Table::new(rows, 5, 3, seed);
+        let nesterov = nesterov && optimizer == Optimizer::Sgd;
         let config = Config {
             hidden_sizes: hidden, epochs: 2, batch_size: batch, nesterov, record: Record::Update,
-            ..Default::default()
+            optimizer, activation, dropout, label_smoothing, weight_decay, ..plain()
         };
         let first = train(&config, &table, weighted, Isa::Portable, 1);
         for isa in Isa::available() {
@@ -155,7 +202,7 @@ proptest! {
         features in 1_usize..40,
         classes in 1_usize..40,
     ) {
-        let config = Config { hidden_sizes: hidden, ..Default::default() };
+        let config = Config { hidden_sizes: hidden, ..plain() };
         let state = State::initial(&config, features, classes, 1).unwrap();
         let layers = state.network.unpack(&state.weights);
         prop_assert_eq!(state.network.pack(&layers).unwrap(), state.weights);
@@ -165,7 +212,7 @@ proptest! {
 #[test]
 fn training_learns() {
     let table = Table::new(2_000, 4, 3, 1);
-    let config = Config { epochs: 60, learning_rate: 0.02, ..Default::default() };
+    let config = Config { epochs: 60, learning_rate: 0.02, ..plain() };
     let fitted = train(&config, &table, false, Isa::detect(), 1);
     let accuracy = &fitted.history.accuracy;
     assert!(accuracy[59] > 0.93, "{accuracy:?}");
@@ -175,21 +222,21 @@ fn training_learns() {
 #[test]
 fn going_on_is_the_same_as_going_through() {
     let table = Table::new(300, 4, 3, 2);
-    let config = |epochs| Config { epochs, ..Default::default() };
+    let config = |epochs| Config { epochs, ..plain() };
     let through = train(&config(5), &table, true, Isa::detect(), 1);
     let half = train(&config(2), &table, true, Isa::detect(), 1);
     let team = Team::new(1).unwrap();
     let compute = Compute { isa: Isa::detect(), team: &team };
     let rest =
-        fit(&config(3), table.samples(true), None, half.state, 5, compute, &mut Silent).unwrap();
+        fit(&config(3), Rows::train(table.samples(true)), half.state, 5, compute, &mut Silent)
+            .unwrap();
     assert_eq!(through.state, rest.state);
 }
 
 #[test]
 fn divergence_returns_the_last_state_of_finite_loss() {
     let table = Table::new(500, 4, 3, 3);
-    let config =
-        Config { learning_rate: 1e18, epochs: 50, record: Record::Update, ..Default::default() };
+    let config = Config { learning_rate: 1e18, epochs: 50, record: Record::Update, ..plain() };
     let fitted = train(&config, &table, false, Isa::detect(), 1);
     let Outcome::Diverged { epoch, update } = fitted.outcome else {
         panic!("must diverge, got {:?}", fitted.outcome)
@@ -209,13 +256,13 @@ fn early_stopping_keeps_the_best_epoch() {
         patience: 7,
         tol: 0.0,
         hidden_sizes: vec![32],
-        ..Default::default()
+        ..plain()
     };
     let team = Team::new(1).unwrap();
     let compute = Compute { isa: Isa::detect(), team: &team };
     let state = State::initial(&config, 6, 3, 5).unwrap();
-    let (samples, eval) = (train_on.samples(false), Some(watch.samples(false)));
-    let fitted = fit(&config, samples, eval, state, 5, compute, &mut Silent).unwrap();
+    let rows = Rows { eval: Some(watch.samples(false)), ..Rows::train(train_on.samples(false)) };
+    let fitted = fit(&config, rows, state, 5, compute, &mut Silent).unwrap();
     let (Outcome::EarlyStopped, Some(best_epoch)) = (fitted.outcome, fitted.best_epoch) else {
         panic!("must stop early, got {:?}", fitted.outcome)
     };
@@ -226,9 +273,124 @@ fn early_stopping_keeps_the_best_epoch() {
 }
 
 #[test]
+fn adam_follows_the_textbook() {
+    // One weight of softmax regression on one row, in double precision.
+    let table = Table { x: vec![1.0], y: vec![0], weight: vec![1.0], n_features: 1, n_classes: 2 };
+    let config = Config {
+        hidden_sizes: vec![],
+        optimizer: Optimizer::Adam,
+        epochs: 5,
+        learning_rate: 0.1,
+        weight_decay: 0.05,
+        ..plain()
+    };
+    let start = State::initial(&config, 1, 2, 5).unwrap();
+    let layer = &start.network.unpack(&start.weights)[0];
+    let mut w: Vec<f64> = layer.weights.iter().chain(&layer.biases).map(|&w| w.into()).collect();
+    let (mut m, mut v) = ([0.0; 4], [0.0; 4]);
+    for t in 1..=5 {
+        let (a, b) = ((w[0] + w[2]).exp(), (w[1] + w[3]).exp());
+        let delta = [a / (a + b) - 1.0, b / (a + b)];
+        for at in 0..4 {
+            let g = delta[at % 2];
+            m[at] = 0.9 * m[at] + 0.1 * g;
+            v[at] = 0.999 * v[at] + 0.001 * g * g;
+            let (mean, square) =
+                (m[at] / (1.0 - 0.9_f64.powi(t)), v[at] / (1.0 - 0.999_f64.powi(t)));
+            if at < 2 {
+                w[at] *= 1.0 - 0.1 * 0.05;
+            }
+            w[at] -= 0.1 * mean / (square.sqrt() + 1e-8);
+        }
+    }
+    let fitted = train(&config, &table, false, Isa::detect(), 1);
+    let layer = &fitted.state.network.unpack(&fitted.state.weights)[0];
+    for (ours, theirs) in layer.weights.iter().chain(&layer.biases).zip(&w) {
+        assert!((f64::from(*ours) - theirs).abs() < 1e-5, "{ours} against {theirs}");
+    }
+}
+
+#[test]
+fn training_stops_when_its_loss_no_longer_falls() {
+    let table = Table::new(300, 4, 3, 2);
+    let config = Config { epochs: 500, tol: 0.01, n_iter_no_change: Some(4), ..plain() };
+    let fitted = train(&config, &table, false, Isa::detect(), 1);
+    assert_eq!(fitted.outcome, Outcome::Converged);
+    let losses = &fitted.history.loss;
+    let last = losses.len() - 5;
+    assert!(losses[last + 1..].iter().all(|loss| *loss >= losses[last] - 0.01));
+}
+
+#[test]
+fn a_continued_training_does_not_forget_the_best_epoch() {
+    let (train_on, watch) = (Table::new(40, 6, 3, 4), Table::new(200, 6, 3, 5));
+    let config = Config { epochs: 40, early_stopping: true, patience: 5, tol: 0.0, ..plain() };
+    let team = Team::new(1).unwrap();
+    let compute = Compute { isa: Isa::detect(), team: &team };
+    let rows = Rows { eval: Some(watch.samples(false)), ..Rows::train(train_on.samples(false)) };
+    let mut state = State::initial(&config, 6, 3, 5).unwrap();
+    let mut best = f64::INFINITY;
+    for _ in 0..4 {
+        let fitted = fit(&config, rows, state, 5, compute, &mut Silent).unwrap();
+        let epoch = fitted.best_epoch.unwrap();
+        let loss = if epoch == 0 { best } else { fitted.history.eval_loss[epoch - 1] };
+        assert!(loss <= best);
+        best = loss;
+        state = fitted.state;
+    }
+}
+
+#[test]
+fn dropout_drops_the_share_that_it_should() {
+    let config = Config { dropout: 0.3, ..plain() };
+    let state = State::initial(&config, 3, 2, 5).unwrap();
+    let dropout = super::dropout::Dropout::of_epoch(&config, &state.network, 7, 0).unwrap();
+    let mut mask = vec![0.0; 100_000];
+    dropout.fill(1, 32, 16, &mut mask);
+    let dropped = mask.iter().filter(|&&factor| factor == 0.0).count();
+    assert!((29_000..31_000).contains(&dropped), "{dropped}");
+    assert!(mask.iter().all(|&factor| factor == 0.0 || factor == 1.0 / 0.7));
+    // A block's masks are those of its rows, wherever the block starts.
+    let mut later = vec![0.0; 160];
+    dropout.fill(1, 35, 16, &mut later);
+    assert_eq!(later, mask[3 * 16..][..160]);
+}
+
+#[test]
+fn a_dead_unit_leaves_no_subnormal_numbers() {
+    let table = Table::new(64, 3, 2, 1);
+    for (optimizer, l2, weight_decay) in
+        [(Optimizer::Sgd, 0.0, 0.0), (Optimizer::Sgd, 0.5, 0.0), (Optimizer::Adam, 0.0, 0.9)]
+    {
+        let config = Config {
+            optimizer,
+            l2,
+            weight_decay,
+            learning_rate: 0.3,
+            epochs: 600,
+            batch_size: BatchSize::Samples(8),
+            ..plain()
+        };
+        // Biases so low that no unit of the first layer is ever active.
+        let mut state = State::initial(&config, 3, 2, 5).unwrap();
+        let mut layers = state.network.unpack(&state.weights);
+        layers[0].biases.fill(-1e4);
+        state.weights = state.network.pack(&layers).unwrap();
+        state.velocity.copy_from_slice(&state.weights);
+        let team = Team::new(1).unwrap();
+        let compute = Compute { isa: Isa::detect(), team: &team };
+        let rows = Rows::train(table.samples(false));
+        let State { weights, velocity, square, .. } =
+            fit(&config, rows, state, 5, compute, &mut Silent).unwrap().state;
+        let all = weights.iter().chain(velocity.iter()).chain(square.iter());
+        assert_eq!(all.filter(|value| value.is_subnormal()).count(), 0);
+    }
+}
+
+#[test]
 fn predictions_agree_with_each_other() {
     let table = Table::new(300, 5, 4, 6);
-    let config = Config { epochs: 3, ..Default::default() };
+    let config = Config { epochs: 3, ..plain() };
     let fitted = train(&config, &table, false, Isa::detect(), 1);
     let State { network, weights, .. } = &fitted.state;
     let scores = |kind, threads| {
@@ -266,11 +428,12 @@ impl Monitor for StopAt {
 #[test]
 fn a_monitor_can_stop_training() {
     let table = Table::new(100, 4, 3, 7);
-    let config = Config::default();
+    let config = plain();
     let team = Team::new(1).unwrap();
     let compute = Compute { isa: Isa::detect(), team: &team };
     let state = State::initial(&config, 4, 3, 5).unwrap();
-    let stopped = fit(&config, table.samples(false), None, state, 5, compute, &mut StopAt(4));
+    let stopped =
+        fit(&config, Rows::train(table.samples(false)), state, 5, compute, &mut StopAt(4));
     assert!(matches!(stopped, Err(crate::Error::Stopped(_))));
 }
 

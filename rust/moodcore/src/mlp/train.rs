@@ -1,6 +1,6 @@
 //! Epochs, curves, early stopping, divergence.
 
-use super::config::{Config, Record};
+use super::config::{Config, EvalMetric, Record};
 use super::epoch::{Trainer, evaluate};
 use super::network::State;
 use crate::monitor::{EpochRecord, Monitor};
@@ -27,8 +27,10 @@ pub struct History {
 pub enum Outcome {
     /// All epochs ran.
     Finished,
-    /// The evaluation loss no longer fell.
+    /// The evaluation metric no longer improved.
     EarlyStopped,
+    /// The training loss no longer fell.
+    Converged,
     /// The loss became infinite or NaN; the state is the last whose loss was finite.
     Diverged {
         /// The epoch in which it happened, from one.
@@ -51,32 +53,77 @@ pub struct Fit {
     pub best_epoch: Option<usize>,
 }
 
+/// The rows of a training.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// Those that are trained on.
+    pub train: Samples<'a>,
+    /// The weight of all training rows, by whose mean the weights of single rows are divided;
+    /// `None` for their sum. A table that comes in parts has its number of rows here, so that
+    /// weights mean the same in all parts.
+    pub total_weight: Option<f64>,
+    /// Those on which loss and accuracy are computed after every epoch.
+    pub eval: Option<Samples<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    /// Training rows alone.
+    pub fn train(train: Samples<'a>) -> Self {
+        Rows { train, total_weight: None, eval: None }
+    }
+}
+
 /// Trains `state` for `config.epochs` more epochs.
+///
+/// A row of weight two counts as two rows of weight one: a batch steps along the sum of its rows'
+/// weighted gradients, divided by its number of rows and by the mean weight of all training rows.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a configuration out of range, [`Error::Data`] when samples and
 /// network do not fit together, and whatever the monitor stops with.
 pub fn fit(
     config: &Config,
-    samples: Samples<'_>,
-    eval: Option<Samples<'_>>,
-    state: State,
+    rows: Rows<'_>,
+    mut state: State,
     seed: u64,
     compute: Compute<'_>,
     monitor: &mut dyn Monitor,
 ) -> Result<Fit> {
     config.check()?;
-    check_shapes(&samples, &state)?;
+    let Rows { train, total_weight, eval } = rows;
+    check_shapes(&train, &state)?;
+    if config.activation != state.network.activation() {
+        let (trained, new) = (state.network.activation().name(), config.activation.name());
+        return Err(Error::Data(format!(
+            "activation must stay '{trained}' when training continues, got '{new}'"
+        )));
+    }
+    if total_weight.is_some_and(|weight| !(weight > 0.0 && weight.is_finite())) {
+        return Err(Error::Data("the weight of all rows must be finite and above zero".into()));
+    }
     if let Some(eval) = &eval {
         check_shapes(eval, &state)?;
     }
     if config.early_stopping && eval.is_none() {
         return Err(Error::Data("early_stopping needs evaluation samples".into()));
     }
-    let trainer = Trainer::new(config, samples, &state.network, seed, compute);
-    let best = config.early_stopping.then(|| Best { loss: f64::INFINITY, state: state.clone() });
-    let history = History::default();
-    Run { trainer, eval, before: state.clone(), previous: None, state, history, best }.run(monitor)
+    state.prepare(config.optimizer);
+    let trainer = Trainer::new(config, train, total_weight, &state, seed, compute);
+    let mut run = Run {
+        trainer,
+        total_weight,
+        eval,
+        before: state.clone(),
+        previous: None,
+        best: None,
+        lowest: Lowest { loss: f64::INFINITY, epoch: state.epoch },
+        state,
+        history: History::default(),
+    };
+    if config.early_stopping {
+        run.best = Some(run.first_best());
+    }
+    run.run(monitor)
 }
 
 fn check_shapes(samples: &Samples<'_>, state: &State) -> Result<()> {
@@ -95,11 +142,33 @@ fn check_shapes(samples: &Samples<'_>, state: &State) -> Result<()> {
 /// The best state so far, for early stopping.
 struct Best {
     loss: f64,
+    accuracy: f64,
     state: State,
+}
+
+impl Best {
+    /// Whether an epoch is better than this one by more than `tol`.
+    fn is_improved_by(&self, loss: f64, accuracy: f64, metric: EvalMetric, tol: f64) -> bool {
+        match metric {
+            EvalMetric::Logloss => loss < self.loss - tol,
+            EvalMetric::Accuracy => {
+                accuracy > self.accuracy + tol
+                    || (accuracy >= self.accuracy && loss < self.loss - tol)
+            }
+        }
+    }
+}
+
+/// The lowest training loss so far and its epoch.
+struct Lowest {
+    loss: f64,
+    epoch: usize,
 }
 
 struct Run<'a> {
     trainer: Trainer<'a>,
+    total_weight: Option<f64>,
+    lowest: Lowest,
     eval: Option<Samples<'a>>,
     state: State,
     /// The state before this epoch, and the one before that: where divergence goes back to.
@@ -123,6 +192,10 @@ impl Run<'_> {
             self.report(first, monitor)?;
             if self.has_stalled() {
                 outcome = Outcome::EarlyStopped;
+                break;
+            }
+            if self.has_converged() {
+                outcome = Outcome::Converged;
                 break;
             }
         }
@@ -155,22 +228,43 @@ impl Run<'_> {
             eval: None,
         };
         if let Some(eval) = &self.eval {
-            let Trainer { compute, workspaces, .. } = &mut self.trainer;
             let state = &self.state;
-            let (sums, weight) =
-                evaluate(&state.network, &state.weights, eval, *compute, workspaces);
-            let (loss, accuracy) = (sums.loss / weight, sums.correct / weight);
+            let (loss, accuracy) = scores(&mut self.trainer, state, eval);
             self.history.eval_loss.push(loss);
             self.history.eval_accuracy.push(accuracy);
             record.eval = Some((loss, accuracy));
-            let tol = self.trainer.config.tol;
-            if let Some(best) = self.best.as_mut().filter(|best| loss < best.loss - tol) {
-                *best = Best { loss, state: state.clone() };
+            let Config { tol, eval_metric, .. } = *self.trainer.config;
+            if let Some(best) = &mut self.best
+                && best.is_improved_by(loss, accuracy, eval_metric, tol)
+            {
+                *best = Best { loss, accuracy, state: state.clone() };
             }
         }
         let older = std::mem::replace(&mut self.before, self.state.clone());
         self.previous = Some(older);
         monitor.epoch(&record)
+    }
+
+    /// The state from which training starts: the best so far where a training continues, so that
+    /// it does not end with a worse one.
+    fn first_best(&mut self) -> Best {
+        let state = self.state.clone();
+        let (mut loss, mut accuracy) = (f64::INFINITY, 0.0);
+        if let Some(eval) = self.eval.as_ref().filter(|_| state.epoch > 0) {
+            (loss, accuracy) = scores(&mut self.trainer, &state, eval);
+        }
+        Best { loss, accuracy, state }
+    }
+
+    /// Whether the training loss has not fallen by `tol` for `n_iter_no_change` epochs.
+    fn has_converged(&mut self) -> bool {
+        let Config { tol, n_iter_no_change, .. } = *self.trainer.config;
+        let Some(patience) = n_iter_no_change else { return false };
+        let loss = self.history.loss[self.history.loss.len() - 1];
+        if loss < self.lowest.loss - tol {
+            self.lowest = Lowest { loss, epoch: self.state.epoch };
+        }
+        self.state.epoch - self.lowest.epoch >= patience
     }
 
     fn has_stalled(&self) -> bool {
@@ -188,9 +282,17 @@ impl Run<'_> {
         };
         self.state = start;
         // Fresh workspaces: the old ones hold the infinities.
-        let Trainer { config, samples, seed, compute, .. } = self.trainer;
-        self.trainer = Trainer::new(config, samples, &self.state.network, seed, compute);
+        let Trainer { config, samples, seed, first_epoch, compute, .. } = self.trainer;
+        self.trainer = Trainer::new(config, samples, self.total_weight, &self.state, seed, compute);
+        self.trainer.first_epoch = first_epoch;
         self.trainer.pass(&mut self.state, updates, None, monitor)?;
         Ok(())
     }
+}
+
+/// Loss and accuracy of a state on evaluation rows.
+fn scores(trainer: &mut Trainer<'_>, state: &State, eval: &Samples<'_>) -> (f64, f64) {
+    let Trainer { compute, workspaces, .. } = trainer;
+    let (sums, weight) = evaluate(&state.network, &state.weights, eval, *compute, workspaces);
+    (sums.loss / weight, sums.correct / weight)
 }

@@ -1,0 +1,80 @@
+"""Scaling of input features inside an estimator."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["robust", "standard"]
+
+
+@dataclass(frozen=True)
+class InputScale:
+    """Centers and factors of features: ``z = (x - center) * factor``.
+
+    With ``clips``, z becomes ``z / sqrt(1 + (z / 3)**2)``: nearly z for small values, and between
+    -3 and 3 for outliers.
+    """
+
+    center: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    clips: bool
+
+    # Features are compressed to less than this (Holzmueller et al. 2024).
+    LIMIT: ClassVar[float] = 3.0
+    # No feature is scaled to more than this, whose products with weights fit single precision.
+    LARGEST: ClassVar[float] = 1e15
+
+    @classmethod
+    def of(cls, X: NDArray[Any], weight: NDArray[Any] | None, kind: Kind | None) -> Self | None:
+        """Learn the scale from training rows; constant features get the factor zero.
+
+        "robust" centers by the median and divides by the interquartile range, or where that is
+        zero by half of the range (Holzmueller et al. 2024, "Better by default", section 3.1).
+        """
+        if kind is None:
+            return None
+        X = np.asarray(X, dtype=np.float64)
+        if kind == "standard":
+            center = np.average(X, axis=0, weights=weight)
+            with np.errstate(over="ignore"):
+                spread = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight))
+            # Rounding leaves a constant column a spread of its last digits.
+            spread[spread <= 1e-14 * np.abs(center)] = 0.0
+        else:
+            low, center, high = _quartiles(X, weight)
+            smallest, largest = X.min(axis=0), X.max(axis=0)
+            spread = np.where(high > low, high - low, largest / 2 - smallest / 2)
+        usable = (spread > np.finfo(np.float64).tiny) & np.isfinite(spread)
+        factor = np.divide(1.0, spread, out=np.zeros_like(spread), where=usable)
+        return cls(center, factor, kind == "robust")
+
+    def apply(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Scale rows; the result has single precision."""
+        scaled = np.empty(X.shape, dtype=np.float32)
+        # A block stays in the cache, and needs no second table in double precision.
+        for start in range(0, len(X), 4096):
+            rows = slice(start, start + 4096)
+            with np.errstate(over="ignore"):
+                z = X[rows] - self.center
+                z *= self.factor
+            np.clip(z, -self.LARGEST, self.LARGEST, out=z)
+            if self.clips:
+                z /= np.sqrt(1.0 + np.square(z / self.LIMIT))
+            scaled[rows] = z
+        return scaled
+
+
+def _quartiles(X: NDArray[np.float64], weight: NDArray[Any] | None) -> list[NDArray[np.float64]]:
+    """Return the weighted quartiles of columns: a row of weight two counts as two rows."""
+    if weight is None:
+        return list(np.quantile(X, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf"))
+    order = np.argsort(X, axis=0)
+    passed = np.cumsum(np.asarray(weight, dtype=np.float64)[order], axis=0)
+    return [
+        np.take_along_axis(
+            X, np.take_along_axis(order, (passed < share * passed[-1]).sum(axis=0)[None], 0), 0
+        )[0]
+        for share in (0.25, 0.5, 0.75)
+    ]
