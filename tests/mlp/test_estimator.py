@@ -228,7 +228,9 @@ def test_wrong_data_say_where(spirals):
         model.predict(big)
     with pytest.raises(ValueError, match=r"only classes seen in training .* in row 1"):
         model.fit(X, y, eval_set=(X[:2], [0, 9]))
-    with pytest.raises(TypeError, match=r"eval_set must be a tuple \(X, y\), a list .* got ndarray"):
+    with pytest.raises(
+        TypeError, match=r"eval_set must be a tuple \(X, y\), a list .* got ndarray"
+    ):
         model.fit(X, y, eval_set=X)
     with pytest.raises(NotFittedError):
         MLP().predict(X)

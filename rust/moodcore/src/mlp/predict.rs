@@ -11,6 +11,7 @@ use crate::{Error, Result};
 const BLOCKS_A_POLL: usize = 64;
 
 /// Writes one row of scores for each row of `x` (row-major, finite) to `out`, `n x n_classes`.
+/// Rows whose scores overflow are NaN.
 ///
 /// Probabilities are brought to a sum of one in double precision.
 ///
@@ -75,9 +76,14 @@ impl Task for PredictTask<'_> {
             let count = x.len() / features;
             ws.load_features::<S>(x, features, count);
             forward::<S>(network, self.weights, ws, count);
+            let unless_finite = not_finite(ws);
             let shape = (classes, count.div_ceil(LANES));
             class_scores::<S>(shape, (&mut ws.scores, BLOCK), self.kind);
             for (at, out) in out.chunks_exact_mut(classes).enumerate() {
+                if unless_finite[at] != 0.0 {
+                    out.fill(f64::NAN);
+                    continue;
+                }
                 let scores = ws.scores_of(at);
                 out.iter_mut().zip(scores).for_each(|(out, score)| *out = f64::from(score));
                 if self.kind == ScoreKind::Probability {
@@ -87,4 +93,16 @@ impl Task for PredictTask<'_> {
             }
         }
     }
+}
+
+/// Zero for each sample of a block whose scores before the softmax are finite, NaN for the others.
+#[inline(always)]
+fn not_finite(ws: &Workspace) -> [f32; BLOCK] {
+    let mut sums = [0.0; BLOCK];
+    for class in ws.scores.chunks_exact(BLOCK) {
+        for (sum, score) in sums.iter_mut().zip(class) {
+            *sum += score * 0.0;
+        }
+    }
+    sums
 }
