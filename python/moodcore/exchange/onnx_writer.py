@@ -134,12 +134,8 @@ def _apply(graph: Graph, step: Step, rows: str) -> str:
             beyond = graph.add(operator, [rows, bound])
             rows = graph.add("Where", [beyond, bound, rows])
         return rows
-    if isinstance(step, Standardize):
-        if step.subtract is not None:
-            rows = graph.add("Sub", [rows, step.subtract])
-        return rows if step.divide is None else graph.add("Div", [rows, step.divide])
-    if isinstance(step, CenterAndScale):
-        return _center_and_scale(graph, step, rows)
+    if isinstance(step, Standardize | CenterAndScale):
+        return _standardize(graph, step, rows)
     if isinstance(step, Encode):
         missing = graph.add("IsNaN", [rows])
         values = graph.constant(step.values)
@@ -164,7 +160,11 @@ def _apply(graph: Graph, step: Step, rows: str) -> str:
     return graph.add("Where", [missing, np.nan, rows])
 
 
-def _center_and_scale(graph: Graph, step: CenterAndScale, rows: str) -> str:
+def _standardize(graph: Graph, step: Standardize | CenterAndScale, rows: str) -> str:
+    if isinstance(step, Standardize):
+        if step.subtract is not None:
+            rows = graph.add("Sub", [rows, step.subtract])
+        return rows if step.divide is None else graph.add("Div", [rows, step.divide])
     rows = graph.add("Mul", [graph.add("Sub", [rows, step.center]), step.factor])
     least, most = map(graph.constant, step.limits)
     rows = graph.add("Where", [graph.add("Less", [rows, least]), least, rows])
