@@ -161,20 +161,6 @@ def test_what_cannot_be_explained_says_so(table):
         found.row(0, "topp")
 
 
-@pytest.mark.parametrize("name", ["mlp", "svm", "linear"])
-def test_a_single_row_is_never_explained_by_itself(name, table):
-    X, y = table
-    with pytest.raises(ValueError, match="a single row has no contributions relative to itself"):
-        FAMILIES[name].fit(X, y).explain(X.head(1))
-    pipeline = make_pipeline(StandardScaler(), FAMILIES[name]).fit(X, y)
-    found = explain(pipeline, X.head(1))
-    assert np.abs(found.values).max() > 0.01
-    assert "measured from the mean of the training rows" in found.method
-    mean = pd.DataFrame([X.mean()])
-    expected = explain(pipeline, X.head(1), background=mean)
-    np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize("name", ["mlp", "svm"])
 def test_values_are_those_of_the_shap_package(name, table):
     shap = pytest.importorskip("shap")
@@ -222,3 +208,22 @@ def test_columns_of_one_feature_change_together():
         kind, size = margin(same, every), margin(every, same)
         expected = [(kind - none + both - size) / 2, (size - none + both - kind) / 2]
         np.testing.assert_allclose(found.values[row, :, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mlp", "svm", "linear"])
+@pytest.mark.parametrize("copies", [1, 3])
+def test_rows_that_are_alike_are_not_their_own_background(name, copies, table):
+    X, y = table
+    row = X.iloc[[5] * copies]
+    alone = FAMILIES[name].fit(X, y)
+    with pytest.raises(ValueError, match="a single row, or rows that are all alike"):
+        alone.explain(row)
+    assert np.abs(alone.explain(row, background=X.head(50)).values).max() > 0
+    # A scaler knows the mean of the training rows.
+    scaled = make_pipeline(StandardScaler(), FAMILIES[name]).fit(X, y)
+    found = explain(scaled, row)
+    assert np.abs(found.values).max(axis=(1, 2)).min() > 0
+    assert "the mean of the training rows" in found.method
+    mean = pd.DataFrame([X.mean()], columns=X.columns)
+    expected = explain(scaled, row, background=mean)
+    np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-5)

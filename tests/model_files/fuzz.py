@@ -1,29 +1,37 @@
-"""Damage model files at random and open them: nothing but a model or a `ModelFileError` may come.
+"""Damage model files at random and use what opens.
 
-`test_fuzz.py` does this a few thousand times. For a long run:
+Most of the damaged files are signed again, so that their checksum is valid. `load` may return a
+model or raise `ModelFileError`. A model that it returns has to work: it is used in every way, and
+may only refuse what a model of its kind refuses.
+
+`test_fuzz.py` tries a few thousand cases. For a long run:
 
     python tests/model_files/fuzz.py --cases 1000000
 
-A case that breaks the rule is written to `fuzz-failure.safetensors`, and its number and seed are
-printed: the same seed gives the same cases again. A process that uses more than 4 GB or hangs for
-ten seconds over one file breaks it too.
+A case that fails is written to `fuzz-failure.safetensors`, and its number and seed are printed: the
+same seed gives the same cases again. A process that uses more than 4 GB, or ten seconds of
+processor time for one file, fails too.
 """
 
 import argparse
 import json
+import pickle
 import resource
 import signal
 import tempfile
 import time
+import traceback
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import safetensors.numpy
+import sklearn.utils.validation
 from parts_of_files import joined, parted, rewritten, text_of, with_text
 
-from moodcore import ModelFileError, load
+import moodcore
+from moodcore import GBT, MLP, ModelFileError, load
 
 FOLDER = Path(__file__).parent / "version_1"
 ODD_VALUES = (
@@ -50,19 +58,21 @@ MOST_MEMORY, MOST_SECONDS = 4 << 30, 10
 
 
 def damage(raw, rng):
-    """The file with something wrong: in its bytes, its header, its description or its arrays."""
-    way = rng.integers(4)
+    """Return the file with something wrong: in its bytes, header, description or arrays."""
+    way = rng.integers(20)
     if way == 0:
         return damage_bytes(raw, rng)
     if way == 1:
         header, buffer = parted(raw)
         return joined(damage_value(header, rng), buffer)
-    if way == 2:
-        found = json.loads(text_of(raw))
+    if way < 11:
+        described = json.loads(text_of(raw))
         for _ in range(rng.integers(1, 3)):
-            found = damage_value(found, rng)
-        return with_text(raw, json.dumps(found))
-    return rewritten(raw, damage_arrays(safetensors.numpy.load(raw), rng))
+            described = damage_value(described, rng)
+        raw = with_text(raw, json.dumps(described))
+    if way > 9:
+        raw = rewritten(raw, damage_arrays(safetensors.numpy.load(raw), rng))
+    return raw
 
 
 def damage_bytes(raw, rng):
@@ -122,19 +132,36 @@ def damage_arrays(arrays, rng):
     return arrays | {name: values}
 
 
+ENDINGS = ("onnx", "json", "model", "c", "rs", "safetensors")
+
+
+def new_models():
+    """Return models of kinds that the files of version 1 lack, with rows to predict."""
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"size": rng.normal(size=90), "kind": rng.choice(list("abc"), 90)})
+    y = np.where((frame["size"] > 0) ^ (frame["kind"] == "a"), "yes", "no")
+    for estimator in (GBT(3, max_leaves=4, random_state=0), MLP((3,), epochs=2, random_state=0)):
+        yield moodcore.tables.pipeline(estimator).fit(frame, y), frame.head(3)
+
+
 class Fuzz:
-    """Files to damage, rows to ask, and what came of it."""
+    """Files to damage, rows to predict, and what became of the files."""
 
     def __init__(self, seed, folder):
         self.rng = np.random.default_rng(seed)
-        self.path = Path(folder) / "case.safetensors"
+        self.folder = Path(folder)
+        self.path = self.folder / "case.safetensors"
         self.files = [path.read_bytes() for path in sorted(FOLDER.glob("*.safetensors"))]
         answers = json.loads((FOLDER / "answers.json").read_text(encoding="utf-8"))
         self.tables = [pd.DataFrame(answers[name]["rows"]).head(3) for name in sorted(answers)]
-        self.opened = self.refused = 0
+        for model, rows in new_models():
+            model.save(self.path)
+            self.files.append(self.path.read_bytes())
+            self.tables.append(rows)
+        self.opened = self.refused = self.used = 0
 
     def case(self):
-        """Open one damaged file; ask the model, if one comes."""
+        """Open a damaged file and use the model in it."""
         which = self.rng.integers(len(self.files))
         self.path.write_bytes(damage(self.files[which], self.rng))
         try:
@@ -143,19 +170,64 @@ class Fuzz:
             self.refused += 1
             return
         self.opened += 1
+        if not hasattr(model, "predict"):
+            # A pipeline without its last step is a transformer.
+            return
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            try:
-                model.predict(self.tables[which])
-            # A model of other columns or of numbers that overflow may refuse the rows.
-            except (ValueError, AttributeError, TypeError):
-                return
+            if self.rng.random() < 0.5:
+                pickle.loads(pickle.dumps(model))
+            rows = fitting_rows(model, self.tables[which])
+            self.attempt(model.predict, rows)
+            if hasattr(model, "predict_proba"):
+                self.attempt(model.predict_proba, rows)
+            if hasattr(model, "decision_function"):
+                self.attempt(model.decision_function, rows)
+            self.attempt(moodcore.explain, model, rows, n_samples=16)
+            ending = ENDINGS[self.rng.integers(len(ENDINGS))]
+            self.attempt(moodcore.export, model, self.folder / f"out.{ending}")
+            repr(model)
+
+    def attempt(self, function, *args, **options):
+        """Call a function, which may refuse what it is given in words of its own."""
+        try:
+            function(*args, **options)
+        except (ValueError, TypeError) as error:
+            if not is_deliberate(error):
+                raise
+        else:
+            self.used += 1
+
+
+def is_deliberate(error):
+    """Return whether an error was raised by a statement that says so."""
+    if isinstance(error, UnicodeError):
+        return False
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    inside = (Path(moodcore.__file__).parent, Path(sklearn.utils.validation.__file__))
+    path = Path(last.filename)
+    return "raise" in (last.line or "") and any(map(path.is_relative_to, inside))
+
+
+def fitting_rows(model, table):
+    """Return rows with the columns that a model has; zeros in those that the table lacks."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        width = model.n_features_in_
+        values = table.to_numpy() if width == table.shape[1] else np.zeros((2, min(width, 9999)))
+        return values
+    return pd.DataFrame({name: table.get(name, np.zeros(len(table))) for name in names})
+
+
+def too_slow(signum, frame):
+    raise TimeoutError(f"more than {MOST_SECONDS} s of processor time")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep-going", type=Path, help="folder for cases that fail")
     told = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     begin = time.monotonic()
@@ -163,17 +235,26 @@ def main():
         dir="/dev/shm" if Path("/dev/shm").is_dir() else None
     ) as folder:
         fuzz = Fuzz(told.seed, folder)
+        signal.signal(signal.SIGPROF, too_slow)
         for number in range(told.cases):
-            signal.alarm(MOST_SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
             try:
                 fuzz.case()
-            except BaseException:
-                Path("fuzz-failure.safetensors").write_bytes(fuzz.path.read_bytes())
-                print(f"case {number} of seed {told.seed} breaks the rule")
-                raise
+            except Exception as error:
+                print(f"case {number} of seed {told.seed} fails: {error!r}")
+                if told.keep_going is None:
+                    Path("fuzz-failure.safetensors").write_bytes(fuzz.path.read_bytes())
+                    raise
+                frames = traceback.extract_tb(error.__traceback__)
+                name = "-".join(
+                    f"{Path(frame.filename).stem}{frame.lineno}" for frame in frames[-3:]
+                )
+                case = told.keep_going / f"{type(error).__name__}-{name}"
+                case.with_suffix(".safetensors").write_bytes(fuzz.path.read_bytes())
+                case.with_suffix(".txt").write_text("".join(traceback.format_exception(error)))
             if number % 50_000 == 49_999:
                 print(f"{number + 1} cases, {time.monotonic() - begin:.0f} s", flush=True)
-    print(f"{told.cases} cases: {fuzz.refused} refused, {fuzz.opened} opened")
+    print(f"{told.cases} cases: {fuzz.refused} refused, {fuzz.opened} opened, {fuzz.used} answers")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def lying_descriptions(raw):
         "labels_that_are_objects": ("model.classes.values", [{}, [], None], PART),
         "labels_twice": ("model.classes.values", ["a", "a", "b"], PART),
         "parameter_unknown": ("model.params.__class__", "int", PART),
-        "learning_rate_infinite": ("model.params.learning_rate", 1e999, PART),
+        "learning_rate_infinite": ("model.params.learning_rate", 1e999, "numbers must be finite"),
         "seed_beyond": ("model.seed", 2**64, PART),
         "history_lost": ("model.history", ["nothing"], PART),
     }

@@ -199,9 +199,10 @@ def explain(
     X : table of shape (n_rows, n_features)
         The rows to explain, as `model.predict` takes them.
     background : table, optional
-        Rows from whose mean contributions are measured; by default up to 100 rows of `X`, and for
-        a single row the mean of the training rows where the pipeline knows it. Trees know their
-        training rows, and take none.
+        Rows from whose mean contributions are measured; by default up to 100 rows of `X`. For a
+        single row, or rows that are all alike, the default is the mean of the training rows if the
+        last step before the classifier is a `StandardScaler`, and a `ValueError` otherwise. Trees
+        know their training rows, and take none.
     random_state : int, optional, default=0
         Seed of the choice of background rows, and of sampled coalitions.
     n_samples : int, optional
@@ -215,7 +216,8 @@ def explain(
     Raises
     ------
     ValueError
-        When rows do not fit the model, trees are given a background, or a single row needs one.
+        If rows do not fit the model, trees are given a background, or a single row (or rows that
+        are all alike) needs one.
     TypeError
         For a model of another kind.
 
@@ -242,7 +244,7 @@ def explain(
     if background is not None:
         known = background if steps is None else steps.transform(background)
         where = "background"
-    elif len(rows) == 1 and takes_background(model):
+    elif takes_background(model) and _all_alike(classifier.read_rows(rows)):
         known, where = _training_mean(steps), "training rows"
     chosen = _choose(known, np.random.default_rng(random_state))
     origin = f"the mean over {len(chosen)} of the {where}"
@@ -287,10 +289,16 @@ def _training_mean(steps: Any) -> NDArray[np.float64]:
     last = None if steps is None else steps.steps[-1][1]
     if not isinstance(last, StandardScaler) or not last.with_mean:
         raise ValueError(
-            "a single row has no contributions relative to itself: pass background=, rows such as "
-            "those of training (moodcore explain --background FILE)"
+            "a single row, or rows that are all alike, have no contributions relative to "
+            "themselves: pass background=, rows such as those of training "
+            "(moodcore explain --background FILE)"
         )
     return np.zeros((1, last.n_features_in_))
+
+
+def _all_alike(rows: NDArray[Any]) -> bool:
+    """Return whether there are rows, and all are the same."""
+    return len(rows) > 0 and bool((rows == rows[0]).all())
 
 
 def _choose(rows: Any, rng: np.random.Generator) -> Any:

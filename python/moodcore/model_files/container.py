@@ -13,6 +13,7 @@ writes several in random order, and the same model must give the same bytes.)
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -163,7 +164,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
 def _read_header(path: Path, text: str) -> dict[str, Any]:
     """Read the JSON; a version that is not ours comes before everything else in it."""
     try:
-        header = json.loads(text)
+        header = json.loads(text, parse_constant=_finite, parse_float=_finite)
         version = header["version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path}: the header is damaged: {error!r}") from error
@@ -174,6 +175,14 @@ def _read_header(path: Path, text: str) -> dict[str, Any]:
     if not all(isinstance(header.get(key), dict) for key in ("model", "provenance")):
         raise ModelFileError(f"{path}: the header is damaged: model or provenance is no object")
     return header
+
+
+def _finite(text: str) -> float:
+    """Read a number of the JSON, which `save` writes without NaN and infinities."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"numbers must be finite, got {text}")
+    return value
 
 
 def _digest(arrays: Arrays, text: str) -> str:
