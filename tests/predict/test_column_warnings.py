@@ -1,6 +1,7 @@
 """Other units, lost signs and zeros are noticed before a run, with counts and a guess."""
 
 import copy
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -75,15 +76,19 @@ def test_models_of_older_files_know_the_ends(wide, tmp_path):
     assert training_ranges(GBT(1).fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1])) == {}
 
 
-def test_the_pipeline_itself_warns_of_values_that_no_song_has(wide):
+def test_the_pipeline_itself_warns_of_values_that_no_song_has(wide, tmp_path):
     X, _ = songs.synthesize(50, random_state=1)
     percent = X.assign(energy=100 * X["energy"])
     for rows in (percent, percent.iloc[[0]]):
         for method in ("predict", "predict_proba", "decision_function"):
             with pytest.warns(UserWarning, match="'energy': .* outside the possible"):
                 getattr(wide, method)(rows)
-    with pytest.warns(UserWarning, match="percent instead of shares"):
-        wide.predict(percent)
+        with pytest.warns(UserWarning, match="'energy': .* outside the possible"):
+            wide.explain(rows)
+    wide.save(tmp_path / "wide")
+    for model in (wide, load(tmp_path / "wide"), pickle.loads(pickle.dumps(wide))):
+        with pytest.warns(UserWarning, match="percent instead of shares"):
+            model.predict(percent)
     # Songs that were in percent in training, too, are what the model knows.
     y = np.arange(50) % 2
     songs.pipeline(GBT(1)).fit(percent, y).predict(percent)

@@ -239,6 +239,8 @@ def explain(
     True
     """
     classifier, steps = final_classifier(model)
+    if hasattr(model, "check_values"):
+        X = model.check_values(X)
     rows = X if steps is None else steps.transform(X)
     known, where = rows, "rows explained"
     if background is not None:

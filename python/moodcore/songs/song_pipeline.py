@@ -27,17 +27,7 @@ def _checked(name: str) -> Any:
     """Return a method of `Pipeline` that warns of values that no song has."""
 
     def method(self: Any, X: Any, **params: Any) -> Any:
-        table = named_table(X)
-        if table is not None:
-            # A stream of Arrow batches can be read once.
-            X = native(table)
-            names = [str(column) for column in table.columns]
-            known = {n: r for n, r in training_ranges(self).items() if n in RANGES and n in names}
-            values = read_table(table, [names.index(n) for n in known]).numbers() if known else None
-            for at, (column, training) in enumerate(known.items()):
-                warning = impossible_values(column, np.asarray(values)[:, at], training)
-                if warning is not None:
-                    warnings.warn(str(warning), UserWarning, stacklevel=2)
+        X = self.check_values(X, stacklevel=3)
         return getattr(super(SongPipeline, self), name)(X, **params)
 
     method.__name__, method.__doc__ = name, getattr(Pipeline, name).__doc__
@@ -108,6 +98,32 @@ class SongPipeline(Saveable, Pipeline):
     predict_proba = _checked("predict_proba")
     predict_log_proba = _checked("predict_log_proba")
     decision_function = _checked("decision_function")
+
+    def check_values(self, X: Any, *, stacklevel: int = 2) -> Any:
+        """Warn of values that no song has, such as percent where the model knows shares.
+
+        Parameters
+        ----------
+        X : table of shape (n_songs, n_columns)
+        stacklevel : int, default=2
+            As for `warnings.warn`.
+
+        Returns
+        -------
+        table
+            The same songs: a stream of Arrow batches, which can be read once, as a table.
+        """
+        table = named_table(X)
+        if table is None:
+            return X
+        names = [str(column) for column in table.columns]
+        known = {n: r for n, r in training_ranges(self).items() if n in RANGES and n in names}
+        values = read_table(table, [names.index(n) for n in known]).numbers() if known else None
+        for at, (column, training) in enumerate(known.items()):
+            warning = impossible_values(column, np.asarray(values)[:, at], training)
+            if warning is not None:
+                warnings.warn(str(warning), UserWarning, stacklevel=stacklevel)
+        return native(table)
 
     def required_columns(self) -> list[Column]:
         """Return the columns that the fitted pipeline needs, with the values that they may hold."""
