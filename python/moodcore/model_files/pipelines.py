@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore.model_files.registry import read_part, write_part
@@ -39,10 +40,22 @@ def read_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> lis
     for (name, step), (after, following) in pairwise(steps):
         if not hasattr(step, "transform"):
             raise ValueError(f"only the last step of a pipeline can be a classifier, got {name}")
-        given, taken = len(step.get_feature_names_out()), following.n_features_in_
+        given, taken = output_width(step), following.n_features_in_
         if given != taken:
             raise ValueError(f"step {after} takes {taken} columns, {name} gives {given}")
     return steps
+
+
+def output_width(step: Any) -> int:
+    """Return the number of columns that a fitted transformer returns."""
+    if hasattr(step, "output_indices_"):
+        return max((int(place.stop) for place in step.output_indices_.values()), default=0)
+    if isinstance(step, Pipeline):
+        return output_width(step.steps[-1][1])
+    if isinstance(step, FunctionTransformer):
+        # Without names of its outputs.
+        return int(step.n_features_in_)
+    return len(step.get_feature_names_out())
 
 
 def read_classifier_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> list[Any]:

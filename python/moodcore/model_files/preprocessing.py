@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore.model_files.registry import read_part, write_part
+from moodcore.model_files.transformer_values import read_output, write_output
 from moodcore.model_files.values import (
     Arrays,
     Described,
@@ -38,9 +39,12 @@ def write_scaler(model: Any, prefix: str, arrays: Arrays) -> Described:
         values = getattr(model, name)
         if values is not None:
             arrays[f"{prefix}.{name}"] = np.asarray(values, dtype=np.float64)
+    seen = np.ravel(model.n_samples_seen_)
     return {
         "params": model.get_params(),
-        "n_samples": int(model.n_samples_seen_),
+        **write_output(model),
+        # One count per feature where values are missing.
+        "n_samples": int(seen[0]) if (seen == seen[0]).all() else list(map(int, seen)),
         **write_features(model),
     }
 
@@ -66,8 +70,10 @@ def read_scaler(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> An
         setattr(model, name, array)
     if model.scale_ is not None and not model.scale_.all():
         raise ValueError("scale_ must not be 0")
-    model.n_samples_seen_ = int(described["n_samples"])
-    return model
+    seen = described["n_samples"]
+    is_list = isinstance(seen, list)
+    model.n_samples_seen_ = np.array(seen, dtype=np.int64) if is_list else int(seen)
+    return read_output(model, described)
 
 
 def _needless(params: Mapping[str, Any]) -> frozenset[str]:
