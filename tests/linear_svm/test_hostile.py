@@ -33,7 +33,7 @@ def tables():
     yield "huge", X * 1e8, y
     yield "largest", np.sign(X) * 3e38, y
     yield "tiny", X * 1e-30, y
-    yield "denormal", np.sign(X) * 1e-44, y
+    yield "denormal", (np.sign(X) * 1e-44).astype(np.float32), y
     yield "mixed", X * [1e8, 1.0, 1e-8], y
     yield "equal columns", np.repeat(X[:, :1], 3, axis=1), y
     yield "separable", np.column_stack([y * 10.0, X[:, 0]]), y

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from moodcore import _core
-from moodcore.estimators.rows import TrainingRows, as_float32
+from moodcore.estimators.rows import TrainingRows, as_float32, check_small_columns
 from moodcore.estimators.saveable import Saveable
 from moodcore.estimators.tables import validate_numbers
 from moodcore.platform import instruction_set, thread_count
@@ -103,9 +103,9 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
 
         Those in ``resolved`` have these values in place of the user's.
         """
-        names = set(self.get_params(deep=False)) - self._PYTHON_ONLY - set(resolved)
-        values = {name: _json_value(getattr(self, name), _described) for name in sorted(names)}
-        return json.dumps(values | resolved)
+        names = set(self.get_params(deep=False)) - self._PYTHON_ONLY
+        values = {name: getattr(self, name) for name in sorted(names)} | resolved
+        return json.dumps(_json_value(values, _described))
 
     def _checked_parameters(self, **resolved: Any) -> str:
         """Check all parameters; return those that the core takes as JSON."""
@@ -139,7 +139,9 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
                 if not kept.any():
                     raise ValueError("class_weight must be above 0 for at least one class, got 0")
                 features, codes, weight = features[kept], codes[kept], weight[kept]
-        return TrainingRows.of(features, codes, weight)
+        rows = TrainingRows.of(features, codes, weight)
+        check_small_columns(features, rows.X)
+        return rows
 
     def _known_rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+# The range of normal numbers in float32.
+_SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
 
 def readable(values: Any, dtype: Any = None) -> NDArray[Any]:
     """Return an array as the core reads it: C-contiguous and aligned; copied only where it is not.
@@ -28,6 +31,49 @@ def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
             f"column {column}; scale the features first"
         )
     return converted
+
+
+def check_small_columns(X: NDArray[Any], converted: NDArray[np.float32]) -> None:
+    """Raise a ValueError for a column whose values all vanish in float32."""
+    if X.dtype == np.float32 or not len(X):
+        return
+    size = np.maximum(converted.max(axis=0), -converted.min(axis=0))
+    for column in np.flatnonzero(size < _SMALLEST):
+        if X[:, column].any():
+            raise ValueError(
+                f"X must fit float32: all values of column {column} are below 1.2e-38 in size; "
+                "scale the features first"
+            )
+
+
+def float32_weights(weight: NDArray[Any]) -> NDArray[np.float32]:
+    """Convert positive row weights to float32.
+
+    Raises
+    ------
+    ValueError
+        If a weight is too large or too small for float32.
+    """
+    smallest, largest = weight.min(), weight.max()
+    if not (smallest >= _SMALLEST and largest <= _LARGEST):
+        value = largest if largest > _LARGEST else smallest
+        raise ValueError(
+            "row weights (sample_weight times class_weight) must be 0 or from 1.2e-38 to 3.4e38, "
+            f"got {value:.3g}; scale them"
+        )
+    return readable(weight, np.float32)
+
+
+def check_finite_scores(scores: NDArray[np.float64], X: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the scores of rows; a ValueError names the first row whose scores are not finite."""
+    if np.isfinite(scores).all():
+        return scores
+    row = int(np.argwhere(~np.isfinite(scores))[0][0])
+    column = int(np.abs(X[row]).argmax())
+    raise ValueError(
+        f"the scores of row {row} overflow: X has {X[row, column]:.3g} in column {column}; scale "
+        "the features as those of the training data"
+    )
 
 
 def hold_out(
@@ -85,7 +131,7 @@ class TrainingRows:
     @classmethod
     def of(cls, X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any] | None) -> Self:
         """Convert to the types of the core."""
-        weight = None if weight is None else readable(weight, np.float32)
+        weight = None if weight is None else float32_weights(weight)
         return cls(as_float32(X), readable(codes, np.uint32), weight)
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]:
@@ -94,9 +140,10 @@ class TrainingRows:
 
     def weighted(self, factors: NDArray[np.float64]) -> Self:
         """Multiply the weights, and leave out rows whose weight becomes zero."""
-        weight = factors if self.weight is None else factors * self.weight
-        weighted = replace(self, weight=np.ascontiguousarray(weight, dtype=np.float32))
-        return weighted if factors.all() else weighted._part(np.flatnonzero(factors))
+        kept = np.flatnonzero(factors)
+        part, factors = (self, factors) if factors.all() else (self._part(kept), factors[kept])
+        weight = factors if part.weight is None else factors * part.weight
+        return replace(part, weight=float32_weights(weight))
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
         """Hold out a fraction of the rows (see `hold_out`)."""

@@ -118,7 +118,10 @@ class TableSchema:
             return self._number(value, at)
         if not isinstance(value, NUMBERS):
             raise unreadable(type(value).__name__, self._name(at))
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ColumnError(f"column {self._name(at)!r} holds a number beyond float64") from None
 
     def _encode(self, column: Column, at: int) -> NDArray[Any]:
         if isinstance(column, Categories):
@@ -162,7 +165,9 @@ class TableSchema:
             return True
         if self.lightgbm and self.categorical[at]:
             return False
-        return isinstance(value, str) == isinstance(self.missing, str) and value == self.missing
+        if isinstance(self.missing, str):
+            return isinstance(value, str) and value == self.missing
+        return isinstance(value, NUMBERS) and bool(value == self.missing)
 
     def _without_missing(self, values: NDArray[Any]) -> NDArray[Any]:
         """Put NaN for the value that counts as missing."""

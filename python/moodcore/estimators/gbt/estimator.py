@@ -44,6 +44,9 @@ __all__ = ["GBT"]
 # The fitted state that training on `init_model` takes over from it.
 _COLUMNS = {"classes_", "n_features_in_", "feature_names_in_", "table_schema_"}
 
+# What has a length but no order, or is no list of values.
+_NO_ROWS = (set, frozenset, dict, str, bytes)
+
 
 class GBT(Classifier):
     r"""Gradient-boosted decision trees: logistic or softmax loss, second-order, on histograms.
@@ -432,11 +435,13 @@ class GBT(Classifier):
         >>> model.predict_proba_row([0.5]) == model.predict_proba([[0.5]])[0].tolist()
         True
         """
+        if type(values) in _NO_ROWS or not hasattr(values, "__len__"):
+            raise TypeError(f"values must be a sequence of numbers, got {type(values).__name__}")
         try:
             if not self.table_schema_.takes_plain_rows:
                 values = self.table_schema_.row(values)
             return self._row_probabilities(values)
-        except TypeError:
+        except (TypeError, OverflowError):
             # The core takes numbers; None and the like are missing.
             return self._row_probabilities(self.table_schema_.row(values))
         except AttributeError:

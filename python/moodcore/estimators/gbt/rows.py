@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from moodcore.estimators.rows import hold_out, readable
 from moodcore.estimators.table_schema import Table, row_count, take_rows
 
+# Squares of sums of gradients must not overflow.
+_LARGEST_TOTAL = 1e100
+
 
 @dataclass(frozen=True)
 class BoostingRows:
@@ -33,6 +36,13 @@ class BoostingRows:
         y = readable(codes, np.uint32)
         if weight is not None:
             weight = readable(weight, np.float64)
+            with np.errstate(over="ignore"):
+                total = weight.sum()
+            if total > _LARGEST_TOTAL:
+                raise ValueError(
+                    "row weights (sample_weight times class_weight) must sum to at most 1e100, "
+                    f"got {total:.3g}; scale them"
+                )
         rows = cls(table, y, weight, margin)
         if weight is None or (weight > 0).all():
             return rows

@@ -17,7 +17,13 @@ from moodcore import _core
 from moodcore.errors import check_choice
 from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.progress import current_poll
-from moodcore.estimators.rows import as_float32, readable
+from moodcore.estimators.rows import (
+    as_float32,
+    check_finite_scores,
+    check_small_columns,
+    float32_weights,
+    readable,
+)
 from moodcore.estimators.svm.kernels import kernel_matrix, warn_of_uneven_spreads
 from moodcore.estimators.tables import validate_numbers
 
@@ -249,7 +255,7 @@ class SVM(Classifier):
             (
                 model._kernel_rows(rows, kept),
                 codes.astype(np.uint32),
-                None if weight is None else weight.astype(np.float32),
+                None if weight is None else float32_weights(weight),
             ),
             len(model.classes_),
             seed=self._draw_seed() if self.probability else 0,
@@ -412,6 +418,7 @@ class SVM(Classifier):
                 )
             return readable(rows[:, kept], np.float64)
         features = as_float32(rows)
+        check_small_columns(rows, features)
         warn_of_uneven_spreads(features)
         return features
 
@@ -457,7 +464,8 @@ class SVM(Classifier):
     def _pairwise(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the decision value of each pair, above zero for its first class."""
         check_is_fitted(self)
-        return self.core_model_.decide(self._rows(X), **self._compute())
+        rows = self._rows(X)
+        return check_finite_scores(self.core_model_.decide(rows, **self._compute()), rows)
 
     def _rows(self, X: ArrayLike) -> NDArray[Any]:
         """Return the features, or the kernel values with each support vector."""
