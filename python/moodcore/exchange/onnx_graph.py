@@ -20,7 +20,7 @@ Value = tuple[str, str, list[Any]]
 class Graph:
     """Nodes and constants under construction; a subgraph takes names from its parent's counter."""
 
-    def __init__(self, parent: "Graph | None" = None) -> None:
+    def __init__(self, parent: "Graph | None" = None, *, tree_version: int = _TREES) -> None:
         try:
             import onnx
         except ModuleNotFoundError as error:
@@ -33,6 +33,7 @@ class Graph:
         self._inputs: list[Any] = []
         self._numbers: Iterator[int] = count(1) if parent is None else parent._numbers
         self._has_trees = False
+        self.tree_version: int = tree_version if parent is None else parent.tree_version
 
     def name(self, stem: str) -> str:
         """Return a name that no other value has."""
@@ -70,7 +71,7 @@ class Graph:
         outputs = [output] if isinstance(output, str) else output
         # The default domain is explicit, except for Cast, so that files stay the same to the byte.
         domain = None if operator == "Cast" else ""
-        if operator in ("TreeEnsemble", "LabelEncoder"):
+        if operator in ("TreeEnsemble", "TreeEnsembleRegressor", "LabelEncoder"):
             domain, self._has_trees = _TREE_DOMAIN, True
         make = self._onnx.helper.make_node
         self._nodes.append(make(operator, names, outputs, domain=domain, **attributes))
@@ -107,7 +108,7 @@ class Graph:
         helper = self._onnx.helper
         operators = [helper.make_opsetid("", _OPERATORS)]
         if self._has_trees:
-            operators.append(helper.make_opsetid(_TREE_DOMAIN, _TREES))
+            operators.append(helper.make_opsetid(_TREE_DOMAIN, self.tree_version))
         model = helper.make_model(
             self.body(outputs, "moodcore"),
             opset_imports=operators,

@@ -29,26 +29,76 @@ def add_forest(graph: Graph, forest: Forest, n_classes: int, rows: str) -> tuple
         shape = graph.add("Concat", [n_rows, [forest.n_outputs]], axis=0)
         margins = graph.add("Expand", [forest.base, shape])
         return _classify_one_margin(graph, margins, n_classes)
+    add_trees = _add_version_3 if graph.tree_version == 3 else _add_version_5
+    sums = add_trees(graph, forest, rows)
+    margins = graph.add("Add", [sums, forest.base])
+    if n_classes > 2:
+        label = graph.add("ArgMax", [margins], axis=1, keepdims=0)
+        return label, graph.add("Softmax", [margins], axis=1)
+    return _classify_one_margin(graph, margins, n_classes)
+
+
+def _add_version_5(graph: Graph, forest: Forest, rows: str) -> str:
+    """Add a ``TreeEnsemble``, and return its sums."""
     attributes = _Attributes(forest).values
     if not attributes["membership_values"]:
         del attributes["membership_values"]
     for name, dtype in _TENSORS.items():
         if name in attributes:
             attributes[name] = graph.tensor(attributes[name], dtype)
-    rows = _number_categories(graph, forest, rows)
-    sums = graph.add(
+    return graph.add(
         "TreeEnsemble",
-        [rows],
+        [_number_categories(graph, forest, rows)],
         n_targets=forest.n_outputs,
         aggregate_function=_SUM,
         post_transform=_NONE,
         **attributes,
     )
-    margins = graph.add("Add", [sums, forest.base])
-    if n_classes > 2:
-        label = graph.add("ArgMax", [margins], axis=1, keepdims=0)
-        return label, graph.add("Softmax", [margins], axis=1)
-    return _classify_one_margin(graph, margins, n_classes)
+
+
+def _add_version_3(graph: Graph, forest: Forest, rows: str) -> str:
+    """Add a ``TreeEnsembleRegressor``, whose thresholds are of double and sums of single precision.
+
+    Raises
+    ------
+    ValueError
+        If a column is split by category.
+    """
+    names = ("nodeids", "treeids", "featureids", "truenodeids", "falsenodeids", "modes",
+             "missing_value_tracks_true")  # fmt: skip
+    nodes: dict[str, list[Any]] = {name: [] for name in names}
+    leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "ids")}
+    values, weights = [], []
+    for number, tree in enumerate(forest.one_output_trees()):
+        if tree.categories:
+            raise ValueError(
+                "trees that split by category need ai.onnx.ml 5, which skl2onnx does not write; "
+                "encode the categories in a step of the pipeline"
+            )
+        leaf, count = tree.is_leaf, len(tree.feature)
+        nodes["nodeids"] += range(count)
+        nodes["treeids"] += [number] * count
+        nodes["featureids"] += np.where(leaf, 0, tree.feature).tolist()
+        nodes["truenodeids"] += np.where(leaf, 0, tree.left).tolist()
+        nodes["falsenodeids"] += np.where(leaf, 0, tree.right).tolist()
+        nodes["modes"] += ["LEAF" if is_leaf else "BRANCH_LEQ" for is_leaf in leaf.tolist()]
+        nodes["missing_value_tracks_true"] += (tree.missing_left & ~leaf).astype(int).tolist()
+        values += np.where(leaf, 0.0, tree.threshold).tolist()
+        places = np.flatnonzero(leaf).tolist()
+        leaves["treeids"] += [number] * len(places)
+        leaves["nodeids"] += places
+        leaves["ids"] += [tree.output] * len(places)
+        weights += tree.value[leaf, 0].tolist()
+    sums = graph.add(
+        "TreeEnsembleRegressor",
+        [rows],
+        n_targets=forest.n_outputs,
+        nodes_values_as_tensor=graph.tensor(values, np.float64),
+        target_weights_as_tensor=graph.tensor(weights, np.float64),
+        **{f"nodes_{name}": listed for name, listed in nodes.items()},
+        **{f"target_{name}": listed for name, listed in leaves.items()},
+    )
+    return graph.cast(sums, "DOUBLE")
 
 
 def _number_categories(graph: Graph, forest: Forest, rows: str) -> str:

@@ -38,13 +38,16 @@ def write_onnx(
     *,
     inputs: Literal["tensor", "columns"] | None = None,
     dtype: str = "float64",
+    tree_version: int = 5,
 ) -> bytes:
     """Write a model as an ONNX graph; see `export` for the options.
+
+    ``tree_version`` is the version of ``ai.onnx.ml``: 5, or 3, whose sums are of single precision.
 
     Outputs are ``label`` and ``probabilities``, or ``scores`` where the model has no
     probabilities.
     """
-    graph = Graph()
+    graph = Graph(tree_version=tree_version)
     kind = "DOUBLE" if dtype == "float64" else "FLOAT"
     rows = _read_inputs(graph, computation.columns, inputs, kind)
     for step in computation.steps:
