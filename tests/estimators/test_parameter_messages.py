@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.utils import estimator_html_repr
 
 from moodcore import GBT, MLP, SVM, LinearSVM
 
@@ -124,3 +125,10 @@ def test_every_wrong_value_names_the_parameter_and_what_is_allowed(kind):
             assert not FOREIGN.search(message), message
             assert ", got " in message or "has no key" in message, message
     assert refused == names
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_the_diagram_of_scikit_learn_shows_all_parameters(kind):
+    page = estimator_html_repr(kind())
+    for name in inspect.signature(kind).parameters:
+        assert re.search(rf"\b{name}\b", page), name

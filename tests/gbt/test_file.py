@@ -227,3 +227,15 @@ def test_lies_in_the_description(keys, value, frame, y, tmp_path):
     path.write_bytes(changed(raw, keys, value))
     with pytest.raises(ModelFileError, match="the header does not describe a model"):
         load(path)
+
+
+@pytest.mark.parametrize("groups", [[{0, 1}, frozenset({2})], [range(2)], "pairwise"])
+def test_interaction_constraints_of_any_form_are_saved(groups, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    model = GBT(5, interaction_constraints=groups).fit(X, X[:, 0] > X[:, 1])
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    refitted = again.fit(X, X[:, 0] > X[:, 1])
+    np.testing.assert_array_equal(refitted.predict_proba(X), model.predict_proba(X))

@@ -84,7 +84,9 @@ def _write_value(name: str, value: Any) -> Any:
         value = value.item()
     if isinstance(value, Mapping):
         return {"pairs": [[_write_value(name, entry) for entry in pair] for pair in value.items()]}
-    if isinstance(value, list | tuple | np.ndarray):
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    if isinstance(value, list | tuple | range | np.ndarray):
         return [_write_value(name, entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": str(value)}

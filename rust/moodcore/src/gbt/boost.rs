@@ -295,7 +295,7 @@ impl<'a> Boosting<'a> {
         attended.map(|()| trees)
     }
 
-    /// Whether threads share the work within a tree: when whole trees would leave some threads idle.
+    /// Whether threads share the work within a tree: when whole trees would leave threads idle.
     fn shares_inside(&self, n_trees: usize) -> bool {
         let threads = self.compute.team.threads();
         threads > 1 && !n_trees.is_multiple_of(threads) && n_trees < 8 * threads

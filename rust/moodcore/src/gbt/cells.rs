@@ -2,7 +2,8 @@
 //!
 //! A wide cell has room for any sum to some thirty bits of a derivative, and for the sum of
 //! weights. A narrow one has half a word for each derivative and none for weights: its histograms
-//! take half of the first-level cache and of the time, and in large nodes histograms take most of the time. Derivatives are rounded to what leaves room for the sums over all rows of the tree: to
+//! take half of the first-level cache and of the time, and in large nodes histograms take most of
+//! the time. Derivatives are rounded to what leaves room for the sums over all rows of the tree: to
 //! about 2^-31 times the number of rows, relative to their mean. Weights, which only decide
 //! whether a child is large enough, are counted where second derivatives leave that open.
 

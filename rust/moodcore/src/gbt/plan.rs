@@ -60,8 +60,8 @@ impl Plan<'_> {
         if let Some(start) = &self.start {
             if !start.binner.is_plain() {
                 return refuse(
-                    "training cannot continue from a model with more than 254 thresholds in a feature, \
-                     as models of other libraries may have: bins have one byte"
+                    "training cannot continue from a model with more than 254 thresholds in a \
+                     feature, as models of other libraries may have: bins have one byte"
                         .into(),
                 );
             }
@@ -70,8 +70,8 @@ impl Plan<'_> {
             let start_shape = (features, outputs, start.trees_per_round);
             if start_shape != (n_features, n_outputs, per_round) {
                 return refuse(format!(
-                    "the model to continue from must have {n_features} features, {n_outputs} outputs \
-                     and {per_round} trees per round, got {start_shape:?}"
+                    "the model to continue from must have {n_features} features, {n_outputs} \
+                     outputs and {per_round} trees per round, got {start_shape:?}"
                 ));
             }
         }
