@@ -1,12 +1,12 @@
-"""How much sooner a search ends with two workers than with one, on this machine.
+"""Speedup of a search with two workers over one worker, on this machine.
 
     python benches/cluster.py [--rounds 3] [--storage URL]
 
 Each round runs the same search four times: with one process and with two that share a study, and
-with one and with two Dask workers of one thread. Only the search is timed, from the first
-candidate's begin to the last one's end; one and two alternate, and the ratio of a round comes from
-runs that follow each other. What the processors did in between is printed beside it: on a machine
-that has other work, ratios say little.
+with one and with two Dask workers of one thread. Only the search is timed, from the start of the
+first candidate to the end of the last. Runs with one and two workers alternate, and the ratio of a
+round comes from consecutive runs. The load average is printed with each ratio: on a machine that
+does other work, the ratios mean little.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ def seconds_of(url: str, name: str) -> float:
     backend = Storage.of_url(url, name).connect()
     trials = backend.get_all_trials(backend.get_study_id_from_name(name))
     backend.engine.dispose()
-    begun = [one.datetime_start for one in trials if one.datetime_start is not None]
-    ended = [one.datetime_complete for one in trials if one.datetime_complete is not None]
-    return (max(ended) - min(begun)).total_seconds()
+    started = [trial.datetime_start for trial in trials if trial.datetime_start is not None]
+    ended = [trial.datetime_complete for trial in trials if trial.datetime_complete is not None]
+    return (max(ended) - min(started)).total_seconds()
 
 
 def with_processes(count: int, url: str, folder: Path, label: str) -> float:
-    """Time a search of so many processes on one study."""
+    """Time a search by this many processes on one study."""
     options = (*OPTIONS, "--grid", folder / "grid.toml", "--storage", url, "--study-name", label)
     prepare(url, label)
     tune = ("moodcore.cli", "tune")
-    others = [quiet(*tune, *options, "--out", folder / f"{label}-{n}") for n in range(count)]
-    for one in others:
-        if one.wait() != 0:
+    processes = [quiet(*tune, *options, "--out", folder / f"{label}-{n}") for n in range(count)]
+    for process in processes:
+        if process.wait() != 0:
             raise SystemExit(f"a process of {label} failed")
     return seconds_of(url, label)
 
@@ -67,10 +67,10 @@ def prepare(url: str, label: str) -> None:
 
 
 def with_dask(count: int, url: str, folder: Path, label: str) -> float:
-    """Time a search on so many Dask workers of one thread."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    """Time a search by this many Dask workers of one thread."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
     started = [quiet("dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")]
     worker = ("dask", "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
@@ -102,7 +102,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "grid.toml").write_text(GRID)
         url = arguments.storage or f"sqlite:///{folder}/studies.db"
-        print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the beginning")
+        print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start")
         for what, run in (("processes", with_processes), ("Dask workers", with_dask)):
             ratios = []
             for number in range(arguments.rounds):

@@ -1,14 +1,14 @@
-"""Training speed beside scikit-learn, PyTorch and NumPy, in one run.
+"""Training speed compared with scikit-learn, PyTorch and NumPy, in one run.
 
     pip install '.[bench]' && python benches/peers.py [mlp|gbt|svm]
 
-This file holds the network; `peers_gbt.py` the boosted trees,
-`peers_svm.py` the support vector machines.
+This file measures the network, `peers_gbt.py` boosted trees, `peers_svm.py` support vector
+machines.
 
-Every peer trains the same network on the same rows with the same batches, on one thread,
-shuffling included. The contestants take turns, round after round, so that a machine whose speed
-drifts slows all of them alike; the table shows the median over the rounds of each peer's time
-divided by ours in the same round. PyTorch is left out where it is not installed.
+Every library trains the same network on the same rows with the same batches, on one thread,
+shuffling included. The libraries alternate within each round, so that changes of the machine's
+speed affect all of them; the table shows the median over the rounds of each library's time divided
+by ours in the same round. PyTorch is left out where it is not installed.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-# One thread for every network: must be set before the numerical libraries are loaded. Trees are
-# grown by two, as `peers_gbt.py` tells each library.
+# One thread for every network: must be set before the numerical libraries are loaded. Trees and
+# support vector machines use two.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "2" if {"gbt", "svm"} & set(sys.argv) else "1")
 
@@ -44,7 +44,7 @@ class Shape:
     batch: int
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of a random teacher network, so that there is something to learn."""
+        """Return rows labeled by a random teacher network."""
         rng = np.random.default_rng(0)
         X = rng.normal(size=(self.rows, self.features)).astype(np.float32)
         teacher = rng.normal(size=(self.features, self.classes))
@@ -57,8 +57,8 @@ class Shape:
 
 
 def moodcore_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
-    # Of a small network an epoch lasts milliseconds, less than checking the input: as in real
-    # use, several share one check.
+    # An epoch of a small network takes milliseconds, less than the check of the input; as in real
+    # use, many epochs share one check.
     epochs = 100 if sum(shape.hidden) < 100 else 3
     model = MLP(shape.hidden, batch_size=shape.batch, epochs=epochs, random_state=0)
     start = time.perf_counter()
@@ -148,26 +148,26 @@ def installed(name: str) -> bool:
 
 
 def compare(shape: Shape, rounds: int) -> None:
-    contestants: dict[str, Callable[[Shape, np.ndarray, np.ndarray], float]] = {
+    peers: dict[str, Callable[[Shape, np.ndarray, np.ndarray], float]] = {
         "scikit-learn": sklearn_epoch,
         "PyTorch": torch_epoch,
         "NumPy": numpy_epoch,
     }
     if not installed("torch"):
-        del contestants["PyTorch"]
+        del peers["PyTorch"]
     X, y = shape.data()
     moodcore_epoch(shape, X, y)
-    ratios: dict[str, list[float]] = {name: [] for name in contestants}
+    ratios: dict[str, list[float]] = {name: [] for name in peers}
     ours = []
     for _ in range(rounds):
-        for name, epoch in contestants.items():
+        for name, epoch in peers.items():
             before = moodcore_epoch(shape, X, y)
             peer = epoch(shape, X, y)
             after = moodcore_epoch(shape, X, y)
             ours.append((before + after) / 2)
             ratios[name].append(peer / ours[-1])
     steps = -(-shape.rows // shape.batch)
-    print(f"\n{shape}: moodcore {statistics.median(ours) / steps * 1e6:.2f} us a step")
+    print(f"\n{shape}: moodcore {statistics.median(ours) / steps * 1e6:.2f} us per step")
     for name, values in ratios.items():
         low, middle, high = min(values), statistics.median(values), max(values)
         print(f"  {name:13s} takes {middle:7.1f} times as long  ({low:.1f} to {high:.1f})")

@@ -1,12 +1,12 @@
-"""Boosted trees beside LightGBM, XGBoost, scikit-learn and CatBoost, in one run.
+"""Speed of boosted trees compared with LightGBM, XGBoost, scikit-learn and CatBoost.
 
     pip install '.[bench]' && python benches/peers.py gbt
 
-Every peer grows the same number of rounds of trees of 31 leaves on the same rows with the same
-number of threads, its own binning included, with learning rates matched: the Hessian of LightGBM's
-softmax is K / (K - 1) times ours, XGBoost's twice ours. The contestants take turns, round after
-round; the table shows the median over the rounds of each peer's time divided by ours in the same
-round, and the log loss of each on rows of its own. Peers that are not installed are left out.
+Every library trains the same number of rounds of trees with 31 leaves on the same rows with the
+same number of threads, its own binning included. Learning rates are matched: the Hessian of
+LightGBM's softmax is K / (K - 1) times ours, XGBoost's twice ours. The libraries alternate within
+each round; the table shows the median over the rounds of each library's time divided by ours in the
+same round, and its log loss on new rows. Libraries that are not installed are left out.
 """
 
 import statistics
@@ -26,7 +26,7 @@ ROUNDS, LEAVES, RATE, THREADS = 100, 31, 0.1, 2
 
 @dataclass(frozen=True)
 class Shape:
-    """A training task; a fifth of the rows more is made to predict."""
+    """A training task; a quarter as many new rows are predicted."""
 
     rows: int
     features: int
@@ -35,15 +35,16 @@ class Shape:
     def data(
         self, seed: int = 0, n_new: int | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Rows whose class depends on waves, products and noise."""
+        """Return rows whose class depends on sines, products and noise."""
         rng = np.random.default_rng(seed)
         n_rows = self.rows + (max(self.rows // 4, 500) if n_new is None else n_new)
         X = rng.normal(size=(n_rows, self.features)).astype(np.float32)
         scores = rng.normal(size=(n_rows, self.classes)).astype(np.float32)
         for c in range(self.classes):
-            own = rng.normal(size=self.features).astype(np.float32) * 3 / np.sqrt(self.features)
-            scores[:, c] += (np.sin(X * 2) * own).sum(1)
-            scores[:, c] += (X * np.roll(X, -1, axis=1) * own[::-1]).sum(1) / 2
+            effects = rng.normal(size=self.features).astype(np.float32) * 3
+            effects /= np.sqrt(self.features)
+            scores[:, c] += (np.sin(X * 2) * effects).sum(1)
+            scores[:, c] += (X * np.roll(X, -1, axis=1) * effects[::-1]).sum(1) / 2
         y = scores.argmax(axis=1)
         return X[: self.rows], y[: self.rows], X[self.rows :], y[self.rows :]
 
@@ -118,7 +119,7 @@ PEERS: dict[str, tuple[str, Callable[[Shape], Any]]] = {
 
 @dataclass
 class Times:
-    """What one contestant took in one round."""
+    """Seconds and log loss of one library in one round."""
 
     fit: float
     predict: float
@@ -131,7 +132,7 @@ def measure(make: Callable[[Shape], Any], shape: Shape, data: tuple[np.ndarray, 
     begin = time.perf_counter()
     model.fit(X, y)
     fitted = time.perf_counter()
-    # The first call may build tables: the second is what a server sees.
+    # The first call may build tables; a server sees the second.
     model.predict_proba(X_new[:1])
     before = time.perf_counter()
     probabilities = model.predict_proba(X_new)
@@ -142,23 +143,23 @@ def measure(make: Callable[[Shape], Any], shape: Shape, data: tuple[np.ndarray, 
 
 def compare(shape: Shape, rounds: int) -> None:
     data = shape.data()
-    found = {name: make for name, (module, make) in PEERS.items() if find_spec(module)}
+    installed = {name: make for name, (module, make) in PEERS.items() if find_spec(module)}
     measure(moodcore_model, shape, data)
-    ours, theirs = [], {name: [] for name in found}
+    ours, theirs = [], {name: [] for name in installed}
     for _ in range(rounds):
         ours.append(measure(moodcore_model, shape, data))
-        for name, make in found.items():
+        for name, make in installed.items():
             theirs[name].append(measure(make, shape, data))
-    fit = statistics.median(one.fit for one in ours)
-    predict = statistics.median(one.predict for one in ours)
+    fit = statistics.median(times.fit for times in ours)
+    predict = statistics.median(times.predict for times in ours)
     print(
         f"\n{shape}: moodcore fits in {fit:.3f} s, predicts {len(data[2])} rows in "
         f"{1000 * predict:.1f} ms, log loss {ours[0].loss:.4f}"
     )
     for name, times in theirs.items():
         pairs = list(zip(times, ours, strict=True))
-        fits = [one.fit / own.fit for one, own in pairs]
-        predictions = [one.predict / own.predict for one, own in pairs]
+        fits = [peer.fit / reference.fit for peer, reference in pairs]
+        predictions = [peer.predict / reference.predict for peer, reference in pairs]
         print(
             f"  {name:13s} fit {statistics.median(fits):6.2f} times as long "
             f"({min(fits):.2f} to {max(fits):.2f}), predict {statistics.median(predictions):6.1f} "

@@ -1,11 +1,11 @@
-"""Support vector machines beside scikit-learn and scikit-learn-intelex, in one run.
+"""Speed of support vector machines compared with scikit-learn and scikit-learn-intelex.
 
     pip install '.[bench]' scikit-learn-intelex && python benches/peers.py svm
 
-Balanced four-class songs, the seven published features, standardised, RBF kernel, gamma "scale",
-two threads. The contestants take turns; the table shows the least time of each over the rounds,
-divided by our least time, and the hinge loss that each reached. Peers that are not installed are
-left out. ThunderSVM is not among them: the release on PyPI (0.3.12) needs the libraries of CUDA 9.
+Balanced four-class songs, the seven published features, standardized, RBF kernel, gamma "scale",
+two threads. The libraries alternate within each round; the table shows the shortest time of each
+over the rounds, divided by our shortest time, and the hinge loss of each. Libraries that are not
+installed are left out. ThunderSVM is not included: its release on PyPI (0.3.12) needs CUDA 9.
 """
 
 import time
@@ -30,7 +30,7 @@ ROWS = 40_000
 
 
 def song_rows(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows with as many songs of each mood, in random order."""
+    """Return rows with equal numbers of songs of each mood, in random order."""
     X, y = songs.synthesize(3 * n_rows + 4_000, random_state=0)
     kept = downsample(y, random_state=0).indices
     kept = np.random.default_rng(0).permutation(kept)[:n_rows]
@@ -38,17 +38,17 @@ def song_rows(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     return X, np.asarray(y)[kept]
 
 
-def machines(**params: Any) -> dict[str, Callable[[], Any]]:
-    """Give what makes the contestants, ours first."""
-    found: dict[str, Callable[[], Any]] = {
+def models(**params: Any) -> dict[str, Callable[[], Any]]:
+    """Return functions that make the models, ours first."""
+    makers: dict[str, Callable[[], Any]] = {
         "moodcore": lambda: SVM(**params, n_jobs=THREADS),
         "scikit-learn": lambda: SVC(**params, cache_size=CACHE),
     }
     if find_spec("sklearnex"):
         import sklearnex.svm
 
-        found["intelex"] = lambda: sklearnex.svm.SVC(**params, cache_size=CACHE)
-    return found
+        makers["intelex"] = lambda: sklearnex.svm.SVC(**params, cache_size=CACHE)
+    return makers
 
 
 def timed(task: Callable[[], Any]) -> tuple[float, Any]:
@@ -65,19 +65,19 @@ def compare(what: str, makers: dict[str, Callable[[], Any]], data: Any, rounds: 
     notes = {}
     for _ in range(rounds):
         for name, make in makers.items():
-            # A peer that takes minutes is waited for once.
+            # A slow library is timed once.
             if fits[name] and fits[name][0] > 5:
                 continue
             seconds, model = timed(lambda make=make: make().fit(X, y))
             fits[name].append(seconds)
             predictions[name].append(timed(lambda model=model: model.predict(new))[0])
             notes[name] = f"hinge loss {hinge_loss(y, model.decision_function(X)):.5f}"
-    own, own_predict = min(fits["moodcore"]), min(predictions["moodcore"])
-    print(f"\n{what}: moodcore {own:.3f} s, {notes['moodcore']}; predict {own_predict:.4f} s")
+    our_fit, our_predict = min(fits["moodcore"]), min(predictions["moodcore"])
+    print(f"\n{what}: moodcore {our_fit:.3f} s, {notes['moodcore']}; predict {our_predict:.4f} s")
     for name in list(makers)[1:]:
         print(
-            f"  {name:13s} fit {min(fits[name]) / own:6.1f} times as long, "
-            f"predict {min(predictions[name]) / own_predict:6.1f}, {notes[name]}"
+            f"  {name:13s} fit {min(fits[name]) / our_fit:6.1f} times as long, "
+            f"predict {min(predictions[name]) / our_predict:6.1f}, {notes[name]}"
         )
 
 
@@ -86,34 +86,34 @@ def run(rounds: int, quick: bool) -> None:
     warnings.simplefilter("ignore")
     X, y = song_rows(ROWS)
     for C in (1.0,) if quick else (1.0, 10.0, 100.0):
-        compare(f"{len(X)} x 7, 4 classes, C={C:g}", machines(C=C), (X, y, X[:5_000]), rounds)
+        compare(f"{len(X)} x 7, 4 classes, C={C:g}", models(C=C), (X, y, X[:5_000]), rounds)
     calibrated = {
         "moodcore": lambda: SVM(n_jobs=THREADS),
-        "with sigmoids": lambda: SVM(probability=True, n_jobs=THREADS, random_state=0),
+        "with Platt scaling": lambda: SVM(probability=True, n_jobs=THREADS, random_state=0),
     }
-    compare("probability=True beside the plain fit", calibrated, (X, y, X[:5_000]), rounds)
+    compare("probability=True compared with the plain fit", calibrated, (X, y, X[:5_000]), rounds)
     if quick:
         return
     half = len(X) // 2
-    compare(f"{half} x 7, 4 classes, C=1", machines(), (X[:half], y[:half], X[:5_000]), rounds)
+    compare(f"{half} x 7, 4 classes, C=1", models(), (X[:half], y[:half], X[:5_000]), rounds)
     two = np.flatnonzero(y < 2)
-    compare(f"{len(two)} x 7, 2 classes, C=1", machines(), (X[two], y[two], X[:5_000]), rounds)
+    compare(f"{len(two)} x 7, 2 classes, C=1", models(), (X[two], y[two], X[:5_000]), rounds)
     for name, load in (("digits", load_digits), ("breast cancer", load_breast_cancer)):
         X, y = load(return_X_y=True)
         X = StandardScaler().fit_transform(X)
         what = f"{name}, {len(X)} x {X.shape[1]}, {len(np.unique(y))} classes"
-        compare(what, machines(), (X, y, X), 10 * rounds)
+        compare(what, models(), (X, y, X), 10 * rounds)
     linear = {"moodcore": lambda: LinearSVM(n_jobs=THREADS), "scikit-learn": LinearSVC}
     X, y = song_rows(135_000)
     compare(f"linear, {len(X)} x 7, 4 classes", linear, (X, y, X[:5_000]), rounds)
-    ours = {"moodcore": machines()["moodcore"]}
+    ours = {"moodcore": models()["moodcore"]}
     compare(f"{len(X)} x 7, 4 classes, C=1", ours, (X, y, X[:5_000]), 1)
-    print("\nhalf of the rows to learn from, half to test")
+    print("\ntrained on half of the rows, tested on the other half")
     approximations(X, y)
 
 
 def approximations(X: np.ndarray, y: np.ndarray) -> None:
-    """Print what an approximate kernel costs in accuracy."""
+    """Print the accuracy of approximate kernels."""
     half = len(X) // 2
     for name, model in (
         ("SVM", SVM(n_jobs=THREADS)),

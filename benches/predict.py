@@ -1,11 +1,11 @@
-"""Scoring a catalogue: rows a second beside LightGBM and ONNX Runtime, and where the time goes.
+"""Rows per second of prediction, compared with LightGBM and ONNX Runtime.
 
     pip install '.[bench]' && python benches/predict.py [--rows 10000000]
 
-First the models alone, on rows in memory, two threads each, contestants in turns: boosted trees of
-100 rounds and 31 leaves a class beside LightGBM's of the same size, and the 16-16 network beside
-ONNX Runtime on its exported graph. Then the whole command on a Parquet file of as many songs, with
-the processor time of its parts.
+First the models alone, on rows in memory with two threads, alternating: boosted trees of 100 rounds
+with 31 leaves compared with LightGBM's of the same size, and the 16-16 network compared with ONNX
+Runtime on its exported graph. Then the whole command on a Parquet file with the same number of
+songs, with the processor time of its parts.
 """
 
 import argparse
@@ -40,14 +40,14 @@ def timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
-def beside(name: str, ours: Callable[[], Any], theirs: Callable[[], Any], n_rows: int) -> None:
-    """Time two calls in turns; the second is the peer's."""
+def compare(name: str, ours: Callable[[], Any], theirs: Callable[[], Any], n_rows: int) -> None:
+    """Time two calls alternately; the second is that of the other library."""
     ours(), theirs()
     pairs = [(timed(ours), timed(theirs)) for _ in range(ROUNDS)]
-    ratios = [other / own for own, other in pairs]
-    rate = n_rows / statistics.median(own for own, _ in pairs) / 1e6
+    ratios = [theirs / ours for ours, theirs in pairs]
+    rate = n_rows / statistics.median(ours for ours, _ in pairs) / 1e6
     print(
-        f"{name}: ours {rate:.2f} million rows a second, {statistics.median(ratios):.1f} times as "
+        f"{name}: {rate:.2f} million rows per second, {statistics.median(ratios):.1f} times as "
         f"many ({min(ratios):.1f} to {max(ratios):.1f})"
     )
 
@@ -59,7 +59,7 @@ def trees(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
     theirs = LGBMClassifier(n_estimators=100, num_leaves=31, n_jobs=THREADS, verbose=-1).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        beside("GBT beside LightGBM", lambda: in_parts(ours.predict_proba, rows),
+        compare("GBT and LightGBM", lambda: in_parts(ours.predict_proba, rows),
                lambda: in_parts(theirs.predict_proba, rows), len(rows))  # fmt: skip
 
 
@@ -75,9 +75,9 @@ def networks(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
         export(ours, f"{folder}/network.onnx", dtype="float32")
         session = onnxruntime.InferenceSession(f"{folder}/network.onnx", options)
     (given,) = session.get_inputs()
-    wanted = [one.name for one in session.get_outputs()]
-    beside("MLP beside ONNX Runtime", lambda: in_parts(ours.predict_proba, rows),
-           lambda: in_parts(lambda part: session.run(wanted, {given.name: part}), rows),
+    outputs = [output.name for output in session.get_outputs()]
+    compare("MLP and ONNX Runtime", lambda: in_parts(ours.predict_proba, rows),
+           lambda: in_parts(lambda part: session.run(outputs, {given.name: part}), rows),
            len(rows))  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def in_parts(predict: Callable[[np.ndarray], Any], rows: np.ndarray) -> None:
 
 
 def whole(X: pd.DataFrame, y: np.ndarray, n_rows: int) -> None:
-    """Score a file of so many songs, whose rows repeat with other uris."""
+    """Score a file with this many songs, whose rows repeat with other uris."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "songs.parquet"
         write_long(path, X, n_rows)
@@ -101,14 +101,14 @@ def whole(X: pd.DataFrame, y: np.ndarray, n_rows: int) -> None:
             seconds, busy = time.perf_counter() - begin, time.process_time() - busy
             model = processor_time(fitted, X) * n_rows / len(X)
             print(
-                f"moodcore predict, {name}: {report.n_scored / seconds / 1e6:.2f} million rows a "
+                f"moodcore predict, {name}: {report.n_scored / seconds / 1e6:.2f} million rows per "
                 f"second; of the processor time {model / busy:.2f} in the model and its scaling, "
                 f"{1 - model / busy:.2f} in reading, checking and writing"
             )
 
 
 def processor_time(fitted: Any, X: pd.DataFrame) -> float:
-    """Score rows that are in memory, in the batches of a file."""
+    """Return the processor time of predicting rows in memory, in the batches of a file."""
     short = Preparation.of(fitted)
     parts = [X[start : start + BATCH_ROWS] for start in range(0, len(X), BATCH_ROWS)]
     columns = [{name: part[name].to_numpy().copy() for name in part} for part in parts]

@@ -1,8 +1,7 @@
-"""What a user waits for: `pytest benches/python --benchmark-enable --benchmark-only`.
+"""Times of common tasks: `pytest benches/python --benchmark-enable --benchmark-only`.
 
-Compare rows inside one run; absolute times are those of one machine. With benchmarks disabled, as
-the project's settings have it, every task runs once on a table too small to matter, so that this
-file cannot rot unseen.
+Compare rows within one run; absolute times are those of one machine. With benchmarks disabled, the
+default, every task runs once on a tiny table, so that the test suite checks this file.
 """
 
 import numpy as np
@@ -14,14 +13,14 @@ from moodcore.model_files.container import save
 
 @pytest.fixture(scope="session")
 def scale(request):
-    """Give the share of the rows that is used: all for a measurement, hardly any without."""
+    """Return the share of the rows that is used: all for a measurement, few without."""
     options = request.config.option
     measured = options.benchmark_enable or not options.benchmark_disable
     return 1.0 if measured else 0.002
 
 
 def table(rows, features=7, classes=4):
-    """Rows labelled by a random teacher, so that there is something to learn."""
+    """Return rows labeled by a random teacher."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(rows, features)).astype(np.float32)
     teacher = rng.normal(size=(features, classes))
@@ -62,14 +61,14 @@ def test_synthesize(benchmark, scale):
 def test_load_songs(benchmark, scale, tmp_path, suffix):
     """A file of as many songs as the published table has, every value checked."""
     X, y = songs.synthesize(int(songs.N_SONGS * scale), random_state=0)
-    labelled = X.assign(**{songs.LABEL: y})
+    labeled = X.assign(**{songs.LABEL: y})
     # Songs read from a file are measured ones, as far as the file tells: no warning is due.
-    labelled.attrs.clear()
+    labeled.attrs.clear()
     path = tmp_path / f"songs.{suffix}"
     if suffix == "csv":
-        labelled.to_csv(path, index=False)
+        labeled.to_csv(path, index=False)
     else:
-        labelled.to_parquet(path, index=False)
+        labeled.to_parquet(path, index=False)
     found, labels = benchmark(songs.load, path)
     assert found.shape == X.shape
     assert len(labels) == len(y)
