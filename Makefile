@@ -11,7 +11,7 @@ CROSS_TOOLS = 'ziglang>=0.13'
 VERSION_TESTS ?= tests/tables tests/songs tests/predict tests/estimators tests/model_files \
 	tests/tuning tests/runs tests/plots tests/cli/test_data.py tests/cli/test_tune.py
 
-.PHONY: install test test-minimums test-newest lint format bench docs dist wheels
+.PHONY: install test test-minimums test-newest test-peers lint format bench docs dist wheels
 
 install:  ## Build the extension and install the package.
 	$(PYTHON) -m pip install .
@@ -28,6 +28,9 @@ test-minimums test-newest: test-%:  ## Run tests with the lowest or newest versi
 		--resolution $(if $(filter minimums,$*),lowest-direct,highest)
 	uv pip check --python target/$*
 	target/$*/bin/python -m pytest $(VERSION_TESTS)
+
+test-peers:  ## Run scikit-learn's own tests of similar estimators on ours.
+	$(PYTHON) tests/peers/run.py
 
 lint:  ## Formatting, lints and types, as CI checks them.
 	cargo fmt --all --check
