@@ -66,7 +66,7 @@ def song_model(kind, song_rows, n_classes=4):
 
 
 def scores_of(model, X):
-    """Probabilities, or what the model has in their place, one row a row."""
+    """Return probabilities, or the scores of a model without, as a matrix."""
     has = hasattr(model, "predict_proba")
     found = model.predict_proba(X) if has else model.decision_function(X)
     return found.reshape(len(found), -1)
@@ -88,7 +88,7 @@ def compiled(model, folder, language):
     def predict(rows, n_scores):
         rows = np.ascontiguousarray(rows, dtype=np.float64)
         scores, codes = np.zeros((len(rows), n_scores)), np.zeros(len(rows), dtype=np.int32)
-        places = [ctypes.c_void_p(one.ctypes.data) for one in (rows, scores, codes)]
+        places = [ctypes.c_void_p(array.ctypes.data) for array in (rows, scores, codes)]
         many(places[0], ctypes.c_long(len(rows)), *places[1:])
         return codes, scores
 

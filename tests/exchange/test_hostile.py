@@ -67,11 +67,11 @@ def models():
     y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
     X[::5, 1] = np.nan
     trees = GBT(2, max_leaves=4, min_child_samples=2).fit(X, y)
-    machine = SVM(probability=True, random_state=0).fit(np.nan_to_num(X), y)
+    svm = SVM(probability=True, random_state=0).fit(np.nan_to_num(X), y)
     return {
         "json": write_xgboost(trees),
         "txt": LIGHTGBM,
-        "model": write_libsvm(machine),
+        "model": write_libsvm(svm),
     }
 
 
@@ -85,7 +85,7 @@ def ubjson():
 
 
 def read(data, folder):
-    """Load bytes; what comes out must predict, and nothing but a `ModelFileError` may be raised."""
+    """Load bytes: the model must predict, and only a `ModelFileError` may be raised."""
     path = Path(folder) / "file"
     path.write_bytes(data)
     try:
@@ -246,7 +246,7 @@ def params(name, value):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (set_in("left_children", 0, 0), "tree 0: two ways lead to node 0"),
         (set_in("right_children", 0, 1), "tree 0: two ways lead to node 1"),
@@ -278,18 +278,18 @@ def params(name, value):
         (lambda d: d["learner"].update(feature_names=["a"]), "feature_names must be 2 names"),
     ],
 )  # fmt: skip
-def test_the_error_says_where(change, told, tmp_path):
+def test_the_error_says_where(change, message, tmp_path):
     document = json.loads(FILES["json"])
     change(document)
     path = tmp_path / "bad.json"
     path.write_text(json.dumps(document))
     with pytest.raises(ModelFileError, match=r"bad\.json") as caught:
         exchange.load(path)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         (b"left_child=-1 -2", b"left_child=0 -2", "tree 0: two ways lead to node 0"),
         (b"right_child=1 -3", b"right_child=1 -9", "tree 0: children must be splits 0 to 1"),
@@ -311,17 +311,17 @@ def test_the_error_says_where(change, told, tmp_path):
         (b"decision_type=10 1", b"decision_type=4 8", "zero counts as missing in some splits"),
     ],
 )
-def test_the_error_of_a_lightgbm_file_says_where(old, new, told, tmp_path):
+def test_the_error_of_a_lightgbm_file_says_where(old, new, message, tmp_path):
     assert old in LIGHTGBM
     path = tmp_path / "bad.txt"
     path.write_bytes(LIGHTGBM.replace(old, new, 1))
     with pytest.raises(ModelFileError) as caught:
         exchange.load(path)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("start", "line", "told"),
+    ("start", "line", "message"),
     [
         ("nr_class", "nr_class 100000", "nr_class must be 2 to"),
         ("total_sv", "total_sv 5", "nr_sv must be 3 counts of 5 in all"),
@@ -343,7 +343,7 @@ def test_the_error_of_a_lightgbm_file_says_where(old, new, told, tmp_path):
         ("vector", "1 2 nonsense", "values must be written as column:value"),
     ],
 )
-def test_the_error_of_a_libsvm_file_says_where(start, line, told, tmp_path):
+def test_the_error_of_a_libsvm_file_says_where(start, line, message, tmp_path):
     lines = FILES["model"].decode().splitlines()
     own = [number for number, one in enumerate(lines) if one.startswith(start)]
     at = lines.index("SV") + 2 if start == "vector" else own[0]
@@ -352,7 +352,7 @@ def test_the_error_of_a_libsvm_file_says_where(start, line, told, tmp_path):
     path.write_text("\n".join([*lines, ""]))
     with pytest.raises(ModelFileError) as caught:
         exchange.load(path)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

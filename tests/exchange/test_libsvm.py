@@ -36,10 +36,10 @@ def classes_of(blobs, n_classes):
     return (X, y) if n_classes == 3 else (X[y != 3], y[y != 3])
 
 
-def their_predictions(machine, X, probability):
-    labels, _, values = svmutil.svm_predict([0] * len(X), X.tolist(), machine,
+def their_predictions(svm, X, probability):
+    labels, _, values = svmutil.svm_predict([0] * len(X), X.tolist(), svm,
                                             f"-q -b {int(probability)}")  # fmt: skip
-    return np.array(labels), np.array(values), machine.get_labels()
+    return np.array(labels), np.array(values), svm.get_labels()
 
 
 @pytest.mark.parametrize("probability", [False, True])
@@ -51,8 +51,8 @@ def test_libsvm_predicts_the_same_from_what_we_write(
     X, y = classes_of(blobs, n_classes)
     model = SVM(C=2, probability=probability, random_state=0, **KERNELS[kernel][0]).fit(X, y)
     exchange.export(model, tmp_path / "blobs.model")
-    machine = svmutil.svm_load_model(str(tmp_path / "blobs.model"))
-    labels, values, order = their_predictions(machine, X, probability)
+    svm = svmutil.svm_load_model(str(tmp_path / "blobs.model"))
+    labels, values, order = their_predictions(svm, X, probability)
     assert order == model.classes_.tolist()
     if probability:
         assert (model.classes_[values.argmax(axis=1)] == labels).all()
@@ -63,12 +63,12 @@ def test_libsvm_predicts_the_same_from_what_we_write(
 
 
 def trained_by_libsvm(X, y, kernel, probability, folder):
-    """What libsvm says of the rows from its own file, its order of labels, and our model."""
+    """Return libsvm's predictions from its own file, its order of labels, and our model."""
     path = folder / "blobs.model"
     options = f"-q -c 2 {KERNELS[kernel][1]} -b {int(probability)}"
     svmutil.svm_save_model(str(path), svmutil.svm_train(y.tolist(), X.tolist(), options))
-    machine = svmutil.svm_load_model(str(path))
-    return *their_predictions(machine, X, probability), exchange.load(path)
+    svm = svmutil.svm_load_model(str(path))
+    return *their_predictions(svm, X, probability), exchange.load(path)
 
 
 @pytest.mark.parametrize("probability", [False, True])
@@ -149,13 +149,13 @@ def test_columns_of_zeros_at_the_end_are_kept(blobs, tmp_path):
     exchange.export(ours, tmp_path / "ours.model")
     again = exchange.load(tmp_path / "ours.model")
     np.testing.assert_array_equal(again._pairwise(wide), ours._pairwise(wide))
-    machine = svmutil.svm_train(y.tolist(), wide.tolist(), "-q")
+    svm = svmutil.svm_train(y.tolist(), wide.tolist(), "-q")
     # libsvm omits zeros.
-    svmutil.svm_save_model(str(tmp_path / "theirs"), machine)
+    svmutil.svm_save_model(str(tmp_path / "theirs"), svm)
     assert exchange.load(tmp_path / "theirs").n_features_in_ == X.shape[1]
     n_features = wide.shape[1]
     loaded = exchange.load(tmp_path / "theirs", n_features=n_features)
-    assert (loaded.predict(wide) == their_predictions(machine, wide, False)[0]).all()
+    assert (loaded.predict(wide) == their_predictions(svm, wide, False)[0]).all()
     with pytest.raises(ValueError, match=rf"n_features must be {X.shape[1]}, the columns in"):
         exchange.load(tmp_path / "theirs", n_features=1)
     with pytest.raises(ValueError, match="missing is an option of XGBoost's files, not of libsvm"):
@@ -167,7 +167,7 @@ def test_other_machines_are_refused(blobs, tmp_path):
     square = SVM(kernel="precomputed").fit(X @ X.T, y)
     with pytest.raises(ValueError, match="kernels linear, poly, rbf, sigmoid; got 'precomputed'"):
         exchange.export(square, tmp_path / "x.model")
-    machine = svmutil.svm_train(y.tolist(), X.tolist(), "-q -s 3")
-    svmutil.svm_save_model(str(tmp_path / "regression"), machine)
+    svm = svmutil.svm_train(y.tolist(), X.tolist(), "-q -s 3")
+    svmutil.svm_save_model(str(tmp_path / "regression"), svm)
     with pytest.raises(ValueError, match=r"svm_type must be c_svc or nu_svc, got 'epsilon_svr'"):
         exchange.load(tmp_path / "regression")

@@ -54,9 +54,9 @@ def test_what_lightgbm_trained_predicts_the_same(params, table, tmp_path):
     assert ours.n_features_in_ == 4
     assert not hasattr(ours, "feature_names_in_")
     if params.get("boosting") != "rf" and "sigmoid" not in params:
-        told = booster.predict(new[:50], pred_contrib=True)
+        expected = booster.predict(new[:50], pred_contrib=True)
         found = ours.predict_contributions(new[:50])
-        np.testing.assert_allclose(found, told.reshape(found.shape), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=0, atol=1e-9)
 
 
 def test_categories_by_number(table, tmp_path):
@@ -176,13 +176,13 @@ def test_trees_of_one_leaf(tmp_path):
 
 def test_what_is_no_classifier_is_refused(table, tmp_path):
     X, y, _ = table
-    for params, told in (
+    for params, expected in (
         ({"objective": "regression"}, r"objective must be binary .*got 'regression'"),
         ({"objective": "multiclassova", "num_class": 3}, "got 'multiclassova num_class:3"),
         ({"objective": "binary", "linear_tree": True}, "linear_tree"),
     ):
         labels = np.minimum(y, 1) if params["objective"] == "binary" else y
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=expected):
             loaded(train(X, labels, rounds=2, **params), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime says the same as the model."""
+"""ONNX Runtime predicts as the model does."""
 
 import sys
 
@@ -51,7 +51,7 @@ def test_graphs_hold_nothing_that_is_not_used(kind, song_rows, tmp_path):
     bodies = [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
     taken = {name for body in (graph, *bodies) for node in body.node for name in node.input}
     for body in (graph, *bodies):
-        assert {one.name for one in body.initializer} <= taken
+        assert {constant.name for constant in body.initializer} <= taken
 
 
 @pytest.mark.parametrize("kind", ["network", "trees", "linear machine", "calibrated"])
@@ -126,7 +126,7 @@ def test_named_columns_of_a_song_pipeline(song_rows, tmp_path):
     model = song_model("trees", song_rows)
     new = song_rows[2]
     made = session(model, tmp_path, inputs="columns", dtype="float32")
-    names = [one.name for one in made.get_inputs()]
+    names = [entry.name for entry in made.get_inputs()]
     assert names == list(model.feature_names_in_)
     assert made.get_modelmeta().custom_metadata_map["class_names"] == "sad, happy, energetic, calm"
     single = new[names].astype(np.float32)

@@ -1,4 +1,4 @@
-"""What pipelines do before the classifier goes along into every format that holds it."""
+"""The steps of a pipeline before its classifier are exported to every format that has them."""
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def test_a_filter_of_songs_by_name(song_rows, tmp_path):
     classifier = MLP((8,), epochs=5, random_state=0)
     model = songs.pipeline(classifier, features=CorrelationFilter(0.7)).fit(X, y)
     made = session(model, tmp_path, inputs="columns")
-    names = [one.name for one in made.get_inputs()]
+    names = [entry.name for entry in made.get_inputs()]
     assert names == list(model.feature_names_in_)
     labels, scores = made.run(None, {name: new[[name]].to_numpy() for name in names})
     assert (labels == model.predict(new)).all()

@@ -1,4 +1,4 @@
-"""Generated C and Rust, compiled with all warnings as errors, say the same as the model."""
+"""Generated C and Rust, compiled with all warnings as errors, predict as the model does."""
 
 import shutil
 import subprocess
@@ -23,8 +23,8 @@ def test_labels_and_scores_of_song_pipelines(kind, language, song_rows, tmp_path
         codes, scores = compiled(model, folder, language)(new, expected.shape[1])
         assert (model.classes_[codes] == model.predict(new)).all()
         # The machines' own decisions are sums of single precision; those of the code are not.
-        machine = isinstance(model[-1].estimator_, SVM)
-        tolerance = {"rtol": 1e-5, "atol": 2e-5} if machine else {"rtol": 0, "atol": 1e-6}
+        is_svm = isinstance(model[-1].estimator_, SVM)
+        tolerance = {"rtol": 1e-5, "atol": 2e-5} if is_svm else {"rtol": 0, "atol": 1e-6}
         np.testing.assert_allclose(scores, expected, **tolerance)
 
 
@@ -33,15 +33,13 @@ def test_decisions_of_machines_are_sums_of_double_precision(language, song_rows,
     model = song_model("rbf", song_rows, 2)
     new = song_rows[2][list(model.feature_names_in_)]
     _, scores = compiled(model, tmp_path, language)(new, 1)
-    machine = model[-1].estimator_
+    svm = model[-1].estimator_
     rows, vectors = (
         values.astype(np.float32).astype(np.float64)
-        for values in (model[:-1].transform(new), machine.support_vectors_)
+        for values in (model[:-1].transform(new), svm.support_vectors_)
     )
     distances = ((rows[:, np.newaxis] - vectors) ** 2).sum(axis=2)
-    values = (
-        np.exp(-machine.core_model_.gamma * distances) @ machine.dual_coef_[0] + machine.intercept_
-    )
+    values = np.exp(-svm.core_model_.gamma * distances) @ svm.dual_coef_[0] + svm.intercept_
     np.testing.assert_allclose(scores[:, 0], values, rtol=0, atol=1e-11)
 
 
@@ -105,8 +103,8 @@ def test_the_header_declares_and_defines_once(tmp_path):
     command = ["cc", *flags, "-o", tmp_path / "main", main, tmp_path / "mood.c", "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
-    assert told.split() == ["yes", "1", f"{model.predict_proba([[1.0]])[0, 1]:.17g}"]
+    output = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
+    assert output.split() == ["yes", "1", f"{model.predict_proba([[1.0]])[0, 1]:.17g}"]
 
 
 def test_nothing_but_math_h_is_used(song_rows, tmp_path):
@@ -120,10 +118,10 @@ def test_nothing_but_math_h_is_used(song_rows, tmp_path):
 
 
 def test_numbers_and_texts_as_the_languages_write_them():
-    assert [c_number(one) for one in (0.1, 3, np.inf, -np.inf, np.nan)] == [
+    assert [c_number(value) for value in (0.1, 3, np.inf, -np.inf, np.nan)] == [
         "0.1", "3", "INFINITY", "-INFINITY", "NAN"
     ]  # fmt: skip
-    assert [rust_number(one) for one in (1e300, -np.inf, np.nan)] == [
+    assert [rust_number(value) for value in (1e300, -np.inf, np.nan)] == [
         "1e+300", "f64::NEG_INFINITY", "f64::NAN"
     ]  # fmt: skip
     assert quoted('a "b" ??/ \\') == r'"a \"b\" \x3f?/ \\"'

@@ -85,10 +85,12 @@ def test_a_feature_may_have_more_thresholds_than_a_byte_counts(table, tmp_path):
     expected = theirs.predict(xgboost.DMatrix(rows), pred_contribs=True)
     np.testing.assert_allclose(ours.predict_contributions(rows), expected, rtol=0, atol=1e-4)
     for kind in ("weight", "total_gain", "cover"):
-        told = theirs.get_score(importance_type=kind)
-        np.testing.assert_allclose(ours.importances(kind), list(told.values()), rtol=1e-4)
-    frame, told = ours.trees_to_dataframe(), theirs.trees_to_dataframe()
-    assert (frame["Feature"] == "Leaf").sum() == (told["Feature"] == "Leaf").sum()
+        expected_values = theirs.get_score(importance_type=kind)
+        np.testing.assert_allclose(
+            ours.importances(kind), list(expected_values.values()), rtol=1e-4
+        )
+    frame, expected_values = ours.trees_to_dataframe(), theirs.trees_to_dataframe()
+    assert (frame["Feature"] == "Leaf").sum() == (expected_values["Feature"] == "Leaf").sum()
     np.testing.assert_array_equal(ours.predict_proba_row(rows[0]), ours.predict_proba(rows[:1])[0])
     leaves = ours.apply(rows)
     assert len(np.unique(leaves[:, 0])) == len(np.unique(theirs.predict(

@@ -1,5 +1,5 @@
 import sys
 from pathlib import Path
 
-# What stands beside the tests here is imported by its name.
+# The modules beside the tests are imported by name.
 sys.path.insert(0, str(Path(__file__).parent))

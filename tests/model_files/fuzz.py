@@ -42,7 +42,7 @@ from sklearn.preprocessing import (
 )
 
 import moodcore
-from moodcore import GBT, MLP, ModelFileError, load
+from moodcore import GBT, MLP, SVM, ModelFileError, load
 from moodcore.model_files import save
 
 FOLDER = Path(__file__).parent / "version_1"
@@ -80,7 +80,7 @@ def damage(raw, rng):
     if way < 11:
         described = json.loads(text_of(raw))
         for _ in range(rng.integers(1, 3)):
-            described = damage_value(described, rng)
+            described = damage_value(described, rng, values_in(described))
         raw = with_text(raw, json.dumps(described))
     if way > 9:
         raw = rewritten(raw, damage_arrays(safetensors.numpy.load(raw), rng))
@@ -101,9 +101,20 @@ def damage_bytes(raw, rng):
     return bytes(content)
 
 
-def damage_value(value, rng):
-    """JSON with one place in it replaced, removed or doubled."""
+def values_in(described):
+    """List all values inside of JSON."""
+    inside = []
+    if isinstance(described, dict | list):
+        for value in described.values() if isinstance(described, dict) else described:
+            inside += [value, *values_in(value)]
+    return inside
+
+
+def damage_value(value, rng, others=()):
+    """Return JSON with one place in it replaced, removed or doubled."""
     if not isinstance(value, dict | list) or not value or rng.random() < 0.1:
+        if others and rng.random() < 0.3:
+            return others[rng.integers(len(others))]
         return ODD_VALUES[rng.integers(len(ODD_VALUES))]
     value = value.copy()
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
@@ -117,7 +128,7 @@ def damage_value(value, rng):
         else:
             value.append(value[key])
     else:
-        value[key] = damage_value(value[key], rng)
+        value[key] = damage_value(value[key], rng, others)
     return value
 
 
@@ -154,6 +165,14 @@ def new_models():
     y = np.where((frame["size"] > 0) ^ (frame["kind"] == "a"), "yes", "no")
     for estimator in (GBT(3, max_leaves=4, random_state=0), MLP((3,), epochs=2, random_state=0)):
         yield moodcore.tables.pipeline(estimator).fit(frame, y), frame.head(3)
+    X = np.column_stack([frame["size"], rng.integers(0, 3, (90, 2))])
+    yield (
+        GBT(3, categorical_features=[1], missing=0.0, random_state=0).fit(X, y),
+        pd.DataFrame(X[:3]),
+    )
+    yield SVM(kernel="precomputed").fit(X @ X.T, y), pd.DataFrame((X @ X.T)[:3])
+    for activation in ("tanh", "selu"):
+        yield MLP((3,), activation=activation, epochs=2).fit(X, y), pd.DataFrame(X[:3])
     numbers = make_pipeline(SimpleImputer(add_indicator=True), RobustScaler(), MaxAbsScaler())
     bent = make_pipeline(PowerTransformer(), QuantileTransformer(n_quantiles=5))
     rare = OneHotEncoder(min_frequency=35, handle_unknown="infrequent_if_exist")
@@ -213,7 +232,7 @@ class Fuzz:
             repr(model)
 
     def attempt(self, function, *args, **options):
-        """Call a function, which may refuse what it is given in words of its own."""
+        """Call a function, which may refuse its arguments with an error of this package."""
         try:
             function(*args, **options)
         except (ValueError, TypeError) as error:
@@ -224,7 +243,7 @@ class Fuzz:
 
 
 def is_deliberate(error):
-    """Return whether an error was raised by a statement that says so."""
+    """Return whether an error comes from a ``raise`` statement of this package."""
     if isinstance(error, UnicodeError):
         return False
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -252,33 +271,35 @@ def main():
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep-going", type=Path, help="folder for cases that fail")
-    told = parser.parse_args()
+    options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(
         dir="/dev/shm" if Path("/dev/shm").is_dir() else None
     ) as folder:
-        fuzz = Fuzz(told.seed, folder)
+        fuzz = Fuzz(options.seed, folder)
         signal.signal(signal.SIGPROF, too_slow)
-        for number in range(told.cases):
+        for number in range(options.cases):
             signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
             try:
                 fuzz.case()
             except Exception as error:
-                print(f"case {number} of seed {told.seed} fails: {error!r}")
-                if told.keep_going is None:
+                print(f"case {number} of seed {options.seed} fails: {error!r}")
+                if options.keep_going is None:
                     Path("fuzz-failure.safetensors").write_bytes(fuzz.path.read_bytes())
                     raise
                 frames = traceback.extract_tb(error.__traceback__)
                 name = "-".join(
                     f"{Path(frame.filename).stem}{frame.lineno}" for frame in frames[-3:]
                 )
-                case = told.keep_going / f"{type(error).__name__}-{name}"
+                case = options.keep_going / f"{type(error).__name__}-{name}"
                 case.with_suffix(".safetensors").write_bytes(fuzz.path.read_bytes())
                 case.with_suffix(".txt").write_text("".join(traceback.format_exception(error)))
-            if number % 50_000 == 49_999:
+            if number % 2_000 == 1_999:
                 print(f"{number + 1} cases, {time.monotonic() - begin:.0f} s", flush=True)
-    print(f"{told.cases} cases: {fuzz.refused} refused, {fuzz.opened} opened, {fuzz.used} answers")
+    print(
+        f"{options.cases} cases: {fuzz.refused} refused, {fuzz.opened} opened, {fuzz.used} answers"
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Write the files of `attacks/`: models that lie, each in one way, and what must be said of each.
+"""Write the files of `attacks/`: invalid model files, each with one fault, and the error of each.
 
-Run as `python tests/model_files/make_attacks.py`. The lies are told about the files of
-`version_1/`; the files that come out are committed, so that a change of the reader is held against
-the same attacks for ever.
+Run as `python tests/model_files/make_attacks.py`. The files are altered copies of those of
+`version_1/`. They are committed, so that every later reader is tested with the same files.
 """
 
 import json
@@ -20,9 +19,9 @@ PART = "the header does not describe a model"
 
 
 def damaged_files(raw):
-    """No safetensors file, or one whose lengths and offsets lie."""
+    """Yield files that are no safetensors files, or have wrong lengths and offsets."""
     header, buffer = parted(raw)
-    name = next(one for one in header if one != "__metadata__")
+    name = next(key for key in header if key != "__metadata__")
     entry = header[name]
     first, last = entry["data_offsets"]
 
@@ -52,7 +51,7 @@ def damaged_files(raw):
 
 
 def lying_descriptions(raw):
-    """A checksum that fits, over a description of something that is no model."""
+    """Yield files with a valid checksum whose description is no model."""
     for name, text in {"deep": "[" * 50_000, "null": "null", "text": '"a"', "nothing": ""}.items():
         yield f"description_{name}", with_text(raw, text), "the header is damaged"
     lies = {

@@ -1,4 +1,4 @@
-"""Write the files of `version_1/`: a small model of each kind, and what it says of some rows.
+"""Write the files of `version_1/`: a small model of each kind, and its predictions of some rows.
 
 They were made once, by the first release of the format, and are never made again: that later
 releases read them, and get the same bits, is what `test_version_1.py` proves. A later version of
@@ -46,7 +46,7 @@ def song_table() -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def models() -> dict[str, tuple[Any, tuple[pd.DataFrame, np.ndarray]]]:
-    """Every kind of part stands in one of them."""
+    """Return models that together contain every kind of part."""
     song = {"random_state": 0}
     mlp, gbt = MLP((4,), epochs=5, random_state=0), GBT(6, max_leaves=4, random_state=0)
     vector = GBT(3, max_leaves=4, multi_strategy="multi_output_tree", random_state=0)
@@ -72,7 +72,7 @@ def models() -> dict[str, tuple[Any, tuple[pd.DataFrame, np.ndarray]]]:
 
 
 def answers(model: Any, rows: Any) -> dict[str, list[Any]]:
-    """What the model says, as JSON holds it."""
+    """Return the predictions of a model as JSON values."""
     said = {"predict": model.predict(rows).tolist()}
     for method in ("predict_proba", "decision_function"):
         if hasattr(model, method):
@@ -81,7 +81,7 @@ def answers(model: Any, rows: Any) -> dict[str, list[Any]]:
 
 
 def main(folder: Path) -> None:
-    """Train, save, ask, and write down."""
+    """Train, save, predict, and write the predictions."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "answers.json"
     told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

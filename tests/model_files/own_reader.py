@@ -87,7 +87,7 @@ def run_mlp(part, own, columns):
 
 
 def run_linear_svm(part, own, columns):
-    """Decisions: above zero for the second of two classes, else one a class."""
+    """Return decision values: above zero for the second of two classes, else one per class."""
     scores = np.column_stack(columns) @ own("coef").T + own("intercept")
     return scores[:, 0] if scores.shape[1] == 1 else scores
 

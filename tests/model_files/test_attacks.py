@@ -1,4 +1,4 @@
-"""Each file of `attacks/` is refused, in words, at once, and without memory."""
+"""Each file of `attacks/` is refused with its error, and without allocating memory."""
 
 import json
 import tracemalloc

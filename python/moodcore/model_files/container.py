@@ -7,8 +7,8 @@ of the file's metadata::
 
 ``MODEL`` is ``{"kind": "MLP", "params": {...}, ...}`` or a pipeline of such parts; what each kind
 holds is in :mod:`moodcore.model_files.registry`. Before it, on a line of its own, is a checksum of
-JSON and arrays, so that a flipped bit is found before it is believed. (One key only: the library
-writes several in random order, and the same model must give the same bytes.)
+JSON and arrays, which detects damage. (There is one key only because the library writes several
+in random order, and the same model must give the same bytes.)
 """
 
 import hashlib
@@ -41,19 +41,21 @@ def save(
 
     Parameters
     ----------
-    model : MLP or SongPipeline
-        A fitted model.
+    model : GBT, MLP, SVM, LinearSVM, or a pipeline
+        A fitted model. A pipeline may contain the transformers that
+        :doc:`/reference/model-file` lists.
     path : path
         The file; an old one is replaced only when the new one is complete.
     provenance : mapping, optional
-        Where the model comes from: anything that JSON can hold.
+        Where the model comes from: anything that JSON can represent.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     TypeError, ValueError
-        If the model is of a kind that the format does not hold, or the provenance is not JSON.
+        If a part of the model is of a kind that model files do not contain, or the provenance is
+        not JSON.
     OSError
         If the file cannot be written.
 
@@ -90,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    MLP or SongPipeline
+    GBT, MLP, SVM, LinearSVM, or a pipeline
         The fitted model, with the file's ``provenance_``.
 
     Raises
@@ -111,7 +113,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def check_is_there(path: Path) -> None:
-    """Refuse a path where no file of a model is.
+    """Refuse a path that is no file.
 
     Raises
     ------
@@ -120,12 +122,12 @@ def check_is_there(path: Path) -> None:
     """
     if path.is_dir():
         inside = sorted(file.name for file in path.glob("*.safetensors"))
-        hint = f"; the model in it is {path / inside[0]}" if len(inside) == 1 else ""
-        raise IsADirectoryError(f"{path}: is a folder; the file of a model is needed{hint}")
+        hint = f"; it contains the model {path / inside[0]}" if len(inside) == 1 else ""
+        raise IsADirectoryError(f"{path}: is a folder; a model file is needed{hint}")
     if not path.exists():
         raise no_such_file(path, "model file")
     if not path.is_file():
-        raise OSError(f"{path}: is no ordinary file; the file of a model is needed")
+        raise OSError(f"{path}: is no regular file; a model file is needed")
 
 
 def _hint(path: Path) -> str:
@@ -144,17 +146,17 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
     check_is_there(path)
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
-            told = (file.metadata() or {}).get("moodcore")
+            content = (file.metadata() or {}).get("moodcore")
             arrays = {}
-            if told is not None:
+            if content is not None:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     # A type or shape that NumPy does not have is an error of another kind.
     except (safetensors.SafetensorError, AttributeError, TypeError, ValueError) as error:
         hint = _hint(path)
         raise ModelFileError(f"{path} is no model file, or is damaged: {error}{hint}") from error
-    if told is None:
+    if content is None:
         raise ModelFileError(f"{path} is a safetensors file, but not of moodcore")
-    checksum, _, text = told.partition("\n")
+    checksum, _, text = content.partition("\n")
     header = _read_header(path, text)
     if checksum != _digest(arrays, text):
         raise ModelFileError(f"{path}: the content does not match its checksum; it is damaged")
@@ -162,7 +164,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
 
 
 def _read_header(path: Path, text: str) -> dict[str, Any]:
-    """Read the JSON; a version that is not ours comes before everything else in it."""
+    """Read the JSON, and refuse other versions before anything else."""
     try:
         header = json.loads(text, parse_constant=_finite, parse_float=_finite)
         version = header["version"]

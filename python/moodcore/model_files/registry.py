@@ -1,8 +1,8 @@
-"""The kinds of parts that a model file holds, and the codec of each.
+"""The kinds of parts that a model file contains, and the codec of each.
 
-A codec is a pair of functions, ``write_NAME`` and ``read_NAME``, in one of the modules here. One
-describes a fitted part with values that JSON holds and adds its arrays; the other checks them and
-builds the part again. Codecs are named by strings and imported when they are used, so that a file
+A codec is a pair of functions, ``write_NAME`` and ``read_NAME``, in a module of this package. The
+first describes a fitted part with JSON values and adds its arrays; the second checks them and
+rebuilds the part. Codecs are named by strings and imported when they are used, so that a file
 of one kind needs no other. A new kind of model gets a row in `_CODECS`.
 """
 
@@ -49,7 +49,7 @@ def write_part(model: Any, prefix: str, arrays: Arrays) -> Described:
     NotFittedError
         If the part is not fitted.
     TypeError
-        If the format does not hold parts of this kind.
+        If model files do not contain parts of this kind.
     """
     kind = type(model).__name__
     if kind not in _CODECS:

@@ -1,4 +1,4 @@
-"""Parameters, categories and columns of scikit-learn's transformers as JSON holds them."""
+"""Parameters, categories and columns of scikit-learn's transformers as JSON."""
 
 import math
 import warnings

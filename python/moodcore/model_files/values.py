@@ -1,4 +1,4 @@
-"""Values of fitted models as JSON holds them, and back, with all checks."""
+"""Values of fitted models as JSON, and back, with all checks."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -119,10 +119,13 @@ def write_features(model: Any) -> Described:
 
 def read_features(model: Any, described: Mapping[str, Any]) -> Any:
     """Set the number and the names of the features that `write_features` described."""
-    model.n_features_in_ = int(described["n_features"])
-    names = described["feature_names"]
+    n_features, names = described["n_features"], described["feature_names"]
+    if type(n_features) is not int or n_features < 1:
+        raise ValueError(f"n_features must be an int of at least 1, got {n_features!r}")
+    model.n_features_in_ = n_features
     if names is not None:
-        if len(names) != model.n_features_in_ or not all(isinstance(name, str) for name in names):
+        is_text = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if not is_text or len(names) != n_features:
             raise ValueError(f"{model.n_features_in_} features need as many names, got {names!r}")
         model.feature_names_in_ = np.array(names, dtype=object)
     return model
