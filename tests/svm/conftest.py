@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# `parts_of_files` is imported by its name.
+# `parts_of_files` and `svm_reference` are imported by their names.
 sys.path.insert(0, str(Path(__file__).parents[1] / "model_files"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -348,6 +348,12 @@ def _kernel(model: Any, walk: _Walk) -> KernelModel:
             f"an SVM is exported with a linear, poly, rbf or sigmoid kernel; its kernel is {kernel}"
         )
     core = model.core_model_
+    if core.vectors.dtype != np.float32:
+        raise ValueError(
+            "an SVM is exported with float32 features; this one needs float64, because rounding "
+            "to float32 would change the differences between its training rows: train it on "
+            "scaled features (StandardScaler)"
+        )
     return KernelModel(
         core.kernel,
         core.gamma,

@@ -83,11 +83,14 @@ def read_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> SVM:
         raise ValueError(f"a kernel matrix of {n_rows} rows has as many columns")
     pairs = (n_pairs,) if model.probability else None
     none = np.empty(0)
+    # float64 where float32 would lose digits of the features.
+    vectors = arrays.get(f"{prefix}.support_vectors")
+    is_double = vectors is not None and vectors.dtype == np.float64
     model.core_model_ = _core.SvmModel(
         (str(model.kernel), float(described["gamma"]), int(model.degree), float(model.coef0)),
         n_support.astype(np.uint32),
         take("support_vectors", *((0, 0) if precomputed else (n, model.n_features_in_)),
-             dtype=np.float32),
+             dtype=np.float64 if is_double else np.float32),
         take("dual_coef", n_classes - 1, n),
         take("intercept", n_pairs),
         (take("sigmoid_slope", *pairs), take("sigmoid_offset", *pairs)) if pairs else (none, none),

@@ -4,22 +4,47 @@ use crate::arrays::{fixed, matrix, owned, vector};
 use crate::errors::to_python;
 use crate::monitor::poll;
 use crate::platform::instruction_set;
+use moodcore::kernels::{Isa, Real};
 use moodcore::parallel::{Compute, Team};
 use moodcore::svm::{
-    Config, Fitted, Gamma, Kernel, Machine, PairFit, Rows, Sigmoid, SupportVectors, Values, couple,
+    Config, Fitted, Gamma, Kernel, Model, PairFit, Rows, Sigmoid, SupportVectors, Values, couple,
     fit,
 };
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
+use numpy::{
+    Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use std::sync::OnceLock;
 
-/// Rows: features in single precision, or kernel values in double.
+/// Features in single or double precision, or kernel values in double.
 #[derive(FromPyObject)]
 pub(crate) enum RowArray<'py> {
-    Features(PyReadonlyArray2<'py, f32>),
-    Kernel(PyReadonlyArray2<'py, f64>),
+    Single(PyReadonlyArray2<'py, f32>),
+    Double(PyReadonlyArray2<'py, f64>),
+}
+
+impl<'py> RowArray<'py> {
+    fn n_rows(&self) -> usize {
+        match self {
+            RowArray::Single(array) => array.as_array().nrows(),
+            RowArray::Double(array) => array.as_array().nrows(),
+        }
+    }
+
+    fn as_any(&self) -> &Bound<'py, PyAny> {
+        match self {
+            RowArray::Single(array) => array.as_any(),
+            RowArray::Double(array) => array.as_any(),
+        }
+    }
+}
+
+/// Support vectors in the layout in which decisions read them.
+enum LaidOut {
+    Single(SupportVectors<f32>),
+    Double(SupportVectors<f64>),
 }
 
 /// Rows, class codes and weights, as Python sends them.
@@ -31,7 +56,7 @@ type LabelledRows<'py> =
 type Parts<'py> = (
     (String, f64, u32, f64),
     Bound<'py, PyArray1<u32>>,
-    Bound<'py, PyArray2<f32>>,
+    Bound<'py, PyAny>,
     Bound<'py, PyArray2<f64>>,
     Bound<'py, PyArray1<f64>>,
     (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>),
@@ -42,37 +67,67 @@ type Parts<'py> = (
 pub(crate) struct SvmModel {
     config: Config,
     gamma: f64,
-    machine: Machine,
+    model: Model,
     /// Without columns where kernel values are given.
-    vectors: Py<PyArray2<f32>>,
+    vectors: Py<PyAny>,
     /// The vectors in the core's layout, made when they are first needed.
-    laid_out: OnceLock<SupportVectors>,
+    laid_out: OnceLock<LaidOut>,
     /// One for each pair of classes, or none.
     sigmoids: Vec<Sigmoid>,
 }
 
 impl SvmModel {
-    /// Makes a model that shares `vectors`, which no other code may write to.
+    /// Makes a model that shares `vectors`, an array of float32 or float64, which no other code may
+    /// write to.
     fn of(
         config: Config,
         gamma: f64,
-        machine: Machine,
-        vectors: Bound<'_, PyArray2<f32>>,
+        model: Model,
+        vectors: &Bound<'_, PyAny>,
         sigmoids: Vec<Sigmoid>,
-    ) -> Self {
-        let vectors = fixed(vectors).unbind();
-        SvmModel { config, gamma, machine, vectors, laid_out: OnceLock::new(), sigmoids }
+    ) -> PyResult<Self> {
+        vectors.call_method1("setflags", (false,))?;
+        let vectors = vectors.clone().unbind();
+        Ok(SvmModel { config, gamma, model, vectors, laid_out: OnceLock::new(), sigmoids })
     }
 
-    fn laid_out(&self, py: Python<'_>) -> PyResult<Option<&SupportVectors>> {
+    fn laid_out(&self, py: Python<'_>) -> PyResult<Option<&LaidOut>> {
         let Some(kernel) = self.config.function() else { return Ok(None) };
         if self.laid_out.get().is_none() {
-            let vectors = self.vectors.bind(py).readonly();
-            let (values, n_features) = matrix(&vectors)?;
-            let made = self.machine.lay_out(kernel, values, n_features).map_err(to_python)?;
-            let _ = self.laid_out.set(made);
+            let laid_out = match self.vectors.bind(py).extract()? {
+                RowArray::Single(vectors) => {
+                    let (values, n_features) = matrix(&vectors)?;
+                    self.model.lay_out(kernel, values, n_features).map(LaidOut::Single)
+                }
+                RowArray::Double(vectors) => {
+                    let (values, n_features) = matrix(&vectors)?;
+                    self.model.lay_out(kernel, values, n_features).map(LaidOut::Double)
+                }
+            };
+            let _ = self.laid_out.set(laid_out.map_err(to_python)?);
         }
         Ok(self.laid_out.get())
+    }
+
+    /// The decision values of rows of features.
+    fn decide_features<T: Real + Element>(
+        &self,
+        py: Python<'_>,
+        vectors: &SupportVectors<T>,
+        rows: &PyReadonlyArray2<'_, T>,
+        threads: usize,
+        isa: Isa,
+    ) -> PyResult<Vec<f64>> {
+        let (x, n_features) = matrix(rows)?;
+        let mut out = vec![0.0; rows.as_array().nrows() * self.model.intercept().len()];
+        py.detach(|| {
+            let team = Team::new(threads)?;
+            let compute = Compute { isa, team: &team };
+            let rows = (x, n_features);
+            self.model.decide(vectors, rows, &mut out, compute, &mut || poll(None))
+        })
+        .map_err(to_python)?;
+        Ok(out)
     }
 }
 
@@ -84,7 +139,7 @@ impl SvmModel {
     fn new(
         kernel: (String, f64, u32, f64),
         n_support: PyReadonlyArray1<'_, u32>,
-        vectors: PyReadonlyArray2<'_, f32>,
+        vectors: RowArray<'_>,
         dual_coef: PyReadonlyArray2<'_, f64>,
         intercept: PyReadonlyArray1<'_, f64>,
         sigmoids: (PyReadonlyArray1<'_, f64>, PyReadonlyArray1<'_, f64>),
@@ -95,26 +150,26 @@ impl SvmModel {
         let gamma_value = Gamma::Value(gamma);
         let config = Config { kernel, gamma: gamma_value, degree, coef0, ..Config::default() };
         config.check().map_err(to_python)?;
-        let machine = Machine::new(owned(&n_support)?, owned(&dual_coef)?, owned(&intercept)?);
-        let machine = machine.map_err(to_python)?;
-        let n_rows = vectors.as_array().nrows();
-        if kernel != Kernel::Precomputed && n_rows != machine.n_vectors() {
+        let model = Model::new(owned(&n_support)?, owned(&dual_coef)?, owned(&intercept)?);
+        let model = model.map_err(to_python)?;
+        let n_rows = vectors.n_rows();
+        if kernel != Kernel::Precomputed && n_rows != model.n_vectors() {
             return Err(PyValueError::new_err(format!(
                 "there must be {} support vectors, got {n_rows}",
-                machine.n_vectors()
+                model.n_vectors()
             )));
         }
         let (slopes, offsets) = (owned(&sigmoids.0)?, owned(&sigmoids.1)?);
         let counts = (slopes.len(), offsets.len());
-        if ![(0, 0), (machine.intercept().len(), machine.intercept().len())].contains(&counts) {
+        if ![(0, 0), (model.intercept().len(), model.intercept().len())].contains(&counts) {
             return Err(PyValueError::new_err(format!(
                 "there must be a sigmoid for each of {} pairs of classes, or none, got {counts:?}",
-                machine.intercept().len()
+                model.intercept().len()
             )));
         }
         let sigmoids = slopes.into_iter().zip(offsets).map(|(a, b)| Sigmoid { a, b }).collect();
-        let vectors = vectors.as_any().call_method0("copy")?.cast_into()?;
-        Ok(Self::of(config, gamma, machine, vectors, sigmoids))
+        let vectors = vectors.as_any().call_method0("copy")?;
+        Self::of(config, gamma, model, &vectors, sigmoids)
     }
 
     /// The kernel's name.
@@ -145,12 +200,12 @@ impl SvmModel {
     /// How many support vectors each class has.
     #[getter]
     fn n_support<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
-        self.machine.n_support().to_pyarray(py)
+        self.model.n_support().to_pyarray(py)
     }
 
-    /// The support vectors, class by class.
+    /// The support vectors, class by class: float32, or float64 where that would lose digits.
     #[getter]
-    fn vectors<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f32>> {
+    fn vectors<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.vectors.bind(py).clone()
     }
 
@@ -158,14 +213,14 @@ impl SvmModel {
     /// of a pair is the positive one.
     #[getter]
     fn dual_coef<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let shape = [self.machine.n_classes() - 1, self.machine.n_vectors()];
-        self.machine.dual_coef().to_pyarray(py).reshape(shape).map(fixed)
+        let shape = [self.model.n_classes() - 1, self.model.n_vectors()];
+        self.model.dual_coef().to_pyarray(py).reshape(shape).map(fixed)
     }
 
     /// What is added for each pair of classes.
     #[getter]
     fn intercept<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        fixed(self.machine.intercept().to_pyarray(py))
+        fixed(self.model.intercept().to_pyarray(py))
     }
 
     /// Slopes and offsets of the sigmoids of all pairs; empty where there are none.
@@ -202,32 +257,24 @@ impl SvmModel {
         instructions: &str,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let isa = instruction_set(instructions)?;
-        let n_pairs = self.machine.intercept().len();
-        let (machine, vectors) = (&self.machine, self.laid_out(py)?);
-        let (out, n_rows) = match (&rows, vectors) {
-            (RowArray::Features(rows), Some(vectors)) => {
-                let (x, n_features) = matrix(rows)?;
-                let n_rows = rows.as_array().nrows();
-                let mut out = vec![0.0; n_rows * n_pairs];
-                py.detach(|| {
-                    let team = Team::new(threads)?;
-                    let compute = Compute { isa, team: &team };
-                    let rows = (x, n_features);
-                    machine.decide(vectors, rows, &mut out, compute, &mut || poll(None))
-                })
-                .map_err(to_python)?;
-                (out, n_rows)
+        let n_pairs = self.model.intercept().len();
+        let n_rows = rows.n_rows();
+        let out = match (&rows, self.laid_out(py)?) {
+            (RowArray::Single(rows), Some(LaidOut::Single(vectors))) => {
+                self.decide_features(py, vectors, rows, threads, isa)?
             }
-            (RowArray::Kernel(rows), None) => {
+            (RowArray::Double(rows), Some(LaidOut::Double(vectors))) => {
+                self.decide_features(py, vectors, rows, threads, isa)?
+            }
+            (RowArray::Double(rows), None) => {
                 let (values, _) = matrix(rows)?;
-                let n_rows = rows.as_array().nrows();
                 let mut out = vec![0.0; n_rows * n_pairs];
-                py.detach(|| machine.decide_from_kernel(values, &mut out)).map_err(to_python)?;
-                (out, n_rows)
+                py.detach(|| self.model.decide_from_kernel(values, &mut out)).map_err(to_python)?;
+                out
             }
             _ => {
                 return Err(PyValueError::new_err(
-                    "features go with a kernel function, kernel values with a precomputed kernel",
+                    "rows must have the type of the support vectors; kernel values are float64",
                 ));
             }
         };
@@ -247,7 +294,7 @@ impl SvmModel {
                 self.sigmoids.len()
             )));
         }
-        let n_classes = self.machine.n_classes();
+        let n_classes = self.model.n_classes();
         let n_rows = values.len() / n_pairs;
         let mut out = vec![0.0; n_rows * n_classes];
         py.detach(|| {
@@ -281,11 +328,17 @@ pub(crate) fn svm_fit<'py>(
     let config = Config::from_json(params).map_err(to_python)?;
     let (values, y, weight) = &train;
     let values = match values {
-        RowArray::Features(array) => {
+        RowArray::Single(array) => {
             let (x, n_features) = matrix(array)?;
             Values::Features { x, n_features }
         }
-        RowArray::Kernel(array) => Values::Kernel(matrix(array)?.0),
+        RowArray::Double(array) if config.kernel == Kernel::Precomputed => {
+            Values::Kernel(matrix(array)?.0)
+        }
+        RowArray::Double(array) => {
+            let (x, n_features) = matrix(array)?;
+            Values::Doubles { x, n_features }
+        }
     };
     let weight = weight.as_ref().map(vector).transpose()?;
     let rows = Rows::new(values, vector(y)?, n_classes, weight).map_err(to_python)?;
@@ -316,18 +369,26 @@ fn write<'py>(
     let converged: Vec<bool> = fitted.pairs.iter().map(|pair| pair.converged).collect();
     out.set_item("converged", converged.to_pyarray(py))?;
     let vectors = match values {
-        Values::Features { x, n_features } => {
-            let row = |&row: &u32| x[row as usize * n_features..][..n_features].iter().copied();
-            let vectors: Vec<f32> = fitted.support.iter().flat_map(row).collect();
-            PyArray1::from_vec(py, vectors).reshape([fitted.support.len(), n_features])?
-        }
-        Values::Kernel(_) => PyArray2::zeros(py, [0, 0], false),
+        Values::Features { x, n_features } => chosen_rows(py, x, n_features, &fitted.support)?,
+        Values::Doubles { x, n_features } => chosen_rows(py, x, n_features, &fitted.support)?,
+        Values::Kernel(_) => PyArray2::<f32>::zeros(py, [0, 0], false).into_any(),
     };
     let intercept = each(|pair| pair.intercept);
     let sigmoids = fitted.pairs.iter().filter_map(|pair| pair.sigmoid).collect();
-    let machine = Machine::new(fitted.n_support, fitted.dual_coef, intercept).map_err(to_python)?;
+    let model = Model::new(fitted.n_support, fitted.dual_coef, intercept).map_err(to_python)?;
     let gamma = fitted.gamma;
     let config = Config { gamma: Gamma::Value(gamma), ..config };
-    out.set_item("model", SvmModel::of(config, gamma, machine, vectors, sigmoids))?;
+    out.set_item("model", SvmModel::of(config, gamma, model, &vectors, sigmoids)?)?;
     Ok(out)
+}
+
+fn chosen_rows<'py, T: Element + Copy>(
+    py: Python<'py>,
+    x: &[T],
+    n_features: usize,
+    rows: &[u32],
+) -> PyResult<Bound<'py, PyAny>> {
+    let row = |&row: &u32| x[row as usize * n_features..][..n_features].iter().copied();
+    let values: Vec<T> = rows.iter().flat_map(row).collect();
+    Ok(PyArray1::from_vec(py, values).reshape([rows.len(), n_features])?.into_any())
 }

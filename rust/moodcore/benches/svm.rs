@@ -8,7 +8,7 @@ use moodcore::linear_svm;
 use moodcore::monitor::Silent;
 use moodcore::parallel::{Compute, Team};
 use moodcore::rng::{Purpose, Stream};
-use moodcore::svm::{Config, Fitted, Gamma, Machine, Rows, Values, fit};
+use moodcore::svm::{Config, Fitted, Gamma, Model, Rows, Values, fit};
 use std::hint::black_box;
 
 const ROWS: usize = 8_000;
@@ -58,15 +58,15 @@ fn machines(criterion: &mut Criterion) {
             .collect();
         let intercept: Vec<f64> = fitted.pairs.iter().map(|pair| pair.intercept).collect();
         let n_pairs = intercept.len();
-        let machine = Machine::new(fitted.n_support, fitted.dual_coef, intercept).expect("fits");
+        let model = Model::new(fitted.n_support, fitted.dual_coef, intercept).expect("fits");
         let kernel = KernelFunction::Rbf { gamma: GAMMA };
-        let vectors = machine.lay_out(kernel, &vectors, FEATURES).expect("fits");
+        let vectors = model.lay_out(kernel, &vectors, FEATURES).expect("fits");
         group.bench_function(format!("decide 2,000 rows/{name}"), |bench| {
             let mut out = vec![0.0; 2_000 * n_pairs];
             let new = &x[..2_000 * FEATURES];
             bench.iter(|| {
                 let poll = &mut || Ok(());
-                machine.decide(&vectors, (new, FEATURES), &mut out, compute, poll)
+                model.decide(&vectors, (new, FEATURES), &mut out, compute, poll)
             });
         });
     }

@@ -18,6 +18,7 @@
 //! # Ok::<(), moodcore::Error>(())
 //! ```
 
+mod cholesky;
 mod data;
 mod error;
 pub mod gbt;

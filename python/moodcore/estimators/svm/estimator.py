@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _ovr_decision_function
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -17,14 +17,12 @@ from moodcore import _core
 from moodcore.errors import check_choice
 from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.progress import current_poll
-from moodcore.estimators.rows import (
-    as_float32,
-    check_finite_scores,
-    check_small_columns,
-    float32_weights,
-    readable,
+from moodcore.estimators.rows import check_finite_scores, float32_weights, readable
+from moodcore.estimators.svm.kernels import (
+    in_sufficient_precision,
+    kernel_matrix,
+    warn_of_uneven_spreads,
 )
-from moodcore.estimators.svm.kernels import kernel_matrix, warn_of_uneven_spreads
 from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["SVM"]
@@ -36,6 +34,14 @@ def _is_calibrated(model: Any) -> bool:
     if not model.probability:
         raise AttributeError("predict_proba is not available when probability=False")
     return True
+
+
+def _check_sigmoids(model: Any) -> None:
+    if not model.core_model_.sigmoids[0].size:
+        raise NotFittedError(
+            "predict_proba needs the Platt scaling parameters that fit learns with "
+            "probability=True; this model was fitted with probability=False: fit it again"
+        )
 
 
 class SVM(Classifier):
@@ -375,8 +381,9 @@ class SVM(Classifier):
         (Lin, Lin and Weng 2007); these are coupled (Wu, Lin and Weng 2004). The most probable class
         may differ from that of `predict`.
         """
-        decisions = self._pairwise(X)
-        return self.core_model_.probabilities(decisions)
+        check_is_fitted(self)
+        _check_sigmoids(self)
+        return self.core_model_.probabilities(self._pairwise(X))
 
     @available_if(_is_calibrated)
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -384,6 +391,11 @@ class SVM(Classifier):
         return np.log(self.predict_proba(X))
 
     def _checked_parameters(self, **resolved: Any) -> str:
+        if isinstance(self.C, float) and self.C == np.inf:
+            raise ValueError(
+                "C must be finite and above 0, got inf; for a hard margin set it to a number that "
+                "no coefficient reaches, such as 1e6"
+            )
         if callable(self.kernel):
             resolved = {"kernel": "precomputed", **resolved}
         params = super()._checked_parameters(**resolved)
@@ -417,8 +429,7 @@ class SVM(Classifier):
                     f"got shape {self.shape_fit_}"
                 )
             return readable(rows[:, kept], np.float64)
-        features = as_float32(rows)
-        check_small_columns(rows, features)
+        features = in_sufficient_precision(rows)
         warn_of_uneven_spreads(features)
         return features
 
@@ -450,13 +461,20 @@ class SVM(Classifier):
             )
 
     def _warn_of_limit(self, converged: NDArray[np.bool_]) -> None:
-        left = [f"{a!r} and {b!r}" for ok, (a, b) in zip(converged, self._pairs(), strict=True)
-                if not ok]  # fmt: skip
-        limit = f"max_iter ({self.max_iter})" if self.max_iter >= 0 else "the limits of precision"
+        """Warn of the pairs that have not reached ``tol``, with the reason."""
+        left = np.flatnonzero(~converged)
+        pairs = [f"{a!r} and {b!r}" for a, b in self._pairs()]
+        names = ", ".join(pairs[at] for at in left[:3]) + (" and others" if len(left) > 3 else "")
+        iterations = self.n_iter_[left]
+        if self.max_iter >= 0 and (iterations >= self.max_iter).all():
+            reason = f"stopped at max_iter ({self.max_iter})"
+            advice = "raise max_iter, "
+        else:
+            reason = f"stopped after {iterations.max()} iterations at the limits of precision"
+            advice = ""
         warnings.warn(
-            f"training stopped at {limit} before tol ({self.tol}) was reached for "
-            f"{', '.join(left[:3])}{' and others' if len(left) > 3 else ''}; scale the features "
-            f"(StandardScaler), lower C ({self.C}) or raise max_iter",
+            f"training {reason} before tol ({self.tol}) was reached for {names}; {advice}"
+            f"scale the features (StandardScaler) or lower C ({self.C})",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -476,6 +494,28 @@ class SVM(Classifier):
             values = validate_numbers(self, X, dtype=[np.float32, np.float64], reset=False)
             return readable(values[:, self.support_], np.float64)
         return self.read_rows(X)
+
+    def read_rows(self, X: ArrayLike) -> NDArray[Any]:
+        """Check rows as `predict` does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features)
+            The features that the model computes with, in the type of its support vectors: float32,
+            or float64 if the training rows needed it.
+
+        Raises
+        ------
+        ValueError
+            For other columns than those of the training rows, or values that are not finite.
+        """
+        if self.core_model_.vectors.dtype == np.float64:
+            return validate_numbers(self, X, dtype=np.float64, order="C", reset=False)
+        return super().read_rows(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

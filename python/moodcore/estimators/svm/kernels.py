@@ -1,4 +1,4 @@
-"""Rows of a kernel: features in single precision, or kernel values in double."""
+"""Rows of a kernel: features in single or double precision, or kernel values in double."""
 
 from __future__ import annotations
 
@@ -12,6 +12,30 @@ from moodcore.estimators.rows import readable
 
 # Features whose spreads differ by more than this make one of them the kernel.
 _UNEVEN = 1e3
+# Part of a feature's standard deviation that rounding to float32 may change.
+_ROUNDED = 1e-5
+
+
+def in_sufficient_precision(X: NDArray[Any]) -> NDArray[np.float32] | NDArray[np.float64]:
+    """Return features as float32, or as float64 if rounding would change their differences.
+
+    That is so if a column's mean is some hundred times its standard deviation, and for values
+    outside the range of float32.
+    """
+    if X.dtype == np.float32:
+        return readable(X, np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded: NDArray[np.float32] = readable(X, np.float32)
+        if not np.isfinite(rounded).all():
+            return readable(X, np.float64)
+        # Squares of the largest and the smallest numbers would be infinite or zero.
+        sizes = np.abs(X).max(axis=0)
+        sizes[sizes == 0] = 1
+        spreads = (X / sizes).std(axis=0)
+        losses = np.sqrt(np.square((X - rounded) / sizes).mean(axis=0))
+    if (losses[spreads > 0] > _ROUNDED * spreads[spreads > 0]).any():
+        return readable(X, np.float64)
+    return rounded
 
 
 def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.float64]:
@@ -29,9 +53,10 @@ def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.f
     return values
 
 
-def warn_of_uneven_spreads(features: NDArray[np.float32]) -> None:
+def warn_of_uneven_spreads(features: NDArray[Any]) -> None:
     """Warn of features of which few decide alone, because they are on other scales."""
-    spreads = features.std(axis=0, dtype=np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        spreads = features.std(axis=0, dtype=np.float64)
     varied = spreads[spreads > 0]
     if varied.size and varied.max() > _UNEVEN * varied.min():
         widest, narrowest = (

@@ -1,7 +1,9 @@
-//! The passes of sequential minimal optimisation: two for each step inside a working set, in single
-//! precision, and one over all rows.
+//! The passes of sequential minimal optimisation: two for each step inside a working set, in the
+//! precision of its kernel values, and one over all rows.
 
 use super::doubles::Doubles;
+use super::forms::Lanes;
+use super::real::{FromMemory, Real, ToMemory};
 use super::simd::{LANES, Simd};
 
 /// A place and its value.
@@ -79,39 +81,68 @@ fn places<S: Simd>() -> S::Doubles {
 
 /// Lanes with the greatest values so far and where they were.
 #[derive(Clone, Copy)]
-struct Most<S: Simd> {
-    value: S,
-    at: S,
+struct Most<L> {
+    value: L,
+    at: L,
 }
 
-impl<S: Simd> Most<S> {
+impl<L: Lanes> Most<L> {
     #[inline(always)]
-    fn above(value: f32) -> Self {
-        Most { value: S::splat(value), at: S::splat(0.0) }
+    fn above(value: f64) -> Self {
+        Most { value: L::splat(value), at: L::splat(0.0) }
     }
 
     #[inline(always)]
-    fn look(self, value: S, at: S) -> Self {
-        Most { at: value.select_greater(self.value, at, self.at), value: value.max(self.value) }
+    fn look(self, value: L, at: L) -> Self {
+        Most { at: self.value.select_less(value, at, self.at), value: value.max(self.value) }
     }
 
     /// The greatest of all lanes, the first place of equal ones.
     #[inline(always)]
-    fn greatest(self) -> (f32, usize) {
-        let (values, mut places) = (self.value.to_array(), self.at.to_array());
+    fn greatest<T: Real>(self) -> (f64, usize)
+    where
+        L: ToMemory<T>,
+    {
+        let (values, mut places) = (to_array(self.value), to_array(self.at));
         let greatest = halve(values, |a, b| if a > b { a } else { b });
         for (place, value) in places.iter_mut().zip(values) {
-            *place = if value == greatest { *place } else { f32::INFINITY };
+            *place = if value == greatest { *place } else { T::INFINITY };
         }
-        let first = halve(places, |a, b| if a < b { a } else { b });
+        let first = halve(places, |a, b| if a < b { a } else { b }).to_f64();
         // None is equal where values are no numbers.
-        (greatest, if first.is_finite() { first as usize } else { 0 })
+        (greatest.to_f64(), if first.is_finite() { first as usize } else { 0 })
     }
+}
+
+#[inline(always)]
+fn to_array<T: Real, L: ToMemory<T>>(lanes: L) -> [T; LANES] {
+    let mut values = [T::default(); LANES];
+    // SAFETY: the array has sixteen places.
+    unsafe { lanes.store(values.as_mut_ptr()) };
+    values
+}
+
+/// Sixteen values from `start` on.
+///
+/// # Safety
+/// `values` must have as many.
+#[inline(always)]
+unsafe fn lanes_at<S: Simd, T: Real>(values: &[T], start: usize) -> T::Lanes<S> {
+    // SAFETY: the caller guarantees sixteen values.
+    unsafe { T::Lanes::<S>::load(values.as_ptr().add(start)) }
+}
+
+/// The places of sixteen lanes from zero.
+#[inline(always)]
+fn first_places<T: Real, L: FromMemory<T>>() -> L {
+    let lanes: [T; LANES] = std::array::from_fn(|lane| T::from_f64(lane as f64));
+    // SAFETY: the array has sixteen values.
+    unsafe { L::load(lanes.as_ptr()) }
 }
 
 /// What is left of the lanes when halves are joined until one is left: no branch to predict wrongly.
 #[inline(always)]
-fn halve(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+fn halve<T: Real>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
@@ -129,35 +160,34 @@ fn halve(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
 /// # Panics
 /// When the slices differ in length or are no whole vectors.
 #[inline(always)]
-pub fn step_and_extremes<S: Simd>(
-    gradient: &mut [f32],
-    (step, grown, shrunk): (f32, &[f32], &[f32]),
-    (up, low): (&[f32], &[f32]),
+pub fn step_and_extremes<S: Simd, T: Real>(
+    gradient: &mut [T],
+    (step, grown, shrunk): (T, &[T], &[T]),
+    (up, low): (&[T], &[T]),
 ) -> Extremes {
     let n = gradient.len();
     assert!(n.is_multiple_of(LANES) && grown.len() == n && shrunk.len() == n);
     assert!(up.len() == n && low.len() == n);
-    let (mut least, mut greatest) =
-        (Most::<S>::above(f32::NEG_INFINITY), Most::<S>::above(f32::NEG_INFINITY));
-    let step = S::splat(step);
-    let (mut at, sixteen) = (S::narrow(places::<S>()), S::splat(LANES as f32));
+    let none = Most::<T::Lanes<S>>::above(f64::NEG_INFINITY);
+    let (mut least, mut greatest) = (none, none);
+    let step = T::Lanes::<S>::of(step);
+    let (mut at, sixteen): (T::Lanes<S>, _) = (first_places(), Lanes::splat(LANES as f64));
     for start in (0..n).step_by(LANES) {
         // SAFETY: all slices have a whole vector at `start`, as asserted.
         unsafe {
-            let place = gradient.as_mut_ptr().add(start);
-            let row = S::load(grown.as_ptr().add(start)).sub(S::load(shrunk.as_ptr().add(start)));
-            let value = row.mul_add(step, S::load(place));
-            value.store(place);
-            least = least.look(S::load(up.as_ptr().add(start)).sub(value), at);
-            greatest = greatest.look(S::load(low.as_ptr().add(start)).add(value), at);
+            let row = lanes_at::<S, T>(grown, start).sub(lanes_at::<S, T>(shrunk, start));
+            let value = row.mul_add(step, lanes_at::<S, T>(gradient, start));
+            value.store(gradient.as_mut_ptr().add(start));
+            least = least.look(lanes_at::<S, T>(up, start).sub(value), at);
+            greatest = greatest.look(lanes_at::<S, T>(low, start).add(value), at);
         }
         at = at.add(sixteen);
     }
-    let extreme = |(value, at): (f32, usize)| Extreme { at, value: f64::from(value) };
-    let least = extreme(least.greatest());
+    let (least, least_at) = least.greatest();
+    let (greatest, greatest_at) = greatest.greatest();
     Extremes {
-        least_up: Extreme { value: -least.value, ..least },
-        greatest_low: extreme(greatest.greatest()),
+        least_up: Extreme { at: least_at, value: -least },
+        greatest_low: Extreme { at: greatest_at, value: greatest },
     }
 }
 
@@ -204,37 +234,36 @@ pub fn extremes<S: Simd>(gradient: &[f64], directions: Directions<'_>) -> Extrem
 }
 
 /// The partner of `first` with the largest fall of the objective along their pair, a square of
-/// gradient differences over the curvature (Fan, Chen and Lin 2005, equation 9); none when nothing
-/// that may shrink has a larger gradient.
+/// gradient differences over the curvature, which is taken to be at least `flat` (Fan, Chen and Lin
+/// 2005, equation 9); none when nothing that may shrink has a larger gradient.
 ///
 /// # Panics
 /// When the slices differ in length or are no whole vectors.
 #[inline(always)]
-pub fn best_partner<S: Simd>(
-    gradient: &[f32],
-    low: &[f32],
+pub fn best_partner<S: Simd, T: Real>(
+    gradient: &[T],
+    low: &[T],
     first: Extreme,
-    (row, diagonal): (&[f32], &[f32]),
+    (row, diagonal): (&[T], &[T]),
+    flat: f64,
 ) -> Option<usize> {
     let n = gradient.len();
     assert!(n.is_multiple_of(LANES) && low.len() == n && row.len() == n && diagonal.len() == n);
-    let own = S::splat(diagonal[first.at]);
-    let value = S::splat(first.value as f32);
-    let (zero, two) = (S::splat(0.0), S::splat(-2.0));
-    let flat = S::splat(FLAT as f32);
-    let mut best = Most::<S>::above(0.0);
-    let mut at = S::narrow(places::<S>());
+    let own = T::Lanes::<S>::of(diagonal[first.at]);
+    let (zero, two) = (T::Lanes::<S>::splat(0.0), T::Lanes::<S>::splat(-2.0));
+    let (value, flat) = (T::Lanes::<S>::splat(first.value), T::Lanes::<S>::splat(flat));
+    let mut best = Most::<T::Lanes<S>>::above(0.0);
+    let (mut at, sixteen): (T::Lanes<S>, _) = (first_places(), Lanes::splat(LANES as f64));
     for start in (0..n).step_by(LANES) {
         // SAFETY: all slices have a whole vector at `start`, as asserted.
         unsafe {
-            let gradient = S::load(gradient.as_ptr().add(start));
-            let low = S::load(low.as_ptr().add(start));
-            let difference = gradient.add(low).sub(value).max(zero);
-            let both = own.add(S::load(diagonal.as_ptr().add(start)));
-            let curvature = S::load(row.as_ptr().add(start)).mul_add(two, both).max(flat);
+            let gradient = lanes_at::<S, T>(gradient, start);
+            let difference = gradient.add(lanes_at::<S, T>(low, start)).sub(value).max(zero);
+            let both = own.add(lanes_at::<S, T>(diagonal, start));
+            let curvature = lanes_at::<S, T>(row, start).mul_add(two, both).max(flat);
             best = best.look(difference.mul(difference).div(curvature), at);
         }
-        at = at.add(S::splat(LANES as f32));
+        at = at.add(sixteen);
     }
     let (fall, at) = best.greatest();
     (fall > 0.0).then_some(at)

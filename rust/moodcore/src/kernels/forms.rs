@@ -34,7 +34,7 @@ pub enum KernelFunction {
 }
 
 /// Sixteen lanes of either precision.
-pub(super) trait Lanes: Copy {
+pub trait Lanes: Copy {
     /// 2^x for `x <= 0`; exactly one at zero, and never below the smallest normal number.
     fn exp2_negative(self) -> Self;
     fn splat(value: f64) -> Self;
@@ -50,11 +50,11 @@ pub(super) trait Lanes: Copy {
 
 /// Single precision.
 #[derive(Clone, Copy)]
-pub(super) struct Single<S>(pub(super) S);
+pub struct Single<S>(pub(super) S);
 
 /// Double precision.
 #[derive(Clone, Copy)]
-pub(super) struct Double<S: Simd>(pub(super) S::Doubles);
+pub struct Double<S: Simd>(pub(super) S::Doubles);
 
 /// Methods that the vector inside has under the same name.
 macro_rules! inner {
@@ -150,14 +150,19 @@ pub(super) trait WithForm {
 }
 
 impl KernelFunction {
-    /// How large the value of a row with itself is, from the sum of its squares.
-    pub fn own(self, square: f64) -> f64 {
+    /// The value for two rows, in double precision.
+    pub fn value(self, x: &[f64], z: &[f64]) -> f64 {
+        let pairs = || x.iter().zip(z);
+        let product = || pairs().map(|(x, z)| x * z).sum::<f64>();
         match self {
-            KernelFunction::Linear => square,
+            KernelFunction::Linear => product(),
             KernelFunction::Poly { gamma, coef0, degree } => {
-                libm::pow(gamma * square + coef0.abs(), f64::from(degree))
+                libm::pow(gamma * product() + coef0, f64::from(degree))
             }
-            KernelFunction::Rbf { .. } | KernelFunction::Sigmoid { .. } => 1.0,
+            KernelFunction::Rbf { gamma } => {
+                libm::exp(-gamma * pairs().map(|(x, z)| (x - z) * (x - z)).sum::<f64>())
+            }
+            KernelFunction::Sigmoid { gamma, coef0 } => libm::tanh(gamma * product() + coef0),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Kernel values of many rows with a few: summed up at once, or kept.
 
 use super::doubles::Doubles;
-use super::forms::{Double, Form, KernelFunction, Lanes, Single, WithForm};
+use super::forms::{Form, KernelFunction, WithForm};
+use super::real::{FromMemory, Real, ToMemory};
 use super::simd::{LANES, Simd};
 
 /// Columns that are computed side by side: a feature of the rows is loaded once for all of them.
@@ -19,34 +20,35 @@ pub enum Precision {
 /// Rows in tiles of sixteen, feature by feature: feature k of row r is at
 /// `(r / 16 * n_features + k) * 16 + r % 16`. The last tile is filled up with zeros.
 #[derive(Clone, Debug, Default)]
-pub struct Tiles {
-    values: Vec<f32>,
+pub struct Tiles<T = f32> {
+    values: Vec<T>,
     n_features: usize,
     n_rows: usize,
 }
 
-impl Tiles {
+impl<T: Real> Tiles<T> {
     /// Copies the rows that are named, in that order.
-    pub fn of(x: &[f32], n_features: usize, rows: impl ExactSizeIterator<Item = usize>) -> Self {
-        let n_rows = rows.len();
-        let mut values = vec![0.0; n_rows.div_ceil(LANES) * n_features * LANES];
-        for (at, row) in rows.enumerate() {
-            let tile = &mut values[at / LANES * n_features * LANES..];
-            for (feature, &value) in x[row * n_features..][..n_features].iter().enumerate() {
-                tile[feature * LANES + at % LANES] = value;
-            }
-        }
-        Tiles { values, n_features, n_rows }
+    pub fn of(x: &[T], n_features: usize, rows: impl ExactSizeIterator<Item = usize>) -> Self {
+        Self::from_fn(n_features, rows, |row, feature| x[row * n_features + feature])
     }
 
     /// Copies the rows that are named, in that order.
     pub fn select(&self, rows: impl ExactSizeIterator<Item = usize>) -> Self {
-        let (n_rows, n_features) = (rows.len(), self.n_features);
-        let mut values = vec![0.0; n_rows.div_ceil(LANES) * n_features * LANES];
+        Self::from_fn(self.n_features, rows, |row, feature| self.value(row, feature))
+    }
+
+    /// Lays out the rows that are named, in that order; `value` is that of a row and a feature.
+    pub fn from_fn(
+        n_features: usize,
+        rows: impl ExactSizeIterator<Item = usize>,
+        value: impl Fn(usize, usize) -> T,
+    ) -> Self {
+        let n_rows = rows.len();
+        let mut values = vec![T::default(); n_rows.div_ceil(LANES) * n_features * LANES];
         for (at, row) in rows.enumerate() {
             let tile = &mut values[at / LANES * n_features * LANES..];
             for feature in 0..n_features {
-                tile[feature * LANES + at % LANES] = self.value(row, feature);
+                tile[feature * LANES + at % LANES] = value(row, feature);
             }
         }
         Tiles { values, n_features, n_rows }
@@ -64,13 +66,13 @@ impl Tiles {
 
     /// A feature of a row.
     #[inline(always)]
-    pub fn value(&self, row: usize, feature: usize) -> f32 {
+    pub fn value(&self, row: usize, feature: usize) -> T {
         self.values[(row / LANES * self.n_features + feature) * LANES + row % LANES]
     }
 
     /// The tiles in the range.
     #[inline(always)]
-    fn part(&self, tiles: std::ops::Range<usize>) -> &[f32] {
+    fn part(&self, tiles: std::ops::Range<usize>) -> &[T] {
         let tile = self.n_features * LANES;
         &self.values[tiles.start * tile..tiles.end * tile]
     }
@@ -78,9 +80,9 @@ impl Tiles {
 
 /// A few rows and what each is multiplied by, for each of the outputs.
 #[derive(Clone, Debug, Default)]
-pub struct Weighted {
+pub struct Weighted<T = f32> {
     /// Feature by feature in groups of four rows.
-    rows: Vec<f32>,
+    rows: Vec<T>,
     /// Output by output in groups of four rows.
     factors: Vec<f64>,
     n_rows: usize,
@@ -88,10 +90,10 @@ pub struct Weighted {
     n_outputs: usize,
 }
 
-impl Weighted {
+impl<T: Real> Weighted<T> {
     /// Copies the chosen rows; `factor(at, output)` is that of the `at`-th of them.
     pub fn new(
-        tiles: &Tiles,
+        tiles: &Tiles<T>,
         rows: &[u32],
         n_outputs: usize,
         factor: impl Fn(usize, usize) -> f64,
@@ -99,7 +101,7 @@ impl Weighted {
         let n_features = tiles.n_features;
         let groups = rows.len().div_ceil(GROUP);
         let mut weighted = Weighted {
-            rows: vec![0.0; groups * n_features * GROUP],
+            rows: vec![T::default(); groups * n_features * GROUP],
             factors: vec![0.0; groups * n_outputs * GROUP],
             n_rows: rows.len(),
             n_features,
@@ -128,20 +130,20 @@ impl Weighted {
         &self,
         kernel: KernelFunction,
         precision: Precision,
-        (rows, tiles): (&Tiles, std::ops::Range<usize>),
+        (rows, tiles): (&Tiles<T>, std::ops::Range<usize>),
         out: &mut [f64],
     ) {
         assert_eq!(rows.n_features, self.n_features);
         assert_eq!(out.len(), tiles.len() * self.n_outputs * LANES);
         let rows = rows.part(tiles);
         match precision {
-            Precision::Single => kernel.with_form(AddProducts::<S, Single<S>> {
+            Precision::Single => kernel.with_form(AddProducts::<T, T::Lanes<S>> {
                 weighted: self,
                 rows,
                 out,
                 lanes: std::marker::PhantomData,
             }),
-            Precision::Double => kernel.with_form(AddProducts::<S, Double<S>> {
+            Precision::Double => kernel.with_form(AddProducts::<T, T::Wide<S>> {
                 weighted: self,
                 rows,
                 out,
@@ -150,7 +152,7 @@ impl Weighted {
         }
     }
 
-    /// `out[c][r] = k(row r, row c)` of these rows with each other, in single precision; the columns
+    /// `out[c][r] = k(row r, row c)` of these rows with each other, in the precision of the features; the columns
     /// are `stride` apart. Each pair is computed once: kernels are symmetric to the bit.
     ///
     /// # Panics
@@ -160,13 +162,13 @@ impl Weighted {
     pub fn store_square<S: Simd>(
         &self,
         kernel: KernelFunction,
-        rows: &Tiles,
-        (out, stride): (&mut [f32], usize),
+        rows: &Tiles<T>,
+        (out, stride): (&mut [T], usize),
     ) {
         assert!(rows.n_features == self.n_features && rows.n_rows == self.n_rows);
         let padded = self.n_rows.next_multiple_of(LANES);
         assert!(stride >= padded && out.len() >= padded * stride);
-        kernel.with_form(StoreSquare::<S> {
+        kernel.with_form(StoreSquare::<S, T> {
             weighted: self,
             rows: &rows.values,
             out,
@@ -176,66 +178,15 @@ impl Weighted {
     }
 }
 
-/// Vectors of sixteen values, from single precision in memory.
-trait FromMemory: Lanes {
-    type Doubles: Doubles;
-
-    /// # Safety
-    /// `from` must be readable for sixteen `f32`.
-    unsafe fn load(from: *const f32) -> Self;
-    fn of(value: f32) -> Self;
-    fn doubles(self) -> Self::Doubles;
-}
-
-impl<S: Simd> FromMemory for Single<S> {
-    type Doubles = S::Doubles;
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller vouches for sixteen readable values.
-        Single(unsafe { S::load(from) })
-    }
-
-    #[inline(always)]
-    fn of(value: f32) -> Self {
-        Single(S::splat(value))
-    }
-
-    #[inline(always)]
-    fn doubles(self) -> S::Doubles {
-        self.0.widen()
-    }
-}
-
-impl<S: Simd> FromMemory for Double<S> {
-    type Doubles = S::Doubles;
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller vouches for sixteen readable values.
-        Double(unsafe { S::load(from) }.widen())
-    }
-
-    #[inline(always)]
-    fn of(value: f32) -> Self {
-        Double(S::Doubles::splat(f64::from(value)))
-    }
-
-    #[inline(always)]
-    fn doubles(self) -> S::Doubles {
-        self.0
-    }
-}
-
 /// Kernel values of a tile with a group of rows.
 ///
 /// # Safety
 /// `tile` must be readable for `n_features` vectors, `group` for as many groups.
 #[inline(always)]
-unsafe fn values<L: FromMemory, F: Form>(
+unsafe fn values<T: Real, L: FromMemory<T>, F: Form>(
     form: F,
-    tile: *const f32,
-    group: *const f32,
+    tile: *const T,
+    group: *const T,
     n_features: usize,
 ) -> [L; GROUP] {
     let mut sums = [L::splat(0.0); GROUP];
@@ -255,14 +206,14 @@ unsafe fn values<L: FromMemory, F: Form>(
     sums
 }
 
-struct AddProducts<'a, S, L> {
-    weighted: &'a Weighted,
-    rows: &'a [f32],
+struct AddProducts<'a, T, L> {
+    weighted: &'a Weighted<T>,
+    rows: &'a [T],
     out: &'a mut [f64],
-    lanes: std::marker::PhantomData<(S, L)>,
+    lanes: std::marker::PhantomData<L>,
 }
 
-impl<S: Simd, L: FromMemory<Doubles = S::Doubles>> WithForm for AddProducts<'_, S, L> {
+impl<T: Real, L: FromMemory<T>> WithForm for AddProducts<'_, T, L> {
     #[inline(always)]
     fn run<F: Form>(self, form: F) {
         let Weighted { rows: groups, factors, n_features, n_outputs, .. } = self.weighted;
@@ -291,17 +242,17 @@ impl<S: Simd, L: FromMemory<Doubles = S::Doubles>> WithForm for AddProducts<'_, 
     }
 }
 
-struct StoreSquare<'a, S> {
-    weighted: &'a Weighted,
-    rows: &'a [f32],
-    out: &'a mut [f32],
+struct StoreSquare<'a, S, T> {
+    weighted: &'a Weighted<T>,
+    rows: &'a [T],
+    out: &'a mut [T],
     stride: usize,
     lanes: std::marker::PhantomData<S>,
 }
 
-impl<S: Simd> WithForm for StoreSquare<'_, S> {
+impl<S: Simd, T: Real> WithForm for StoreSquare<'_, S, T> {
     #[inline(always)]
-    fn run<F: Form>(mut self, form: F) {
+    fn run<F: Form>(self, form: F) {
         let n_features = self.weighted.n_features;
         let tiles = self.rows.chunks_exact((n_features * LANES).max(1));
         for (t, tile) in tiles.enumerate() {
@@ -309,40 +260,26 @@ impl<S: Simd> WithForm for StoreSquare<'_, S> {
             // Up to the columns of the tile's own rows.
             for (g, group) in groups.take((t + 1) * (LANES / GROUP)).enumerate() {
                 // SAFETY: a tile and a group have a vector and a group for each feature.
-                let k: [Single<S>; GROUP] =
+                let k: [T::Lanes<S>; GROUP] =
                     unsafe { values(form, tile.as_ptr(), group.as_ptr(), n_features) };
                 for (lane, k) in k.into_iter().enumerate() {
                     let column = g * GROUP + lane;
                     // SAFETY: `store_square` has checked that `out` has sixteen places of every
                     // tile for as many columns as the tiles have rows.
                     unsafe {
-                        k.0.store(self.out.as_mut_ptr().add(column * self.stride + t * LANES));
+                        k.store(self.out.as_mut_ptr().add(column * self.stride + t * LANES));
                     }
                 }
             }
             for other in 0..t {
-                self.mirror(other, t);
+                let (from, to) = (
+                    other * LANES * self.stride + t * LANES,
+                    t * LANES * self.stride + other * LANES,
+                );
+                // SAFETY: both tiles are among the rows, for which `store_square` has checked
+                // `out`.
+                unsafe { T::transpose::<S>(self.out, from, to, self.stride) };
             }
-        }
-    }
-}
-
-impl<S: Simd> StoreSquare<'_, S> {
-    /// Copies what the columns of one tile have for the rows of another the other way round.
-    #[inline(always)]
-    fn mirror(&mut self, columns: usize, rows: usize) {
-        let (from, to) = (
-            columns * LANES * self.stride + rows * LANES,
-            rows * LANES * self.stride + columns * LANES,
-        );
-        let mut block = [S::splat(0.0); LANES];
-        for (lane, values) in block.iter_mut().enumerate() {
-            // SAFETY: both tiles are among the rows, for which `store_square` has checked `out`.
-            *values = unsafe { S::load(self.out.as_ptr().add(from + lane * self.stride)) };
-        }
-        for (lane, values) in S::transpose(block).into_iter().enumerate() {
-            // SAFETY: as above.
-            unsafe { values.store(self.out.as_mut_ptr().add(to + lane * self.stride)) };
         }
     }
 }

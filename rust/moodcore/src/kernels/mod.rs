@@ -27,6 +27,7 @@ mod math;
 mod matmul;
 mod portable;
 mod portable_doubles;
+mod real;
 mod rows;
 mod simd;
 mod softmax;
@@ -47,6 +48,7 @@ pub use matmul::{
     Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, matmul, matmul_and_sums,
 };
 pub use portable::Portable;
+pub use real::Real;
 pub use rows::{
     Cell, EMPTY_PLACES, FeatureCells, NarrowCell, PlaceList, RowList, WideCell, add_at_rows,
     add_to_histograms, filled_places, gather_values, part_rows,

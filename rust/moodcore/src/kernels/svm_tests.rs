@@ -115,13 +115,13 @@ impl Task for Run<'_> {
         let (mut inside, mut up_inside, low_inside) = (single(gradient), single(up), single(low));
         up_inside.iter_mut().for_each(|up| *up = -*up);
         let step = (LENGTH as f32, &rows[0][..], &rows[1][..]);
-        let found = step_and_extremes::<S>(&mut inside, step, (&up_inside, &low_inside));
+        let found = step_and_extremes::<S, f32>(&mut inside, step, (&up_inside, &low_inside));
         let moved: Vec<f64> = inside.iter().map(|&value| f64::from(value)).collect();
         let again = extremes::<S>(&moved, directions);
         let diagonal = vec![1.0; gradient.len()];
         let partner = (&rows[0][..], &diagonal[..]);
         Found {
-            partner: best_partner::<S>(&inside, &low_inside, found.least_up, partner),
+            partner: best_partner::<S, f32>(&inside, &low_inside, found.least_up, partner, FLAT),
             gradient: moved.iter().map(|value| value.to_bits()).collect(),
             least_up: found.least_up,
             greatest_low: found.greatest_low,

@@ -11,11 +11,11 @@
 //! many rows there are. Multipliers are kept as shares of the row's cost, so that C does not change
 //! the path, and a row of weight two has that of two rows.
 
-use super::cholesky::{Factor, start_of};
 use super::config::Config;
 use super::interior_rows::{Aim, Partial, Sort, Stretch, StretchTask};
 use super::table::{Table, dot};
 use super::{GOOD, Solution};
+use crate::cholesky::{Factor, start_of};
 use crate::parallel::Compute;
 use std::sync::atomic::{AtomicBool, Ordering};
 

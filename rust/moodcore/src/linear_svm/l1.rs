@@ -6,11 +6,11 @@
 //! coordinate descent with Newton steps on the table (Chang, Hsieh and Lin 2008; Yuan, Chang, Hsieh
 //! and Lin 2010, section 4). Both end when the duality gap is small.
 
-use super::cholesky::{Factor, start_of};
 use super::config::Config;
 use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
 use super::{GOOD, Solution};
+use crate::cholesky::{Factor, start_of};
 
 /// Share of `tol` that the duality gap must fall below.
 const GAP: f64 = 1e-3;

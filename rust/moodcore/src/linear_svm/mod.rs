@@ -9,7 +9,6 @@
 //! | `rows` | the features row by row |
 //! | `squared_hinge` | loss, gradient and second derivatives over all rows |
 //! | `primal` | squared hinge, squared penalty: Newton's method |
-//! | `cholesky` | its equations |
 //! | `dual` | hinge and squared hinge, squared penalty: descent on multipliers |
 //! | `interior`, `interior_rows`, `interior_block` | hinge losses of few weights: interior point method |
 //! | `l1`, `l1_columns` | squared hinge, absolute penalty: proximal Newton, descent by columns |
@@ -21,7 +20,6 @@
 //! solvers have a column of ones instead and charge the intercept `1 / intercept_scaling^2` of what
 //! other squared weights cost (or `1 / intercept_scaling`), which is the same and rounds nothing.
 
-mod cholesky;
 mod config;
 mod crammer_singer;
 mod dual;

@@ -8,11 +8,11 @@
 //! take long, by the factors of all second derivatives at an earlier point: few rows change sides
 //! from step to step, so that a handful of products are enough.
 
-use super::cholesky::{Factor, start_of};
 use super::config::Config;
 use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
 use super::{GOOD, Solution};
+use crate::cholesky::{Factor, start_of};
 
 /// Share of `tol` that the next step must promise for the search to go on. As the last step is
 /// exact where no row changes sides, the optimum is usually met to rounding.

@@ -5,6 +5,8 @@
 //! stretches, whose number depends on the number of rows alone, in theirs.
 
 use crate::Samples;
+pub(super) use crate::cholesky::dot;
+use crate::cholesky::sum_lanes;
 use crate::parallel::Compute;
 use std::ops::Range;
 
@@ -203,28 +205,6 @@ fn dot_four(factors: &[f64], columns: [&[f32]; 4]) -> [f64; 4] {
         }
     }
     sums.map(sum_lanes)
-}
-
-/// Halves are added until one number is left.
-#[inline(always)]
-pub(super) fn sum_lanes(lanes: [f64; LANES]) -> f64 {
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
-/// The product of two vectors of any length.
-#[inline(always)]
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).fold(0.0, |sum, (a, b)| sum + a * b);
-    sum_lanes(sums) + rest
 }
 
 /// The product of a row of features with weights.

@@ -1,4 +1,3 @@
-use super::cholesky::{Factor, start_of};
 use super::config::{Config, Dual, Loss, MultiClass, Penalty};
 use super::crammer_singer::threshold;
 use super::l1::proximal_newton;
@@ -7,6 +6,7 @@ use super::primal::newton;
 use super::squared_hinge::{Curvature, Problem};
 use super::table::{Table, dot};
 use super::{Fit, Solver, fit, solver};
+use crate::cholesky::{Factor, start_of};
 use crate::kernels::Isa;
 use crate::monitor::Silent;
 use crate::parallel::{Compute, Team};

@@ -1,18 +1,18 @@
-//! The rows that the solver looks at, and those that it has put aside.
+//! The active rows of the solver, and those that shrinking has removed.
 
 use super::gram::Gram;
 use super::working_set::{low_offset, up_offset};
-use crate::kernels::{Directions, Extremes, Isa, LANES, Precision, Simd, Task, extremes};
+use crate::kernels::{Directions, Extremes, Isa, LANES, Precision, Real, Simd, Task, extremes};
 use crate::parallel::Compute;
 use std::borrow::Cow;
 
 /// Rows with their gradients.
 #[derive(Debug)]
-pub(super) struct Active<'g, 'm> {
+pub(super) struct Active<'g, 'm, T: Real> {
     /// The rows' numbers in the problem, ascending.
     pub(super) ids: Vec<u32>,
     /// The kernel values among them.
-    pub(super) gram: Cow<'g, Gram<'m>>,
+    pub(super) gram: Cow<'g, Gram<'m, T>>,
     /// The gradient in whole vectors.
     pub(super) gradient: Vec<f64>,
     /// What keeps a coefficient from growing, and from shrinking.
@@ -20,19 +20,19 @@ pub(super) struct Active<'g, 'm> {
     low: Vec<f64>,
 }
 
-/// Rows put aside, with the gradient that they had then.
+/// Rows removed by shrinking, with the gradient that they had then.
 #[derive(Debug)]
-pub(super) struct Frozen<'m> {
+pub(super) struct Shrunk<'m, T: Real> {
     ids: Vec<u32>,
-    gram: Gram<'m>,
+    gram: Gram<'m, T>,
     gradient: Vec<f64>,
     /// The coefficients of all rows of the problem at that time.
     beta: Vec<f64>,
 }
 
-impl<'g, 'm> Active<'g, 'm> {
+impl<'g, 'm, T: Real> Active<'g, 'm, T> {
     /// All rows of a problem.
-    pub(super) fn all(gram: &'g Gram<'m>, mut gradient: Vec<f64>) -> Self {
+    pub(super) fn all(gram: &'g Gram<'m, T>, mut gradient: Vec<f64>) -> Self {
         let n = gram.n_rows();
         let padded = n.next_multiple_of(LANES);
         gradient.resize(padded, 0.0);
@@ -72,10 +72,10 @@ impl<'g, 'm> Active<'g, 'm> {
         });
     }
 
-    /// Puts rows aside that are at a bound and whose gradient, beyond all that could pair with
-    /// them, says that they stay there (Joachims 1999; Chang and Lin 2011, section 5.1), when they
+    /// Shrinks: removes rows that are at a bound and whose gradient, beyond all that could pair with
+    /// them, says that they stay there (Joachims 1999; Chang and Lin 2011, section 5.1), if they
     /// are at least a fifth of all.
-    pub(super) fn shrink(&mut self, extremes: &Extremes, beta: &[f64]) -> Option<Frozen<'m>> {
+    pub(super) fn shrink(&mut self, extremes: &Extremes, beta: &[f64]) -> Option<Shrunk<'m, T>> {
         let (least, greatest) = (extremes.least_up.value, extremes.greatest_low.value);
         let stays = |at: usize| {
             let gradient = self.gradient[at];
@@ -87,11 +87,12 @@ impl<'g, 'm> Active<'g, 'm> {
         if count * 5 < n {
             return None;
         }
-        let (aside, kept): (Vec<u32>, Vec<u32>) = (0..n as u32).partition(|&at| stays(at as usize));
-        let frozen = Frozen {
-            ids: aside.iter().map(|&at| self.ids[at as usize]).collect(),
-            gram: self.gram.select(&aside),
-            gradient: chosen(&self.gradient, &aside, 0.0),
+        let (removed, kept): (Vec<u32>, Vec<u32>) =
+            (0..n as u32).partition(|&at| stays(at as usize));
+        let shrunk = Shrunk {
+            ids: removed.iter().map(|&at| self.ids[at as usize]).collect(),
+            gram: self.gram.select(&removed),
+            gradient: chosen(&self.gradient, &removed, 0.0),
             beta: beta.to_vec(),
         };
         *self = Active {
@@ -101,15 +102,15 @@ impl<'g, 'm> Active<'g, 'm> {
             up: chosen(&self.up, &kept, f64::INFINITY),
             low: chosen(&self.low, &kept, f64::NEG_INFINITY),
         };
-        Some(frozen)
+        Some(shrunk)
     }
 }
 
-impl Frozen<'_> {
+impl<T: Real> Shrunk<'_, T> {
     /// Brings the gradient up to date and writes it where it belongs.
-    pub(super) fn thaw(
+    pub(super) fn unshrink(
         mut self,
-        problem: &Gram<'_>,
+        problem: &Gram<'_, T>,
         beta: &[f64],
         compute: Compute<'_>,
         out: &mut [f64],

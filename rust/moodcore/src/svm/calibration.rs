@@ -2,7 +2,7 @@
 
 use super::solver::{Options, Problem, Solution, Start, solve};
 use super::working_set::{AddRows, WorkingSet};
-use crate::kernels::{LANES, Precision};
+use crate::kernels::{LANES, Precision, Real};
 use crate::parallel::Compute;
 use crate::rng::{Purpose, Stream};
 use std::sync::atomic::AtomicBool;
@@ -24,12 +24,12 @@ const FOLD_TOL: f64 = 30.0;
 
 /// Fits the sigmoid to decision values of rows that were not trained on (Platt 2000). Each fold
 /// starts from the solution for all rows.
-pub(super) fn calibrate(
-    problem: &Problem<'_>,
+pub(super) fn calibrate<T: Real>(
+    problem: &Problem<'_, T>,
     solution: &Solution,
     options: Options,
     (seed, pair): (u64, u64),
-    set: &mut WorkingSet,
+    set: &mut WorkingSet<T>,
     (compute, stop): (Compute<'_>, &AtomicBool),
 ) -> Sigmoid {
     let n = problem.y.len();
@@ -58,9 +58,9 @@ pub(super) fn calibrate(
 }
 
 /// `start` plus the kernel values with some rows times a factor for each.
-fn products(
-    problem: &Problem<'_>,
-    set: &WorkingSet,
+fn products<T: Real>(
+    problem: &Problem<'_, T>,
+    set: &WorkingSet<T>,
     (rows, factors): (&[usize], &[f64]),
     mut start: Vec<f64>,
     compute: Compute<'_>,
@@ -82,12 +82,12 @@ fn products(
 
 /// Decision values of the rows held out, of the machine trained on the rest; `part` is what the rows
 /// held out add to the decision values of all.
-fn without(
-    problem: &Problem<'_>,
+fn without<T: Real>(
+    problem: &Problem<'_, T>,
     solution: &Solution,
     (held, part, decisions): (&[usize], &[f64], &mut [f64]),
     options: Options,
-    set: &mut WorkingSet,
+    set: &mut WorkingSet<T>,
     (compute, stop): (Compute<'_>, &AtomicBool),
 ) {
     let mut rest = problem.clone();
@@ -121,7 +121,7 @@ fn without(
     let by: Vec<f64> = order.iter().map(|&row| beta[row] - before[row]).collect();
     let gradient = solution.gradient.iter().zip(part).map(|(gradient, part)| gradient - part);
     let gradient = products(problem, set, (&order, &by), gradient.collect(), compute);
-    let start = Start { beta, gradient };
+    let start = Start { beta, gradient: Some(gradient) };
     let solved = solve(&rest, Some(start), options, set, (compute, stop));
     let offset = solved.offset(&rest);
     for &row in held {

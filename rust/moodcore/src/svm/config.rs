@@ -1,6 +1,7 @@
 //! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
 
-use crate::kernels::KernelFunction;
+use super::rows::Values;
+use crate::kernels::{KernelFunction, Real};
 use crate::parameters::read_json;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -64,20 +65,26 @@ impl<'de> Deserialize<'de> for Gamma {
 
 impl Gamma {
     /// The number, for these rows.
-    pub(super) fn resolve(self, x: &[f32], n_features: usize) -> f64 {
-        let features = n_features as f64;
-        match self {
-            Gamma::Value(value) => value,
-            Gamma::Auto => 1.0 / features,
-            Gamma::Scale => {
-                let n = x.len() as f64;
-                let mean = x.iter().map(|&value| f64::from(value)).sum::<f64>() / n;
-                let square = |value: f32| (f64::from(value) - mean) * (f64::from(value) - mean);
-                let variance = x.iter().map(|&value| square(value)).sum::<f64>() / n;
-                if variance > 0.0 { 1.0 / (features * variance) } else { 1.0 }
-            }
+    pub(super) fn resolve(self, values: Values<'_>) -> f64 {
+        let features = values.n_features() as f64;
+        match (self, values) {
+            (Gamma::Value(value), _) => value,
+            (Gamma::Auto, _) => 1.0 / features,
+            (Gamma::Scale, Values::Features { x, .. }) => by_variance(x, features),
+            (Gamma::Scale, Values::Doubles { x, .. }) => by_variance(x, features),
+            (Gamma::Scale, Values::Kernel(_)) => 0.0,
         }
     }
+}
+
+/// One over the number of features times the variance of all values; 1 if they are all equal.
+fn by_variance<T: Real>(x: &[T], features: f64) -> f64 {
+    let n = x.len() as f64;
+    let mean = x.iter().map(|value| value.to_f64()).sum::<f64>() / n;
+    let square = |value: f64| (value - mean) * (value - mean);
+    let variance = x.iter().map(|value| square(value.to_f64())).sum::<f64>() / n;
+    let gamma = 1.0 / (features * variance);
+    if variance > 0.0 && gamma.is_finite() { gamma } else { 1.0 }
 }
 
 /// The hyperparameters of a kernel machine and its training.

@@ -3,10 +3,11 @@
 use super::calibration::{Sigmoid, calibrate};
 use super::config::{Config, Gamma};
 use super::gram::Gram;
+use super::precision::{Spread, means};
 use super::rows::{Rows, Values};
-use super::solver::{Options, Problem, Solution, solve};
+use super::solver::{End, Options, Problem, Solution, Start, solve};
 use super::working_set::WorkingSet;
-use crate::kernels::{KernelFunction, LANES, Tiles};
+use crate::kernels::{KernelFunction, LANES, Real, Tiles};
 use crate::parallel::{Compute, attended};
 use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
@@ -46,12 +47,9 @@ pub struct PairFit {
     pub coefficients: Vec<f64>,
 }
 
-/// Steps at which a pair without a limit stops: a problem that needs more is beyond the precision
-/// of its numbers.
-const MOST_STEPS: usize = 50_000_000;
-/// The largest kernel value that single precision has room to work with.
-const LARGEST: f64 = 1e30;
-/// Coefficients in a working set, at most.
+/// The largest kernel value that the solver computes with.
+const LARGEST: f64 = 1e100;
+/// Maximum number of coefficients in a working set.
 const WORKING_SET: usize = 1024;
 
 /// The classes of all pairs.
@@ -73,23 +71,20 @@ pub fn fit(
     poll: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Fitted> {
     config.check()?;
-    let gamma = match rows.values {
-        Values::Features { x, n_features } => config.gamma.resolve(x, n_features),
-        Values::Kernel(_) => 0.0,
-    };
+    let gamma = config.gamma.resolve(rows.values);
     let kernel = Config { gamma: Gamma::Value(gamma), ..config.clone() }.function();
-    if kernel.is_some() != matches!(rows.values, Values::Features { .. }) {
+    if kernel.is_none() != matches!(rows.values, Values::Kernel(_)) {
         return Err(Error::Data(
             "a matrix of kernel values goes with kernel=\"precomputed\"".into(),
         ));
     }
-    let scale = scale(kernel, rows)?;
+    let geometry = Geometry::of(rows, kernel)?;
     let classes = pairs(rows.n_classes);
     let mut work: Vec<_> = classes.iter().map(|&pair| (pair, None)).collect();
     attended(poll, |stop| {
         compute.team.for_each(&mut work, |at, ((a, b), out)| {
             let members = members(rows, *a, *b);
-            let pair = Pair { config, rows, members: &members, positive: *a, kernel, scale };
+            let pair = Pair { config, rows, members: &members, positive: *a, geometry: &geometry };
             let fit = pair.fit((seed, at as u64), (compute, stop));
             *out = Some((members, fit));
         });
@@ -105,24 +100,52 @@ fn members(rows: &Rows<'_>, a: u32, b: u32) -> Vec<u32> {
     (0..rows.y.len() as u32).filter(of_pair).collect()
 }
 
-/// The largest size of a row's kernel value with itself.
-fn scale(kernel: Option<KernelFunction>, rows: &Rows<'_>) -> Result<f64> {
-    let square = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
-    let own = |row: &[f32]| kernel.map_or(1.0, |kernel| kernel.own(square(row)));
-    let largest = match rows.values {
-        Values::Features { x, n_features } => {
-            x.chunks_exact(n_features).map(own).fold(0.0, f64::max)
+/// The kernel, and where its values are computed.
+struct Geometry {
+    kernel: Option<KernelFunction>,
+    /// What is subtracted from features that are far from the origin: the linear kernel's dual
+    /// problem does not change, and its kernel values lose fewer digits.
+    center: Option<Vec<f64>>,
+    spread: Spread,
+    /// Whether the features lose too much in single precision.
+    is_double: bool,
+}
+
+impl Geometry {
+    fn of(rows: &Rows<'_>, kernel: Option<KernelFunction>) -> Result<Self> {
+        let (n_rows, n_features) = (rows.y.len(), rows.values.n_features());
+        let raw = Spread::of(rows.values, n_rows, kernel);
+        if raw.scale.is_nan() || raw.scale > LARGEST {
+            return Err(Error::Data(format!(
+                "kernel values must be at most {LARGEST:e}, got {:e}; scale the features first",
+                raw.scale
+            )));
         }
-        Values::Kernel(values) => {
-            values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()))
-        }
-    };
-    if largest > LARGEST {
-        return Err(Error::Data(format!(
-            "kernel values must be at most {LARGEST:e}, got {largest:e}; scale the features first"
-        )));
+        let is_far = !raw.is_near() || matches!(rows.values, Values::Doubles { .. });
+        let centers = is_far && kernel == Some(KernelFunction::Linear);
+        let center = centers.then(|| match rows.values {
+            Values::Features { x, .. } => means(x, n_features),
+            Values::Doubles { x, .. } => means(x, n_features),
+            Values::Kernel(_) => Vec::new(),
+        });
+        let spread = match &center {
+            None => raw,
+            Some(center) => {
+                let square = |row: usize| {
+                    let difference =
+                        |(at, mean): (usize, &f64)| rows.values.feature(row, at) - mean;
+                    center.iter().enumerate().map(difference).map(|d| d * d).sum::<f64>()
+                };
+                let (sum, largest) = (0..n_rows)
+                    .map(square)
+                    .fold((0.0, 0.0), |(sum, most): (f64, f64), s| (sum + s, most.max(s)));
+                Spread { scale: largest, variance: sum / n_rows as f64, is_in_range: true }
+            }
+        };
+        // Centered features of any table fit single precision.
+        let is_double = center.is_none() && matches!(rows.values, Values::Doubles { .. });
+        Ok(Geometry { kernel, center, spread, is_double })
     }
-    Ok(largest)
 }
 
 /// Two classes, the first of them positive.
@@ -131,26 +154,18 @@ struct Pair<'a> {
     rows: &'a Rows<'a>,
     members: &'a [u32],
     positive: u32,
-    kernel: Option<KernelFunction>,
-    scale: f64,
+    geometry: &'a Geometry,
 }
 
 impl<'a> Pair<'a> {
-    fn problem(&self) -> Problem<'a> {
-        let rows = self.rows;
-        let gram = match (rows.values, self.kernel) {
-            (Values::Features { x, n_features }, Some(kernel)) => Gram::Function {
-                kernel,
-                rows: Tiles::of(x, n_features, self.members.iter().map(|&row| row as usize)),
-                scale: self.scale,
-            },
-            (Values::Kernel(values), _) => Gram::Matrix {
-                values,
-                width: rows.y.len(),
-                rows: self.members.to_vec(),
-                scale: self.scale,
-            },
-            (Values::Features { .. }, None) => unreachable!("checked in `fit`"),
+    fn problem<T: Real>(&self) -> Problem<'a, T> {
+        let (rows, scale) = (self.rows, self.geometry.spread.scale);
+        let gram = match (rows.values, self.geometry.kernel) {
+            (Values::Kernel(values), _) => {
+                Gram::Matrix { values, width: rows.y.len(), rows: self.members.to_vec(), scale }
+            }
+            (_, Some(kernel)) => Gram::Function { kernel, rows: self.tiles(), scale },
+            (_, None) => unreachable!("checked in `fit`"),
         };
         let sign = |&row: &u32| if rows.y[row as usize] == self.positive { 1.0 } else { -1.0 };
         let y = self.members.iter().map(sign).collect();
@@ -158,30 +173,97 @@ impl<'a> Pair<'a> {
         Problem { gram, y, bound: self.members.iter().map(bound).collect() }
     }
 
-    fn fit(&self, seed: (u64, u64), (compute, stop): (Compute<'_>, &AtomicBool)) -> PairFit {
-        let options = Options {
+    fn tiles<T: Real>(&self) -> Tiles<T> {
+        let values = self.rows.values;
+        let members = self.members.iter().map(|&row| row as usize);
+        match &self.geometry.center {
+            Some(center) => Tiles::from_fn(center.len(), members, |row, feature| {
+                T::from_f64(values.feature(row, feature) - center[feature])
+            }),
+            None => Tiles::from_fn(values.n_features(), members, |row, feature| {
+                T::from_f64(values.feature(row, feature))
+            }),
+        }
+    }
+
+    fn fit(&self, seed: (u64, u64), context: (Compute<'_>, &AtomicBool)) -> PairFit {
+        let mut start = None;
+        let mut steps = 0;
+        if !self.geometry.is_double && self.geometry.spread.fits_single() {
+            let solved = self.solve::<f32>(None, 0, context);
+            if solved.solution.end != End::Precision {
+                return self.finish(solved, seed, context);
+            }
+            steps = solved.solution.steps;
+            start = Some(Start { beta: solved.solution.beta, gradient: None });
+        }
+        self.finish(self.solve::<f64>(start, steps, context), seed, context)
+    }
+
+    fn options(&self, steps: usize) -> Options {
+        let limit = usize::try_from(self.config.max_iter).unwrap_or(usize::MAX);
+        Options {
             tol: self.config.tol,
-            max_steps: usize::try_from(self.config.max_iter).unwrap_or(MOST_STEPS),
+            max_steps: limit.saturating_sub(steps),
             shrinking: self.config.shrinking,
             working_set: working_set(self.config.cache_size),
-        };
+        }
+    }
+
+    /// Solves the problem after `steps` SMO iterations in another precision.
+    fn solve<T: Real>(
+        &self,
+        start: Option<Start>,
+        steps: usize,
+        context: (Compute<'_>, &AtomicBool),
+    ) -> Solved<'a, T> {
         let problem = self.problem();
-        let mut set = WorkingSet::default();
-        let solution = solve(&problem, None, options, &mut set, (compute, stop));
+        let mut set = WorkingSet::new(self.geometry.spread.scale);
+        let options = self.options(steps);
+        let mut solution = solve(&problem, start, options, &mut set, context);
+        solution.steps += steps;
+        Solved { problem, set, solution }
+    }
+
+    fn finish<T: Real>(
+        &self,
+        solved: Solved<'_, T>,
+        seed: (u64, u64),
+        context: (Compute<'_>, &AtomicBool),
+    ) -> PairFit {
+        let Solved { problem, mut set, solution } = solved;
         let sigmoid = self
             .config
             .probability
-            .then(|| calibrate(&problem, &solution, options, seed, &mut set, (compute, stop)));
+            .then(|| calibrate(&problem, &solution, self.options(0), seed, &mut set, context));
         PairFit {
-            intercept: -solution.offset(&problem),
+            intercept: -solution.offset(&problem) - self.center_value(&solution.beta),
             n_iter: solution.steps,
-            converged: solution.converged,
+            converged: solution.end == End::Converged,
             dual_objective: solution.objective(&problem),
             duality_gap: solution.duality_gap(&problem),
             sigmoid,
             coefficients: solution.beta,
         }
     }
+
+    /// What the features' center adds to each decision value of the uncentered linear kernel.
+    fn center_value(&self, beta: &[f64]) -> f64 {
+        let Some(center) = &self.geometry.center else { return 0.0 };
+        let weight = |(feature, mean): (usize, &f64)| {
+            let rows = self.members.iter().zip(beta).filter(|&(_, beta)| *beta != 0.0);
+            let value = |&row: &u32| self.rows.values.feature(row as usize, feature) - mean;
+            mean * rows.map(|(row, beta)| beta * value(row)).sum::<f64>()
+        };
+        center.iter().enumerate().map(weight).sum()
+    }
+}
+
+/// A solution with what calibration computes from.
+struct Solved<'m, T: Real> {
+    problem: Problem<'m, T>,
+    set: WorkingSet<T>,
+    solution: Solution,
 }
 
 /// As many coefficients as have room for the kernel values of each with each.
@@ -191,7 +273,7 @@ fn working_set(megabytes: f64) -> usize {
     room.clamp(4 * LANES, WORKING_SET)
 }
 
-impl Problem<'_> {
+impl<T: Real> Problem<'_, T> {
     /// Takes from the side that has too much, row after row, until the sum is zero.
     pub(super) fn balance(&self, beta: &mut [f64], order: impl Iterator<Item = usize>) {
         let mut excess: f64 = beta.iter().sum();
@@ -209,7 +291,7 @@ impl Problem<'_> {
 
 impl Solution {
     /// Half of `beta' (K beta - 2 y)`.
-    fn objective(&self, problem: &Problem<'_>) -> f64 {
+    pub(super) fn objective<T: Real>(&self, problem: &Problem<'_, T>) -> f64 {
         let rows = self.beta.iter().zip(&self.gradient).zip(&problem.y);
         0.5 * rows.map(|((beta, gradient), y)| beta * (gradient - y)).sum::<f64>()
     }
@@ -217,7 +299,7 @@ impl Solution {
     /// The decision's offset rho: what the gradient of all coefficients between their bounds is, on
     /// average; where there are none, the middle of what it can be (Chang and Lin 2011, section
     /// 4.1.5).
-    pub(super) fn offset(&self, problem: &Problem<'_>) -> f64 {
+    pub(super) fn offset<T: Real>(&self, problem: &Problem<'_, T>) -> f64 {
         let (mut sum, mut count) = (0.0, 0_usize);
         let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
         for (row, (&beta, &gradient)) in self.beta.iter().zip(&self.gradient).enumerate() {
@@ -244,7 +326,7 @@ impl Solution {
     }
 
     /// The primal objective plus the minimised dual objective; zero at the optimum.
-    fn duality_gap(&self, problem: &Problem<'_>) -> f64 {
+    fn duality_gap<T: Real>(&self, problem: &Problem<'_, T>) -> f64 {
         let offset = self.offset(problem);
         let rows = self.beta.iter().zip(&self.gradient).zip(problem.y.iter().zip(&problem.bound));
         rows.map(|((beta, gradient), (y, bound))| {

@@ -1,6 +1,6 @@
 //! Kernel values among the rows of a problem, computed when they are needed.
 
-use crate::kernels::{Isa, KernelFunction, LANES, Precision, Simd, Task, Tiles, Weighted};
+use crate::kernels::{Isa, KernelFunction, LANES, Precision, Real, Simd, Task, Tiles, Weighted};
 use crate::parallel::Compute;
 
 /// Rows whose kernel values are added up at once by one thread: enough to be worth waking it.
@@ -8,14 +8,14 @@ const CHUNK: usize = 64 * LANES;
 
 /// The kernel values among rows, as a function of their features or from a given matrix.
 #[derive(Clone, Debug)]
-pub(super) enum Gram<'a> {
+pub(super) enum Gram<'a, T> {
     /// A function of the features.
-    Function { kernel: KernelFunction, rows: Tiles, scale: f64 },
+    Function { kernel: KernelFunction, rows: Tiles<T>, scale: f64 },
     /// Given; `rows` are those of the matrix that take part.
     Matrix { values: &'a [f64], width: usize, rows: Vec<u32>, scale: f64 },
 }
 
-impl Gram<'_> {
+impl<T: Real> Gram<'_, T> {
     /// How many rows there are.
     pub(super) fn n_rows(&self) -> usize {
         match self {
@@ -48,8 +48,8 @@ impl Gram<'_> {
         }
     }
 
-    /// The values of each chosen row with each, `stride` apart, in single precision.
-    pub(super) fn block(&self, chosen: &[u32], isa: Isa, (out, stride): (&mut [f32], usize)) {
+    /// The values of each chosen row with each, `stride` apart.
+    pub(super) fn block(&self, chosen: &[u32], isa: Isa, (out, stride): (&mut [T], usize)) {
         match self {
             Gram::Function { kernel, rows, .. } => {
                 let tiles = rows.select(chosen.iter().map(|&row| row as usize));
@@ -60,7 +60,7 @@ impl Gram<'_> {
                 for (&a, out) in chosen.iter().zip(out.chunks_mut(stride)) {
                     let row = &values[rows[a as usize] as usize * width..];
                     for (&b, out) in chosen.iter().zip(out) {
-                        *out = row[rows[b as usize] as usize] as f32;
+                        *out = T::from_f64(row[rows[b as usize] as usize]);
                     }
                 }
             }
@@ -71,7 +71,7 @@ impl Gram<'_> {
     /// are rows of `of`.
     pub(super) fn add_products(
         &self,
-        of: &Gram<'_>,
+        of: &Gram<'_, T>,
         (chosen, factors): (&[u32], &[f64]),
         precision: Precision,
         out: &mut [f64],
@@ -106,15 +106,15 @@ impl Gram<'_> {
     }
 }
 
-struct Block<'a> {
+struct Block<'a, T> {
     kernel: KernelFunction,
-    tiles: &'a Tiles,
-    weighted: &'a Weighted,
-    out: &'a mut [f32],
+    tiles: &'a Tiles<T>,
+    weighted: &'a Weighted<T>,
+    out: &'a mut [T],
     stride: usize,
 }
 
-impl Task for Block<'_> {
+impl<T: Real> Task for Block<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -123,16 +123,16 @@ impl Task for Block<'_> {
     }
 }
 
-struct Products<'a> {
+struct Products<'a, T> {
     kernel: KernelFunction,
-    weighted: &'a Weighted,
-    rows: &'a Tiles,
+    weighted: &'a Weighted<T>,
+    rows: &'a Tiles<T>,
     tiles: std::ops::Range<usize>,
     precision: Precision,
     out: &'a mut [f64],
 }
 
-impl Task for Products<'_> {
+impl<T: Real> Task for Products<'_, T> {
     type Output = ();
 
     #[inline(always)]

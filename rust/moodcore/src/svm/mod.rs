@@ -18,6 +18,8 @@ mod calibration;
 mod config;
 mod fit;
 mod gram;
+mod newton;
+mod precision;
 mod predict;
 mod rows;
 mod solver;
@@ -26,7 +28,7 @@ mod working_set;
 pub use calibration::{Sigmoid, couple};
 pub use config::{Config, Gamma, Kernel};
 pub use fit::{Fitted, PairFit, fit};
-pub use predict::{Machine, SupportVectors};
+pub use predict::{Model, SupportVectors};
 pub use rows::{Rows, Values};
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! Decision values for new rows.
 
 use super::fit::pairs;
-use crate::data::check_finite;
-use crate::kernels::{Isa, KernelFunction, LANES, Precision, Simd, Task, Tiles, Weighted};
+use super::precision::{Spread, means};
+use crate::kernels::{Isa, KernelFunction, LANES, Precision, Real, Simd, Task, Tiles, Weighted};
 use crate::parallel::{Compute, attended};
 use crate::{Error, Result};
 use std::sync::atomic::Ordering;
 
-/// A fitted support vector machine, apart from its support vectors.
+/// A fitted support vector machine without its support vectors.
 #[derive(Clone, Debug)]
-pub struct Machine {
+pub struct Model {
     n_support: Vec<u32>,
     dual_coef: Vec<f64>,
     intercept: Vec<f64>,
@@ -17,12 +17,18 @@ pub struct Machine {
 
 /// Support vectors in the layout in which decisions read them.
 #[derive(Clone, Debug)]
-pub struct SupportVectors {
-    kernel: KernelFunction,
-    precision: Precision,
+pub struct SupportVectors<T = f32> {
     n_features: usize,
+    layout: Layout<T>,
+}
+
+#[derive(Clone, Debug)]
+enum Layout<T> {
     /// The vectors of each class with their coefficients against the others.
-    classes: Vec<Weighted>,
+    Classes { kernel: KernelFunction, precision: Precision, classes: Vec<Weighted<T>> },
+    /// A linear kernel whose values are much larger than their differences: the weights of the
+    /// features for each pair of classes, and what is subtracted from the features first.
+    Weights { center: Vec<f64>, weights: Vec<f64>, intercept: Vec<f64> },
 }
 
 /// Rows that one thread takes at a time.
@@ -32,25 +38,25 @@ const CHUNK: usize = 32 * LANES;
 const ROUNDING: f64 = 1e-7;
 const LARGEST_ERROR: f64 = 5e-4;
 
-impl Machine {
+impl Model {
     /// Checks that the parts fit together: the number of support vectors of each class,
     /// coefficients as in [`super::Fitted::dual_coef`], and an intercept for each pair of classes.
     ///
     /// # Errors
     /// [`Error::Data`] when sizes do not fit.
     pub fn new(n_support: Vec<u32>, dual_coef: Vec<f64>, intercept: Vec<f64>) -> Result<Self> {
-        let machine = Machine { n_support, dual_coef, intercept };
-        let (k, n) = (machine.n_classes(), machine.n_vectors());
+        let model = Model { n_support, dual_coef, intercept };
+        let (k, n) = (model.n_classes(), model.n_vectors());
         let n_pairs = k * k.saturating_sub(1) / 2;
-        if k < 2 || machine.dual_coef.len() != (k - 1) * n || machine.intercept.len() != n_pairs {
+        if k < 2 || model.dual_coef.len() != (k - 1) * n || model.intercept.len() != n_pairs {
             return Err(Error::Data(format!(
                 "a model of {k} classes and {n} support vectors must have as many coefficients \
                  against each other class and an intercept for each pair, got {} and {}",
-                machine.dual_coef.len(),
-                machine.intercept.len()
+                model.dual_coef.len(),
+                model.intercept.len()
             )));
         }
-        Ok(machine)
+        Ok(model)
     }
 
     /// The number of classes.
@@ -82,12 +88,12 @@ impl Machine {
     ///
     /// # Errors
     /// [`Error::Data`] when their number is another.
-    pub fn lay_out(
+    pub fn lay_out<T: Real>(
         &self,
         kernel: KernelFunction,
-        vectors: &[f32],
+        vectors: &[T],
         n_features: usize,
-    ) -> Result<SupportVectors> {
+    ) -> Result<SupportVectors<T>> {
         let n = self.n_vectors();
         if n_features == 0 || vectors.len() != n * n_features {
             return Err(Error::Data(format!(
@@ -95,21 +101,63 @@ impl Machine {
                 vectors.len()
             )));
         }
+        let center = means(vectors, n_features);
+        let spread = Spread::of_rows(kernel, vectors, &center);
+        if kernel == KernelFunction::Linear && !spread.fits_single() {
+            let weights = self.weights(vectors, &center);
+            let shift =
+                |weights: &[f64]| weights.iter().zip(&center).map(|(w, c)| w * c).sum::<f64>();
+            let shifts = weights.chunks_exact(n_features).map(shift);
+            let intercept = shifts.zip(&self.intercept).map(|(shift, b)| shift + b).collect();
+            let layout = Layout::Weights { center, weights, intercept };
+            return Ok(SupportVectors { n_features, layout });
+        }
         let squares: f64 = self.dual_coef.iter().map(|value| value * value).sum();
-        let exact = ROUNDING * squares.sqrt() * scale(kernel, vectors, n_features) <= LARGEST_ERROR;
-        let precision = if exact { Precision::Single } else { Precision::Double };
+        let is_single = T::IS_SINGLE
+            && ROUNDING * squares.sqrt() * spread.scale <= LARGEST_ERROR
+            && spread.fits_single();
+        let precision = if is_single { Precision::Single } else { Precision::Double };
         let classes = self.by_class(vectors, n_features);
-        Ok(SupportVectors { kernel, precision, n_features, classes })
+        Ok(SupportVectors { n_features, layout: Layout::Classes { kernel, precision, classes } })
+    }
+
+    /// The weights of the centered features for each pair of classes.
+    fn weights<T: Real>(&self, vectors: &[T], center: &[f64]) -> Vec<f64> {
+        let (n, d) = (self.n_vectors(), center.len());
+        let starts: Vec<usize> = self
+            .n_support
+            .iter()
+            .scan(0, |next, &count| {
+                *next += count as usize;
+                Some(*next - count as usize)
+            })
+            .collect();
+        let mut weights = Vec::new();
+        for (a, b) in pairs(self.n_classes()) {
+            let mut sums = vec![0.0; d];
+            for (class, against) in [(a, b - 1), (b, a)] {
+                let first = starts[class as usize];
+                for at in first..first + self.n_support[class as usize] as usize {
+                    let coef = self.dual_coef[against as usize * n + at];
+                    let row = &vectors[at * d..][..d];
+                    for ((sum, value), mean) in sums.iter_mut().zip(row).zip(center) {
+                        *sum += coef * (value.to_f64() - mean);
+                    }
+                }
+            }
+            weights.extend(sums);
+        }
+        weights
     }
 
     /// Writes the decision values of all pairs of classes for each row of `x` to `out`.
     ///
     /// # Errors
     /// [`Error::Data`] when sizes do not fit or a value is not finite; what `poll` returns.
-    pub fn decide(
+    pub fn decide<T: Real>(
         &self,
-        vectors: &SupportVectors,
-        (x, n_features): (&[f32], usize),
+        vectors: &SupportVectors<T>,
+        (x, n_features): (&[T], usize),
         out: &mut [f64],
         compute: Compute<'_>,
         poll: &mut dyn FnMut() -> Result<()>,
@@ -134,7 +182,7 @@ impl Machine {
         let mut run = |stopped: &(dyn Fn() -> bool + Sync)| {
             compute.team.for_each_of(x.len() * n > 1 << 16, &mut work, |_, (x, out)| {
                 if !stopped() {
-                    self.combine(&vectors.sums(x, compute.isa), out);
+                    self.decide_chunk(vectors, x, out, compute.isa);
                 }
             });
         };
@@ -143,6 +191,33 @@ impl Machine {
         } else {
             run(&|| false);
             Ok(())
+        }
+    }
+
+    fn decide_chunk<T: Real>(
+        &self,
+        vectors: &SupportVectors<T>,
+        x: &[T],
+        out: &mut [f64],
+        isa: Isa,
+    ) {
+        match &vectors.layout {
+            Layout::Classes { kernel, precision, classes } => {
+                let tiles = Tiles::of(x, vectors.n_features, 0..x.len() / vectors.n_features);
+                let (kernel, precision) = (*kernel, *precision);
+                self.combine(&sums((kernel, precision), classes, &tiles, isa), out);
+            }
+            Layout::Weights { center, weights, intercept } => {
+                let rows = x.chunks_exact(center.len());
+                for (row, out) in rows.zip(out.chunks_exact_mut(intercept.len())) {
+                    let weights = weights.chunks_exact(center.len()).zip(intercept);
+                    for ((weights, intercept), out) in weights.zip(out) {
+                        let features = row.iter().zip(center).map(|(x, c)| x.to_f64() - c);
+                        let products = features.zip(weights).map(|(x, w)| x * w);
+                        *out = products.fold(*intercept, |sum, product| sum + product);
+                    }
+                }
+            }
         }
     }
 
@@ -179,7 +254,7 @@ impl Machine {
     }
 
     /// The support vectors of each class with their coefficients against the others.
-    fn by_class(&self, vectors: &[f32], n_features: usize) -> Vec<Weighted> {
+    fn by_class<T: Real>(&self, vectors: &[T], n_features: usize) -> Vec<Weighted<T>> {
         let n = self.n_vectors();
         let mut first = 0;
         let of_class = |&count: &u32| {
@@ -211,37 +286,45 @@ impl Machine {
     }
 }
 
-/// The largest kernel value of a support vector with itself.
-fn scale(kernel: KernelFunction, vectors: &[f32], n_features: usize) -> f64 {
-    let square = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
-    let own = |row: &[f32]| kernel.own(square(row));
-    vectors.chunks_exact(n_features).map(own).fold(0.0, f64::max)
-}
-
-impl SupportVectors {
-    /// For each class the sums over its support vectors: tile by tile, against each other class.
-    fn sums(&self, x: &[f32], isa: Isa) -> Vec<Vec<f64>> {
-        let tiles = Tiles::of(x, self.n_features, 0..x.len() / self.n_features);
-        let length = tiles.n_rows().next_multiple_of(LANES) * (self.classes.len() - 1);
-        let of_class = |weighted: &Weighted| {
-            let mut out = vec![0.0; length];
-            let (kernel, precision) = (self.kernel, self.precision);
-            isa.run(Sum { kernel, precision, weighted, tiles: &tiles, out: &mut out });
-            out
-        };
-        self.classes.iter().map(of_class).collect()
+/// Refuses features that are not finite, naming the first row and column.
+fn check_finite<T: Real>(x: &[T], n_features: usize) -> Result<()> {
+    match x.iter().position(|value| !value.to_f64().is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::Data(format!(
+            "X must be finite{}, got {} in row {}, column {}",
+            if T::IS_SINGLE { " in float32" } else { "" },
+            x[at].to_f64(),
+            at / n_features,
+            at % n_features
+        ))),
     }
 }
 
-struct Sum<'a> {
+/// For each class the sums over its support vectors: tile by tile, against each other class.
+fn sums<T: Real>(
+    (kernel, precision): (KernelFunction, Precision),
+    classes: &[Weighted<T>],
+    tiles: &Tiles<T>,
+    isa: Isa,
+) -> Vec<Vec<f64>> {
+    let length = tiles.n_rows().next_multiple_of(LANES) * (classes.len() - 1);
+    let of_class = |weighted: &Weighted<T>| {
+        let mut out = vec![0.0; length];
+        isa.run(Sum { kernel, precision, weighted, tiles, out: &mut out });
+        out
+    };
+    classes.iter().map(of_class).collect()
+}
+
+struct Sum<'a, T> {
     kernel: KernelFunction,
     precision: Precision,
-    weighted: &'a Weighted,
-    tiles: &'a Tiles,
+    weighted: &'a Weighted<T>,
+    tiles: &'a Tiles<T>,
     out: &'a mut [f64],
 }
 
-impl Task for Sum<'_> {
+impl<T: Real> Task for Sum<'_, T> {
     type Output = ();
 
     #[inline(always)]

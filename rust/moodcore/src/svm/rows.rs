@@ -13,6 +13,13 @@ pub enum Values<'a> {
         /// How many a row has.
         n_features: usize,
     },
+    /// Features of which single precision would lose digits, row by row.
+    Doubles {
+        /// The features.
+        x: &'a [f64],
+        /// How many a row has.
+        n_features: usize,
+    },
     /// The kernel values of each row with each.
     Kernel(&'a [f64]),
 }
@@ -70,17 +77,35 @@ impl<'a> Rows<'a> {
     }
 }
 
+impl Values<'_> {
+    /// The number of features in a row; zero for kernel values.
+    pub(super) fn n_features(&self) -> usize {
+        match *self {
+            Values::Features { n_features, .. } | Values::Doubles { n_features, .. } => n_features,
+            Values::Kernel(_) => 0,
+        }
+    }
+
+    /// A feature of a row in double precision.
+    #[inline(always)]
+    pub(super) fn feature(&self, row: usize, feature: usize) -> f64 {
+        match *self {
+            Values::Features { x, n_features } => f64::from(x[row * n_features + feature]),
+            Values::Doubles { x, n_features } => x[row * n_features + feature],
+            Values::Kernel(_) => 0.0,
+        }
+    }
+}
+
 fn check_values(values: Values<'_>, n_rows: usize) -> Result<()> {
     match values {
         Values::Features { x, n_features } => {
-            if n_rows == 0 || n_features == 0 || x.len() != n_rows * n_features {
-                return Err(Error::Data(format!(
-                    "X must have rows and features and y as many rows, got {} values for {n_rows} \
-                     rows of {n_features} features",
-                    x.len()
-                )));
-            }
+            check_shape(x.len(), n_rows, n_features)?;
             check_finite(x, n_features)
+        }
+        Values::Doubles { x, n_features } => {
+            check_shape(x.len(), n_rows, n_features)?;
+            check_finite_doubles("X must be finite", x, n_features)
         }
         Values::Kernel(values) => {
             if n_rows == 0 || values.len() != n_rows * n_rows {
@@ -90,15 +115,30 @@ fn check_values(values: Values<'_>, n_rows: usize) -> Result<()> {
                     values.len()
                 )));
             }
-            match values.iter().position(|value| !value.is_finite()) {
-                None => Ok(()),
-                Some(at) => Err(Error::Data(format!(
-                    "kernel values must be finite, got {} in row {}, column {}",
-                    values[at],
-                    at / n_rows,
-                    at % n_rows
-                ))),
-            }
+            check_finite_doubles("kernel values must be finite", values, n_rows)
         }
+    }
+}
+
+fn check_shape(n_values: usize, n_rows: usize, n_features: usize) -> Result<()> {
+    if n_rows > 0 && n_features > 0 && n_values == n_rows * n_features {
+        return Ok(());
+    }
+    Err(Error::Data(format!(
+        "X must have rows and features and y as many rows, got {n_values} values for {n_rows} rows \
+         of {n_features} features"
+    )))
+}
+
+/// Refuses values that are not finite, naming the first row and column.
+pub(super) fn check_finite_doubles(rule: &str, values: &[f64], width: usize) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::Data(format!(
+            "{rule}, got {} in row {}, column {}",
+            values[at],
+            at / width,
+            at % width
+        ))),
     }
 }

@@ -1,35 +1,37 @@
 //! The dual problem of one pair of classes.
 //!
 //! In the coefficients `beta_i = y_i alpha_i` the dual of the support vector machine (Chang and Lin
-//! 2011, equation 2) reads: minimise `1/2 beta' K beta - y' beta` with `sum beta = 0` and each
+//! 2011, equation 2) reads: minimize `1/2 beta' K beta - y' beta` with `sum beta = 0` and each
 //! `beta_i` between `lower_i` and `upper_i`, which are 0 and C_i, or -C_i and 0. The gradient
 //! `K beta - y` is least, at the optimum, for no coefficient that may grow below its greatest for
 //! one that may shrink.
 //!
 //! Solved by decomposition (Osuna, Freund and Girosi 1997; Joachims 1999): a working set of the
 //! worst violators, among them always the worst pair, which makes it converge (Lin 2001), is solved
-//! by sequential minimal optimisation on kernel values at hand; then the gradient of all rows is
-//! brought up to date. Kernel values are single, sums and coefficients double precision. Where
-//! single precision could hide a violation, the gradient is computed anew in double precision, and
-//! what is left is corrected.
+//! by sequential minimal optimization on its kernel values; then the gradient of all rows is
+//! updated. Sums and coefficients have double precision, kernel values that of `T`. Where single
+//! precision could hide a violation, the gradient is recomputed in double precision, and what is
+//! left is corrected. A problem that single precision cannot solve ends with
+//! [`End::Precision`], and the caller continues it in double precision.
 
-use super::active::{Active, Frozen};
+use super::active::{Active, Shrunk};
 use super::gram::Gram;
+use super::newton::solve_faces;
 use super::working_set::{AddRows, Descend, Limit, WorkingSet};
-use crate::kernels::{Extremes, LANES, Precision};
+use crate::kernels::{Extremes, LANES, Precision, Real};
 use crate::parallel::Compute;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Two classes: 1 and -1 in `y`; a coefficient of bound zero does not take part.
 #[derive(Clone, Debug)]
-pub(super) struct Problem<'m> {
-    pub(super) gram: Gram<'m>,
+pub(super) struct Problem<'m, T> {
+    pub(super) gram: Gram<'m, T>,
     pub(super) y: Vec<f64>,
     /// The largest size of each coefficient, at least zero.
     pub(super) bound: Vec<f64>,
 }
 
-impl Problem<'_> {
+impl<T: Real> Problem<'_, T> {
     /// The least and the largest value of a coefficient.
     pub(super) fn bounds(&self, row: usize) -> (f64, f64) {
         let bound = self.bound[row];
@@ -42,55 +44,73 @@ impl Problem<'_> {
 pub(super) struct Options {
     /// The largest difference of gradients that is left.
     pub(super) tol: f64,
-    /// Steps at most.
+    /// Maximum number of SMO iterations.
     pub(super) max_steps: usize,
-    /// Whether rows that seem settled are put aside.
+    /// Whether rows that seem settled are shrunk.
     pub(super) shrinking: bool,
-    /// Coefficients in a working set, at most.
+    /// Maximum number of coefficients in a working set.
     pub(super) working_set: usize,
 }
 
-/// Where the solver came to.
+/// Why the solver ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The largest difference of gradients is at most `tol`.
+    Converged,
+    /// The limit of iterations, or a request to stop.
+    Limit,
+    /// The precision of kernel values allows no more progress.
+    Precision,
+}
+
+/// The coefficients at which the solver ended.
 #[derive(Clone, Debug)]
 pub(super) struct Solution {
     /// The coefficients.
     pub(super) beta: Vec<f64>,
     /// `K beta - y`.
     pub(super) gradient: Vec<f64>,
-    /// Steps of two coefficients.
+    /// SMO iterations.
     pub(super) steps: usize,
-    /// Whether the largest difference of gradients is at most `tol`.
-    pub(super) converged: bool,
+    /// Why it ended.
+    pub(super) end: End,
 }
 
 /// Coefficients in the first working sets: their kernel values fill half of a second-level cache.
 const FIRST: usize = 512;
-/// The part of a working set, one in so many, that may stay for the next.
+/// The part of a working set, one in this many, that may stay for the next.
 const KEPT: usize = 2;
-/// How much of the violation a working set is rid of.
+/// How much of the violation a working set may leave.
 const INNER: f64 = 0.2;
-/// The part of the violation that the gradient inside a working set resolves.
+/// The part of the violation that the gradient inside a working set resolves in single precision.
 const RESOLVED: f64 = 1e-5;
 /// About how far the sum of kernel values in single precision is from exact, for each unit of the
 /// root of the sum of squares of its factors.
 const ROUNDING: f64 = 1e-6;
 
-/// Working sets between two looks at what seems settled.
+/// Working sets between two attempts to shrink.
 const SHRINK_EVERY: usize = 8;
-/// The part of the violation at the last look, below which it is time for another.
+/// The part of the violation at the last attempt, below which it is time for another.
 const SHRINK_FALL: f64 = 0.25;
 
-/// Corrections at most; a problem that needs more is beyond the precision of its numbers.
+/// Maximum number of corrections; a problem that needs more is beyond the precision of its numbers.
 const CORRECTIONS: usize = 30;
-struct Solver<'p, 'm> {
-    problem: &'p Problem<'m>,
+/// Maximum number of corrections that start because nothing was gained.
+const STALLS: usize = 3;
+/// SMO iterations per row after which single precision is first compared with double.
+const STEPS_TO_LOOK: usize = 50;
+/// The part of the violation by which single precision may be wrong to be continued.
+const MISLED: f64 = 0.5;
+
+struct Solver<'p, 'm, T: Real> {
+    problem: &'p Problem<'m, T>,
     options: Options,
     compute: Compute<'p>,
     stop: &'p AtomicBool,
     beta: Vec<f64>,
-    active: Active<'p, 'm>,
-    frozen: Vec<Frozen<'m>>,
-    set: &'p mut WorkingSet,
+    active: Active<'p, 'm, T>,
+    shrunk: Vec<Shrunk<'m, T>>,
+    set: &'p mut WorkingSet<T>,
     /// Whether all rows are one working set.
     whole: bool,
     /// Rows of the last working set that are between their bounds.
@@ -98,93 +118,151 @@ struct Solver<'p, 'm> {
     /// Coefficients in the next working set.
     size: usize,
     steps: usize,
+    /// The steps after which single precision is compared with double.
+    next_look: usize,
     rounds: usize,
-    /// The violation at the last look at what seems settled.
+    /// The violation at the last attempt to shrink.
     looked: f64,
     /// The violation to go down to.
     goal: f64,
-    /// Whether it was computed in double precision after the last step.
-    exact: bool,
 }
 
-/// Coefficients that satisfy all constraints, and their gradient.
+/// Coefficients that satisfy all constraints, and their gradient if it is known.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
     pub(super) beta: Vec<f64>,
-    pub(super) gradient: Vec<f64>,
+    pub(super) gradient: Option<Vec<f64>>,
 }
 
-/// Minimises, from zero or from where it is told to. `set` is room to work in; when it is that of
-/// an earlier solution over the same rows, kernel values that it holds are not computed again.
-pub(super) fn solve(
-    problem: &Problem<'_>,
+/// Why a descent over the active rows ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Descent {
+    /// No violation is left.
+    Settled,
+    /// The limit of iterations, or a request to stop.
+    Limit,
+    /// A working set gained nothing.
+    Stalled,
+    /// It is time to compare single precision with double.
+    Look,
+}
+
+/// Minimizes, from zero or from the given start. `set` is a workspace; if it is that of an earlier
+/// solution over the same rows, its kernel values are not computed again.
+///
+/// The gradient of the result has double precision unless the estimated error of a converged
+/// solution is far below `tol`. The objective is never above that of the start.
+pub(super) fn solve<T: Real>(
+    problem: &Problem<'_, T>,
     start: Option<Start>,
     options: Options,
-    set: &mut WorkingSet,
+    set: &mut WorkingSet<T>,
     (compute, stop): (Compute<'_>, &AtomicBool),
 ) -> Solution {
     let n = problem.gram.n_rows();
-    let zero = || Start { beta: vec![0.0; n], gradient: problem.y.iter().map(|y| -y).collect() };
-    let Start { beta, gradient } = start.unwrap_or_else(zero);
+    let zero =
+        || Start { beta: vec![0.0; n], gradient: Some(problem.y.iter().map(|y| -y).collect()) };
+    let start = start.unwrap_or_else(zero);
     let mut solver = Solver {
         problem,
         options,
         compute,
         stop,
-        active: Active::all(&problem.gram, gradient),
-        frozen: Vec::new(),
+        active: Active::all(&problem.gram, start.gradient.clone().unwrap_or_default()),
+        shrunk: Vec::new(),
         set,
         whole: n <= options.working_set,
         free: Vec::new(),
         size: options.working_set.min(FIRST),
         steps: 0,
+        next_look: if T::IS_SINGLE { STEPS_TO_LOOK * n } else { usize::MAX },
         rounds: 0,
         looked: 0.0,
         goal: options.tol,
-        exact: false,
-        beta,
+        beta: start.beta.clone(),
+    };
+    if start.gradient.is_none() {
+        solver.look_again(Precision::Double);
+    }
+    let first = Solution {
+        gradient: solver.active.gradient[..n].to_vec(),
+        beta: start.beta,
+        steps: 0,
+        end: End::Limit,
     };
     solver.mark();
     solver.looked = solver.extremes().violation();
-    let converged = solver.run();
-    Solution {
+    let end = solver.run();
+    if end != End::Converged {
+        solver.look_again(Precision::Double);
+    }
+    let solution = Solution {
         gradient: solver.active.gradient[..n].to_vec(),
         beta: solver.beta,
         steps: solver.steps,
-        converged,
+        end,
+    };
+    if end != End::Converged && solution.objective(problem) > first.objective(problem) {
+        return Solution { steps: solution.steps, end, ..first };
     }
+    solution
 }
 
-impl Solver<'_, '_> {
-    /// Goes on until nothing is left to gain; whether it got there.
-    fn run(&mut self) -> bool {
-        let mut corrections = 0;
-        while corrections < CORRECTIONS {
-            let settled = self.descend();
-            self.thaw();
-            if !settled || self.stop.load(Ordering::Relaxed) {
-                return false;
+impl<T: Real> Solver<'_, '_, T> {
+    /// Continues until nothing is left to gain.
+    fn run(&mut self) -> End {
+        let (mut corrections, mut stalls) = (0, 0);
+        loop {
+            let descent = self.descend();
+            self.unshrink();
+            if descent == Descent::Limit || self.stop.load(Ordering::Relaxed) {
+                return End::Limit;
             }
-            if self.extremes().violation() > self.goal {
+            if descent == Descent::Look {
+                if self.is_misled() {
+                    return End::Precision;
+                }
+                self.next_look = self.steps.saturating_mul(2);
                 continue;
             }
-            if self.error() <= 0.1 * self.options.tol {
-                return true;
+            if descent == Descent::Settled {
+                if self.extremes().violation() > self.goal {
+                    continue;
+                }
+                if self.error() <= 0.1 * self.options.tol {
+                    return End::Converged;
+                }
             }
             self.look_again(Precision::Double);
             if self.extremes().violation() <= self.options.tol {
-                self.exact = true;
-                return true;
+                return End::Converged;
             }
             // What is left is corrected a little further than need be: the next look will differ.
             self.goal = 0.9 * self.options.tol;
             corrections += 1;
+            stalls += usize::from(descent == Descent::Stalled);
+            if corrections == CORRECTIONS || stalls == STALLS {
+                return End::Precision;
+            }
         }
-        false
+    }
+
+    /// Recomputes the gradient; whether that of single precision had other directions of descent.
+    fn is_misled(&mut self) -> bool {
+        let before = std::mem::take(&mut self.active.gradient);
+        self.look_again(Precision::Double);
+        let n = self.beta.len();
+        let differences = before[..n].iter().zip(&self.active.gradient).map(|(a, b)| a - b);
+        let (least, greatest) = differences
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), d| (low.min(d), high.max(d)));
+        greatest - least > MISLED * self.extremes().violation()
     }
 
     /// About how far the gradient may be from exact.
     fn error(&self) -> f64 {
+        if !T::IS_SINGLE {
+            return 0.0;
+        }
         let square: f64 = self.beta.iter().map(|beta| beta * beta).sum();
         ROUNDING * square.sqrt() * self.problem.gram.scale()
     }
@@ -205,7 +283,7 @@ impl Solver<'_, '_> {
         self.active.gradient = gradient;
     }
 
-    /// Takes note of what may move.
+    /// Notes which coefficients may move.
     fn mark(&mut self) {
         for at in 0..self.active.ids.len() {
             let row = self.active.ids[at] as usize;
@@ -213,9 +291,9 @@ impl Solver<'_, '_> {
         }
     }
 
-    /// Takes back all that was put aside.
-    fn thaw(&mut self) {
-        if self.frozen.is_empty() {
+    /// Takes all rows back that were shrunk.
+    fn unshrink(&mut self) {
+        if self.shrunk.is_empty() {
             return;
         }
         let gram = &self.problem.gram;
@@ -223,24 +301,26 @@ impl Solver<'_, '_> {
         for (&id, &value) in self.active.ids.iter().zip(&self.active.gradient) {
             gradient[id as usize] = value;
         }
-        for frozen in self.frozen.drain(..) {
-            frozen.thaw(gram, &self.beta, self.compute, &mut gradient);
+        for shrunk in self.shrunk.drain(..) {
+            shrunk.unshrink(gram, &self.beta, self.compute, &mut gradient);
         }
         self.active = Active::all(gram, gradient);
         self.mark();
     }
 
-    /// Solves working sets until the active rows have no violation left; false when the limit of
-    /// steps is reached, when asked to stop, or when rounding leaves nothing to move.
-    fn descend(&mut self) -> bool {
+    /// Solves working sets until the active rows have no violation left, or another reason to end.
+    fn descend(&mut self) -> Descent {
         loop {
             let extremes = self.extremes();
             if extremes.violation() <= self.goal {
-                return true;
+                return Descent::Settled;
             }
             let limit = self.options.max_steps - self.steps;
             if limit == 0 || self.stop.load(Ordering::Relaxed) {
-                return false;
+                return Descent::Limit;
+            }
+            if self.steps >= self.next_look {
+                return Descent::Look;
             }
             self.rounds += 1;
             let falls = extremes.violation() < SHRINK_FALL * self.looked;
@@ -248,17 +328,18 @@ impl Solver<'_, '_> {
                 && !self.whole
                 && (falls || self.rounds.is_multiple_of(SHRINK_EVERY))
             {
-                self.frozen.extend(self.active.shrink(&extremes, &self.beta));
+                self.shrunk.extend(self.active.shrink(&extremes, &self.beta));
                 self.looked = extremes.violation();
             }
-            if !self.improve(limit) {
-                return false;
+            let gain = self.improve(limit);
+            if gain.is_nan() || gain <= 0.0 {
+                return Descent::Stalled;
             }
         }
     }
 
-    /// Solves one working set; false when nothing moved.
-    fn improve(&mut self, most: usize) -> bool {
+    /// Solves one working set; how far the objective fell.
+    fn improve(&mut self, most: usize) -> f64 {
         let extremes = self.extremes();
         let n = self.active.ids.len();
         let chosen = if self.whole { (0..n as u32).collect() } else { self.choose(&extremes) };
@@ -266,10 +347,14 @@ impl Solver<'_, '_> {
         self.load(&chosen, offset);
         let part = (INNER * extremes.violation()).max(0.5 * self.goal);
         // Less would be lost in the single precision inside.
-        let seen = RESOLVED * extremes.violation();
+        let seen = if T::IS_SINGLE { RESOLVED * extremes.violation() } else { 0.0 };
         let tol = if self.whole { self.goal.max(seen) } else { part };
         let limit = Limit { tol, steps: most.min(100 * chosen.len()) };
-        self.steps += self.compute.isa.run(Descend(self.set, limit));
+        let steps = self.compute.isa.run(Descend(self.set, limit));
+        self.steps += steps;
+        if !T::IS_SINGLE && steps == limit.steps {
+            solve_faces(self.set, chosen.len());
+        }
         let (mut moved, mut by) = (Vec::new(), Vec::new());
         self.free.clear();
         for (at, &place) in chosen.iter().enumerate() {
@@ -290,16 +375,21 @@ impl Solver<'_, '_> {
         if self.free.len() * KEPT > self.size {
             self.size = (2 * self.size).min(self.options.working_set);
         }
+        let along = |gradient: &[f64]| -> f64 {
+            moved.iter().zip(&by).map(|(&at, by)| by * gradient[at as usize]).sum()
+        };
         let Active { gram, gradient, .. } = &mut self.active;
+        let before = along(gradient);
         if self.whole {
             self.compute.isa.run(AddRows { set: self.set, moved: &moved, by: &by, out: gradient });
         } else {
             gram.add_products(gram, (&moved, &by), Precision::Single, gradient, self.compute);
         }
-        !moved.is_empty()
+        // The objective is quadratic: its slope along the step falls evenly.
+        -0.5 * (before + along(gradient))
     }
 
-    /// The places of the next working set, ascending: the free ones of the last, and the worst
+    /// Returns the places of the next working set, ascending: the free ones of the last, and the worst
     /// violators in both directions.
     fn choose(&self, extremes: &Extremes) -> Vec<u32> {
         let size = self.size;
@@ -329,7 +419,7 @@ impl Solver<'_, '_> {
             if chosen.len() == size {
                 break;
             }
-            // Rows may have been put aside since.
+            // Rows may have been shrunk since.
             if let Ok(at) = self.active.ids.binary_search(row)
                 && !taken[at]
             {
@@ -353,7 +443,7 @@ impl Solver<'_, '_> {
         for (at, &place) in chosen.iter().enumerate() {
             let row = self.active.ids[place as usize] as usize;
             set.beta[at] = self.beta[row];
-            set.gradient[at] = (self.active.gradient[place as usize] - offset) as f32;
+            set.gradient[at] = T::from_f64(self.active.gradient[place as usize] - offset);
             (set.lower[at], set.upper[at]) = self.problem.bounds(row);
         }
     }

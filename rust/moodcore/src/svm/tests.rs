@@ -187,13 +187,13 @@ fn decisions_are_plain_sums() {
         fit.support.iter().flat_map(|&row| x[row as usize * 3..][..3].to_vec()).collect();
     let intercept: Vec<f64> = fit.pairs.iter().map(|pair| pair.intercept).collect();
     let parts = (fit.n_support.clone(), fit.dual_coef.clone(), intercept.clone());
-    let machine = Machine::new(parts.0, parts.1, parts.2).unwrap();
+    let model = Model::new(parts.0, parts.1, parts.2).unwrap();
     let team = Team::new(2).unwrap();
     let compute = Compute { isa: Isa::detect(), team: &team };
     let mut out = vec![0.0; 90 * 3];
     let kernel = config.function().unwrap();
-    let laid_out = machine.lay_out(kernel, &vectors, 3).unwrap();
-    machine.decide(&laid_out, (&x, 3), &mut out, compute, &mut || Ok(())).unwrap();
+    let laid_out = model.lay_out(kernel, &vectors, 3).unwrap();
+    model.decide(&laid_out, (&x, 3), &mut out, compute, &mut || Ok(())).unwrap();
     let n = fit.support.len();
     for (row, out) in out.chunks(3).enumerate() {
         for ((a, b), (&decision, intercept)) in

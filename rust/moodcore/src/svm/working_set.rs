@@ -1,27 +1,29 @@
 //! The dual problem over a working set, whose kernel values are all at hand.
 
-use crate::kernels::{Extremes, FLAT, LANES, Simd, Task, best_partner, step_and_extremes};
+use crate::kernels::{Extremes, FLAT, LANES, Real, Simd, Task, best_partner, step_and_extremes};
 
 /// The part of the problem over a working set: coefficients may move between their bounds, their
 /// sum stays.
-#[derive(Debug, Default)]
-pub(super) struct WorkingSet {
+#[derive(Debug)]
+pub(super) struct WorkingSet<T> {
     /// Kernel values, one row a coefficient.
-    pub(super) kernel: Vec<f32>,
+    pub(super) kernel: Vec<T>,
     /// Values in a row of `kernel`: whole vectors.
     pub(super) stride: usize,
     /// Whether `kernel` holds all rows of the problem, and so need not be computed again.
     pub(super) holds_all: bool,
     pub(super) beta: Vec<f64>,
-    /// Less an offset that all have in common, so that single precision is enough.
-    pub(super) gradient: Vec<f32>,
+    /// Less an offset that all have in common, of which single precision would lose digits.
+    pub(super) gradient: Vec<T>,
     pub(super) lower: Vec<f64>,
     pub(super) upper: Vec<f64>,
-    diagonal: Vec<f32>,
+    diagonal: Vec<T>,
     /// Zero, or minus infinity for those that may not grow.
-    up: Vec<f32>,
+    up: Vec<T>,
     /// Zero, or minus infinity for those that may not shrink.
-    low: Vec<f32>,
+    low: Vec<T>,
+    /// The least curvature of a pair.
+    flat: f64,
 }
 
 /// When to leave a working set.
@@ -33,7 +35,29 @@ pub(super) struct Limit {
     pub(super) steps: usize,
 }
 
-impl WorkingSet {
+impl<T: Real> WorkingSet<T> {
+    /// An empty set, for kernel values of a row with itself of at most `scale`.
+    pub(super) fn new(scale: f64) -> Self {
+        // In double precision a flatter pair is one whose curvature is rounding.
+        let flat = if T::IS_SINGLE { FLAT } else { (1e-15 * scale).max(f64::MIN_POSITIVE) };
+        let (beta, lower, upper) = (Vec::new(), Vec::new(), Vec::new());
+        let (kernel, gradient, diagonal) = (Vec::new(), Vec::new(), Vec::new());
+        let (up, low) = (Vec::new(), Vec::new());
+        WorkingSet {
+            kernel,
+            stride: 0,
+            holds_all: false,
+            beta,
+            gradient,
+            lower,
+            upper,
+            diagonal,
+            up,
+            low,
+            flat,
+        }
+    }
+
     /// Makes room for `n` coefficients.
     pub(super) fn resize(&mut self, n: usize) {
         self.stride = n.next_multiple_of(LANES);
@@ -42,8 +66,8 @@ impl WorkingSet {
             values.resize(self.stride, 0.0);
         }
         self.gradient.clear();
-        self.gradient.resize(self.stride, 0.0);
-        self.kernel.resize(self.stride.max(1) * self.stride, 0.0);
+        self.gradient.resize(self.stride, T::default());
+        self.kernel.resize(self.stride.max(1) * self.stride, T::default());
     }
 
     fn prepare(&mut self) {
@@ -52,8 +76,8 @@ impl WorkingSet {
         self.diagonal.extend((0..n).map(|at| self.kernel[at * n + at]));
         self.up.clear();
         self.low.clear();
-        self.up.extend((0..n).map(|at| -up_offset(self.beta[at], self.upper[at]) as f32));
-        self.low.extend((0..n).map(|at| low_offset(self.beta[at], self.lower[at]) as f32));
+        self.up.extend((0..n).map(|at| T::from_f64(-up_offset(self.beta[at], self.upper[at]))));
+        self.low.extend((0..n).map(|at| T::from_f64(low_offset(self.beta[at], self.lower[at]))));
     }
 }
 
@@ -69,9 +93,9 @@ pub(super) fn low_offset(beta: f64, lower: f64) -> f64 {
 
 /// Sequential minimal optimisation inside the working set, with the second-order choice of pairs
 /// (Fan, Chen and Lin 2005, algorithm 2); gives the number of steps.
-pub(super) struct Descend<'a>(pub(super) &'a mut WorkingSet, pub(super) Limit);
+pub(super) struct Descend<'a, T>(pub(super) &'a mut WorkingSet<T>, pub(super) Limit);
 
-impl Task for Descend<'_> {
+impl<T: Real> Task for Descend<'_, T> {
     type Output = usize;
 
     #[inline(always)]
@@ -84,7 +108,13 @@ impl Task for Descend<'_> {
         while steps < limit.steps && extremes.violation() > limit.tol {
             let first = extremes.least_up;
             let row = &set.kernel[first.at * n..][..n];
-            let partner = best_partner::<S>(&set.gradient, &set.low, first, (row, &set.diagonal));
+            let partner = best_partner::<S, T>(
+                &set.gradient,
+                &set.low,
+                first,
+                (row, &set.diagonal),
+                set.flat,
+            );
             let second = partner.unwrap_or(extremes.greatest_low.at);
             let step = set.step(first.at, second);
             extremes = set.look::<S>((step, first.at, second));
@@ -96,14 +126,14 @@ impl Task for Descend<'_> {
 
 /// Adds kernel rows times what their coefficients moved by, one row after the other. The gradient
 /// inside the working set will not do in its place: there each step rounds.
-pub(super) struct AddRows<'a> {
-    pub(super) set: &'a WorkingSet,
+pub(super) struct AddRows<'a, T> {
+    pub(super) set: &'a WorkingSet<T>,
     pub(super) moved: &'a [u32],
     pub(super) by: &'a [f64],
     pub(super) out: &'a mut [f64],
 }
 
-impl Task for AddRows<'_> {
+impl<T: Real> Task for AddRows<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -112,22 +142,22 @@ impl Task for AddRows<'_> {
         for (&row, &by) in self.moved.iter().zip(self.by) {
             let kernel = &self.set.kernel[row as usize * stride..][..stride];
             for (out, &value) in self.out.iter_mut().zip(kernel) {
-                *out += by * f64::from(value);
+                *out += by * value.to_f64();
             }
         }
     }
 }
 
-impl WorkingSet {
+impl<T: Real> WorkingSet<T> {
     /// Moves a pair along its line to the minimum or to the first bound; gives the length.
     #[inline(always)]
     fn step(&mut self, grows: usize, shrinks: usize) -> f64 {
         let n = self.stride;
         let (k_ii, k_jj) = (self.diagonal[grows], self.diagonal[shrinks]);
         let k_ij = self.kernel[grows * n + shrinks];
-        let curvature = f64::from(k_ii) + f64::from(k_jj) - 2.0 * f64::from(k_ij);
-        let slope = f64::from(self.gradient[shrinks]) - f64::from(self.gradient[grows]);
-        let wanted = slope / curvature.max(FLAT);
+        let curvature = k_ii.to_f64() + k_jj.to_f64() - 2.0 * k_ij.to_f64();
+        let slope = self.gradient[shrinks].to_f64() - self.gradient[grows].to_f64();
+        let wanted = slope / curvature.max(self.flat);
         let room_up = self.upper[grows] - self.beta[grows];
         let room_down = self.beta[shrinks] - self.lower[shrinks];
         let step = wanted.min(room_up).min(room_down);
@@ -136,8 +166,8 @@ impl WorkingSet {
         self.beta[shrinks] =
             if step == room_down { self.lower[shrinks] } else { self.beta[shrinks] - step };
         for at in [grows, shrinks] {
-            self.up[at] = -up_offset(self.beta[at], self.upper[at]) as f32;
-            self.low[at] = low_offset(self.beta[at], self.lower[at]) as f32;
+            self.up[at] = T::from_f64(-up_offset(self.beta[at], self.upper[at]));
+            self.low[at] = T::from_f64(low_offset(self.beta[at], self.lower[at]));
         }
         step
     }
@@ -146,7 +176,19 @@ impl WorkingSet {
     fn look<S: Simd>(&mut self, (step, grown, shrunk): (f64, usize, usize)) -> Extremes {
         let n = self.stride;
         let (grown, shrunk) = (&self.kernel[grown * n..][..n], &self.kernel[shrunk * n..][..n]);
-        let step = (step as f32, grown, shrunk);
-        step_and_extremes::<S>(&mut self.gradient, step, (&self.up, &self.low))
+        let step = (T::from_f64(step), grown, shrunk);
+        step_and_extremes::<S, T>(&mut self.gradient, step, (&self.up, &self.low))
+    }
+}
+
+impl<T: Real> WorkingSet<T> {
+    /// Sets a coefficient and updates the gradient.
+    pub(super) fn move_to(&mut self, at: usize, beta: f64) {
+        let by = beta - self.beta[at];
+        self.beta[at] = beta;
+        let row = &self.kernel[at * self.stride..][..self.stride];
+        for (gradient, &value) in self.gradient.iter_mut().zip(row) {
+            *gradient = T::from_f64(gradient.to_f64() + by * value.to_f64());
+        }
     }
 }

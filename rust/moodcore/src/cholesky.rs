@@ -1,15 +1,16 @@
-//! Small systems of equations with a symmetric positive matrix.
+//! Small systems of equations with a symmetric positive matrix, and products of vectors.
 
-use super::table::dot;
+/// Lanes of a sum over a vector.
+const LANES: usize = 8;
 
 /// Where row `row` of a packed lower triangle starts.
-pub(super) fn start_of(row: usize) -> usize {
+pub(crate) fn start_of(row: usize) -> usize {
     row * (row + 1) / 2
 }
 
 /// A lower triangle L with L L' = A, rows one after another.
 #[derive(Debug)]
-pub(super) struct Factor {
+pub(crate) struct Factor {
     triangle: Vec<f64>,
     size: usize,
 }
@@ -17,7 +18,7 @@ pub(super) struct Factor {
 impl Factor {
     /// Factors a packed lower triangle. A pivot that rounding has made zero or negative is lifted
     /// to what rounding can tell from zero, so that any matrix of finite numbers has a factor.
-    pub(super) fn new(mut a: Vec<f64>, size: usize) -> Self {
+    pub(crate) fn new(mut a: Vec<f64>, size: usize) -> Self {
         for row in 0..size {
             let (above, rest) = a.split_at_mut(start_of(row));
             let diagonal = rest[row];
@@ -34,7 +35,7 @@ impl Factor {
     }
 
     /// Solves A x = b in place.
-    pub(super) fn solve(&self, b: &mut [f64]) {
+    pub(crate) fn solve(&self, b: &mut [f64]) {
         for row in 0..self.size {
             let factor = &self.triangle[start_of(row)..=start_of(row) + row];
             b[row] = (b[row] - dot(&factor[..row], &b[..row])) / factor[row];
@@ -46,4 +47,26 @@ impl Factor {
             b[..row].iter_mut().zip(factor).for_each(|(b, factor)| *b -= value * factor);
         }
     }
+}
+
+/// Halves are added until one number is left.
+#[inline(always)]
+pub(crate) fn sum_lanes(lanes: [f64; LANES]) -> f64 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// The product of two vectors of any length.
+#[inline(always)]
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).fold(0.0, |sum, (a, b)| sum + a * b);
+    sum_lanes(sums) + rest
 }

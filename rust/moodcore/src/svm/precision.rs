@@ -1,0 +1,99 @@
+//! Whether kernel values in single precision can tell rows apart.
+//!
+//! The dual problem and the decisions depend only on differences of kernel values: adding a
+//! function of one row to all kernel values of that row changes neither, since the coefficients sum
+//! to zero. What counts is therefore how far rows are from their mean in feature space, compared
+//! with the size of the kernel values that are rounded.
+
+use super::rows::Values;
+use crate::kernels::{KernelFunction, Real};
+use std::ops::Range;
+
+/// How large kernel values are, and how much rows differ.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spread {
+    /// The largest size of a row's kernel value with itself.
+    pub(super) scale: f64,
+    /// The mean squared distance in feature space from the mean row.
+    pub(super) variance: f64,
+    /// Whether products of features, too, are in the range of single precision.
+    pub(super) is_in_range: bool,
+}
+
+/// The largest ratio of kernel values to differences for single precision, which has 7 digits.
+const LARGEST_RATIO: f64 = 1e3;
+/// The largest ratio at which centering would gain less than its own rounding loses.
+const NEAR_RATIO: f64 = 30.0;
+/// Differences and kernel values outside of this range are left to double precision, too: the
+/// solver's smallest curvature is [`crate::kernels::FLAT`].
+const RANGE: Range<f64> = 1e-6..1e15;
+/// The range of squared lengths and distances of rows before the kernel function: what is below
+/// the smallest number or above the largest, by a wide margin, is left to double precision.
+const SQUARES: Range<f64> = 1e-25..1e30;
+
+impl Spread {
+    /// Whether single precision can tell rows apart.
+    pub(super) fn fits_single(&self) -> bool {
+        self.scale <= LARGEST_RATIO * self.variance
+            && RANGE.contains(&self.variance)
+            && RANGE.contains(&self.scale)
+            && self.is_in_range
+    }
+
+    /// Whether kernel values are hardly larger than their differences.
+    pub(super) fn is_near(&self) -> bool {
+        self.scale <= NEAR_RATIO * self.variance
+    }
+
+    /// That of the rows of a table under a kernel.
+    pub(super) fn of_rows<T: Real>(kernel: KernelFunction, x: &[T], center: &[f64]) -> Self {
+        let own = kernel.value(center, center);
+        let mut spread = Spread { scale: 0.0, variance: 0.0, is_in_range: true };
+        let (mut distances, mut largest) = (0.0, 0.0_f64);
+        let mut row = vec![0.0; center.len()];
+        for values in x.chunks_exact(center.len()) {
+            row.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_f64());
+            let size = kernel.value(&row, &row);
+            spread.scale = spread.scale.max(size.abs());
+            spread.variance += size - 2.0 * kernel.value(&row, center) + own;
+            largest = largest.max(KernelFunction::Linear.value(&row, &row));
+            distances += row.iter().zip(center).map(|(x, c)| (x - c) * (x - c)).sum::<f64>();
+        }
+        let n_rows = (x.len() / center.len()).max(1) as f64;
+        spread.variance = spread.variance.abs() / n_rows;
+        spread.is_in_range = SQUARES.contains(&(distances / n_rows)) && largest <= SQUARES.end;
+        spread
+    }
+
+    /// That of given kernel values of `n` rows with each other.
+    pub(super) fn of_kernel(values: &[f64], n: usize) -> Self {
+        let scale = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        let diagonal = (0..n).map(|row| values[row * n + row]).sum::<f64>() / n as f64;
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        Spread { scale, variance: (diagonal - mean).abs(), is_in_range: true }
+    }
+
+    pub(super) fn of(values: Values<'_>, n_rows: usize, kernel: Option<KernelFunction>) -> Self {
+        match (values, kernel) {
+            (Values::Features { x, n_features }, Some(kernel)) => {
+                Self::of_rows(kernel, x, &means(x, n_features))
+            }
+            (Values::Doubles { x, n_features }, Some(kernel)) => {
+                Self::of_rows(kernel, x, &means(x, n_features))
+            }
+            (Values::Kernel(values), _) => Self::of_kernel(values, n_rows),
+            (_, None) => Spread { scale: 0.0, variance: 0.0, is_in_range: true },
+        }
+    }
+}
+
+/// The mean of each column.
+pub(super) fn means<T: Real>(x: &[T], n_features: usize) -> Vec<f64> {
+    let n_rows = (x.len() / n_features.max(1)).max(1) as f64;
+    let mut means = vec![0.0; n_features];
+    for row in x.chunks_exact(n_features.max(1)) {
+        // Divided before they are added: sums of large values would overflow.
+        means.iter_mut().zip(row).for_each(|(mean, value)| *mean += value.to_f64() / n_rows);
+    }
+    means
+}
