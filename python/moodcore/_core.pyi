@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Layers: TypeAlias = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+_SparseRows = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], int]
 _SvmKernel: TypeAlias = tuple[str, float, int, float]
 _Sigmoids: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 _Samples: TypeAlias = tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]
@@ -98,7 +99,7 @@ class LinearSvmModel:
     @property
     def intercept(self) -> NDArray[np.float64]: ...
     def decide(
-        self, x: NDArray[np.float32], *, threads: int = 1, instructions: str
+        self, x: NDArray[np.float32] | _SparseRows, *, threads: int = 1, instructions: str
     ) -> NDArray[np.float64]: ...
 
 @final
@@ -132,7 +133,7 @@ class SvmModel:
         cls,
         kernel: _SvmKernel,
         n_support: NDArray[np.uint32],
-        vectors: NDArray[np.float32],
+        vectors: NDArray[np.float32] | NDArray[np.float64],
         dual_coef: NDArray[np.float64],
         intercept: NDArray[np.float64],
         sigmoids: _Sigmoids,
@@ -154,7 +155,7 @@ class SvmModel:
     @property
     def sigmoids(self) -> _Sigmoids: ...
     @property
-    def vectors(self) -> NDArray[np.float32]: ...
+    def vectors(self) -> NDArray[Any]: ...
     def decide(
         self,
         rows: NDArray[np.float32] | NDArray[np.float64],
@@ -190,7 +191,7 @@ def gbt_probabilities(
 def instruction_sets() -> list[str]: ...
 def linear_svm_fit(
     params: str,
-    train: _Samples,
+    train: _Samples | tuple[_SparseRows, NDArray[np.uint32], NDArray[np.float32] | None],
     n_classes: int,
     *,
     class_weight: NDArray[np.float64] | None = None,

@@ -45,6 +45,8 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
     _LEARNER: ClassVar[str]
     _PYTHON_ONLY: ClassVar[frozenset[str]]
     _SWITCHES: ClassVar[tuple[str, ...]] = ()
+    # The formats of sparse rows that `fit` and `predict` take; none if they must be dense.
+    _SPARSE: ClassVar[str | bool] = False
     # The one that may be a callable besides the names that the core has.
     _CALLABLE: ClassVar[str | None] = None
 
@@ -76,7 +78,12 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
             For other columns than those of the training rows, or values that are not finite.
         """
         features: NDArray[Any] = validate_numbers(
-            self, X, dtype=[np.float32, np.float64], order="C", reset=False
+            self,
+            X,
+            dtype=[np.float32, np.float64],
+            order="C",
+            reset=False,
+            accept_sparse=self._SPARSE,
         )
         return as_float32(features)
 
@@ -155,7 +162,13 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
         """Check features, labels and weights, and leave out rows of weight zero."""
         features, labels = validate_numbers(
-            self, X, y, dtype=[np.float32, np.float64], order="C", reset=reset
+            self,
+            X,
+            y,
+            dtype=[np.float32, np.float64],
+            order="C",
+            reset=reset,
+            accept_sparse=self._SPARSE,
         )
         if sample_weight is None:
             return features, labels, None

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from moodcore import _core
 from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.progress import current_poll
-from moodcore.estimators.rows import TrainingRows
+from moodcore.estimators.rows import TrainingRows, core_features
 
 __all__ = ["LinearSVM"]
 
@@ -120,6 +120,7 @@ class LinearSVM(Classifier):
     n_iter_: int
 
     _LEARNER = "linear_svm"
+    _SPARSE = "csr"
     _PYTHON_ONLY = frozenset({"class_weight", "n_jobs", "random_state", "verbose"})
 
     def __init__(
@@ -223,7 +224,7 @@ class LinearSVM(Classifier):
         For two classes of shape (n_rows,), above zero for the second.
         """
         check_is_fitted(self)
-        scores = self.core_model_.decide(self.read_rows(X), **self._compute())
+        scores = self.core_model_.decide(core_features(self.read_rows(X)), **self._compute())
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -251,10 +252,16 @@ class LinearSVM(Classifier):
                       f"objective {objective:.10g}")  # fmt: skip
         late = [name for name, done in zip(names, result["converged"], strict=True) if not done]
         if late:
+            advice = "raise max_iter, " if self.n_iter_ >= self.max_iter else ""
             warnings.warn(
-                f"{result['solver']} did not reach tol={self.tol} in {self.n_iter_} iterations "
-                f"(max_iter={self.max_iter}) for {', '.join(map(str, late))}; increase max_iter, "
-                "scale the features, or lower C",
+                f"{result['solver']} ended after {self.n_iter_} iterations (max_iter="
+                f"{self.max_iter}) before tol ({self.tol}) was reached for "
+                f"{', '.join(map(str, late))}; {advice}scale the features or lower C",
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
 from sklearn.model_selection import train_test_split
 
 # The range of normal numbers in float32.
@@ -20,8 +21,26 @@ def readable(values: Any, dtype: Any = None) -> NDArray[Any]:
     return np.require(values, dtype, ("C", "A"))
 
 
-def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert features to float32; a ValueError names row and column of one that overflows."""
+def as_float32(X: Any) -> Any:
+    """Convert features to float32; a ValueError names row and column of one that overflows.
+
+    Sparse rows become ``csr_array`` with sorted columns.
+    """
+    if issparse(X):
+        rows = csr_array(X)
+        if not rows.has_canonical_format:
+            rows = rows.copy()
+            rows.sum_duplicates()
+        with np.errstate(over="ignore"):
+            values = rows.data.astype(np.float32, copy=False)
+        if not np.isfinite(values).all():
+            at = int(np.argmin(np.isfinite(values)))
+            row = int(np.searchsorted(rows.indptr, at, side="right")) - 1
+            raise ValueError(
+                f"X must fit float32 (at most 3.4e38 in size), got {rows.data[at]!r} in row {row}, "
+                f"column {rows.indices[at]}; scale the features first"
+            )
+        return csr_array((values, rows.indices, rows.indptr), shape=rows.shape)
     with np.errstate(over="ignore"):
         converted: NDArray[np.float32] = readable(X, np.float32)
     if X.dtype != np.float32 and not np.isfinite(converted).all():
@@ -35,7 +54,7 @@ def as_float32(X: NDArray[Any]) -> NDArray[np.float32]:
 
 def check_small_columns(X: NDArray[Any], converted: NDArray[np.float32]) -> None:
     """Raise a ValueError for a column whose values all vanish in float32."""
-    if X.dtype == np.float32 or not len(X):
+    if issparse(X) or X.dtype == np.float32 or not len(X):
         return
     size = np.maximum(converted.max(axis=0), -converted.min(axis=0))
     for column in np.flatnonzero(size < _SMALLEST):
@@ -118,10 +137,23 @@ def hold_out(
     return np.setdiff1d(np.arange(n_rows), held), held
 
 
+def core_features(X: Any) -> Any:
+    """Return float32 features as the core takes them: a matrix, or the parts of sparse rows."""
+    if not issparse(X):
+        return X
+    return (
+        readable(X.indptr, np.int64),
+        readable(X.indices, np.int32),
+        readable(X.data, np.float32),
+        X.shape[1],
+    )
+
+
 @dataclass(frozen=True)
 class TrainingRows:
     """Features, class codes and weights; all weights are above zero."""
 
+    # Or a csr_array.
     X: NDArray[np.float32]
     # Positions in ``classes_``.
     y: NDArray[np.uint32]
@@ -134,9 +166,9 @@ class TrainingRows:
         weight = None if weight is None else float32_weights(weight)
         return cls(as_float32(X), readable(codes, np.uint32), weight)
 
-    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]:
+    def arrays(self) -> tuple[Any, NDArray[np.uint32], NDArray[np.float32] | None]:
         """Return the three arguments of the core."""
-        return self.X, self.y, self.weight
+        return core_features(self.X), self.y, self.weight
 
     def weighted(self, factors: NDArray[np.float64]) -> Self:
         """Multiply the weights, and leave out rows whose weight becomes zero."""

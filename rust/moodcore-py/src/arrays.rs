@@ -1,7 +1,7 @@
 //! NumPy arrays as the slices that the crate reads.
 
 use crate::errors::to_python;
-use moodcore::Samples;
+use moodcore::{Samples, SparseRows};
 use numpy::ndarray::Dimension;
 use numpy::{
     Element, PyArray, PyArrayMethods, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
@@ -12,6 +12,25 @@ use pyo3::prelude::*;
 /// Features, class codes and weights of the rows, as Python sends them.
 pub(crate) type SampleArrays<'py> =
     (PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, u32>, Option<PyReadonlyArray1<'py, f32>>);
+
+/// Compressed sparse rows, as Python sends them: row pointers, columns, values, and the number of
+/// features.
+pub(crate) type SparseArrays<'py> =
+    (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>, PyReadonlyArray1<'py, f32>, usize);
+
+/// Sparse rows as the crate reads them, checked.
+pub(crate) fn sparse_rows<'a>(arrays: &'a SparseArrays<'_>) -> PyResult<SparseRows<'a>> {
+    let (starts, columns, values, n_features) = arrays;
+    SparseRows::new(vector(starts)?, vector(columns)?, vector(values)?, *n_features)
+        .map_err(to_python)
+}
+
+/// Features of linear models: a matrix, or compressed sparse rows.
+#[derive(FromPyObject)]
+pub(crate) enum FeatureArrays<'py> {
+    Dense(PyReadonlyArray2<'py, f32>),
+    Sparse(SparseArrays<'py>),
+}
 
 /// The rows as the crate reads them, checked.
 pub(crate) fn samples<'a>(arrays: &'a SampleArrays<'_>, n_classes: usize) -> PyResult<Samples<'a>> {

@@ -1,15 +1,20 @@
 //! Linear support vector machines for Python.
 
-use crate::arrays::{SampleArrays, fixed, matrix, owned, samples, vector};
+use crate::arrays::{FeatureArrays, fixed, matrix, owned, sparse_rows, vector};
 use crate::errors::to_python;
 use crate::monitor::{PythonMonitor, poll};
 use crate::platform::instruction_set;
-use moodcore::linear_svm::{Config, Fit, decide, fit};
+use moodcore::Samples;
+use moodcore::linear_svm::{Config, Fit, decide, decide_sparse, fit};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
+
+/// Features, class codes and weights of the rows, as Python sends them.
+type Train<'py> =
+    (FeatureArrays<'py>, PyReadonlyArray1<'py, u32>, Option<PyReadonlyArray1<'py, f32>>);
 
 /// Weights and intercepts.
 #[pyclass(frozen, module = "moodcore._core")]
@@ -70,18 +75,27 @@ impl LinearSvmModel {
     fn decide<'py>(
         &self,
         py: Python<'py>,
-        x: PyReadonlyArray2<'py, f32>,
+        x: FeatureArrays<'py>,
         threads: usize,
         instructions: &str,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let isa = instruction_set(instructions)?;
-        let (x, n_features) = matrix(&x)?;
+        let weights = (self.coef.as_slice(), self.intercept.as_slice());
+        let x = match &x {
+            FeatureArrays::Dense(x) => x,
+            FeatureArrays::Sparse(arrays) => {
+                let rows = sparse_rows(arrays)?;
+                let mut out = vec![0.0; rows.n_rows() * self.intercept.len()];
+                py.detach(|| decide_sparse(weights, rows, &mut out)).map_err(to_python)?;
+                return PyArray1::from_vec(py, out).reshape([rows.n_rows(), self.intercept.len()]);
+            }
+        };
+        let (x, n_features) = matrix(x)?;
         let n_rows = x.len() / n_features.max(1);
         let mut out = vec![0.0; n_rows * self.intercept.len()];
         py.detach(|| {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
-            let weights = (self.coef.as_slice(), self.intercept.as_slice());
             decide(weights, (x, n_features), &mut out, compute, &mut || poll(None))
         })
         .map_err(to_python)?;
@@ -97,7 +111,7 @@ impl LinearSvmModel {
 pub(crate) fn linear_svm_fit<'py>(
     py: Python<'py>,
     params: &str,
-    train: SampleArrays<'py>,
+    train: Train<'py>,
     n_classes: usize,
     class_weight: Option<PyReadonlyArray1<'py, f64>>,
     seed: u64,
@@ -106,7 +120,18 @@ pub(crate) fn linear_svm_fit<'py>(
     on_poll: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
-    let train = samples(&train, n_classes)?;
+    let (features, y, weight) = &train;
+    let (y, weight) = (vector(y)?, weight.as_ref().map(vector).transpose()?);
+    let train = match features {
+        FeatureArrays::Dense(x) => {
+            let (x, n_features) = matrix(x)?;
+            Samples::new(x, n_features, y, n_classes, weight)
+        }
+        FeatureArrays::Sparse(arrays) => {
+            Samples::of_sparse(sparse_rows(arrays)?, y, n_classes, weight)
+        }
+    }
+    .map_err(to_python)?;
     let class_weight = class_weight.as_ref().map(vector).transpose()?;
     let isa = instruction_set(instructions)?;
     let mut monitor = PythonMonitor { on_epoch: None, on_poll };

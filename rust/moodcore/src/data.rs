@@ -3,13 +3,85 @@
 use crate::kernels::{Simd, gather_rows, prefetch_rows};
 use crate::{Error, Result};
 
+/// Rows of features of which most are zero: compressed sparse rows, as SciPy's `csr_array` has them.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseRows<'a> {
+    starts: &'a [i64],
+    columns: &'a [i32],
+    values: &'a [f32],
+    n_features: usize,
+}
+
+impl<'a> SparseRows<'a> {
+    /// Checks the parts against each other: the entries of row `r` are those from `starts[r]` up to
+    /// `starts[r + 1]`, their columns ascend.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when sizes do not fit, or a column is out of range or out of order, or a
+    /// value not finite.
+    pub fn new(
+        starts: &'a [i64],
+        columns: &'a [i32],
+        values: &'a [f32],
+        n_features: usize,
+    ) -> Result<Self> {
+        let n = values.len();
+        let ascend = starts.windows(2).all(|pair| pair[0] <= pair[1]);
+        let ends = starts.first() == Some(&0) && starts.last() == Some(&(n as i64));
+        if !(ascend && ends && columns.len() == n && n_features < 1 << 31) {
+            return Err(Error::Data(format!(
+                "sparse rows must have row pointers that ascend from 0 to the number of values, \
+                 got {} pointers, {} columns and {n} values",
+                starts.len(),
+                columns.len()
+            )));
+        }
+        let rows = SparseRows { starts, columns, values, n_features };
+        for row in 0..rows.n_rows() {
+            let (columns, values) = rows.row(row);
+            let inside = columns.iter().all(|&column| (column as usize) < n_features);
+            if !inside || columns.windows(2).any(|pair| pair[0] >= pair[1]) {
+                return Err(Error::Data(format!(
+                    "the columns of sparse row {row} must ascend and be below {n_features}"
+                )));
+            }
+            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                return Err(Error::Data(format!(
+                    "X must be finite in float32, got {} in row {row}, column {}",
+                    values[at], columns[at]
+                )));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The number of features.
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// Columns and values of a row.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> (&'a [i32], &'a [f32]) {
+        let range = self.starts[row] as usize..self.starts[row + 1] as usize;
+        (&self.columns[range.clone()], &self.values[range])
+    }
+}
+
 /// Rows of features with their class codes and weights.
 ///
 /// `x` is row-major, `n_rows x n_features`; `y` holds codes below `n_classes`; weights are
 /// finite and above zero (a row of weight zero is a row the caller leaves out).
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a> {
+    /// Empty if the rows are sparse.
     x: &'a [f32],
+    sparse: Option<SparseRows<'a>>,
     n_features: usize,
     y: &'a [u32],
     n_classes: usize,
@@ -37,13 +109,6 @@ impl<'a> Samples<'a> {
                 y.len()
             )));
         }
-        // Rows are drawn as 32-bit numbers, and class codes travel in the lanes of f32 vectors.
-        if y.len() >= 1 << 31 || n_classes >= 1 << 24 {
-            return Err(Error::Data(format!(
-                "at most 2^31 rows and 2^24 classes are supported, got {} and {n_classes}",
-                y.len()
-            )));
-        }
         if x.len() != y.len() * n_features {
             return Err(Error::Data(format!(
                 "X holds {} values but y has {} rows of {n_features} features",
@@ -52,16 +117,37 @@ impl<'a> Samples<'a> {
             )));
         }
         check_finite(x, n_features)?;
-        if let Some(row) = y.iter().position(|&code| code as usize >= n_classes) {
+        check_targets(y, n_classes, weight)?;
+        Ok(Samples { x, sparse: None, n_features, y, n_classes, weight })
+    }
+
+    /// Checks sparse rows; only linear models take them.
+    ///
+    /// # Errors
+    /// As [`Samples::new`].
+    pub fn of_sparse(
+        rows: SparseRows<'a>,
+        y: &'a [u32],
+        n_classes: usize,
+        weight: Option<&'a [f32]>,
+    ) -> Result<Self> {
+        let n_features = rows.n_features();
+        if y.is_empty() || n_features == 0 || rows.n_rows() != y.len() {
             return Err(Error::Data(format!(
-                "class code {} in row {row} is not below the number of classes, {n_classes}",
-                y[row]
+                "X must have rows and features and y as many rows, got {} rows of {n_features} \
+                 features and {} labels",
+                rows.n_rows(),
+                y.len()
             )));
         }
-        if let Some(weight) = weight {
-            check_weights(weight, y.len())?;
-        }
-        Ok(Samples { x, n_features, y, n_classes, weight })
+        check_targets(y, n_classes, weight)?;
+        Ok(Samples { x: &[], sparse: Some(rows), n_features, y, n_classes, weight })
+    }
+
+    /// The sparse rows, if the features are sparse.
+    #[inline(always)]
+    pub(crate) fn sparse(&self) -> Option<SparseRows<'a>> {
+        self.sparse
     }
 
     /// The number of rows.
@@ -145,6 +231,24 @@ impl<'a> Samples<'a> {
             prefetch_rows::<S, _>(weight, 1, rows);
         }
     }
+}
+
+/// Checks class codes and weights.
+fn check_targets(y: &[u32], n_classes: usize, weight: Option<&[f32]>) -> Result<()> {
+    // Rows are drawn as 32-bit numbers, and class codes travel in the lanes of f32 vectors.
+    if y.len() >= 1 << 31 || n_classes >= 1 << 24 {
+        return Err(Error::Data(format!(
+            "at most 2^31 rows and 2^24 classes are supported, got {} and {n_classes}",
+            y.len()
+        )));
+    }
+    if let Some(row) = y.iter().position(|&code| code as usize >= n_classes) {
+        return Err(Error::Data(format!(
+            "class code {} in row {row} is not below the number of classes, {n_classes}",
+            y[row]
+        )));
+    }
+    weight.map_or(Ok(()), |weight| check_weights(weight, y.len()))
 }
 
 /// Refuses NaN and infinite features, naming the first row and column.

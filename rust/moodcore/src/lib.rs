@@ -32,5 +32,5 @@ pub mod rng;
 pub mod shuffle;
 pub mod svm;
 
-pub use data::Samples;
+pub use data::{Samples, SparseRows};
 pub use error::{Error, Result};

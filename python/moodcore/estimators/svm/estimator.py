@@ -391,7 +391,7 @@ class SVM(Classifier):
         return np.log(self.predict_proba(X))
 
     def _checked_parameters(self, **resolved: Any) -> str:
-        if isinstance(self.C, float) and self.C == np.inf:
+        if isinstance(self.C, float) and np.inf == self.C:
             raise ValueError(
                 "C must be finite and above 0, got inf; for a hard margin set it to a number that "
                 "no coefficient reaches, such as 1e6"

@@ -152,17 +152,24 @@ pub(super) trait WithForm {
 impl KernelFunction {
     /// The value for two rows, in double precision.
     pub fn value(self, x: &[f64], z: &[f64]) -> f64 {
-        let pairs = || x.iter().zip(z);
-        let product = || pairs().map(|(x, z)| x * z).sum::<f64>();
         match self {
-            KernelFunction::Linear => product(),
-            KernelFunction::Poly { gamma, coef0, degree } => {
-                libm::pow(gamma * product() + coef0, f64::from(degree))
-            }
             KernelFunction::Rbf { gamma } => {
-                libm::exp(-gamma * pairs().map(|(x, z)| (x - z) * (x - z)).sum::<f64>())
+                let squares = x.iter().zip(z).map(|(x, z)| (x - z) * (x - z));
+                libm::exp(-gamma * squares.sum::<f64>())
             }
-            KernelFunction::Sigmoid { gamma, coef0 } => libm::tanh(gamma * product() + coef0),
+            _ => self.of_product(x.iter().zip(z).map(|(x, z)| x * z).sum()),
+        }
+    }
+
+    /// The value for two rows from their scalar product; of an RBF kernel that for equal rows.
+    pub fn of_product(self, product: f64) -> f64 {
+        match self {
+            KernelFunction::Linear => product,
+            KernelFunction::Poly { gamma, coef0, degree } => {
+                libm::pow(gamma * product + coef0, f64::from(degree))
+            }
+            KernelFunction::Rbf { .. } => 1.0,
+            KernelFunction::Sigmoid { gamma, coef0 } => libm::tanh(gamma * product + coef0),
         }
     }
 

@@ -7,7 +7,7 @@
 //! 2008, section 3; the threshold is that of Crammer and Singer 2001, section 6).
 
 use super::config::Config;
-use super::rows::{Ground, WeightVector};
+use super::rows::{TrainingRows, WeightVector};
 use super::{GOOD, Solution};
 use crate::kernels::{Isa, Simd, Task};
 use crate::rng::{Purpose, Stream};
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// All classes together, as the rows are read one by one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JointProblem<'a> {
-    pub(super) ground: Ground<'a>,
+    pub(super) rows: TrainingRows<'a>,
     pub(super) own: &'a [u32],
     pub(super) cost: &'a [f64],
     pub(super) n_classes: usize,
@@ -42,18 +42,18 @@ impl JointProblem<'_> {
     /// The objective at the weights, and that of the dual problem.
     fn values(&self, state: &State) -> (f64, f64) {
         let penalty: f64 =
-            state.weights.iter().map(|weights| 0.5 * self.ground.squared_norm(weights)).sum();
+            state.weights.iter().map(|weights| 0.5 * self.rows.squared_norm(weights)).sum();
         let (mut primal, mut dual) = (penalty, -penalty);
         for (row, multipliers) in state.multipliers.chunks_exact(self.n_classes).enumerate() {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
             let own = self.own[row] as usize;
-            let wanted = self.ground.score(row, &state.weights[own]);
+            let wanted = self.rows.score(row, &state.weights[own]);
             let mut lacks = 0.0_f64;
             for (class, weights) in state.weights.iter().enumerate() {
                 if class != own {
-                    lacks = lacks.max(1.0 + self.ground.score(row, weights) - wanted);
+                    lacks = lacks.max(1.0 + self.rows.score(row, weights) - wanted);
                 }
             }
             primal += self.cost[row] * lacks;
@@ -63,7 +63,7 @@ impl JointProblem<'_> {
     }
 
     fn finish(&self, state: State) -> Vec<f64> {
-        state.weights.into_iter().flat_map(|weights| self.ground.finish(weights)).collect()
+        state.weights.into_iter().flat_map(|weights| self.rows.finish(weights)).collect()
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn descend_jointly(problem: &JointProblem<'_>, config: &Config, seed:
     let rows = (0..problem.cost.len()).filter(|&row| problem.cost[row] > 0.0);
     let order: Vec<u32> = rows.map(|row| row as u32).collect();
     let mut state = State {
-        weights: vec![problem.ground.zero_weights(); k],
+        weights: vec![problem.rows.zero_weights(); k],
         multipliers: vec![0.0; problem.cost.len() * k],
         n_active: order.len(),
         order,
@@ -121,7 +121,7 @@ impl Task for PassTask<'_> {
     fn run<S: Simd>(self) {
         let PassTask { problem, state, stream } = self;
         let (mut worst, mut at) = (0.0_f64, 0);
-        let stride = (problem.ground.stride() / problem.n_classes).max(1);
+        let stride = (problem.rows.stride() / problem.n_classes).max(1);
         while at < state.n_active {
             if at % stride == 0 && problem.stop.load(Ordering::Relaxed) {
                 return;
@@ -151,7 +151,7 @@ fn step(problem: &JointProblem<'_>, state: &mut State, row: usize) -> Option<f64
     let (k, own, cost) = (problem.n_classes, problem.own[row] as usize, problem.cost[row]);
     let multipliers = &mut state.multipliers[row * k..][..k];
     for (class, (score, weights)) in state.score.iter_mut().zip(&state.weights).enumerate() {
-        *score = problem.ground.score(row, weights) + if class == own { 0.0 } else { 1.0 };
+        *score = problem.rows.score(row, weights) + if class == own { 0.0 } else { 1.0 };
     }
     let most = |class| if class == own { cost } else { 0.0 };
     // What may grow must not lie below what may fall; all may fall.
@@ -171,7 +171,7 @@ fn step(problem: &JointProblem<'_>, state: &mut State, row: usize) -> Option<f64
             return None;
         }
     }
-    let length = problem.ground.squared_length(row);
+    let length = problem.rows.squared_length(row);
     if violation > 1e-14 && length > 0.0 {
         let given = state.score.iter().zip(&*multipliers);
         for (wanted, (score, multiplier)) in state.wanted.iter_mut().zip(given) {
@@ -183,7 +183,7 @@ fn step(problem: &JointProblem<'_>, state: &mut State, row: usize) -> Option<f64
             let change = best - multipliers[class];
             if change != 0.0 && change.is_finite() {
                 multipliers[class] = best;
-                problem.ground.add(change, row, weights);
+                problem.rows.add(change, row, weights);
             }
         }
     }

@@ -6,7 +6,7 @@
 //! the multipliers, so that a step costs two passes over one row.
 
 use super::config::{Config, Loss};
-use super::rows::{Ground, WeightVector};
+use super::rows::{TrainingRows, WeightVector};
 use super::{GOOD, Solution};
 use crate::kernels::{Isa, Simd, Task};
 use crate::rng::{Purpose, Stream};
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// One class against the rest, as the rows are read one by one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DualProblem<'a> {
-    pub(super) ground: Ground<'a>,
+    pub(super) rows: TrainingRows<'a>,
     /// One or minus one for each row.
     pub(super) sign: &'a [f64],
     /// What the loss of a row is multiplied with.
@@ -37,13 +37,13 @@ impl DualProblem<'_> {
 
     /// The objective at the weights, and that of the dual problem, which is never above it.
     fn values(&self, weights: &WeightVector, multipliers: &[f64]) -> (f64, f64) {
-        let penalty = 0.5 * self.ground.squared_norm(weights);
+        let penalty = 0.5 * self.rows.squared_norm(weights);
         let (mut primal, mut dual) = (penalty, -penalty);
         for (row, &multiplier) in multipliers.iter().enumerate() {
             if self.cost[row] <= 0.0 || self.stop.load(Ordering::Relaxed) {
                 continue;
             }
-            let lacks = (1.0 - self.sign[row] * self.ground.score(row, weights)).max(0.0);
+            let lacks = (1.0 - self.sign[row] * self.rows.score(row, weights)).max(0.0);
             let (diagonal, _) = self.bounds(row);
             dual += multiplier - 0.5 * diagonal * multiplier * multiplier;
             primal += self.cost[row]
@@ -79,7 +79,7 @@ pub(super) fn descend(
     let rows = (0..problem.cost.len()).filter(|&row| problem.cost[row] > 0.0);
     let order: Vec<u32> = rows.map(|row| row as u32).collect();
     let mut state = State {
-        weights: problem.ground.zero_weights(),
+        weights: problem.rows.zero_weights(),
         multipliers: vec![0.0; problem.cost.len()],
         n_active: order.len(),
         order,
@@ -103,7 +103,7 @@ pub(super) fn descend(
             let (primal, dual) = problem.values(&state.weights, &state.multipliers);
             let good = primal - dual <= GOOD * config.tol * primal;
             if good || enough < 1e-13 {
-                return Solution::new(problem.ground.finish(state.weights), pass, primal, good);
+                return Solution::new(problem.rows.finish(state.weights), pass, primal, good);
             }
             enough *= 0.1;
         }
@@ -112,7 +112,7 @@ pub(super) fn descend(
     }
     let (primal, dual) = problem.values(&state.weights, &state.multipliers);
     let converged = primal - dual <= GOOD * config.tol * primal;
-    Solution::new(problem.ground.finish(state.weights), config.max_iter, primal, converged)
+    Solution::new(problem.rows.finish(state.weights), config.max_iter, primal, converged)
 }
 
 /// One pass over the rows that take part.
@@ -129,7 +129,7 @@ impl Task for PassTask<'_> {
     fn run<S: Simd>(self) {
         let PassTask { problem, state, stream } = self;
         let (mut high, mut low) = (f64::NEG_INFINITY, f64::INFINITY);
-        let (mut at, stride) = (0, problem.ground.stride());
+        let (mut at, stride) = (0, problem.rows.stride());
         while at < state.n_active {
             if at % stride == 0 && problem.stop.load(Ordering::Relaxed) {
                 return;
@@ -165,7 +165,7 @@ impl Task for PassTask<'_> {
 fn step(problem: &DualProblem<'_>, state: &mut State, row: usize) -> Option<f64> {
     let (diagonal, most) = problem.bounds(row);
     let (sign, old) = (problem.sign[row], state.multipliers[row]);
-    let score = problem.ground.score(row, &state.weights);
+    let score = problem.rows.score(row, &state.weights);
     let gradient = sign * score - 1.0 + diagonal * old;
     let projected = if old <= 0.0 {
         if gradient > state.high {
@@ -181,11 +181,11 @@ fn step(problem: &DualProblem<'_>, state: &mut State, row: usize) -> Option<f64>
         gradient
     };
     if projected.abs() > 1e-14 {
-        let best = old - gradient / (problem.ground.squared_length(row) + diagonal);
+        let best = old - gradient / (problem.rows.squared_length(row) + diagonal);
         let new = best.max(0.0).min(most);
         if new.is_finite() {
             state.multipliers[row] = new;
-            problem.ground.add((new - old) * sign, row, &mut state.weights);
+            problem.rows.add((new - old) * sign, row, &mut state.weights);
         }
     }
     Some(projected)

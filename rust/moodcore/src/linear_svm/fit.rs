@@ -8,17 +8,15 @@ use super::l1::proximal_newton;
 use super::l1_columns::descend_columns;
 use super::l1_support::solve_support;
 use super::primal::newton;
-use super::rows::{Ground, squared_lengths};
+use super::rows::{TrainingRows, squared_lengths};
 use super::squared_hinge::Problem;
 use super::table::Table;
-use super::{Fit, Outcome, Solution, Solver};
+use super::{FEW_COLUMNS, Fit, Outcome, Solution, Solver};
 use crate::monitor::Monitor;
 use crate::parallel::{Compute, attended};
 use crate::{Error, Result, Samples};
 use std::sync::atomic::AtomicBool;
 
-/// Columns up to which a matrix of all second derivatives costs less than what it saves.
-const FEW_COLUMNS: usize = 128;
 /// Unknowns up to which one problem of all classes is solved by the interior point method.
 const FEW_UNKNOWNS: usize = 256;
 
@@ -299,7 +297,7 @@ impl<'a> Shared<'a> {
         let finishes = self.table.width() > 0 && config.max_iter > PATIENCE;
         let patience = if finishes { PATIENCE } else { config.max_iter };
         let problem = DualProblem {
-            ground: self.ground(),
+            rows: self.training_rows(),
             sign: &self.signs(class, n_rows),
             cost: &self.costs(Some(class), n_rows),
             loss: config.loss,
@@ -320,8 +318,8 @@ impl<'a> Shared<'a> {
         if better || finished.outcome.converged { finished } else { descended }
     }
 
-    fn ground(&self) -> Ground<'_> {
-        Ground {
+    fn training_rows(&self) -> TrainingRows<'_> {
+        TrainingRows {
             samples: self.samples,
             squared_lengths: &self.squared_lengths,
             constant: self.constant,
@@ -355,7 +353,7 @@ impl<'a> Shared<'a> {
             (0..self.samples.n_rows()).map(|row| self.samples.code(row) as u32).collect();
         let solution = if self.solver == Solver::JointDualDescent {
             let problem = JointProblem {
-                ground: self.ground(),
+                rows: self.training_rows(),
                 own: &own,
                 cost: &self.costs(None, own.len()),
                 n_classes,

@@ -161,6 +161,18 @@ fn step(problem: &Problem<'_>, price: f64, column: usize, state: &mut State) -> 
 #[inline(always)]
 fn derivatives(problem: &Problem<'_>, column: usize, lacks: &[f64]) -> (f64, f64) {
     let (mut slope, mut bend) = (0.0, 0.0);
+    if let Some(sparse) = problem.table.sparse() {
+        let (rows, values) = sparse.column(column);
+        for (&row, &x) in rows.iter().zip(values) {
+            let (row, x) = (row as usize, f64::from(x));
+            if lacks[row] > 0.0 {
+                let active = 2.0 * problem.cost[row];
+                slope -= active * problem.sign[row] * lacks[row] * x;
+                bend += active * x * x;
+            }
+        }
+        return (slope, bend);
+    }
     let mut room = [[0.0; BLOCK]; 3];
     for block in 0..problem.table.n_blocks() {
         let rows = problem.table.rows(block);
@@ -186,6 +198,16 @@ fn derivatives(problem: &Problem<'_>, column: usize, lacks: &[f64]) -> (f64, f64
 #[inline(always)]
 fn loss_change(problem: &Problem<'_>, column: usize, change: f64, lacks: &[f64]) -> f64 {
     let mut sum = 0.0;
+    if let Some(sparse) = problem.table.sparse() {
+        let (rows, values) = sparse.column(column);
+        for (&row, &x) in rows.iter().zip(values) {
+            let row = row as usize;
+            let by = change * problem.sign[row] * f64::from(x);
+            let (old, new) = (lacks[row].max(0.0), (lacks[row] - by).max(0.0));
+            sum += (new - old) * (new + old) * problem.cost[row];
+        }
+        return sum;
+    }
     let mut room = [0.0; BLOCK];
     for block in 0..problem.table.n_blocks() {
         let rows = problem.table.rows(block);
@@ -204,6 +226,13 @@ fn loss_change(problem: &Problem<'_>, column: usize, change: f64, lacks: &[f64])
 
 #[inline(always)]
 fn move_lacks(problem: &Problem<'_>, column: usize, change: f64, lacks: &mut [f64]) {
+    if let Some(sparse) = problem.table.sparse() {
+        let (rows, values) = sparse.column(column);
+        for (&row, &x) in rows.iter().zip(values) {
+            lacks[row as usize] -= change * problem.sign[row as usize] * f64::from(x);
+        }
+        return;
+    }
     for block in 0..problem.table.n_blocks() {
         let rows = problem.table.rows(block);
         let x = problem.table.column(block, column);

@@ -6,6 +6,7 @@
 //! | `config` | the hyperparameters, their ranges, and which go together |
 //! | `fit` | which solver; one problem a class; back to weights and intercepts |
 //! | `table` | the features by columns in blocks of rows, and the sums over them |
+//! | `sparse_table` | the same of sparse rows |
 //! | `rows` | the features row by row |
 //! | `squared_hinge` | loss, gradient and second derivatives over all rows |
 //! | `primal` | squared hinge, squared penalty: Newton's method |
@@ -33,12 +34,16 @@ mod l1_support;
 mod predict;
 mod primal;
 mod rows;
+mod sparse_table;
 mod squared_hinge;
 mod table;
 
 pub use config::{Config, Dual, Loss, MultiClass, Penalty};
 pub use fit::{fit, solver};
-pub use predict::decide;
+pub use predict::{decide, decide_sparse};
+
+/// Columns up to which a matrix of all second derivatives costs less than what it saves.
+const FEW_COLUMNS: usize = 128;
 
 /// Share of `tol` that the distance from the optimum must fall below, relative to the objective.
 const GOOD: f64 = 0.01;

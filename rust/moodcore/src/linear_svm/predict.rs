@@ -1,7 +1,7 @@
 //! Scores of new rows.
 
 use crate::parallel::Compute;
-use crate::{Error, Result};
+use crate::{Error, Result, SparseRows};
 
 /// Rows that one thread takes at a time.
 const CHUNK: usize = 256;
@@ -49,6 +49,35 @@ pub fn decide(
             }
         });
         poll()?;
+    }
+    Ok(())
+}
+
+/// Writes the scores of sparse rows as [`decide`] does.
+///
+/// # Errors
+/// [`Error::Data`] when sizes do not fit.
+pub fn decide_sparse(
+    (coef, intercept): (&[f64], &[f64]),
+    rows: SparseRows<'_>,
+    out: &mut [f64],
+) -> Result<()> {
+    let (n_scores, n_features) = (intercept.len(), rows.n_features());
+    if coef.len() != n_scores * n_features || out.len() != rows.n_rows() * n_scores {
+        return Err(Error::Data(format!(
+            "rows of {n_features} features need as many weights for each of {n_scores} scores, got \
+             {} weights",
+            coef.len()
+        )));
+    }
+    for (row, out) in out.chunks_exact_mut(n_scores.max(1)).enumerate() {
+        let (columns, values) = rows.row(row);
+        let weights = coef.chunks_exact(n_features.max(1)).zip(intercept);
+        for ((weights, intercept), out) in weights.zip(out) {
+            let entries = columns.iter().zip(values);
+            let products = entries.map(|(&column, &x)| f64::from(x) * weights[column as usize]);
+            *out = products.fold(*intercept, |sum, product| sum + product);
+        }
     }
     Ok(())
 }

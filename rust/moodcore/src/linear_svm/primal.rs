@@ -58,7 +58,7 @@ impl Objective<'_> {
         }
         let size = step.len();
         let long = size.saturating_mul(2).max(100);
-        if size > MOST_FACTORED {
+        if size > MOST_FACTORED || self.problem.table.sparse().is_some() {
             return self.conjugate_gradients(here, step, None, long).0;
         }
         let most = size / COLUMNS_A_PRODUCT;

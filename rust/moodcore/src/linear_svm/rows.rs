@@ -5,7 +5,7 @@ use crate::Samples;
 
 /// Rows with their squared lengths; the constant feature counts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ground<'a> {
+pub(super) struct TrainingRows<'a> {
     pub(super) samples: Samples<'a>,
     /// From [`squared_lengths`].
     pub(super) squared_lengths: &'a [f64],
@@ -15,7 +15,8 @@ pub(super) struct Ground<'a> {
 
 /// The squared length of every row, the constant feature included.
 pub(super) fn squared_lengths(samples: &Samples<'_>, constant: f64) -> Vec<f64> {
-    let square = |row| samples.row(row).iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+    let entries = |row| samples.sparse().map_or_else(|| samples.row(row), |rows| rows.row(row).1);
+    let square = |row| entries(row).iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
     (0..samples.n_rows()).map(|row| square(row) + constant).collect()
 }
 
@@ -26,7 +27,7 @@ pub(super) struct WeightVector {
     pub(super) intercept: f64,
 }
 
-impl Ground<'_> {
+impl TrainingRows<'_> {
     /// Rows between two looks at whether the work shall end: a millisecond of plain code.
     pub(super) fn stride(&self) -> usize {
         ((1 << 20) / self.samples.n_features()).max(1)
@@ -38,6 +39,13 @@ impl Ground<'_> {
 
     #[inline(always)]
     pub(super) fn score(&self, row: usize, to: &WeightVector) -> f64 {
+        if let Some(rows) = self.samples.sparse() {
+            let (columns, values) = rows.row(row);
+            let products = columns.iter().zip(values);
+            return products.fold(to.intercept, |sum, (&column, &x)| {
+                sum + to.weights[column as usize] * f64::from(x)
+            });
+        }
         dot_row(self.samples.row(row), &to.weights) + to.intercept
     }
 
@@ -45,7 +53,14 @@ impl Ground<'_> {
     /// feature is the intercept, so that the latter moves by the square.
     #[inline(always)]
     pub(super) fn add(&self, factor: f64, row: usize, to: &mut WeightVector) {
-        add_row(factor, self.samples.row(row), &mut to.weights);
+        if let Some(rows) = self.samples.sparse() {
+            let (columns, values) = rows.row(row);
+            for (&column, &x) in columns.iter().zip(values) {
+                to.weights[column as usize] += factor * f64::from(x);
+            }
+        } else {
+            add_row(factor, self.samples.row(row), &mut to.weights);
+        }
         to.intercept += factor * self.constant;
     }
 

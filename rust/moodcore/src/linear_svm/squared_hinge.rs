@@ -192,6 +192,10 @@ fn add_diagonal(
     squares: &mut [f64],
     sums: &mut [f64],
 ) {
+    if let Some(sparse) = table.sparse() {
+        sparse.add_squares(table.rows(block).start, factors, sums);
+        return;
+    }
     for (column, sum) in sums.iter_mut().enumerate() {
         for (square, &x) in squares.iter_mut().zip(table.column(block, column)) {
             *square = f64::from(x) * f64::from(x);

@@ -4,6 +4,8 @@
 //! eight lanes over the rows of a block; blocks are added in their order within a stretch, and
 //! stretches, whose number depends on the number of rows alone, in theirs.
 
+use super::FEW_COLUMNS;
+use super::sparse_table::SparseTable;
 use crate::Samples;
 pub(super) use crate::cholesky::dot;
 use crate::cholesky::sum_lanes;
@@ -21,42 +23,79 @@ const STRETCHES: usize = 32;
 /// The features and, where there is an intercept, a last column of ones.
 #[derive(Debug, Default)]
 pub(super) struct Table {
+    /// Empty if the rows are sparse.
     values: Vec<f32>,
+    sparse: Option<SparseTable>,
     n_rows: usize,
     width: usize,
 }
 
 impl Table {
-    /// Turns rows into columns.
+    /// Turns rows into columns; sparse rows of more than a few columns stay sparse.
     pub(super) fn new(samples: &Samples<'_>, intercept: bool, compute: Compute<'_>) -> Self {
         let n_rows = samples.n_rows();
         let width = samples.n_features() + usize::from(intercept);
+        if let Some(rows) = samples.sparse().filter(|_| width > FEW_COLUMNS) {
+            let sparse = Some(SparseTable::new(&rows, intercept));
+            return Table { values: Vec::new(), sparse, n_rows, width };
+        }
         let mut values = vec![0.0; n_rows.next_multiple_of(HEIGHT) * width];
         let mut blocks: Vec<_> = values.chunks_mut(BLOCK * width).collect();
         compute.team.for_each_of(n_rows > BLOCK, &mut blocks, |block, values| {
             let height = values.len() / width;
             let first = block * BLOCK;
             for row in first..n_rows.min(first + height) {
-                for (column, &value) in samples.row(row).iter().enumerate() {
+                let mut put = |column: usize, value| {
                     values[column * height + row - first] = value;
+                };
+                if let Some(rows) = samples.sparse() {
+                    let (columns, entries) = rows.row(row);
+                    let entries = columns.iter().zip(entries);
+                    entries.for_each(|(&column, &value)| put(column as usize, value));
+                } else {
+                    let row = samples.row(row).iter().enumerate();
+                    row.for_each(|(column, &value)| put(column, value));
                 }
             }
             if intercept {
                 values[(width - 1) * height..].fill(1.0);
             }
         });
-        Table { values, n_rows, width }
+        Table { values, sparse: None, n_rows, width }
     }
 
     /// A table of some of the columns.
     pub(super) fn select(&self, columns: &[usize]) -> Table {
+        if let Some(sparse) = &self.sparse {
+            return self.select_sparse(sparse, columns);
+        }
         let mut values = Vec::with_capacity(self.height() * columns.len());
         for block in 0..self.n_blocks() {
             for &column in columns {
                 values.extend_from_slice(self.column(block, column));
             }
         }
-        Table { values, n_rows: self.n_rows, width: columns.len() }
+        Table { values, sparse: None, n_rows: self.n_rows, width: columns.len() }
+    }
+
+    fn select_sparse(&self, sparse: &SparseTable, columns: &[usize]) -> Table {
+        let width = columns.len();
+        let mut values = vec![0.0; self.height() * width];
+        for (at, &column) in columns.iter().enumerate() {
+            let (rows, entries) = sparse.column(column);
+            for (&row, &value) in rows.iter().zip(entries) {
+                let (block, place) = (row as usize / BLOCK, row as usize % BLOCK);
+                let height = self.rows(block).len();
+                values[block * BLOCK * width + at * height + place] = value;
+            }
+        }
+        Table { values, sparse: None, n_rows: self.n_rows, width }
+    }
+
+    /// The sparse rows, if the features are sparse.
+    #[inline(always)]
+    pub(super) fn sparse(&self) -> Option<&SparseTable> {
+        self.sparse.as_ref()
     }
 
     /// Columns, that of ones included.
@@ -100,12 +139,16 @@ impl Table {
 
     /// Whether a pass is long enough to be shared by threads.
     pub(super) fn is_long(&self) -> bool {
-        self.values.len() > 1 << 15
+        self.values.len() > 1 << 15 || self.sparse.as_ref().is_some_and(SparseTable::is_long)
     }
 
     /// `out = X weights` in the rows of a block.
     #[inline(always)]
     pub(super) fn scores(&self, block: usize, weights: &[f64], out: &mut [f64]) {
+        if let Some(sparse) = &self.sparse {
+            sparse.scores(self.rows(block).start, weights, out);
+            return;
+        }
         out.fill(0.0);
         let (fours, rest) = weights.as_chunks::<4>();
         for (at, w) in fours.iter().enumerate() {
@@ -126,6 +169,10 @@ impl Table {
     /// `sums[j] += factors . column j` for each of the first `sums.len()` columns.
     #[inline(always)]
     pub(super) fn add_products(&self, block: usize, factors: &[f64], sums: &mut [f64]) {
+        if let Some(sparse) = &self.sparse {
+            sparse.add_products(self.rows(block).start, factors, sums);
+            return;
+        }
         let last = sums.len() - 1;
         for (at, sums) in sums.chunks_mut(4).enumerate() {
             // Where fewer than four are left, the last is taken several times.

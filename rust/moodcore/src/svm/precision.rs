@@ -22,6 +22,8 @@ pub(super) struct Spread {
 
 /// The largest ratio of kernel values to differences for single precision, which has 7 digits.
 const LARGEST_RATIO: f64 = 1e3;
+/// Maximum number of rows whose distance from the mean row is computed.
+const SAMPLE: usize = 1024;
 /// The largest ratio at which centering would gain less than its own rounding loses.
 const NEAR_RATIO: f64 = 30.0;
 /// Differences and kernel values outside of this range are left to double precision, too: the
@@ -47,22 +49,28 @@ impl Spread {
 
     /// That of the rows of a table under a kernel.
     pub(super) fn of_rows<T: Real>(kernel: KernelFunction, x: &[T], center: &[f64]) -> Self {
+        let n_features = center.len();
+        let square = |row: &[T]| row.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>();
+        let largest = x.chunks_exact(n_features).map(square).fold(0.0, f64::max);
         let own = kernel.value(center, center);
-        let mut spread = Spread { scale: 0.0, variance: 0.0, is_in_range: true };
-        let (mut distances, mut largest) = (0.0, 0.0_f64);
-        let mut row = vec![0.0; center.len()];
-        for values in x.chunks_exact(center.len()) {
+        let scale = match kernel {
+            KernelFunction::Rbf { .. } | KernelFunction::Sigmoid { .. } => 1.0,
+            // Powers of the absolute value bound those of products of both signs.
+            KernelFunction::Linear | KernelFunction::Poly { .. } => {
+                kernel.of_product(largest).abs().max(kernel.of_product(-largest).abs())
+            }
+        };
+        let step = (x.len() / n_features).div_ceil(SAMPLE).max(1);
+        let (mut variance, mut distance, mut count) = (0.0, 0.0, 0.0_f64);
+        let mut row = vec![0.0; n_features];
+        for values in x.chunks_exact(n_features).step_by(step) {
             row.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_f64());
-            let size = kernel.value(&row, &row);
-            spread.scale = spread.scale.max(size.abs());
-            spread.variance += size - 2.0 * kernel.value(&row, center) + own;
-            largest = largest.max(KernelFunction::Linear.value(&row, &row));
-            distances += row.iter().zip(center).map(|(x, c)| (x - c) * (x - c)).sum::<f64>();
+            variance += kernel.value(&row, &row) - 2.0 * kernel.value(&row, center) + own;
+            distance += row.iter().zip(center).map(|(x, c)| (x - c) * (x - c)).sum::<f64>();
+            count += 1.0;
         }
-        let n_rows = (x.len() / center.len()).max(1) as f64;
-        spread.variance = spread.variance.abs() / n_rows;
-        spread.is_in_range = SQUARES.contains(&(distances / n_rows)) && largest <= SQUARES.end;
-        spread
+        let is_in_range = SQUARES.contains(&(distance / count.max(1.0))) && largest <= SQUARES.end;
+        Spread { scale, variance: variance.abs() / count.max(1.0), is_in_range }
     }
 
     /// That of given kernel values of `n` rows with each other.
