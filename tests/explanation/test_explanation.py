@@ -7,9 +7,10 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from moodcore import GBT, MLP, SVM, LinearSVM, explain, songs, tables
 
@@ -208,6 +209,20 @@ def test_columns_of_one_feature_change_together():
         kind, size = margin(same, every), margin(every, same)
         expected = [(kind - none + both - size) / 2, (size - none + both - kind) / 2]
         np.testing.assert_allclose(found.values[row, :, 0], expected, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:sparse X of shape")
+@pytest.mark.parametrize("name", ["gbt"])
+def test_steps_that_return_sparse_or_unnamed_columns(name, table):
+    X, y = table
+    letters = X.assign(letter=np.resize(["p", "q", "r"], len(X)))
+    encode = make_column_transformer((OneHotEncoder(), ["letter"]), sparse_threshold=1.0)
+    model = make_pipeline(encode, FAMILIES[name]).fit(letters, y)
+    found = explain(model, letters.head(5))
+    assert list(found.data) == [f"onehotencoder__letter_{letter}" for letter in "pqr"]
+    np.testing.assert_allclose(found.base + found.values.sum(axis=1), found.margins, atol=1e-9)
+    unnamed = make_pipeline(FunctionTransformer(np.square), FAMILIES[name]).fit(X.to_numpy(), y)
+    assert list(explain(unnamed, X.to_numpy()[:5]).data) == ["x0", "x1", "x2", "x3"]
 
 
 @pytest.mark.parametrize("name", ["mlp", "svm", "linear"])

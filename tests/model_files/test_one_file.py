@@ -294,7 +294,7 @@ LIES = [
     ("model.kind", "os.system", "unknown kind 'os.system'"),
     ("model.n_features", 2**70, PART),
     ("model.n_features", float("inf"), "numbers must be finite"),
-    ("model.feature_names", "ab", "features need as many names"),
+    ("model.feature_names", "abc", "features need as many names"),
     ("model.n_features", 2.0, "n_features must be an int"),
     ("model.params", {"foo": 1}, "foo"),
     ("model.params.hidden_sizes", [65536] * 1024, PART),

@@ -185,14 +185,17 @@ def computation_of(model: Any, *, classifier_only: bool = False) -> Computation:
         kind = type(part).__name__
         if kind not in _TRANSFORMERS:
             known = ", ".join(sorted(_TRANSFORMERS))
-            raise TypeError(f"a pipeline that is exported holds {known}; got {kind}")
+            raise TypeError(
+                f"an exported pipeline consists of {known}, and a classifier; got {kind}. To ONNX, "
+                "skl2onnx converts others: see moodcore.exchange.register_skl2onnx"
+            )
         if walk.enter(part) and kind == "SelectColumns":
             continue
         _TRANSFORMERS[kind](part, walk)
     kind = type(parts[-1]).__name__
     if kind not in _CLASSIFIERS:
         known = ", ".join(sorted(_CLASSIFIERS))
-        raise TypeError(f"exported are classifiers of the kinds {known}; got {kind}")
+        raise TypeError(f"the classifier of an export must be one of {known}, got {kind}")
     walk.enter(parts[-1])
     classifier = _CLASSIFIERS[kind](parts[-1], walk)
     classes = parts[-1].classes_

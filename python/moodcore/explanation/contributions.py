@@ -241,10 +241,10 @@ def explain(
     classifier, steps = final_classifier(model)
     if hasattr(model, "check_values"):
         X = model.check_values(X)
-    rows = X if steps is None else steps.transform(X)
+    rows = _prepared(steps, X)
     known, where = rows, "rows explained"
     if background is not None:
-        known = background if steps is None else steps.transform(background)
+        known = _prepared(steps, background)
         where = "background"
     elif takes_background(model) and _all_alike(classifier.read_rows(rows)):
         known, where = _training_mean(steps), "training rows"
@@ -298,6 +298,12 @@ def _training_mean(steps: Any) -> NDArray[np.float64]:
     return np.zeros((1, last.n_features_in_))
 
 
+def _prepared(steps: Any, X: Any) -> Any:
+    """Return the rows that the classifier sees, sparse ones as a dense matrix."""
+    rows = X if steps is None else steps.transform(X)
+    return rows.toarray() if hasattr(rows, "toarray") else rows
+
+
 def _all_alike(rows: NDArray[Any]) -> bool:
     """Return whether there are rows, and all are the same."""
     return len(rows) > 0 and bool((rows == rows[0]).all())
@@ -326,7 +332,7 @@ def _given(model: Any, classifier: Any, steps: Any, X: Any, rows: Any) -> pd.Dat
         names = getattr(classifier, "feature_names_in_", None)
     else:
         sources = _sources(steps)
-        names = steps.get_feature_names_out() if sources is None else list(dict.fromkeys(sources))
+        names = _names_after(steps) if sources is None else list(dict.fromkeys(sources))
     if names is None:
         names = [f"x{at}" for at in range(classifier.n_features_in_)]
     if frame is not None and set(names) <= set(frame.columns):
@@ -335,6 +341,14 @@ def _given(model: Any, classifier: Any, steps: Any, X: Any, rows: Any) -> pd.Dat
     if hasattr(rows, "iloc"):
         return pd.DataFrame(rows).set_axis(list(names), axis=1)
     return pd.DataFrame(np.asarray(rows), columns=list(names), index=index)
+
+
+def _names_after(steps: Any) -> Any:
+    """Return the names of the columns that the steps return, None if a step does not know them."""
+    try:
+        return steps.get_feature_names_out()
+    except AttributeError:
+        return None
 
 
 def _plain(value: Any) -> Any:
