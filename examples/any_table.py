@@ -1,4 +1,4 @@
-"""Any table: a pipeline, a search over its parameters, and the learning curve of the winner.
+"""Any table: a pipeline, a search over its parameters, and the learning curve of the best model.
 
 Usage: python examples/any_table.py
 """
@@ -29,22 +29,22 @@ def main() -> None:
     print(f"validation accuracy: {search.best_score_:.3f}")
     print(f"test accuracy:       {search.score(X_test, y_test):.3f}")
 
-    # The winner once more, with rows set aside from the training part to watch it.
-    X_fit, X_watch, y_fit, y_watch = train_test_split(
+    # Train the best model again, with a validation set from the training rows.
+    X_fit, X_val, y_fit, y_val = train_test_split(
         X_train, y_train, test_size=0.25, stratify=y_train, random_state=0
     )
     scaler = StandardScaler().fit(X_fit)
     network = search.best_estimator_.named_steps["mlp"]
-    network.fit(scaler.transform(X_fit), y_fit, eval_set=(scaler.transform(X_watch), y_watch))
+    network.fit(scaler.transform(X_fit), y_fit, eval_set=(scaler.transform(X_val), y_val))
     print_curve(network.history_["loss"], network.history_["eval_loss"])
 
 
-def print_curve(train: list[float], watched: list[float]) -> None:
+def print_curve(train: list[float], validation: list[float]) -> None:
     """Print two losses as bars, every fifth epoch."""
-    scale = WIDTH / max(*train, *watched)
-    print("\nepoch  training loss (=) over watched loss (-)")
+    scale = WIDTH / max(*train, *validation)
+    print("\nepoch  training loss (=), validation loss (-)")
     for epoch in range(0, len(train), 5):
-        for loss, mark in ((train[epoch], "="), (watched[epoch], "-")):
+        for loss, mark in ((train[epoch], "="), (validation[epoch], "-")):
             print(f"{epoch + 1:5}  {mark * round(scale * loss)} {loss:.3f}")
 
 

@@ -1,8 +1,8 @@
-"""Train on synthetic songs, test on others, save the model, load it, and use it.
+"""Train on synthetic songs, test on held-out ones, save the model, load it, and predict.
 
 Usage: python examples/songs.py [songs.csv]
 
-With the path of a labelled table the same is done with its songs.
+With the path of a labeled table, its songs are used instead.
 """
 
 import sys
@@ -21,26 +21,26 @@ def main(path: str | None = None) -> None:
         X, y, test_size=0.2, stratify=y, random_state=0
     )
 
-    # Columns, scaling and balancing are learned from the training songs only.
+    # Scaling and balancing are fitted on the training songs only.
     network = MLP(learning_rate=0.01, epochs=40, random_state=0)
     model = songs.pipeline(network, balance=True, random_state=0).fit(X_train, y_train)
 
-    found = evaluate(y_test, model.predict_proba(X_test), class_names=songs.LABEL_NAMES)
-    print("songs:            ", path or "synthetic: what follows is no finding about music")
-    print(f"accuracy:          {found.accuracy:.3f} of {found.n_rows:,} songs")
-    print(f"balanced accuracy: {found.balanced_accuracy:.3f}")
-    for one in found.classes:
-        print(f"  {one.name:<10} precision {one.precision:.3f}  recall {one.recall:.3f}")
+    result = evaluate(y_test, model.predict_proba(X_test), class_names=songs.LABEL_NAMES)
+    print("songs:            ", path or "synthetic; the results say nothing about music")
+    print(f"accuracy:          {result.accuracy:.3f} of {result.n_rows:,} songs")
+    print(f"balanced accuracy: {result.balanced_accuracy:.3f}")
+    for mood in result.classes:
+        print(f"  {mood.name:<10} precision {mood.precision:.3f}  recall {mood.recall:.3f}")
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "mood.safetensors"
-        model.save(file, provenance={"songs": path or "synthetic", "accuracy": found.accuracy})
-        again = load(file)
+        model.save(file, provenance={"songs": path or "synthetic", "accuracy": result.accuracy})
+        loaded = load(file)
         print(f"saved and loaded:  {file.name}, {file.stat().st_size:,} bytes")
-    for number, probabilities in enumerate(again.predict_proba(X_test.head(3))):
-        likeliest = probabilities.argmax()
-        name = songs.LABEL_NAMES[again.classes_[likeliest]]
-        print(f"  song {number}: {name} ({probabilities[likeliest]:.2f})")
+    for number, probabilities in enumerate(loaded.predict_proba(X_test.head(3))):
+        best = probabilities.argmax()
+        name = songs.LABEL_NAMES[loaded.classes_[best]]
+        print(f"  song {number}: {name} ({probabilities[best]:.2f})")
 
 
 if __name__ == "__main__":

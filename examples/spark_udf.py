@@ -1,9 +1,8 @@
-"""Score songs in Spark with a pandas UDF: the model goes to the executors once.
+"""Score songs in Spark with a pandas UDF that loads the model once per executor process.
 
     pip install pyspark && python examples/spark_udf.py
 
-Each executor process loads the model when it sees its first batch. Arrow carries the columns from
-Spark's memory to pandas and back.
+Arrow transfers the columns between Spark and pandas.
 """
 
 import tempfile

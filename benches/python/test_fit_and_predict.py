@@ -1,7 +1,8 @@
-"""Times of common tasks: `pytest benches/python --benchmark-enable --benchmark-only`.
+"""Benchmarks of training and prediction through Python.
 
-Compare rows within one run; absolute times are those of one machine. With benchmarks disabled, the
-default, every task runs once on a tiny table, so that the test suite checks this file.
+Run `pytest benches/python --benchmark-enable --benchmark-only`, and compare rows of one run only.
+With benchmarks disabled, as in the project's settings, every task runs once on a tiny table, so
+that errors in this file are noticed.
 """
 
 import numpy as np
@@ -13,14 +14,14 @@ from moodcore.model_files.container import save
 
 @pytest.fixture(scope="session")
 def scale(request):
-    """Return the share of the rows that is used: all for a measurement, few without."""
+    """Return the fraction of the rows that is used: 1 for a measurement, tiny otherwise."""
     options = request.config.option
     measured = options.benchmark_enable or not options.benchmark_disable
     return 1.0 if measured else 0.002
 
 
 def table(rows, features=7, classes=4):
-    """Return rows labeled by a random teacher."""
+    """Return rows labeled by a random teacher, so that there is something to learn."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(rows, features)).astype(np.float32)
     teacher = rng.normal(size=(features, classes))
@@ -35,7 +36,7 @@ SHAPES = pytest.mark.parametrize(
 
 @SHAPES
 def test_fit_one_epoch(benchmark, scale, hidden, batch):
-    """One epoch over the balanced training part, checking the input included."""
+    """Train one epoch on the balanced training rows, including input validation."""
     X, y = table(int(108_500 * scale))
     model = MLP(hidden, batch_size=batch, epochs=1, random_state=0)
     fitted = benchmark(model.fit, X, y)
