@@ -23,13 +23,10 @@ from moodcore.preprocessing import (
 )
 
 # Two rows are not one row of twice the weight where rows are drawn.
-_DRAWN = dict.fromkeys(
-    (
-        "check_sample_weight_equivalence_on_dense_data",
-        "check_sample_weight_equivalence_on_sparse_data",
-    ),
-    "balances rows",
-)
+_DRAWN = {
+    "check_sample_weight_equivalence_on_dense_data": "rows are drawn",
+    "check_sample_weight_equivalence_on_sparse_data": "rows are drawn",
+}
 
 
 @parametrize_with_checks(

@@ -18,6 +18,7 @@ import pytest
 
 from moodcore import GBT, predict
 from moodcore.errors import TableError
+from moodcore.tables.files import read_table_file
 
 
 def make_files():
@@ -114,6 +115,59 @@ def test_damaged_files_end_in_words_or_account_for_every_row(name, tmp_path):
     assert errors
 
 
+def read(name, data, folder, drop_ragged_rows):
+    """Read a damaged file as a whole; return the error in words, if it is one."""
+    (folder / name).write_bytes(data)
+    try:
+        read_table_file(folder / name, drop_ragged_rows=drop_ragged_rows)
+    except TableError as error:
+        assert name in str(error), error
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_reader_of_whole_files_ends_in_words_too(name, tmp_path):
+    drawn = random.Random(f"whole {name}")
+    assert read(name, FILES[name], tmp_path, False) is None
+    errors = [read(name, mutate(FILES[name], drawn), tmp_path, bool(n % 2)) for n in range(150)]
+    assert any(errors)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a,b,y\n1,{},p\n2,3\n", "line 2 cannot be read: field larger than"),
+        ("a,{},y\n1,2,p\n2,3\n", "the header cannot be read: field larger than"),
+        ('a,b,y\n1,2,p\n1,"{},p\n2,3,q\n', "line 3: a field that is opened by a quote is never"),
+    ],
+)
+@pytest.mark.parametrize("drop", [False, True])
+def test_fields_beyond_the_limit_of_the_reader(text, says, drop, tmp_path):
+    error = read("long.csv", text.format("x" * 200_000).encode(), tmp_path, drop)
+    assert says in error
+
+
+class Endless(io.RawIOBase):
+    """Standard input that never ends its first line, and counts what is read."""
+
+    def __init__(self):
+        self.n_read = 0
+
+    def read(self, size=-1):
+        assert size > 0
+        self.n_read += size
+        return b"a" * size
+
+
+def test_a_header_without_end_on_standard_input(monkeypatch):
+    endless = Endless()
+    monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": endless}))
+    with pytest.raises(TableError, match="standard input: the first line does not end within 1 MB"):
+        predict.score(MODEL, "-", None)
+    assert endless.n_read <= 2 << 20
+
+
 def main(count, seed):
     """Try this many mutations, and print what the errors were."""
     import collections
@@ -131,6 +185,7 @@ def main(count, seed):
             Path(f"{tempfile.gettempdir()}/damaged-{seed}").write_bytes(data)
             error = check(chosen, data, MODEL, folder, ("fail", "skip", "null")[number // 7 % 3])
             errors["".join(c for c in error or "read" if not c.isdigit())[:90]] += 1
+            read(chosen, data, folder, bool(number % 2))
     for text, n in errors.most_common():
         print(f"{n:6} {text}")
 

@@ -108,7 +108,10 @@ def _unpack_zip(path: Path, data: bytes) -> tuple[bytes, str]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             name = table_in_zip(archive, str(path))
             return archive.read(name), name
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except TableError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        # Damaged archives name places before the start of the file, and unknown methods.
         raise TableError(f"{path}: damaged or encrypted zip file: {error}") from error
 
 
@@ -152,9 +155,12 @@ def _read_arrow(path: Path, data: bytes, kind: str) -> pd.DataFrame:
             table = pa.ipc.open_stream(source).read_all()
         # Offsets of a damaged file may point beyond its buffers.
         table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+        return with_plain_names(arrow_to_frame(table), str(path))
+    except TableError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+        # Names that are not UTF-8, indices beyond a dictionary, dates beyond those of pandas.
         raise TableError(f"{path}: not {_article(kind)} file, or damaged: {error}") from error
-    return with_plain_names(arrow_to_frame(table), str(path))
 
 
 def _article(kind: str) -> str:

@@ -6,7 +6,6 @@ The functions without an underscore are shared with the streaming reader of `moo
 from __future__ import annotations
 
 import codecs
-import contextlib
 import csv
 import io
 import re
@@ -142,7 +141,7 @@ def read_text(path: Path, data: bytes, drop_ragged_rows: bool) -> tuple[pd.DataF
     frame = _parse(path, data, separator, header)
     if frame is None or (len(frame) and frame.iloc[:, -1].isna().any()):
         # Pandas fills rows that are too short; only the last column can show it.
-        ragged = _ragged_rows(data, separator, len(header))
+        ragged = _ragged_rows(path, data, separator, len(header))
         if ragged:
             message = _ragged_message(ragged, len(header))
             if not drop_ragged_rows:
@@ -260,32 +259,51 @@ def _parse(path: Path, data: bytes, separator: str, header: list[str]) -> pd.Dat
     return frame
 
 
+class _RecordError(Exception):
+    """A row that cannot be read: the line on which it starts, and the reason."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(line, reason)
+        self.line, self.reason = line, reason
+
+
 def _records(data: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each row starts, counted from 1, and its fields; skip blank lines."""
     lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
     rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     line = 1
-    for fields in rows:
+    while True:
+        try:
+            fields = next(rows, None)
+        except csv.Error as error:
+            raise _RecordError(line, str(error)) from error
+        if fields is None:
+            return
         if len(fields) > 1 or "".join(fields).strip():
             yield line, fields
         line = rows.line_num + 1
 
 
-def _ragged_rows(data: bytes, separator: str, width: int) -> list[tuple[int, int]]:
+def _ragged_rows(path: Path, data: bytes, separator: str, width: int) -> list[tuple[int, int]]:
     """Return line and number of fields of the rows that do not fit the header."""
-    return [
-        (line, len(fields)) for line, fields in _records(data, separator) if len(fields) != width
-    ]
+    records = _records(data, separator)
+    try:
+        return [(line, len(fields)) for line, fields in records if len(fields) != width]
+    except _RecordError as error:
+        raise TableError(
+            f"{path}: line {error.line} cannot be read: {error.reason}; is a quote never closed?"
+        ) from error
 
 
 def _unclosed_quote(path: Path, data: bytes, separator: str) -> TableError:
-    lines = [1]
-    # A field that is opened by a quote and never closed may be longer than the reader's limit.
-    with contextlib.suppress(csv.Error):
-        lines += [line for line, _ in _records(data, separator)]
-    return TableError(
-        f"{path}: line {lines[-1]}: a field that is opened by a quote is never closed"
-    )
+    line = 1
+    try:
+        for line, _ in _records(data, separator):  # noqa: B007 (the last one)
+            pass
+    except _RecordError as error:
+        # The field is longer than the reader's limit.
+        line = error.line
+    return TableError(f"{path}: line {line}: a field that is opened by a quote is never closed")
 
 
 def _ragged_message(ragged: list[tuple[int, int]], width: int) -> str:
