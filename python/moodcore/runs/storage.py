@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from moodcore.errors import ConfigError, unknown_name
 
@@ -123,6 +124,9 @@ class Storage:
     def _explained(self, error: Exception) -> ConnectionError:
         url = _parse(self.url)
         said = _first_line(error)
+        if not self.shared:
+            path = unquote(str(url.database).removeprefix("file://"), errors="surrogateescape")
+            return ConnectionError(f"{path}: {said}")
         if not _is_unreachable(error) or url.get_backend_name() == "sqlite":
             return ConnectionError(f"the database {self.shown} refuses: {said}")
         if "FATAL" in said:

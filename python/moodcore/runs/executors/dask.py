@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from moodcore import _core
-from moodcore.errors import ConfigError
+from moodcore.errors import ConfigError, RunFailedError
 from moodcore.runs.interrupts import RunInterruptedError, stop_on_interrupt
 from moodcore.runs.jobs import Finished, Job
 
@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s/:]+:\d+|(tcp|tls)://\[[0-9a-
 _START = "`dask scheduler` starts one, `dask worker {address}` its workers"
 
 
-class WorkerError(RuntimeError):
+class WorkerError(RunFailedError):
     """A Dask worker cannot carry out jobs, though the request is right."""
 
 
