@@ -6,7 +6,7 @@ use numpy::ndarray::Dimension;
 use numpy::{
     Element, PyArray, PyArrayMethods, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
 };
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 
 /// Features, class codes and weights of the rows, as Python sends them.
@@ -72,4 +72,37 @@ pub(crate) fn owned<T: Element + Copy, D: Dimension>(
     let copied = array.as_any().call_method0("copy")?;
     let copied = copied.extract::<PyReadonlyArray<'_, T, D>>()?;
     Ok(copied.as_slice()?.to_vec())
+}
+
+/// A vector of zeros of a length that depends on the input.
+///
+/// Rust ends the process when an allocation fails; Python raises `MemoryError`.
+pub(crate) fn zeros<T: Clone + Default>(len: usize) -> PyResult<Vec<T>> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(len)
+        .map_err(|_| out_of_memory("the result", len.saturating_mul(size_of::<T>())))?;
+    values.resize(len, T::default());
+    Ok(values)
+}
+
+/// Checks that training can allocate what it needs for its rows: this many bytes per row and per
+/// cell of the table, measured and rounded up. They are reserved and freed, and no page is touched.
+pub(crate) fn check_memory(
+    n_rows: usize,
+    n_features: usize,
+    per_row: usize,
+    per_cell: usize,
+) -> PyResult<()> {
+    let cells = n_rows.saturating_mul(n_features).saturating_mul(per_cell);
+    let bytes = n_rows.saturating_mul(per_row).saturating_add(cells);
+    Vec::<u8>::new()
+        .try_reserve_exact(bytes)
+        .map_err(|_| out_of_memory(&format!("training on {n_rows} rows"), bytes))
+}
+
+fn out_of_memory(what: &str, bytes: usize) -> PyErr {
+    #[expect(clippy::cast_precision_loss, reason = "for a message")]
+    let gib = bytes as f64 / f64::from(1 << 30);
+    PyMemoryError::new_err(format!("{what} needs about {gib:.1} GiB, more than there is"))
 }

@@ -1,5 +1,6 @@
 //! Gradient-boosted trees for Python: training, and probabilities of margins.
 
+use crate::arrays::{check_memory, zeros};
 use crate::errors::to_python;
 use crate::gbt_listener::PythonListener;
 use crate::gbt_model::GbtModel;
@@ -49,6 +50,7 @@ pub(crate) fn gbt_fit<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let train = read_rows(&train)?;
+    check_memory(train.y.len(), categorical.len(), 96 + 16 * n_classes, 2)?;
     let eval = evaluate.iter().map(read_rows).collect::<PyResult<Vec<_>>>()?;
     let isa = instruction_set(instructions)?;
     let measured = metrics
@@ -111,7 +113,7 @@ pub(crate) fn gbt_probabilities<'py>(
         )));
     }
     let margins = row_major(&margins)?;
-    let mut out = vec![0.0; n_rows * n_classes];
+    let mut out = zeros(n_rows.saturating_mul(n_classes))?;
     py.detach(|| {
         for (margins, out) in margins.chunks(n_outputs).zip(out.chunks_mut(n_classes.max(1))) {
             if log { log_probabilities(margins, out) } else { probabilities(margins, out) }

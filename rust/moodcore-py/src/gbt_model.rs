@@ -1,5 +1,6 @@
 //! A trained ensemble that Python holds but does not look into.
 
+use crate::arrays::zeros;
 use crate::errors::to_python;
 use crate::gbt::probabilities;
 use crate::gbt_arrays::{read_ensemble, write_ensemble};
@@ -55,7 +56,13 @@ impl GbtModel {
         start: Option<&PyReadonlyArray2<'_, f64>>,
     ) -> PyResult<Vec<f64>> {
         let base = &self.ensemble.base;
-        let Some(start) = start else { return Ok(base.repeat(n_rows)) };
+        let Some(start) = start else {
+            let mut margins = zeros(n_rows.saturating_mul(base.len()))?;
+            for row in margins.chunks_exact_mut(base.len().max(1)) {
+                row.copy_from_slice(base);
+            }
+            return Ok(margins);
+        };
         if start.as_array().dim() != (n_rows, base.len()) {
             return Err(PyValueError::new_err(format!(
                 "start must be of shape {:?}, got {:?}",
@@ -168,7 +175,7 @@ impl GbtModel {
         let rounds = self.range(first, last)?;
         let n_trees = rounds.len() * self.ensemble.trees_per_round;
         let threads = useful_threads(table.n_rows(), n_trees, threads);
-        let mut out = vec![0; table.n_rows() * n_trees];
+        let mut out = zeros(table.n_rows().saturating_mul(n_trees))?;
         compute(py, threads, instructions, |compute, poll| {
             let predictor = self.predictor();
             predictor.leaves(&self.ensemble, &table, rounds, &mut out, compute, poll)
@@ -190,7 +197,7 @@ impl GbtModel {
         let table = read_table(&table)?;
         let rounds = self.range(first, last)?;
         let shape = [table.n_rows(), self.n_outputs(), self.n_features() + 1];
-        let mut out = vec![0.0; shape.iter().product()];
+        let mut out = zeros(shape.iter().fold(1, |len: usize, &n| len.saturating_mul(n)))?;
         compute(py, threads, instructions, |compute, poll| {
             contributions(&self.ensemble, &table, rounds, &mut out, compute, poll)
         })?;

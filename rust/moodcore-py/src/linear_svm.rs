@@ -1,6 +1,8 @@
 //! Linear support vector machines for Python.
 
-use crate::arrays::{FeatureArrays, fixed, matrix, owned, sparse_rows, vector};
+use crate::arrays::{
+    FeatureArrays, check_memory, fixed, matrix, owned, sparse_rows, vector, zeros,
+};
 use crate::errors::to_python;
 use crate::monitor::{PythonMonitor, poll};
 use crate::platform::instruction_set;
@@ -85,14 +87,14 @@ impl LinearSvmModel {
             FeatureArrays::Dense(x) => x,
             FeatureArrays::Sparse(arrays) => {
                 let rows = sparse_rows(arrays)?;
-                let mut out = vec![0.0; rows.n_rows() * self.intercept.len()];
+                let mut out = zeros(rows.n_rows().saturating_mul(self.intercept.len()))?;
                 py.detach(|| decide_sparse(weights, rows, &mut out)).map_err(to_python)?;
                 return PyArray1::from_vec(py, out).reshape([rows.n_rows(), self.intercept.len()]);
             }
         };
         let (x, n_features) = matrix(x)?;
         let n_rows = x.len() / n_features.max(1);
-        let mut out = vec![0.0; n_rows * self.intercept.len()];
+        let mut out = zeros(n_rows.saturating_mul(self.intercept.len()))?;
         py.detach(|| {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
@@ -125,6 +127,7 @@ pub(crate) fn linear_svm_fit<'py>(
     let train = match features {
         FeatureArrays::Dense(x) => {
             let (x, n_features) = matrix(x)?;
+            check_memory(y.len(), n_features, 32 + 8 * n_classes, 4)?;
             Samples::new(x, n_features, y, n_classes, weight)
         }
         FeatureArrays::Sparse(arrays) => {

@@ -1,10 +1,9 @@
 //! The multilayer perceptron for Python.
 
-use crate::arrays::{SampleArrays, fixed, matrix, owned, samples};
+use crate::arrays::{SampleArrays, fixed, matrix, owned, samples, zeros};
 use crate::errors::to_python;
 use crate::monitor::PythonMonitor;
 use crate::platform::instruction_set;
-use moodcore::Error;
 use moodcore::kernels::{Aligned, ScoreKind};
 use moodcore::mlp::{
     Activation, Config, Fit, History, Layer, Network, Outcome, Rows, State, fit, predict,
@@ -166,16 +165,14 @@ impl MlpModel {
             )));
         }
         let (n_rows, n_classes) = (x.len() / n_features, network.n_classes());
-        let out: Vec<f64> = py
-            .detach(|| {
-                let team = Team::new(threads)?;
-                let compute = Compute { isa, team: &team };
-                let mut out = vec![0.0; n_rows * n_classes];
-                let mut monitor = PythonMonitor::default();
-                predict(network, weights, x, kind, &mut out, compute, &mut monitor)?;
-                Ok::<_, Error>(out)
-            })
-            .map_err(to_python)?;
+        let mut out = zeros(n_rows.saturating_mul(n_classes))?;
+        py.detach(|| {
+            let team = Team::new(threads)?;
+            let compute = Compute { isa, team: &team };
+            let mut monitor = PythonMonitor::default();
+            predict(network, weights, x, kind, &mut out, compute, &mut monitor)
+        })
+        .map_err(to_python)?;
         PyArray1::from_vec(py, out).reshape([n_rows, n_classes])
     }
 }

@@ -1,6 +1,6 @@
 //! Support vector machines with kernels for Python.
 
-use crate::arrays::{fixed, matrix, owned, vector};
+use crate::arrays::{check_memory, fixed, matrix, owned, vector, zeros};
 use crate::errors::to_python;
 use crate::monitor::poll;
 use crate::platform::instruction_set;
@@ -119,7 +119,8 @@ impl SvmModel {
         isa: Isa,
     ) -> PyResult<Vec<f64>> {
         let (x, n_features) = matrix(rows)?;
-        let mut out = vec![0.0; rows.as_array().nrows() * self.model.intercept().len()];
+        let len = rows.as_array().nrows().saturating_mul(self.model.intercept().len());
+        let mut out = zeros(len)?;
         py.detach(|| {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
@@ -268,7 +269,7 @@ impl SvmModel {
             }
             (RowArray::Double(rows), None) => {
                 let (values, _) = matrix(rows)?;
-                let mut out = vec![0.0; n_rows * n_pairs];
+                let mut out = zeros(n_rows.saturating_mul(n_pairs))?;
                 py.detach(|| self.model.decide_from_kernel(values, &mut out)).map_err(to_python)?;
                 out
             }
@@ -296,7 +297,7 @@ impl SvmModel {
         }
         let n_classes = self.model.n_classes();
         let n_rows = values.len() / n_pairs;
-        let mut out = vec![0.0; n_rows * n_classes];
+        let mut out = zeros(n_rows.saturating_mul(n_classes))?;
         py.detach(|| {
             let mut pairwise = vec![0.0; n_pairs];
             for (row, out) in values.chunks_exact(n_pairs).zip(out.chunks_exact_mut(n_classes)) {
@@ -330,6 +331,7 @@ pub(crate) fn svm_fit<'py>(
     let values = match values {
         RowArray::Single(array) => {
             let (x, n_features) = matrix(array)?;
+            check_memory(x.len() / n_features.max(1), n_features, 100 + 25 * n_classes, 12)?;
             Values::Features { x, n_features }
         }
         RowArray::Double(array) if config.kernel == Kernel::Precomputed => {

@@ -78,7 +78,7 @@ impl Team {
 /// that is thrown away, when the flag that it is given is set.
 ///
 /// # Errors
-/// What `poll` returns.
+/// What `poll` returns; [`Error::Threads`] when the system refuses the thread.
 pub(crate) fn attended<T: Send>(
     poll: &mut dyn FnMut() -> Result<()>,
     work: impl FnOnce(&AtomicBool) -> T + Send,
@@ -88,12 +88,14 @@ pub(crate) fn attended<T: Send>(
     std::thread::scope(|scope| {
         let (done, finished) = mpsc::channel();
         let stop = &stop;
-        let worker = scope.spawn(move || {
-            let result = work(stop);
-            // The other end is gone only when this thread is being waited for.
-            let _ = done.send(());
-            result
-        });
+        let worker = std::thread::Builder::new()
+            .spawn_scoped(scope, move || {
+                let result = work(stop);
+                // The other end is gone only when this thread is being waited for.
+                let _ = done.send(());
+                result
+            })
+            .map_err(|error| Error::Threads { threads: 1, reason: error.to_string() })?;
         let mut polled = Ok(());
         while finished.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
             if polled.is_ok() {
