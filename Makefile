@@ -27,7 +27,7 @@ test-minimums test-newest: test-%:  ## Run tests with the lowest or newest versi
 	uv pip install --python target/$* --no-build --no-binary moodcore '$(PACKAGE)[test]' \
 		--resolution $(if $(filter minimums,$*),lowest-direct,highest)
 	uv pip check --python target/$*
-	target/$*/bin/python -m pytest $(VERSION_TESTS)
+	target/$*/bin/python -m pytest -W ignore::DeprecationWarning $(VERSION_TESTS)
 
 test-peers:  ## Run scikit-learn's own tests of similar estimators on ours.
 	$(PYTHON) tests/peers/run.py

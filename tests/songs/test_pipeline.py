@@ -27,7 +27,7 @@ CHOICES = {
 
 
 class Keeper(ClassifierMixin, BaseEstimator):
-    """A classifier that keeps the rows it is fitted on and counts those it is asked about."""
+    """A classifier that keeps the rows it is fitted on and counts those it predicts."""
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -116,7 +116,7 @@ def test_features_by_correlation(parts):
     assert kept == alone.get_feature_names_out().tolist()
     assert 3 < len(kept) < 10
     assert model["classify"].X_.shape == (len(X), len(kept))
-    assert {one["column"] for one in model[0]["filter"].dropped_} == set(FEATURES) - set(kept)
+    assert {pair["column"] for pair in model[0]["filter"].dropped_} == set(FEATURES) - set(kept)
 
 
 @pytest.mark.parametrize("features", ["publish", "", "energy"])
@@ -336,7 +336,7 @@ def test_rows_of_a_prediction_do_not_know_each_other(parts):
 
 
 def test_balancing_never_touches_evaluation_rows(some):
-    """Every validation row is asked about once; every row trained on is a training row."""
+    """Every validation row is predicted once; every row trained on is a training row."""
     X, y = some
     folds = list(StratifiedKFold(4).split(X, y))
     model = songs.pipeline(Keeper(), balance=True, random_state=0)

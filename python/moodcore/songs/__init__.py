@@ -1,4 +1,4 @@
-"""Songs and their emotion: the table, stand-ins for it, and the way into a classifier.
+"""Songs and their moods: schema of the table, reading, synthetic songs, pipeline.
 
 Examples
 --------

@@ -1,38 +1,31 @@
 """The numbers behind `moodcore.songs.synthesize`, and how they were found.
 
-Quantiles: the five published ones of each column stand as published. Those between were fitted
-by least squares, so that mean, standard deviation, skew and kurtosis of the column are the
-published ones too.
+Quantiles: the five published ones of each column are as published. Those between were fitted by
+least squares, so that mean, standard deviation, skew and kurtosis of the column are the published
+ones too.
 
-Styles: their character was set by hand, after what the data set says of its classes, with two
-for each class. Means and spreads were then moved by an evolution strategy (CMA-ES with a diagonal
-covariance), held near the start, until a sample agreed with the published figures: correlations
-with the label, of energy with loudness (+0.80) and with acousticness (-0.745), of speechiness
-with spec_rate; and the published accuracies, through stand-ins that take milliseconds: the best
-accuracy possible, which Gaussian mixtures have in closed form, for boosted trees and networks;
-linear discriminant analysis for logistic regression; nearest neighbours on 3,000 songs. Last, the
-means were shifted in proportion to the label until its correlations agreed on 150,000 songs.
+Classes: quantiles and rank correlations within each class come from summary statistics of 72,377
+real songs with audio features, another mix of songs than the published table. Their labels were
+drawn from the class probabilities of a public LightGBM model, trained on that table by others. No
+song is contained in this file. The correlations are those of normal scores, except that
+speechiness and duration have 0.17 less in each class, because `spec_rate` is broader in the
+published table than their correlations explain.
 
-Accuracy measured on 100,000 songs, a fifth held out, and as published:
+Then the quantiles of the classes were changed in two ways, in turn and until nothing moved: by one
+increasing function per column, so that the scores of all songs are normal and each column has its
+published distribution; and in proportion to the label, so that the correlations with the label
+are the published ones on 250,000 songs.
 
-====================================================  ========  =========
-Classifier                                            measured  published
-====================================================  ========  =========
-LightGBM, duration and ten features, natural classes  0.957     0.96
-random forest, the same (ten features)                0.948     0.94
-decision tree, the same                               0.906     0.91
-nearest neighbours, the same                          0.862     0.85
-logistic regression, the same                         0.827     0.84
-network 16-16, seven features, balanced classes       0.865     0.86
-LightGBM, seven features, balanced classes            0.871
-====================================================  ========  =========
+`SHARPNESS` and `THINNING` were chosen by the published accuracies. Without the first, boosted trees
+with ten features reach 0.88; without the second, they reach 0.91 with the seven of the
+published experiment. `docs/explanation/synthetic-songs.md` lists the accuracies.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from moodcore.songs.schema import DURATION
 
-# The columns that are drawn, in the order of the means below; spec_rate follows from two.
+# The columns that are drawn, in the order of the tables below; spec_rate follows from two.
 DRAWN: Final = (
     "danceability",
     "energy",
@@ -46,55 +39,119 @@ DRAWN: Final = (
     DURATION,
 )
 
+# Share of each class among the songs that the statistics of the classes describe.
+SHARES: Final = (0.294, 0.467, 0.176, 0.063)
 
-class Style(NamedTuple):
-    """One kind of songs within a class.
+# How sharply the choice between proposed songs separates classes, and how much it thins out songs
+# whose class the selected features show; see `moodcore.songs.synthesis`.
+SHARPNESS: Final = 2.0
+THINNING: Final = 0.9
 
-    Attributes
-    ----------
-    name : str
-        What it is meant to be like.
-    label : int
-        Code of the class.
-    share : float
-        Part of the class, in [0, 1].
-    means : tuple of float
-        Mean latent score of each drawn column; for those in `FOLLOWS`, apart from what follows.
-    """
+# Probabilities of the quantiles in `CLASS_SCORES`.
+LEVELS: Final = (0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999)
 
-    name: str
-    label: int
-    share: float
-    means: tuple[float, ...]
-
-
-# In the order of their class.
+# Quantiles of each class: where its songs are among all songs, as normal scores; one row for each
+# drawn column.
 # fmt: off
-#                            danc   ener   loud   spee   acou   inst   live   vale   temp    dur
-STYLES: Final = (
-    Style("ballad", 0, 0.6, (-0.40, -0.98, -0.26, -1.66,  0.74,  0.25, -0.07, -0.93, -0.09,  0.50)),
-    Style("rap",    0, 0.4, ( 0.54,  0.30,  0.30,  0.58, -0.15, -0.80, -0.01,  0.15,  0.06, -0.47)),
-    Style("pop",    1, 0.6, ( 0.96,  0.32,  1.00,  0.32, -0.93, -0.70, -0.27,  0.92,  0.27,  0.02)),
-    Style("folk",   1, 0.4, ( 0.23,  0.29, -0.59,  0.11,  1.21, -0.88,  0.24,  0.47,  0.32,  0.62)),
-    Style("techno", 2, 0.5, ( 0.13,  0.91, -0.80,  0.43, -0.64,  1.02, -0.29, -0.07,  0.65, -0.15)),
-    Style("metal",  2, 0.5, (-0.97,  1.50,  0.09,  0.04, -0.70,  0.07, -0.11, -0.85,  0.09,  0.18)),
-    Style("piano",  3, 0.5, (-0.88, -1.70, -0.24, -0.09,  1.21,  0.63, -0.04, -1.16, -0.56,  0.00)),
-    Style("lo-fi",  3, 0.5, (-0.01, -0.82, -0.89,  0.18,  0.46,  1.09, -0.08, -0.48,  0.18, -0.46)),
-)
-# fmt: on
-
-# Standard deviation of the latent scores within a style, the same for all styles.
-SPREAD: Final = (0.74, 0.66, 0.22, 0.58, 0.62, 0.42, 0.94, 0.54, 0.84, 0.97)
-
-# What follows another column, and its slope: loud recordings are energetic, acoustic ones are not,
-# spoken ones are short. The first two and spec_rate, the ratio of the last, are the columns that
-# the published experiment drops: what they tell beyond their partner is the style, and with it
-# the label, by boundaries that are not straight.
-FOLLOWS: Final = {
-    "loudness": ("energy", 0.75),
-    "acousticness": ("energy", -0.7),
-    DURATION: ("speechiness", -0.08),
+CLASS_SCORES: Final = {
+    "sad": (
+        (-2.62, -2.07, -1.23, -0.66, -0.25,  0.16,  0.75,  1.72,  2.21),  # danceability
+        (-2.17, -1.80, -1.19, -0.79, -0.52, -0.24,  0.29,  1.03,  1.43),  # energy
+        (-2.52, -1.79, -1.11, -0.70, -0.37, -0.02,  0.48,  1.35,  1.89),  # loudness
+        (-3.30, -2.65, -1.72, -1.05, -0.58, -0.07,  0.76,  2.56,  3.37),  # speechiness
+        (-1.96, -1.67, -0.51,  0.09,  0.45,  0.76,  1.13,  1.73,  1.94),  # acousticness
+        (-3.04, -2.25, -1.15, -0.41,  0.03,  0.39,  0.79,  1.29,  1.74),  # instrumentalness
+        (-2.74, -1.92, -1.03, -0.41,  0.03,  0.44,  1.22,  2.26,  2.84),  # liveness
+        (-2.42, -1.93, -1.18, -0.64, -0.25,  0.18,  0.90,  1.99,  2.60),  # valence
+        (-2.93, -2.22, -1.38, -0.71, -0.17,  0.46,  1.18,  2.17,  3.11),  # tempo
+        (-2.88, -2.16, -1.15, -0.44,  0.15,  0.73,  1.49,  2.53,  3.26),  # duration (ms)
+    ),
+    "happy": (
+        (-1.60, -1.13, -0.28,  0.29,  0.69,  1.08,  1.70,  2.66,  3.37),  # danceability
+        (-0.98, -0.68, -0.29,  0.04,  0.32,  0.62,  1.11,  1.95,  2.37),  # energy
+        (-1.50, -0.98, -0.46,  0.01,  0.37,  0.74,  1.33,  2.30,  3.01),  # loudness
+        (-2.73, -2.04, -1.12, -0.34,  0.25,  0.84,  1.57,  2.37,  2.92),  # speechiness
+        (-1.68, -1.51, -0.98, -0.54, -0.25,  0.05,  0.44,  0.88,  1.13),  # acousticness
+        (-3.21, -2.49, -1.55, -0.92, -0.50, -0.10,  0.50,  1.49,  2.31),  # instrumentalness
+        (-3.24, -2.53, -1.51, -0.69,  0.03,  0.58,  1.31,  2.21,  2.75),  # liveness
+        (-1.64, -1.29, -0.49,  0.12,  0.56,  1.01,  1.65,  2.60,  3.32),  # valence
+        (-2.19, -1.67, -0.96, -0.40,  0.01,  0.46,  1.25,  2.32,  3.10),  # tempo
+        (-2.23, -1.80, -1.07, -0.44,  0.00,  0.43,  1.05,  1.82,  2.65),  # duration (ms)
+    ),
+    "energetic": (
+        (-2.51, -2.17, -1.33, -0.74, -0.32,  0.06,  0.76,  2.13,  2.76),  # danceability
+        (-0.45, -0.18,  0.32,  0.81,  1.14,  1.47,  2.05,  2.92,  3.55),  # energy
+        (-1.32, -0.84, -0.12,  0.50,  0.91,  1.32,  1.92,  2.83,  3.55),  # loudness
+        (-1.98, -1.25, -0.41,  0.19,  0.52,  0.85,  1.28,  2.17,  2.79),  # speechiness
+        (-3.57, -2.89, -2.03, -1.46, -1.11, -0.82, -0.42,  0.43,  0.79),  # acousticness
+        (-2.98, -2.32, -1.20, -0.36,  0.07,  0.43,  0.84,  1.69,  2.49),  # instrumentalness
+        (-3.11, -2.43, -1.40, -0.29,  0.36,  0.84,  1.47,  2.87,  3.61),  # liveness
+        (-2.49, -2.01, -1.12, -0.51, -0.06,  0.33,  0.89,  1.83,  2.80),  # valence
+        (-2.20, -1.70, -0.77, -0.01,  0.42,  0.90,  1.58,  2.52,  3.01),  # tempo
+        (-2.55, -2.04, -0.94, -0.32,  0.09,  0.55,  1.19,  2.06,  2.47),  # duration (ms)
+    ),
+    "calm": (
+        (-3.62, -2.97, -2.01, -1.36, -0.83, -0.30,  0.54,  1.61,  2.15),  # danceability
+        (-3.58, -2.99, -2.18, -1.65, -1.32, -1.00, -0.51,  0.70,  1.37),  # energy
+        (-3.61, -2.95, -2.15, -1.65, -1.34, -1.06, -0.60,  0.17,  0.70),  # loudness
+        (-3.23, -1.99, -0.93, -0.45, -0.15,  0.15,  0.66,  1.63,  2.46),  # speechiness
+        (-1.62, -1.26,  0.15,  1.00,  1.32,  1.63,  2.16,  2.97,  3.69),  # acousticness
+        ( 0.57,  0.64,  0.85,  1.15,  1.35,  1.65,  2.14,  2.94,  3.55),  # instrumentalness
+        (-2.07, -1.69, -1.10, -0.62, -0.31,  0.01,  0.80,  2.08,  2.41),  # liveness
+        (-3.61, -2.97, -2.12, -1.51, -1.06, -0.50,  0.54,  1.97,  2.70),  # valence
+        (-3.59, -2.88, -2.01, -1.24, -0.44,  0.22,  1.06,  2.18,  3.13),  # tempo
+        (-3.54, -2.86, -1.92, -1.19, -0.54,  0.26,  1.56,  2.56,  3.31),  # duration (ms)
+    ),
 }
+
+# Correlations of the normal scores within each class: the part below the diagonal, row by row.
+CORRELATIONS: Final = {
+    "sad": (
+         0.10,
+         0.08,  0.70,
+         0.13, -0.16, -0.28,
+        -0.10, -0.60, -0.42,  0.25,
+        -0.05,  0.16, -0.13,  0.02, -0.08,
+        -0.09,  0.08,  0.01,  0.06,  0.03, -0.02,
+         0.44,  0.25,  0.05,  0.06, -0.02, -0.03,  0.06,
+         0.01,  0.12,  0.07,  0.07, -0.08,  0.02, -0.02,  0.10,
+        -0.15,  0.24,  0.12, -0.25, -0.28,  0.22, -0.05, -0.22,  0.05,
+    ),
+    "happy": (
+        -0.12,
+         0.08,  0.50,
+         0.23,  0.02,  0.08,
+        -0.15, -0.16, -0.11,  0.00,
+         0.02,  0.13, -0.21, -0.14, -0.18,
+        -0.18,  0.10,  0.03,  0.08,  0.08, -0.07,
+         0.13,  0.11, -0.11, -0.17,  0.20,  0.04, -0.10,
+        -0.13,  0.03, -0.02,  0.02, -0.02,  0.03, -0.00,  0.03,
+         0.07,  0.10, -0.01, -0.20, -0.20,  0.13, -0.07, -0.09, -0.04,
+    ),
+    "energetic": (
+        -0.26,
+         0.08,  0.44,
+        -0.06,  0.28,  0.14,
+         0.22, -0.21,  0.06,  0.09,
+        -0.11,  0.03, -0.32, -0.04, -0.30,
+        -0.16,  0.16,  0.03,  0.09,  0.04, -0.02,
+         0.34, -0.16,  0.00, -0.21,  0.19, -0.21, -0.09,
+        -0.12,  0.03,  0.04,  0.09,  0.03, -0.05, -0.02,  0.07,
+        -0.01, -0.05, -0.06, -0.19, -0.08,  0.13, -0.04, -0.20, -0.05,
+    ),
+    "calm": (
+         0.27,
+         0.32,  0.72,
+         0.25, -0.02, -0.11,
+        -0.10, -0.53, -0.43,  0.09,
+        -0.04, -0.08, -0.04, -0.05,  0.11,
+        -0.06,  0.24,  0.17, -0.02, -0.15,  0.00,
+         0.61,  0.33,  0.30,  0.10, -0.04, -0.01,  0.03,
+         0.24,  0.28,  0.20,  0.08, -0.16, -0.05,  0.02,  0.27,
+        -0.19, -0.05, -0.09, -0.23,  0.03, -0.06, -0.09, -0.20, -0.03,
+    ),
+}
+# fmt: on
 
 # Part of the songs in which no beat was found, nor anything that needs one: all zero in the table.
 NO_BEAT: Final = 0.0005

@@ -133,7 +133,7 @@ def _places(texts: Sequence[str], names: Sequence[str]) -> NDArray[np.intp]:
 
 
 def _are_other_labels(codes: NDArray[np.intp], known: NDArray[np.intp]) -> bool:
-    """Whether labels that are no moods make a set of labels of their own."""
+    """Return whether labels other than the four moods are classes rather than mistakes."""
     counts = np.bincount(codes[codes >= 0], minlength=len(known))
     unknown = counts[known < 0]
     if not len(unknown):

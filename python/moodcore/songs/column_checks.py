@@ -25,7 +25,7 @@ _FACTORS = {
 
 @dataclass(frozen=True)
 class ColumnRange:
-    """The values of a column in training.
+    """Quantiles of a column in the training data.
 
     Attributes
     ----------
@@ -88,9 +88,9 @@ def measure_columns(columns: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def training_ranges(model: Any) -> dict[str, ColumnRange]:
-    """Return what a fitted model knows of the columns that it was trained on, if anything.
+    """Return the quantiles of the training columns that a fitted model contains, if any.
 
-    A song pipeline without quantiles, such as one from an older file, knows the lowest and the
+    A song pipeline without quantiles, such as one from an older file, contains the lowest and the
     highest value of the columns that it scales.
     """
     quantiles = getattr(model, "training_quantiles_", None)
@@ -152,7 +152,7 @@ def impossible_values(
 
 
 def _guess(median: float, training: ColumnRange) -> str:
-    """Return what would bring the median to where it was in training."""
+    """Return the change of unit that explains the difference from training, or an empty text."""
 
     def is_usual(value: float) -> bool:
         return training.rare_low <= value <= training.rare_high

@@ -1,4 +1,4 @@
-"""Songs as a `Dataset`: read or made, with the experiment's pipeline."""
+"""Songs as a `Dataset`, read from a table or synthetic, with the pipeline of the experiment."""
 
 from __future__ import annotations
 
@@ -156,7 +156,10 @@ def _names(codes: NDArray[Any], label_names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_published(songs: SongTable) -> bool:
-    """Whether this is the published table, which is split as its publications split it."""
+    """Return whether the class sizes are those of the published table.
+
+    Its rows are split one by one, as in the publications.
+    """
     assert songs.y is not None, "labels are required"
     counts = np.bincount(songs.y, minlength=len(CLASS_COUNTS)).tolist()
     return songs.label_names == LABEL_NAMES and tuple(counts) == CLASS_COUNTS

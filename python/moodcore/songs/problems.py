@@ -67,7 +67,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class RowReport:
-    """Which rows of a table were kept.
+    """Counts of the rows that were read, kept and dropped, with the reasons.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ _FEWEST_FEATURES = 4
 
 @dataclass(frozen=True)
 class SongColumns:
-    """Which columns of a table are those of songs.
+    """The columns of a table that belong to songs.
 
     Attributes
     ----------

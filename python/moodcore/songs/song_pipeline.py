@@ -1,4 +1,4 @@
-"""The way of a song through the experiment, as one scikit-learn pipeline."""
+"""The scikit-learn pipeline of the song experiment."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def pipeline(
     label_names: Sequence[str] = LABEL_NAMES,
     random_state: Any = None,
 ) -> SongPipeline:
-    """Put the experiment together: select, min-max, standardize, classify.
+    """Build the pipeline of the experiment: select, min-max, standardize, classify.
 
     Everything is fitted on the rows that `fit` gets, and on no others.
 
