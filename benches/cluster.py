@@ -1,21 +1,12 @@
-<<<<<<< HEAD
 """Speedup of a search with two workers over one worker, on this machine.
-=======
-"""Speedup of a search by a second worker on this host.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 
     python benches/cluster.py [--rounds 3] [--storage URL]
 
 Each round runs the same search four times: with one process and with two that share a study, and
 with one and with two Dask workers of one thread. Only the search is timed, from the start of the
-<<<<<<< HEAD
 first candidate to the end of the last. Runs with one and two workers alternate, and the ratio of a
 round comes from consecutive runs. The load average is printed with each ratio: on a machine that
 does other work, the ratios mean little.
-=======
-first candidate to the end of the last one. One and two workers alternate, and the ratio of a round
-compares consecutive runs. The load is printed too, because ratios on a busy host say little.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 """
 
 from __future__ import annotations
@@ -45,21 +36,15 @@ def quiet(*words: object) -> subprocess.Popen[bytes]:
 
 
 def seconds_of(url: str, name: str) -> float:
-    """Return the time from the first start to the last end of a study's trials."""
+    """Return the time from the first begin to the last end of a study's trials."""
     from moodcore.runs.storage import Storage
 
     backend = Storage.of_url(url, name).connect()
     trials = backend.get_all_trials(backend.get_study_id_from_name(name))
     backend.engine.dispose()
-<<<<<<< HEAD
     started = [trial.datetime_start for trial in trials if trial.datetime_start is not None]
     ended = [trial.datetime_complete for trial in trials if trial.datetime_complete is not None]
     return (max(ended) - min(started)).total_seconds()
-=======
-    starts = [trial.datetime_start for trial in trials if trial.datetime_start is not None]
-    ends = [trial.datetime_complete for trial in trials if trial.datetime_complete is not None]
-    return (max(ends) - min(starts)).total_seconds()
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 
 
 def with_processes(count: int, url: str, folder: Path, label: str) -> float:
@@ -75,18 +60,14 @@ def with_processes(count: int, url: str, folder: Path, label: str) -> float:
 
 
 def prepare(url: str, label: str) -> None:
-    """Create the tables and the study, so that no process waits for another to do it."""
+    """Make the tables and the study, so that no process waits for another to do it."""
     from moodcore.runs.storage import Storage
 
     Storage.of_url(url, label).connect().engine.dispose()
 
 
 def with_dask(count: int, url: str, folder: Path, label: str) -> float:
-<<<<<<< HEAD
     """Time a search by this many Dask workers of one thread."""
-=======
-    """Time a search on this many Dask workers of one thread."""
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -121,11 +102,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "grid.toml").write_text(GRID)
         url = arguments.storage or f"sqlite:///{folder}/studies.db"
-<<<<<<< HEAD
         print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the start")
-=======
-        print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the beginning")
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
         for what, run in (("processes", with_processes), ("Dask workers", with_dask)):
             ratios = []
             for number in range(arguments.rounds):

@@ -2,7 +2,6 @@
 
     pip install '.[bench]' && python benches/peers.py [mlp|gbt|svm]
 
-<<<<<<< HEAD
 This file measures the network, `peers_gbt.py` boosted trees, `peers_svm.py` support vector
 machines.
 
@@ -10,15 +9,6 @@ Every library trains the same network on the same rows with the same batches, on
 shuffling included. The libraries alternate within each round, so that changes of the machine's
 speed affect all of them; the table shows the median over the rounds of each library's time divided
 by ours in the same round. PyTorch is left out where it is not installed.
-=======
-This file is about networks, `peers_gbt.py` about boosted trees and `peers_svm.py` about support
-vector machines.
-
-Every library trains the same network on the same rows with the same batch size, on one thread,
-including shuffling. The libraries alternate, so that a host whose speed drifts slows all of them
-alike. The table shows the median over the rounds of each library's time divided by moodcore's in
-the same round. PyTorch is omitted if it is not installed.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 """
 
 import argparse
@@ -67,13 +57,8 @@ class Shape:
 
 
 def moodcore_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
-<<<<<<< HEAD
     # An epoch of a small network takes milliseconds, less than the check of the input; as in real
     # use, many epochs share one check.
-=======
-    # An epoch of a small network takes milliseconds, less than input validation. As in real use,
-    # several epochs share one validation.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     epochs = 100 if sum(shape.hidden) < 100 else 3
     model = MLP(shape.hidden, batch_size=shape.batch, epochs=epochs, random_state=0)
     start = time.perf_counter()
@@ -163,17 +148,12 @@ def installed(name: str) -> bool:
 
 
 def compare(shape: Shape, rounds: int) -> None:
-<<<<<<< HEAD
     peers: dict[str, Callable[[Shape, np.ndarray, np.ndarray], float]] = {
-=======
-    libraries: dict[str, Callable[[Shape, np.ndarray, np.ndarray], float]] = {
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
         "scikit-learn": sklearn_epoch,
         "PyTorch": torch_epoch,
         "NumPy": numpy_epoch,
     }
     if not installed("torch"):
-<<<<<<< HEAD
         del peers["PyTorch"]
     X, y = shape.data()
     moodcore_epoch(shape, X, y)
@@ -181,15 +161,6 @@ def compare(shape: Shape, rounds: int) -> None:
     ours = []
     for _ in range(rounds):
         for name, epoch in peers.items():
-=======
-        del libraries["PyTorch"]
-    X, y = shape.data()
-    moodcore_epoch(shape, X, y)
-    ratios: dict[str, list[float]] = {name: [] for name in libraries}
-    ours = []
-    for _ in range(rounds):
-        for name, epoch in libraries.items():
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
             before = moodcore_epoch(shape, X, y)
             peer = epoch(shape, X, y)
             after = moodcore_epoch(shape, X, y)

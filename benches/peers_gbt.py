@@ -1,23 +1,12 @@
-<<<<<<< HEAD
 """Speed of boosted trees compared with LightGBM, XGBoost, scikit-learn and CatBoost.
-=======
-"""Boosted trees compared with LightGBM, XGBoost, scikit-learn and CatBoost, in one run.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 
     pip install '.[bench]' && python benches/peers.py gbt
 
 Every library trains the same number of rounds of trees with 31 leaves on the same rows with the
-<<<<<<< HEAD
 same number of threads, its own binning included. Learning rates are matched: the Hessian of
 LightGBM's softmax is K / (K - 1) times ours, XGBoost's twice ours. The libraries alternate within
 each round; the table shows the median over the rounds of each library's time divided by ours in the
 same round, and its log loss on new rows. Libraries that are not installed are left out.
-=======
-same number of threads, including its own binning. Learning rates are matched: the Hessian of
-LightGBM's softmax is K / (K - 1) times that of `GBT`, XGBoost's is twice. The libraries alternate.
-The table shows the median over the rounds of each library's time divided by moodcore's in the same
-round, and the log loss of each on new rows. Libraries that are not installed are omitted.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 """
 
 import statistics
@@ -37,11 +26,7 @@ ROUNDS, LEAVES, RATE, THREADS = 100, 31, 0.1, 2
 
 @dataclass(frozen=True)
 class Shape:
-<<<<<<< HEAD
     """A training task; a quarter as many new rows are predicted."""
-=======
-    """A training task, with a quarter more rows for prediction."""
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 
     rows: int
     features: int
@@ -173,13 +158,8 @@ def compare(shape: Shape, rounds: int) -> None:
     )
     for name, times in theirs.items():
         pairs = list(zip(times, ours, strict=True))
-<<<<<<< HEAD
         fits = [peer.fit / reference.fit for peer, reference in pairs]
         predictions = [peer.predict / reference.predict for peer, reference in pairs]
-=======
-        fits = [peer.fit / base.fit for peer, base in pairs]
-        predictions = [peer.predict / base.predict for peer, base in pairs]
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
         print(
             f"  {name:13s} fit {statistics.median(fits):6.2f} times as long "
             f"({min(fits):.2f} to {max(fits):.2f}), predict {statistics.median(predictions):6.1f} "

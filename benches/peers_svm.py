@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Speed of support vector machines compared with scikit-learn and scikit-learn-intelex.
 
     pip install '.[bench]' scikit-learn-intelex && python benches/peers.py svm
@@ -7,16 +6,6 @@ Balanced four-class songs, the seven published features, standardized, RBF kerne
 two threads. The libraries alternate within each round; the table shows the shortest time of each
 over the rounds, divided by our shortest time, and the hinge loss of each. Libraries that are not
 installed are left out. ThunderSVM is not included: its release on PyPI (0.3.12) needs CUDA 9.
-=======
-"""Support vector machines compared with scikit-learn and scikit-learn-intelex, in one run.
-
-    pip install '.[bench]' scikit-learn-intelex && python benches/peers.py svm
-
-Balanced songs of four classes, the seven published features, standardized, RBF kernel,
-`gamma="scale"`, two threads. The libraries alternate. The table shows the minimum time of each over
-the rounds divided by moodcore's minimum, and the hinge loss of each. Libraries that are not
-installed are omitted. ThunderSVM is missing because its release on PyPI (0.3.12) needs CUDA 9.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 """
 
 import time
@@ -41,11 +30,7 @@ ROWS = 40_000
 
 
 def song_rows(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-<<<<<<< HEAD
     """Return rows with equal numbers of songs of each mood, in random order."""
-=======
-    """Return rows with equally many songs of each mood, in random order."""
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     X, y = songs.synthesize(3 * n_rows + 4_000, random_state=0)
     kept = downsample(y, random_state=0).indices
     kept = np.random.default_rng(0).permutation(kept)[:n_rows]
@@ -54,11 +39,7 @@ def song_rows(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def models(**params: Any) -> dict[str, Callable[[], Any]]:
-<<<<<<< HEAD
     """Return functions that make the models, ours first."""
-=======
-    """Return a function per library that makes its model, moodcore's first."""
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     makers: dict[str, Callable[[], Any]] = {
         "moodcore": lambda: SVM(**params, n_jobs=THREADS),
         "scikit-learn": lambda: SVC(**params, cache_size=CACHE),
@@ -84,11 +65,7 @@ def compare(what: str, makers: dict[str, Callable[[], Any]], data: Any, rounds: 
     notes = {}
     for _ in range(rounds):
         for name, make in makers.items():
-<<<<<<< HEAD
             # A slow library is timed once.
-=======
-            # A library that takes long is run once.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
             if fits[name] and fits[name][0] > 5:
                 continue
             seconds, model = timed(lambda make=make: make().fit(X, y))
@@ -112,11 +89,7 @@ def run(rounds: int, quick: bool) -> None:
         compare(f"{len(X)} x 7, 4 classes, C={C:g}", models(C=C), (X, y, X[:5_000]), rounds)
     calibrated = {
         "moodcore": lambda: SVM(n_jobs=THREADS),
-<<<<<<< HEAD
         "with Platt scaling": lambda: SVM(probability=True, n_jobs=THREADS, random_state=0),
-=======
-        "Platt scaling": lambda: SVM(probability=True, n_jobs=THREADS, random_state=0),
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     }
     compare("probability=True compared with the plain fit", calibrated, (X, y, X[:5_000]), rounds)
     if quick:
@@ -135,11 +108,7 @@ def run(rounds: int, quick: bool) -> None:
     compare(f"linear, {len(X)} x 7, 4 classes", linear, (X, y, X[:5_000]), rounds)
     ours = {"moodcore": models()["moodcore"]}
     compare(f"{len(X)} x 7, 4 classes, C=1", ours, (X, y, X[:5_000]), 1)
-<<<<<<< HEAD
     print("\ntrained on half of the rows, tested on the other half")
-=======
-    print("\ntraining on half of the rows, testing on the other half")
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     approximations(X, y)
 
 

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Rows per second of prediction, compared with LightGBM and ONNX Runtime.
 
     pip install '.[bench]' && python benches/predict.py [--rows 10000000]
@@ -7,16 +6,6 @@ First the models alone, on rows in memory with two threads, alternating: boosted
 with 31 leaves compared with LightGBM's of the same size, and the 16-16 network compared with ONNX
 Runtime on its exported graph. Then the whole command on a Parquet file with the same number of
 songs, with the processor time of its parts.
-=======
-"""Throughput of prediction compared with LightGBM and ONNX Runtime, and processor time by part.
-
-    pip install '.[bench]' && python benches/predict.py [--rows 10000000]
-
-First the models alone are measured on rows in memory, alternately and with two threads each:
-boosted trees of 100 rounds and 31 leaves per class and LightGBM's of the same size, and the 16-16
-network and ONNX Runtime on its exported graph. Then the whole command is measured on a Parquet file
-with the same number of songs.
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 """
 
 import argparse
@@ -51,25 +40,15 @@ def timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
-<<<<<<< HEAD
 def compare(name: str, ours: Callable[[], Any], theirs: Callable[[], Any], n_rows: int) -> None:
     """Time two calls alternately; the second is that of the other library."""
-=======
-def print_ratio(name: str, ours: Callable[[], Any], theirs: Callable[[], Any], n_rows: int) -> None:
-    """Time two calls alternately; the second is that of another library."""
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     ours(), theirs()
     pairs = [(timed(ours), timed(theirs)) for _ in range(ROUNDS)]
     ratios = [theirs / ours for ours, theirs in pairs]
     rate = n_rows / statistics.median(ours for ours, _ in pairs) / 1e6
     print(
-<<<<<<< HEAD
         f"{name}: {rate:.2f} million rows per second, {statistics.median(ratios):.1f} times as "
         f"many ({min(ratios):.1f} to {max(ratios):.1f})"
-=======
-        f"{name}: {rate:.2f} million rows per second by moodcore, "
-        f"{statistics.median(ratios):.1f} times as many ({min(ratios):.1f} to {max(ratios):.1f})"
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     )
 
 
@@ -80,13 +59,8 @@ def trees(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
     theirs = LGBMClassifier(n_estimators=100, num_leaves=31, n_jobs=THREADS, verbose=-1).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-<<<<<<< HEAD
         compare("GBT and LightGBM", lambda: in_parts(ours.predict_proba, rows),
                lambda: in_parts(theirs.predict_proba, rows), len(rows))  # fmt: skip
-=======
-        print_ratio("GBT and LightGBM", lambda: in_parts(ours.predict_proba, rows),
-                    lambda: in_parts(theirs.predict_proba, rows), len(rows))  # fmt: skip
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 
 
 def networks(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
@@ -100,19 +74,11 @@ def networks(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> None:
     with tempfile.TemporaryDirectory() as folder:
         export(ours, f"{folder}/network.onnx", dtype="float32")
         session = onnxruntime.InferenceSession(f"{folder}/network.onnx", options)
-<<<<<<< HEAD
     (given,) = session.get_inputs()
     outputs = [output.name for output in session.get_outputs()]
     compare("MLP and ONNX Runtime", lambda: in_parts(ours.predict_proba, rows),
            lambda: in_parts(lambda part: session.run(outputs, {given.name: part}), rows),
            len(rows))  # fmt: skip
-=======
-    (tensor,) = session.get_inputs()
-    outputs = [output.name for output in session.get_outputs()]
-    print_ratio("MLP and ONNX Runtime", lambda: in_parts(ours.predict_proba, rows),
-                lambda: in_parts(lambda part: session.run(outputs, {tensor.name: part}), rows),
-                len(rows))  # fmt: skip
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
 
 
 def in_parts(predict: Callable[[np.ndarray], Any], rows: np.ndarray) -> None:
@@ -121,11 +87,7 @@ def in_parts(predict: Callable[[np.ndarray], Any], rows: np.ndarray) -> None:
 
 
 def whole(X: pd.DataFrame, y: np.ndarray, n_rows: int) -> None:
-<<<<<<< HEAD
     """Score a file with this many songs, whose rows repeat with other uris."""
-=======
-    """Score a file of this many songs, whose rows repeat with other identifiers."""
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "songs.parquet"
         write_long(path, X, n_rows)
@@ -146,11 +108,7 @@ def whole(X: pd.DataFrame, y: np.ndarray, n_rows: int) -> None:
 
 
 def processor_time(fitted: Any, X: pd.DataFrame) -> float:
-<<<<<<< HEAD
     """Return the processor time of predicting rows in memory, in the batches of a file."""
-=======
-    """Return the processor time of scoring rows in memory, in batches as of a file."""
->>>>>>> baf37b9 (Name what benchmarks and examples compare)
     short = Preparation.of(fitted)
     parts = [X[start : start + BATCH_ROWS] for start in range(0, len(X), BATCH_ROWS)]
     columns = [{name: part[name].to_numpy().copy() for name in part} for part in parts]
