@@ -70,9 +70,13 @@ def test_a_filter_of_songs_by_name(song_rows, tmp_path):
 def test_parts_that_are_not_known_are_named(rows, tmp_path):
     X, y, _ = rows
     model = make_pipeline(PCA(2), GBT(2)).fit(X, y)
-    with pytest.raises(TypeError, match=r"an exported pipeline consists of .*; got PCA.*register_skl2onnx"):
+    with pytest.raises(
+        TypeError, match=r"an exported pipeline consists of .*; got PCA.*register_skl2onnx"
+    ):
         exchange.export(model, tmp_path / "model.onnx")
-    with pytest.raises(TypeError, match=r"the classifier of an export must be one of .*, got StandardScaler"):
+    with pytest.raises(
+        TypeError, match=r"the classifier of an export must be one of .*, got StandardScaler"
+    ):
         exchange.export(StandardScaler().fit(X), tmp_path / "model.c")
     assert list(tmp_path.iterdir()) == []
 

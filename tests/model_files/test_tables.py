@@ -38,6 +38,7 @@ def refusal(tmp_path, data):
         ('["No", "Yes"]', '["No"]', "class_names: 1 for 2 classes"),
         ('"name": "job"', '"name": "age"', "columns must have different names"),
         ('"columns": [', '"columns": [{}, ', "shape"),
+        ('"columns": null', '"columns": 7', "columns must be names or null, got 7"),
     ],
 )
 def test_changed_text(raw, tmp_path, before, after, message):

@@ -48,6 +48,11 @@ def write_preparation(model: Any, prefix: str, arrays: Arrays) -> Described:
 def read_preparation(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> Any:
     """Build the `TablePreparation` that `write_preparation` described."""
     model = read_features(TablePreparation(**described["params"]), described)
+    columns = model.columns
+    if columns is not None and not (
+        isinstance(columns, list) and all(isinstance(column, str) for column in columns)
+    ):
+        raise ValueError(f"columns must be names or null, got {columns!r}")
     if model.kind not in ("numeric", "native"):
         raise ValueError(f"kind must be 'numeric' or 'native', got {model.kind!r}")
     shape = (len(described["columns"]),)
@@ -55,14 +60,14 @@ def read_preparation(described: Mapping[str, Any], prefix: str, arrays: Arrays) 
         name: take_array(arrays, f"{prefix}.{name}", shape, np.float64).tolist()
         for name in ("median", "center", "scale")
     }
-    columns = []
+    prepared = []
     for at, column in enumerate(described["columns"]):
         levels = column["levels"]
         if column["kind"] not in _KINDS or not all(isinstance(level, str) for level in levels):
             raise ValueError(f"columns must hold numbers or categories of text, got {column!r}")
         if len(set(levels)) < len(levels):
             raise ValueError(f"the categories of a column must differ, got {levels!r}")
-        columns.append(
+        prepared.append(
             PreparedColumn(
                 str(column["name"]),
                 column["kind"],
@@ -72,10 +77,10 @@ def read_preparation(described: Mapping[str, Any], prefix: str, arrays: Arrays) 
                 **{name: values[at] for name, values in numbers.items()},
             )
         )
-    names = [column.name for column in columns]
+    names = [column.name for column in prepared]
     if not names or len(set(names)) < len(names) or not all(numbers["scale"]):
         raise ValueError(f"columns must have different names and a scale above 0, got {names!r}")
-    model.columns_ = tuple(columns)
+    model.columns_ = tuple(prepared)
     model.left_out_ = {str(name): str(role) for name, role in described["left_out"].items()}
     return model
 
