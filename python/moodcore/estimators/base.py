@@ -83,7 +83,7 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
             dtype=[np.float32, np.float64],
             order="C",
             reset=False,
-            accept_sparse=self._SPARSE,
+            accept_sparse=self._sparse_formats(),
         )
         return as_float32(features)
 
@@ -168,7 +168,7 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
             dtype=[np.float32, np.float64],
             order="C",
             reset=reset,
-            accept_sparse=self._SPARSE,
+            accept_sparse=self._sparse_formats(),
         )
         if sample_weight is None:
             return features, labels, None
@@ -208,6 +208,10 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
                 f"got {labels[unknown[:1]].tolist()[0]!r} in row {unknown[0]}"
             )
         return codes
+
+    def _sparse_formats(self) -> str | bool:
+        """Return the formats of sparse rows that are taken, as scikit-learn's ``accept_sparse``."""
+        return self._SPARSE
 
     def _draw_seed(self) -> int:
         """Draw a 64-bit seed from ``random_state``."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
@@ -19,7 +20,7 @@ from moodcore.estimators.evaluation import evaluation_sets
 from moodcore.estimators.input_scale import InputScale
 from moodcore.estimators.memory import check_network_memory
 from moodcore.estimators.progress import current_poll
-from moodcore.estimators.rows import TrainingRows
+from moodcore.estimators.rows import DENSE_VALUES, TrainingRows, dense_float32
 from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["MLP"]
@@ -171,6 +172,7 @@ class MLP(Classifier):
     seed_: int
 
     _LEARNER = "mlp"
+    _SPARSE = "csr"
     _PYTHON_ONLY = frozenset(
         {"class_weight", "input_scaling", "warm_start", "n_jobs", "random_state", "verbose"}
     )
@@ -404,6 +406,13 @@ class MLP(Classifier):
 
     def _scores(self, X: ArrayLike, kind: str) -> NDArray[np.float64]:
         check_is_fitted(self)
+        if issparse(X):
+            rows = validate_numbers(self, X, accept_sparse="csr", reset=False, dtype=None)
+            step = max(1, DENSE_VALUES // rows.shape[1])
+            starts = range(0, rows.shape[0], step)
+            return np.concatenate(
+                [self._scores(rows[at : at + step].toarray(), kind) for at in starts]
+            )
         scores = self.core_model_.scores(
             self._scaled(self.read_rows(X)), kind=kind, **self._compute()
         )
@@ -445,7 +454,12 @@ class MLP(Classifier):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
         """Scale the rows as well, by what the first ones teach."""
+        features: Any
         features, labels, weight = super()._weighted_rows(X, y, sample_weight, reset=reset)
+        if issparse(features):
+            # Scaling computes in the precision of the table.
+            is_scaled = self.input_scaling is not None
+            features = features.toarray(order="C") if is_scaled else dense_float32(features)
         if reset or not hasattr(self, "input_scale_"):
             self.input_scale_ = InputScale.of(features, weight, self.input_scaling)
         return self._scaled(features), labels, weight
@@ -456,6 +470,11 @@ class MLP(Classifier):
         if sample_weight is not None:
             sample_weight = _near_one(sample_weight)
         return super()._training_rows(X, y, sample_weight, class_weight)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _core_parameters(self, **resolved: Any) -> str:
         if self.input_scaling is not None:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 from sklearn.model_selection import train_test_split
 
+# Values of sparse rows that are made dense at a time in prediction.
+DENSE_VALUES = 1 << 22
+
 # The range of normal numbers in float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
@@ -135,6 +138,11 @@ def hold_out(
     )
     held = np.sort(held)
     return np.setdiff1d(np.arange(n_rows), held), held
+
+
+def dense_float32(X: Any) -> Any:
+    """Return sparse rows as a float32 array, four bytes per value, and arrays as they are."""
+    return as_float32(X).toarray(order="C") if issparse(X) else X
 
 
 def core_features(X: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array
 
 from moodcore.estimators.categories import CategoryCodes, number_in
 from moodcore.estimators.table_columns import (
@@ -18,6 +19,7 @@ from moodcore.estimators.table_columns import (
     is_missing,
     unreadable,
 )
+from moodcore.estimators.table_containers import is_sparse
 from moodcore.estimators.tables import RawTable
 
 # What the core takes: a matrix contiguous by rows or by columns, or contiguous columns.
@@ -127,9 +129,11 @@ class TableSchema:
         if isinstance(column, Categories):
             values = np.array([*(self._value(value, at) for value in column.values), np.nan])
             return (self._as_lightgbm(values, at) if self.lightgbm else values)[column.codes]
-        column = self._as_lightgbm(column, at) if self.lightgbm else self._without_missing(column)
+        numbers: NDArray[Any] = (
+            self._as_lightgbm(column, at) if self.lightgbm else self._without_missing(column)
+        )
         codes = self._codes[at]
-        return column if codes is None else codes.encode(column)
+        return numbers if codes is None else codes.encode(numbers)
 
     @cached_property
     def _codes(self) -> tuple[CategoryCodes | None, ...]:
@@ -169,9 +173,17 @@ class TableSchema:
             return isinstance(value, str) and value == self.missing
         return isinstance(value, NUMBERS) and bool(value == self.missing)
 
-    def _without_missing(self, values: NDArray[Any]) -> NDArray[Any]:
+    def _without_missing(self, values: Any) -> Any:
         """Put NaN for the value that counts as missing."""
         if _is_nan(self.missing) or isinstance(self.missing, str):
+            return values
+        if is_sparse(values):
+            if self.missing == 0:
+                return self._without_missing(values.toarray())
+            is_missing = values.data == self.missing
+            if is_missing.any():
+                values = values.copy()
+                values.data[is_missing] = np.nan
             return values
         is_missing = values == self.missing
         if not is_missing.any():
@@ -200,8 +212,23 @@ def _sorted_categories(column: Categories, missing: Any) -> list[Any]:
 
 def contiguous(values: NDArray[Any]) -> NDArray[Any]:
     """Return a matrix that the core can read in place, copied only where it must be."""
+    if is_sparse(values):
+        return _sorted_columns(values)
     in_place = values.flags.c_contiguous or values.flags.f_contiguous
     return values if in_place and values.flags.aligned else np.ascontiguousarray(values.copy())
+
+
+def _sorted_columns(values: Any) -> Any:
+    """Return sparse columns with sorted rows and indices of 32 bits; a copy if they are others."""
+    columns = csc_array(values)
+    if columns.nnz >= 2**31 or columns.shape[0] >= 2**31:
+        raise ValueError(f"sparse X must have fewer than 2^31 values, got {columns.nnz}")
+    if not columns.has_canonical_format:
+        columns = columns.copy()
+        columns.sum_duplicates()
+    for name in ("indptr", "indices"):
+        setattr(columns, name, getattr(columns, name).astype(np.int32, copy=False))
+    return columns
 
 
 def take_rows(table: Table, rows: NDArray[Any]) -> Table:
@@ -213,4 +240,4 @@ def take_rows(table: Table, rows: NDArray[Any]) -> Table:
 
 def row_count(table: Table) -> int:
     """Count the rows of a table."""
-    return len(table[0]) if isinstance(table, list) else len(table)
+    return len(table[0]) if isinstance(table, list) else table.shape[0]

@@ -50,6 +50,7 @@ class RawTable:
     names : tuple or None
         Names of the columns; None where the table has none.
     matrix : ndarray of float32 or float64, or None
+        A sparse matrix by columns if `validate_table` read a sparse one.
     columns : list of ndarray or `Categories`
         Empty where there is a matrix.
     """
@@ -60,7 +61,12 @@ class RawTable:
 
     def as_columns(self) -> list[Column]:
         """Return the columns, also of a matrix."""
-        return self.columns if self.matrix is None else list(self.matrix.T)
+        if self.matrix is None:
+            return self.columns
+        matrix: Any = self.matrix
+        if is_sparse(matrix):
+            return [matrix[:, [at]].toarray()[:, 0] for at in range(matrix.shape[1])]
+        return list(matrix.T)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -125,9 +131,16 @@ def read_table(
 
 
 def validate_table(estimator: Any, X: Any, *, reset: bool) -> RawTable:
-    """Read a table, and check its width and names against the estimator's (see `read_table`)."""
+    """Read a table, and check its width and names against the estimator's (see `read_table`).
+
+    A sparse matrix stays sparse, by columns.
+    """
     if not reset and _is_known_matrix(estimator, X):
         return RawTable(None, X, [])
+    if is_sparse(X) and not X.dtype.hasobject:
+        options = {"dtype": [np.float32, np.float64], "ensure_all_finite": False}
+        matrix = validate_data(estimator, X, reset=reset, accept_sparse="csc", **options)
+        return RawTable(None, matrix, [])
     return read_table(X, estimator=estimator, reset=reset)
 
 

@@ -2,7 +2,7 @@
 
 use crate::arrays::vector;
 use crate::errors::to_python;
-use moodcore::gbt::{Rows, Table, Values};
+use moodcore::gbt::{Rows, SparseValues, Table, Values};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -14,8 +14,43 @@ pub(crate) enum TableArrays<'py> {
     F32(PyReadonlyArray2<'py, f32>),
     /// Double precision, rows or columns one after another.
     F64(PyReadonlyArray2<'py, f64>),
+    /// Compressed sparse columns.
+    Sparse(SparseColumns<'py>),
     /// Contiguous columns.
     Columns(Vec<ColumnArray<'py>>),
+}
+
+/// SciPy's compressed sparse columns, with sorted rows.
+#[derive(FromPyObject)]
+pub(crate) struct SparseColumns<'py> {
+    format: String,
+    shape: (usize, usize),
+    indptr: PyReadonlyArray1<'py, i32>,
+    indices: PyReadonlyArray1<'py, i32>,
+    data: ColumnArray<'py>,
+}
+
+impl SparseColumns<'_> {
+    fn table(&self) -> PyResult<Table<'_>> {
+        let (n_rows, n_columns) = self.shape;
+        let (starts, rows) = (vector(&self.indptr)?, vector(&self.indices)?);
+        let range = |pair: &[i32]| {
+            let range = usize::try_from(pair[0]).ok()?..usize::try_from(pair[1]).ok()?;
+            let rows = rows.get(range.clone())?;
+            let values = match &self.data {
+                ColumnArray::F32(array) => Values::F32(array.as_slice().ok()?.get(range)?),
+                ColumnArray::F64(array) => Values::F64(array.as_slice().ok()?.get(range)?),
+            };
+            Some(SparseValues { rows, values })
+        };
+        let columns: Option<Vec<SparseValues<'_>>> = starts.windows(2).map(range).collect();
+        match columns {
+            Some(columns) if self.format == "csc" && columns.len() == n_columns => {
+                Table::from_sparse(&columns, n_rows).map_err(to_python)
+            }
+            _ => Err(PyValueError::new_err("sparse X must be compressed by columns")),
+        }
+    }
 }
 
 /// One contiguous column.
@@ -40,6 +75,7 @@ pub(crate) fn read_table<'a>(arrays: &'a TableArrays<'_>) -> PyResult<Table<'a>>
     match arrays {
         TableArrays::F32(array) => matrix(array, Values::F32),
         TableArrays::F64(array) => matrix(array, Values::F64),
+        TableArrays::Sparse(columns) => columns.table(),
         TableArrays::Columns(columns) => {
             let column = |column: &'a ColumnArray<'_>| match column {
                 ColumnArray::F32(array) => vector(array).map(Values::F32),

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _ovr_decision_function
@@ -17,7 +18,13 @@ from moodcore import _core
 from moodcore.errors import check_choice
 from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.progress import current_poll
-from moodcore.estimators.rows import check_finite_scores, float32_weights, readable
+from moodcore.estimators.rows import (
+    DENSE_VALUES,
+    check_finite_scores,
+    dense_float32,
+    float32_weights,
+    readable,
+)
 from moodcore.estimators.svm.kernels import (
     in_sufficient_precision,
     kernel_matrix,
@@ -26,6 +33,7 @@ from moodcore.estimators.svm.kernels import (
 from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["SVM"]
+
 
 Kernel = Literal["linear", "poly", "rbf", "sigmoid", "precomputed"]
 
@@ -157,6 +165,7 @@ class SVM(Classifier):
     core_model_: _core.SvmModel
 
     _LEARNER = "svm"
+    _SPARSE = "csr"
     _PYTHON_ONLY = frozenset(
         {
             "class_weight",
@@ -405,6 +414,10 @@ class SVM(Classifier):
     def _is_precomputed(self) -> bool:
         return isinstance(self.kernel, str) and self.kernel == "precomputed"
 
+    def _sparse_formats(self) -> str | bool:
+        # Kernel values, and what a callable is called with, are arrays.
+        return not (callable(self.kernel) or self._is_precomputed()) and "csr"
+
     def _with_class_weight(
         self, labels: NDArray[Any], codes: NDArray[np.intp], weight: NDArray[np.float64] | None
     ) -> NDArray[np.float64] | None:
@@ -429,7 +442,7 @@ class SVM(Classifier):
                     f"got shape {self.shape_fit_}"
                 )
             return readable(rows[:, kept], np.float64)
-        features = in_sufficient_precision(rows)
+        features = in_sufficient_precision(dense_float32(rows))
         warn_of_uneven_spreads(features)
         return features
 
@@ -482,8 +495,20 @@ class SVM(Classifier):
     def _pairwise(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the decision value of each pair, above zero for its first class."""
         check_is_fitted(self)
+        if issparse(X) and self._takes_sparse():
+            rows = validate_numbers(self, X, accept_sparse="csr", reset=False, dtype=None)
+            step = max(1, DENSE_VALUES // rows.shape[1])
+            parts = [
+                self._pairwise(rows[at : at + step].toarray())
+                for at in range(0, rows.shape[0], step)
+            ]
+            return np.concatenate(parts)
         rows = self._rows(X)
         return check_finite_scores(self.core_model_.decide(rows, **self._compute()), rows)
+
+    def _takes_sparse(self) -> bool:
+        """Return whether sparse rows are features; kernel values and callables need an array."""
+        return not (hasattr(self, "callable_vectors_") or self.core_model_.kernel == "precomputed")
 
     def _rows(self, X: ArrayLike) -> NDArray[Any]:
         """Return the features, or the kernel values with each support vector."""
@@ -520,4 +545,5 @@ class SVM(Classifier):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self._is_precomputed()
+        tags.input_tags.sparse = not (callable(self.kernel) or self._is_precomputed())
         return tags

@@ -54,7 +54,7 @@ pub use boost::fit;
 pub use config::{Boosting, BoostingKind, Config, GrowPolicy, MultiStrategy};
 pub use predict::Predictor;
 pub use shap::contributions;
-pub use table::{Column, Table, Values};
+pub use table::{Column, SparseValues, Table, Values};
 pub use training::{
     BestRound, Derivatives, Fit, Listener, Metric, MetricKind, Plan, Rows, TrainingLoss,
 };

@@ -20,16 +20,33 @@ impl Values<'_> {
     }
 }
 
-/// One feature: every `stride`-th of the values, from the first.
+/// The values of a column other than zero, and their rows, which ascend.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseValues<'a> {
+    /// Row indices.
+    pub rows: &'a [i32],
+    /// One value per row.
+    pub values: Values<'a>,
+}
+
+/// One feature.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'a> {
     values: Values<'a>,
+    /// Every how many values there is one of this column, from the first.
     stride: usize,
+    /// The rows that have values, of a sparse column.
+    rows: Option<&'a [i32]>,
 }
 
 impl Column<'_> {
     /// The value of a row in double precision, which holds both kinds exactly; NaN is missing.
     pub fn value(&self, row: usize) -> f64 {
+        let row = match self.rows.map(|rows| rows.binary_search(&(row as i32))) {
+            None => row,
+            Some(Ok(at)) => at,
+            Some(Err(_)) => return 0.0,
+        };
         match self.values {
             Values::F32(values) => f64::from(values[row * self.stride]),
             Values::F64(values) => values[row * self.stride],
@@ -44,6 +61,18 @@ impl Column<'_> {
     /// Copies the rows of a range.
     pub fn copy_to(&self, rows: std::ops::Range<usize>, out: &mut Vec<f64>) {
         out.resize(rows.len(), 0.0);
+        if let Some(indices) = self.rows {
+            out.fill(0.0);
+            let first = indices.partition_point(|&row| (row as usize) < rows.start);
+            let inside = indices[first..].iter().take_while(|&&row| (row as usize) < rows.end);
+            for (at, &row) in inside.enumerate() {
+                out[row as usize - rows.start] = match self.values {
+                    Values::F32(values) => f64::from(values[first + at]),
+                    Values::F64(values) => values[first + at],
+                };
+            }
+            return;
+        }
         let first = rows.start * self.stride;
         match self.values {
             Values::F32(values) => copy_strided(values, first, self.stride, out, f64::from),
@@ -84,8 +113,32 @@ impl<'a> Table<'a> {
                 columns[at].len()
             )));
         }
-        let columns = columns.iter().map(|&values| Column { values, stride: 1 }).collect();
+        let columns =
+            columns.iter().map(|&values| Column { values, stride: 1, rows: None }).collect();
         Ok(Table { columns, n_rows })
+    }
+
+    /// A table of sparse columns.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when a column has other rows than values, or rows out of order or range.
+    pub fn from_sparse(columns: &[SparseValues<'a>], n_rows: usize) -> Result<Self> {
+        for (at, column) in columns.iter().enumerate() {
+            let inside = column.rows.iter().all(|&row| row >= 0 && (row as usize) < n_rows);
+            let ascend = column.rows.windows(2).all(|pair| pair[0] < pair[1]);
+            if !(inside && ascend && column.rows.len() == column.values.len()) {
+                return Err(Error::Data(format!(
+                    "sparse column {at} must have one value per row, and rows that ascend below \
+                     {n_rows}"
+                )));
+            }
+        }
+        let column = |column: &SparseValues<'a>| Column {
+            values: column.values,
+            stride: 1,
+            rows: Some(column.rows),
+        };
+        Ok(Table { columns: columns.iter().map(column).collect(), n_rows })
     }
 
     /// A table whose rows lie one after another.
@@ -104,7 +157,7 @@ impl<'a> Table<'a> {
                 Values::F32(values) => Values::F32(values.get(at..).unwrap_or_default()),
                 Values::F64(values) => Values::F64(values.get(at..).unwrap_or_default()),
             };
-            Column { values, stride: n_features }
+            Column { values, stride: n_features, rows: None }
         };
         let columns = (0..n_features).map(column).collect();
         Ok(Table { columns, n_rows: values.len() / n_features })
