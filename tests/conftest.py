@@ -90,9 +90,9 @@ class Browser:
         self.driver.get(path.as_uri())
         events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         requests = [
-            one["params"]["request"]["url"]
-            for one in events
-            if one["method"] == "Network.requestWillBeSent"
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
         ]
         return requests, [entry["message"] for entry in self._log("browser")]
 

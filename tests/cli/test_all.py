@@ -39,7 +39,7 @@ def grid(tmp_path_factory):
 def finished(tmp_path_factory, grid):
     run = tmp_path_factory.mktemp("all") / "run"
     asked = ("tune", *SMALL, "--grid", grid, "--jobs", 1, "--out", run)
-    assert main([str(one) for one in asked]) == 0
+    assert main([str(word) for word in asked]) == 0
     return run
 
 
@@ -76,8 +76,8 @@ def test_the_plan_names_every_family(grid, moodcore):
     assert "--minutes 1e-09 ends it after about" in done.out
     plan = json.loads(moodcore(*asked, "--json").out)
     assert plan["candidates"] == 8 and plan["minutes"] is None
-    assert [one["model"] for one in plan["families"]] == list(FAMILIES)
-    assert sum(one["seconds"] for one in plan["families"]) == pytest.approx(plan["seconds"])
+    assert [family["model"] for family in plan["families"]] == list(FAMILIES)
+    assert sum(family["seconds"] for family in plan["families"]) == pytest.approx(plan["seconds"])
 
 
 @pytest.mark.parametrize(

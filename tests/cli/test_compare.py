@@ -200,8 +200,8 @@ def test_a_grid_is_searched_inside_every_training(moodcore, tmp_path):
         {"models": ["gbt"], "tune": True, "grid": tomllib.loads(path.read_text())},
     )
     tried = candidates(settings, "gbt")
-    assert [one["max_leaves"] for one in tried] == [2, 3]
-    assert all((one["learning_rate"], one["reg_lambda"]) == (0.3, 1.0) for one in tried)
+    assert [params["max_leaves"] for params in tried] == [2, 3]
+    assert all((params["learning_rate"], params["reg_lambda"]) == (0.3, 1.0) for params in tried)
 
 
 def table_file(path):

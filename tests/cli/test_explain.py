@@ -28,9 +28,11 @@ def test_one_song_as_text_json_and_picture(folder, moodcore, tmp_path):
     done = moodcore(*row, "--json")
     told = json.loads(done.out)
     assert (told["format"], told["version"]) == ("moodcore-explanation", 1)
-    assert [one["row"] for one in told["rows"]] == [17]
-    for one in told["rows"][0]["classes"].values():
-        assert one["base"] + sum(one["contributions"].values()) == pytest.approx(one["margin"])
+    assert [row["row"] for row in told["rows"]] == [17]
+    for parts in told["rows"][0]["classes"].values():
+        assert parts["base"] + sum(parts["contributions"].values()) == pytest.approx(
+            parts["margin"]
+        )
 
 
 def test_many_songs_by_size_and_as_swarms(folder, moodcore, tmp_path):

@@ -40,7 +40,7 @@ def finished(tmp_path_factory, grid):
     """A run from its beginning to its end, on one thread."""
     run = tmp_path_factory.mktemp("trees") / "run"
     asked = ("tune", *SMALL, "--grid", grid, "--jobs", 1, "--out", run)
-    assert main([str(one) for one in asked]) == 0
+    assert main([str(word) for word in asked]) == 0
     return run
 
 
@@ -53,9 +53,9 @@ def table(tmp_path_factory):
     return path
 
 
-def assert_same_results(one, other):
+def assert_same_results(first, other):
     for name in RESULTS:
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+        assert (first / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_a_run_leaves_everything(finished):
@@ -125,7 +125,7 @@ def trained(tmp_path_factory):
     path = tmp_path_factory.mktemp("trained") / "model"
     chosen = ("--set", "n_estimators=9", "--set", "max_leaves=6", "--set", "reg_lambda=0.5")
     asked = ("train", "--model", "gbt", "--songs", 400, "--features", "all", *chosen, "-o", path)
-    assert main([str(one) for one in asked]) == 0
+    assert main([str(word) for word in asked]) == 0
     return path
 
 

@@ -16,10 +16,10 @@ def folder(tmp_path_factory):
     """A table of songs and a model."""
     path = tmp_path_factory.mktemp("models")
     made = ("data", "synthesize", "-o", path / "songs.csv", "--songs", 600, "--seed", 2)
-    assert main([str(one) for one in made]) == 0
+    assert main([str(word) for word in made]) == 0
     settings = ("--set", "epochs=20", "--set", "hidden_sizes=[8]", "--set", "learning_rate=0.05")
     trained = ("train", "--data", path / "songs.csv", *settings, "-o", path / "model")
-    assert main([str(one) for one in trained]) == 0
+    assert main([str(word) for word in trained]) == 0
     return path
 
 

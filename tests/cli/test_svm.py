@@ -27,7 +27,7 @@ def finished(tmp_path_factory, grid):
     """A run from its beginning to its end, on one thread."""
     run = tmp_path_factory.mktemp("machines") / "run"
     asked = ("tune", *SMALL, "--grid", grid, "--jobs", 1, "--out", run)
-    assert main([str(one) for one in asked]) == 0
+    assert main([str(word) for word in asked]) == 0
     return run
 
 
@@ -47,7 +47,7 @@ def test_a_run_leaves_everything(finished):
 
 def test_jobs_do_not_change_a_byte(finished, grid, tmp_path):
     asked = ("tune", *SMALL, "--grid", grid, "--jobs", 2, "--out", tmp_path / "two")
-    assert main([str(one) for one in asked]) == 0
+    assert main([str(word) for word in asked]) == 0
     for name in RESULTS:
         assert (finished / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 

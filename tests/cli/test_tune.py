@@ -200,7 +200,7 @@ def start_long(background, long_run):
 
 
 def resume_quickly(background, run):
-    """Resume as asked, and interrupt again once the search goes on; returns what was said."""
+    """Resume with options, interrupt again while the search runs, and return the output."""
     process, log = background("resumed.txt", "tune", "--resume", run)
     wait_for(lambda: "already done" in log.read_text() or process.poll() is not None)
     process.send_signal(signal.SIGINT)

@@ -27,7 +27,7 @@ def wait_until(condition, what):
 
 
 def free_port():
-    """Return a port of loopback on which nobody listens."""
+    """Return a port of loopback without a listener."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]

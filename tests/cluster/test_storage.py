@@ -67,7 +67,9 @@ def test_processes_that_begin_together_share_the_candidates(database, processes,
     for name, process in zip(("a", "b"), begun, strict=True):
         processes.finish(name, process)
         assert_same_results(tmp_path / "alone", tmp_path / name)
-    done = [one.user_attrs["candidate"] for one in trials_of(database) if one.state.name != "FAIL"]
+    done = [
+        trial.user_attrs["candidate"] for trial in trials_of(database) if trial.state.name != "FAIL"
+    ]
     assert sorted(done) == list(range(6))
 
 
@@ -92,7 +94,7 @@ def test_the_candidate_of_a_killed_process_is_tried_again(database, processes, t
         return False
 
     wait_until(stopped_in_training, "a candidate in training")
-    (left,) = (one for one in trials_of(database) if one.state.name == "RUNNING")
+    (left,) = (trial for trial in trials_of(database) if trial.state.name == "RUNNING")
     before = count(database)["COMPLETE"]
     worker = processes.moodcore("b", "tune", "--worker", "--storage", database, "--jobs", 1)
     wait_until(lambda: count(database)["COMPLETE"] > before, "a candidate of the other")
@@ -100,10 +102,10 @@ def test_the_candidate_of_a_killed_process_is_tried_again(database, processes, t
     processes.finish("b", worker)
     assert count(database)["COMPLETE"] == 12
     (again,) = (
-        one
-        for one in trials_of(database)
-        if one.state.name == "COMPLETE"
-        and one.user_attrs["candidate"] == left.user_attrs["candidate"]
+        trial
+        for trial in trials_of(database)
+        if trial.state.name == "COMPLETE"
+        and trial.user_attrs["candidate"] == left.user_attrs["candidate"]
     )
     assert again.number > left.number
     assert trials_of(database)[left.number].state.name == "FAIL"

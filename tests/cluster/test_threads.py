@@ -46,7 +46,7 @@ def models(n_jobs=None):
 
 
 def endless(n_jobs=None):
-    """Return models whose training would take minutes, if nobody ended it."""
+    """Return models whose training takes minutes unless it is interrupted."""
     return [
         MLP((64, 64), epochs=1_000_000, random_state=0, n_jobs=n_jobs),
         GBT(n_estimators=1_000_000, learning_rate=1e-6, n_jobs=n_jobs),
@@ -56,7 +56,7 @@ def endless(n_jobs=None):
 
 
 def names(some):
-    return [type(one).__name__ for one in some]
+    return [type(item).__name__ for item in some]
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_the_model_of_a_dask_worker_is_the_same(model, table, cluster):
     with cluster.client() as client:
         fitted = client.submit(lambda: model.fit(*table), pure=False).result()
     answer = "decision_function" if isinstance(model, SVM | LinearSVM) else "predict_proba"
-    here, there = (getattr(one, answer)(table[0]) for one in (model.fit(*table), fitted))
+    here, there = (getattr(fit, answer)(table[0]) for fit in (model.fit(*table), fitted))
     assert here.tobytes() == there.tobytes()
 
 
@@ -262,8 +262,8 @@ def test_arrays_as_messages_bring_them_give_the_same_model(model, table, dtype):
     X, y = table[0].astype(dtype), table[1]
     weight = np.linspace(0.5, 2.0, len(y))
     expected = model.fit(X, y, sample_weight=weight).predict(X)
-    odd = [at_odd_addresses(one) for one in (X, y, weight)]
-    assert not any(one.flags.aligned for one in odd)
+    odd = [at_odd_addresses(array) for array in (X, y, weight)]
+    assert not any(array.flags.aligned for array in odd)
     model.fit(*odd[:2], sample_weight=odd[2])
     np.testing.assert_array_equal(model.predict(odd[0]), expected)
     # So does a model, whose arrays may come apart from its pickle.

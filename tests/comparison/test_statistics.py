@@ -118,8 +118,8 @@ def test_intervals_of_overlapping_scores_hold_the_truth_as_often_as_they_say():
     times, folds, share = 2000, 10, 0.2
     shared = np.sqrt(share) * rng.normal(size=(times, 1))
     scores = shared + np.sqrt(1 - share) * rng.normal(size=(times, folds))
-    found = [resampled_interval(one, share / (1 - share)) for one in scores]
-    held = np.mean([one.low < 0 < one.high for one in found])
+    found = [resampled_interval(row, share / (1 - share)) for row in scores]
+    held = np.mean([interval.low < 0 < interval.high for interval in found])
     assert abs(held - 0.95) < 4 * np.sqrt(0.95 * 0.05 / times)
 
 

@@ -1,4 +1,4 @@
-"""Tables that nobody should send: training ends, and everything is finite."""
+"""Degenerate tables: training ends, and every number is finite."""
 
 import warnings
 
@@ -28,7 +28,7 @@ def tables():
     yield "constant", np.ones((60, 3)), y
     yield "zero", np.zeros((60, 3)), y
     yield "one column constant", np.column_stack([X[:, 0], np.full(60, 7.0)]), y
-    yield "one row a class", np.eye(4), np.arange(4)
+    yield "one row per class", np.eye(4), np.arange(4)
     yield "two rows", np.array([[1.0], [2.0]]), np.array([0, 1])
     yield "huge", X * 1e8, y
     yield "largest", np.sign(X) * 3e38, y

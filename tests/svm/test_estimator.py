@@ -73,7 +73,7 @@ def outputs(model, X):
     ],
 )
 def test_same_bits_whatever_the_threads_and_the_instructions(blobs, params, monkeypatch):
-    # More rows than a working set, so that rows are put aside and threads share a pair.
+    # More rows than a working set, so that rows are shrunk and threads share a pair.
     X, y = np.vstack([blobs[0], blobs[0] + np.float32(0.3)] * 3), np.tile(blobs[1], 6)
     wanted = outputs(SVM(**params, n_jobs=1).fit(X, y), X)
     for n_jobs in (2, 3):

@@ -30,7 +30,7 @@ LABELS = np.arange(60) % 2
 TABLES = {
     "opposite labels": (np.repeat(NOISE[:30], 2, axis=0), LABELS),
     "constant features": (np.ones((60, 3), dtype=np.float32), LABELS),
-    "one row a class": (NOISE[:3], np.arange(3)),
+    "one row per class": (NOISE[:3], np.arange(3)),
     "one row against many": (NOISE, (np.arange(60) == 7).astype(int)),
     "large features": (NOISE * np.float32(1e8), LABELS),
     "far from the origin": (NOISE + np.float32(1e6), LABELS),

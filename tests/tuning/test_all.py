@@ -30,9 +30,9 @@ def whole(run, tmp_path_factory):
     return path, metrics
 
 
-def assert_same_results(one, other):
+def assert_same_results(first, other):
     for name in RESULTS:
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+        assert (first / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_every_family_stands_in_one_table(whole):
@@ -50,13 +50,13 @@ def test_each_familys_best_and_the_best_of_all(whole):
     trials = pd.read_csv(path / "trials.csv")
     search = metrics["search"]
     tops = trials.sort_values("accuracy", ascending=False, kind="stable").groupby("model").first()
-    assert {one["model"] for one in search["families"]} == set(FAMILIES)
-    for one in search["families"]:
-        assert one["best"]["accuracy"] == pytest.approx(tops.loc[one["model"], "accuracy"])
-        gap = one["best"]["accuracy"] - search["best"]["accuracy"]
-        assert one["against_best"]["mean"] == pytest.approx(gap)
-        assert (one["candidates"], one["complete"]) == (2, 2)
-    accuracies = [one["best"]["accuracy"] for one in search["families"]]
+    assert {family["model"] for family in search["families"]} == set(FAMILIES)
+    for family in search["families"]:
+        assert family["best"]["accuracy"] == pytest.approx(tops.loc[family["model"], "accuracy"])
+        gap = family["best"]["accuracy"] - search["best"]["accuracy"]
+        assert family["against_best"]["mean"] == pytest.approx(gap)
+        assert (family["candidates"], family["complete"]) == (2, 2)
+    accuracies = [family["best"]["accuracy"] for family in search["families"]]
     assert accuracies == sorted(accuracies, reverse=True)
     assert search["best"]["accuracy"] == accuracies[0] == trials["accuracy"].max()
     assert (search["planned"], search["candidates"], search["failed"]) == (8, 8, 0)

@@ -25,9 +25,9 @@ SPACE = SearchSpace(
 def candidate(number=0, model="svm", params=None, accuracies=(0.80, 0.81), train=0.82, **changes):
     folds = [
         FoldResult(
-            score=one,
-            accuracy=one,
-            balanced_accuracy=one,
+            score=accuracy,
+            accuracy=accuracy,
+            balanced_accuracy=accuracy,
             train_accuracy=train,
             valid_loss=0.5,
             curves={},
@@ -35,19 +35,19 @@ def candidate(number=0, model="svm", params=None, accuracies=(0.80, 0.81), train
             n_weights=10,
             seconds=1.0,
         )
-        for one in accuracies
+        for accuracy in accuracies
     ]
     curves = {name: [1.0] for name in CURVES}
     drawn = Candidate(model, params or {"C": 3.0, "gamma": 0.1})
-    found = combine(number, drawn, [replace(one, curves=curves) for one in folds])
+    found = combine(number, drawn, [replace(fold, curves=curves) for fold in folds])
     return replace(found, **changes)
 
 
 def check(name, best=None, others=(), space=SPACE, counts=COUNTS, single=SINGLE):
     best = best or candidate()
     found = checks(best, [best, *others], space, counts, single, noun="rows", balanced=True)
-    (one,) = [check for check in found if check["name"] == name]
-    return one["ok"], one["text"]
+    (item,) = [item for item in found if item["name"] == name]
+    return item["ok"], item["text"]
 
 
 def check_all(best, results):

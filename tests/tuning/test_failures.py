@@ -1,4 +1,4 @@
-"""Candidates that cannot be trained are recorded with their reason, and the search goes on."""
+"""Candidates that cannot be trained are recorded with their reason, and the search continues."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def test_a_failed_candidate_stands_in_the_table(run, tmp_path):
     search = metrics["search"]
     assert (search["candidates"], search["complete"], search["failed"]) == (4, 2, 2)
     assert search["best"]["params"]["class_weight"] == "balanced"
-    check = next(one for one in metrics["checks"] if one["name"] == "Failed candidates")
+    check = next(item for item in metrics["checks"] if item["name"] == "Failed candidates")
     assert not check["ok"] and "class_weight" in check["text"]
 
 
@@ -52,8 +52,8 @@ def test_failures_do_not_depend_on_jobs_or_interruption(run, tmp_path):
     states = pd.read_csv(tmp_path / "one" / "trials.csv")["state"]
     assert {"complete", "failed"} == set(states)
     for name in RESULTS:
-        one, two = ((tmp_path / path / name).read_bytes() for path in ("one", "two"))
-        assert one == two, name
+        first, two = ((tmp_path / path / name).read_bytes() for path in ("one", "two"))
+        assert first == two, name
 
 
 def test_the_reason_is_that_of_the_first_fold_that_fails(run, tmp_path, monkeypatch):

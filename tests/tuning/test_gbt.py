@@ -92,7 +92,7 @@ def test_validation_rows_do_not_say_when_to_stop(fold):
     assert other.curves["valid_loss"] != found.curves["valid_loss"]
     assert other.curves["train_loss"] == found.curves["train_loss"]
     assert changed.best_iteration_ == trees.best_iteration_
-    frames = [one.trees_to_dataframe() for one in (trees, changed)]
+    frames = [model.trees_to_dataframe() for model in (trees, changed)]
     pd.testing.assert_frame_equal(*frames)
 
 

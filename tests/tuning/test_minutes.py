@@ -25,9 +25,9 @@ def whole(run, tmp_path_factory):
     return path
 
 
-def assert_same_results(one, other):
+def assert_same_results(first, other):
     for name in RESULTS:
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+        assert (first / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_enough_time_changes_no_byte(whole, run, tmp_path):
@@ -47,7 +47,7 @@ def test_without_time_one_candidate_is_finished_and_the_rest_can_follow(whole, r
     assert folder.model.exists() and folder.finished and not folder.complete
     assert "(of 9 planned; the time limit ended the search)" in summary(metrics)
     study = studies.open_study(Storage.of_file(folder.study), small())
-    assert {one.state.name for one in study.get_trials()} <= {"COMPLETE", "FAIL"}
+    assert {trial.state.name for trial in study.get_trials()} <= {"COMPLETE", "FAIL"}
     studies.close(study)
     _, again = run(tmp_path, small(), jobs=jobs)
     assert again.done_before == len(listener.finished)

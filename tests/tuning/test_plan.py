@@ -31,13 +31,13 @@ def planned(wanted):
 
 def test_the_whole_grid_of_every_family_is_tried_in_turns():
     found = planned(settings())
-    assert [one.model for one in found[:4]] == list(FAMILIES)
-    sizes = {name: sum(one.model == name for one in found) for name in FAMILIES}
+    assert [candidate.model for candidate in found[:4]] == list(FAMILIES)
+    sizes = {name: sum(candidate.model == name for candidate in found) for name in FAMILIES}
     assert sizes == {"mlp": 4, "gbt": 3, "svm": 2, "linear-svm": 1}
     for name in FAMILIES:
-        own = [one.params for one in found if one.model == name]
+        own = [candidate.params for candidate in found if candidate.model == name]
         alone = TuneSettings(model=name, grid=GRIDS[name])
-        assert own == [one.params for one in planned(alone)]
+        assert own == [candidate.params for candidate in planned(alone)]
 
 
 @given(trials=st.integers(1, 14), sampler=st.sampled_from(["grid", "random"]))
@@ -46,12 +46,14 @@ def test_families_get_the_same_share_as_far_as_they_have_candidates(trials, samp
     found = planned(wanted)
     assert len(found) == n_candidates(search_space(wanted), wanted)
     assert len(found) == (min(trials, 10) if sampler == "grid" else trials)
-    counts = [sum(one.model == name for one in found) for name in FAMILIES]
+    counts = [sum(candidate.model == name for candidate in found) for name in FAMILIES]
     room = [4, 3, 2, 1] if sampler == "grid" else [trials] * 4
     for (many, _), (few, limit) in itertools.permutations(zip(counts, room, strict=True), 2):
         assert many <= few + 1 or few == limit
     if sampler == "grid":
-        assert len({(one.model, *one.params.items()) for one in found}) == len(found)
+        assert len({(candidate.model, *candidate.params.items()) for candidate in found}) == len(
+            found
+        )
 
 
 def test_drawn_candidates_are_24_of_each_family_unless_told_otherwise():

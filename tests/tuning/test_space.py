@@ -25,7 +25,7 @@ def test_order_in_the_file_does_not_matter():
 
 def test_a_part_of_the_grid_is_drawn_without_repetition():
     drawn = draw(parse(DEFAULT_GRID), "grid", 10, seed=1)
-    assert len({tuple(one.items()) for one in drawn}) == 10
+    assert len({tuple(params.items()) for params in drawn}) == 10
 
 
 def test_random_draws_are_a_matter_of_the_seed():
@@ -38,12 +38,12 @@ def test_random_draws_are_a_matter_of_the_seed():
 def test_whole_ranges_give_whole_numbers():
     space = parse({"batch_size": {"low": 8, "high": 64}}, sampler="random")
     drawn = draw(space, "random", 5, 0)
-    assert all(isinstance(one["batch_size"], int) for one in drawn)
+    assert all(isinstance(params["batch_size"], int) for params in drawn)
 
 
 def test_decoded_values_are_arguments_of_mlp():
     space = parse({"hidden_sizes": [[], [8, 4]], "momentum": 0.5})
-    decoded = [space.decode(one) for one in draw(space, "grid", 24, 0)]
+    decoded = [space.decode(params) for params in draw(space, "grid", 24, 0)]
     assert decoded == [
         {"momentum": 0.5, "hidden_sizes": ()},
         {"momentum": 0.5, "hidden_sizes": (8, 4)},

@@ -86,7 +86,7 @@ def test_stale_trials_are_failed_and_done_again(run, tmp_path):
     assert states.count(TrialState.COMPLETE) == 4
     assert TrialState.FAIL in states
     assert not {TrialState.RUNNING, TrialState.WAITING} & set(states)
-    numbers = [one.number for one in studies.finished(study).values()]
+    numbers = [candidate.number for candidate in studies.finished(study).values()]
     studies.close(study)
     assert numbers == [0, 1, 2, 3]
 
@@ -165,8 +165,8 @@ def test_a_snapshot_sent_elsewhere_decides_like_the_study(name):
         trial, told = asked.ask(), []
         for step in rungs(27):
             value = float(rng.random())
-            for one in (elsewhere, trial):
-                one.report(value, step)
+            for running in (elsewhere, trial):
+                running.report(value, step)
             told.append((step, value))
             decisions.append(trial.should_prune())
             assert elsewhere.should_prune() == decisions[-1]
@@ -174,11 +174,11 @@ def test_a_snapshot_sent_elsewhere_decides_like_the_study(name):
                 break
         copy = copied.ask()
         repeat_reports(copy, tuple(told))
-        for study, one in ((asked, trial), (copied, copy)):
+        for study, current in ((asked, trial), (copied, copy)):
             if decisions[-1]:
-                study.tell(one, state=optuna.trial.TrialState.PRUNED)
+                study.tell(current, state=optuna.trial.TrialState.PRUNED)
             else:
-                study.tell(one, told[-1][1])
+                study.tell(current, told[-1][1])
     assert 5 < sum(decisions) < len(decisions) - 5
 
 
@@ -202,6 +202,6 @@ def test_equal_candidates_go_to_the_smaller_network(run, tmp_path):
 def test_diverging_candidates_are_reported(run, tmp_path):
     grid = {"hidden_sizes": [[4]], "learning_rate": [0.01, 1e30]}
     metrics, _ = run(tmp_path, small(grid=grid))
-    check = next(one for one in metrics["checks"] if one["name"] == "Divergence")
+    check = next(item for item in metrics["checks"] if item["name"] == "Divergence")
     assert not check["ok"]
     assert "1" in check["text"]
