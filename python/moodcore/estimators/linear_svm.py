@@ -114,6 +114,13 @@ class LinearSVM(Classifier):
     True
     >>> model[-1].coef_.shape
     (3, 4)
+
+    There is no ``predict_proba``; scikit-learn calibrates the decision values:
+
+    >>> from sklearn.calibration import CalibratedClassifierCV
+    >>> calibrated = CalibratedClassifierCV(LinearSVM(random_state=0), ensemble=False).fit(X, y)
+    >>> calibrated.predict_proba(X).shape
+    (150, 3)
     """
 
     core_model_: _core.LinearSvmModel

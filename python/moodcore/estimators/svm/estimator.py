@@ -137,9 +137,10 @@ class SVM(Classifier):
 
     Notes
     -----
-    Rows are float32, kernel values single precision, coefficients and sums double precision. If
-    single precision could hide a violation of ``tol``, the gradient is recomputed in double
-    precision. Rows with zero weight are ignored. See :doc:`/explanation/svm` for the method and its
+    Rows are float32, or float64 if rounding would change their differences. Kernel values have
+    single precision, or double precision if single cannot tell rows apart or makes no progress;
+    coefficients and sums are double. If single precision could hide a violation of ``tol``, the
+    gradient is recomputed in double precision. Rows with zero weight are ignored. See :doc:`/explanation/svm` for the method and its
     sources.
 
     Examples

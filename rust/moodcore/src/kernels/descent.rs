@@ -1,4 +1,4 @@
-//! The passes of sequential minimal optimisation: two for each step inside a working set, in the
+//! The passes of sequential minimal optimization: two for each step inside a working set, in the
 //! precision of its kernel values, and one over all rows.
 
 use super::doubles::Doubles;

@@ -35,7 +35,7 @@ pub enum Penalty {
     L2,
 }
 
-/// How more than two classes are told apart.
+/// How more than two classes are separated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MultiClass {
@@ -94,7 +94,7 @@ pub struct Config {
     pub penalty: Penalty,
     /// In which form the problem is solved.
     pub dual: Dual,
-    /// How more than two classes are told apart.
+    /// How more than two classes are separated.
     pub multi_class: MultiClass,
     /// Whether there is an intercept: the weight of a constant feature.
     pub fit_intercept: bool,
@@ -145,7 +145,7 @@ impl Config {
                 return Err(Error::parameter(name, "finite and above 0", value));
             }
         }
-        // Squares of the constant feature stand in the objective; beyond these they are no numbers.
+        // Squares of the constant feature are in the objective; beyond these they are no numbers.
         if !(1e-100..=1e100).contains(&self.intercept_scaling) {
             let value = self.intercept_scaling;
             return Err(Error::parameter("intercept_scaling", "from 1e-100 to 1e100", value));

@@ -26,7 +26,7 @@ pub(super) fn penalty(price: &[f64], weights: &[f64]) -> f64 {
 
 /// How far the objective is from the optimum at most.
 ///
-/// The dual problem is to maximise `sum a - sum a^2 / (4 cost)` where no column's product with
+/// The dual problem is to maximize `sum a - sum a^2 / (4 cost)` where no column's product with
 /// the signed `a` exceeds its price. The rows' `2 cost lacks`, scaled down until none does, are
 /// such a point; its value needs no more than loss and gradient.
 pub(super) fn gap(price: &[f64], weights: &[f64], sums: &Sums) -> f64 {
@@ -115,7 +115,7 @@ const RIDGE: f64 = 1e-10;
 const CYCLES: usize = 8;
 const ROUNDS: usize = 12;
 
-/// The quadratic problem of one step: minimise `g d + d' H d / 2 + penalty(w + d)`.
+/// The quadratic problem of one step: minimize `g d + d' H d / 2 + penalty(w + d)`.
 struct Quadratic<'a> {
     square: Vec<f64>,
     price: &'a [f64],

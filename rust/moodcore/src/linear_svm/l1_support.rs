@@ -13,9 +13,9 @@ use super::{GOOD, Solution};
 const MOST: usize = 512;
 /// Times that columns are added; some five are usual.
 const ROUNDS: usize = 50;
-/// Columns that are added at least where so many are missing.
+/// Minimum number of columns that are added if as many are missing.
 const LEAST: usize = 32;
-/// C grows by this factor, so many times.
+/// C grows by this factor, this many times.
 const GROWTH: f64 = 4.0;
 const STAGES: i32 = 6;
 /// The tolerance before the last stage.

@@ -14,14 +14,14 @@ use super::table::dot;
 use super::{GOOD, Solution};
 use crate::cholesky::{Factor, start_of};
 
-/// Share of `tol` that the next step must promise for the search to go on. As the last step is
+/// Share of `tol` that the next step must promise for the search to continue. As the last step is
 /// exact where no row changes sides, the optimum is usually met to rounding.
 const LAST_STEP: f64 = 1e-4;
 /// Share of the fall that the slope promises with which a step is content.
 const SUFFICIENT: f64 = 1e-4;
 /// Columns up to which all second derivatives are worked out to precondition.
 const MOST_FACTORED: usize = 1024;
-/// All second derivatives cost about as much as one product with them for each so many columns.
+/// All second derivatives cost about as much as one product with them per this many columns.
 const COLUMNS_A_PRODUCT: usize = 8;
 
 /// `ridge[j] / 2 * w_j^2`, summed, plus the loss of the problem.

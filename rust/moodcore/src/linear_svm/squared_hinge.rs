@@ -36,7 +36,7 @@ pub(super) struct Sums {
     pub(super) gradient: Vec<f64>,
     /// Packed lower triangle, or diagonal.
     pub(super) curvature: Vec<f64>,
-    /// The second derivative of each row's loss by its score, where the diagonal was asked for.
+    /// The second derivative of each row's loss by its score, if the diagonal was requested.
     pub(super) by_score: Vec<f64>,
 }
 

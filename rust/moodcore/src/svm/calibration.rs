@@ -80,7 +80,7 @@ fn products<T: Real>(
     start
 }
 
-/// Decision values of the rows held out, of the machine trained on the rest; `part` is what the rows
+/// Decision values of the rows held out, of the model trained on the rest; `part` is what the rows
 /// held out add to the decision values of all.
 fn without<T: Real>(
     problem: &Problem<'_, T>,

@@ -23,7 +23,7 @@ pub enum Kernel {
     Precomputed,
 }
 
-/// The kernel's width.
+/// The kernel coefficient.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Gamma {
     /// One over the number of features times the variance of all values.
@@ -87,28 +87,29 @@ fn by_variance<T: Real>(x: &[T], features: f64) -> f64 {
     if variance > 0.0 && gamma.is_finite() { gamma } else { 1.0 }
 }
 
-/// The hyperparameters of a kernel machine and its training.
+/// The hyperparameters of a support vector machine.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The largest coefficient of a row of weight one, above 0.
+    /// Regularization parameter, above 0; larger C fits the training data more closely.
     #[serde(rename = "C")]
     pub c: f64,
     /// Which kernel.
     pub kernel: Kernel,
-    /// The kernel's width.
+    /// Kernel coefficient of the RBF, polynomial and sigmoid kernel.
     pub gamma: Gamma,
-    /// The power of the polynomial kernel.
+    /// Degree of the polynomial kernel.
     pub degree: u32,
-    /// Added to products in the polynomial and the sigmoid kernel.
+    /// Independent term of the polynomial and the sigmoid kernel.
     pub coef0: f64,
-    /// The largest difference of gradients that is left, above 0.
+    /// Tolerance of the stopping criterion: the maximum violation of the optimality conditions,
+    /// above 0.
     pub tol: f64,
-    /// Whether rows that seem settled are put aside.
+    /// Whether to use the shrinking heuristic.
     pub shrinking: bool,
     /// Kernel values held at once, in megabytes.
     pub cache_size: f64,
-    /// Steps at most for each pair of classes; -1 for no limit.
+    /// Maximum number of SMO iterations per pair of classes; -1 for no limit.
     pub max_iter: i64,
     /// Whether probabilities are calibrated.
     pub probability: bool,

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 /// What training gave for all pairs of classes.
 #[derive(Clone, Debug)]
 pub struct Fitted {
-    /// The kernel's width.
+    /// The kernel coefficient.
     pub gamma: f64,
     /// Support vectors: numbers of rows, class by class, ascending in each.
     pub support: Vec<u32>,
@@ -37,7 +37,7 @@ pub struct PairFit {
     pub n_iter: usize,
     /// Whether the limits of training left it where `tol` is kept.
     pub converged: bool,
-    /// The dual problem's objective, which is minimised.
+    /// The dual problem's objective, which is minimized.
     pub dual_objective: f64,
     /// The primal objective less what the dual says it is at least.
     pub duality_gap: f64,
@@ -325,7 +325,7 @@ impl Solution {
         }
     }
 
-    /// The primal objective plus the minimised dual objective; zero at the optimum.
+    /// The primal objective plus the minimized dual objective; zero at the optimum.
     fn duality_gap<T: Real>(&self, problem: &Problem<'_, T>) -> f64 {
         let offset = self.offset(problem);
         let rows = self.beta.iter().zip(&self.gradient).zip(problem.y.iter().zip(&problem.bound));

@@ -6,9 +6,11 @@
 //! | `config` | hyperparameters |
 //! | `rows` | training rows, checked at the door |
 //! | `fit` | a problem for each pair of classes, what training gives |
-//! | `solver` | the dual problem of a pair: working sets, putting aside, exactness |
-//! | `active` | the rows that the solver looks at, and those put aside |
-//! | `working_set` | sequential minimal optimisation on kernel values at hand |
+//! | `solver` | the dual problem of a pair: working sets, shrinking, corrections in double precision |
+//! | `active` | the active rows of the solver, and those that are shrunk |
+//! | `working_set` | sequential minimal optimization on a block of kernel values |
+//! | `newton` | Newton steps on the free coefficients of a working set |
+//! | `precision` | whether single precision can tell rows apart |
 //! | `gram` | kernel values among rows |
 //! | `calibration` | probabilities |
 //! | `predict` | decision values of new rows |

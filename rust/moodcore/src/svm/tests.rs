@@ -31,7 +31,7 @@ fn rbf(a: &[f32], b: &[f32], gamma: f64) -> f64 {
 
 /// The largest gain rate of a pair, from kernel values in double precision.
 fn violation(x: &[f32], y: &[u32], pair: (u32, u32), beta: &[f64], config: &Config) -> f64 {
-    let Gamma::Value(gamma) = config.gamma else { panic!("a number is asked for") };
+    let Gamma::Value(gamma) = config.gamma else { panic!("gamma must be a number") };
     let members: Vec<usize> =
         (0..y.len()).filter(|&row| y[row] == pair.0 || y[row] == pair.1).collect();
     let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -123,7 +123,7 @@ fn shrinking_changes_the_steps_and_not_the_optimum() {
     assert!((whole.pairs[0].dual_objective - objective).abs() < 1e-6 * objective.abs());
 }
 
-/// The sum over support vectors of a machine for two classes of `table`.
+/// The sum over support vectors of a model of two classes of `table`.
 fn decision(x: &[f32], fit: &PairFit, rows: &[usize], new: usize) -> f64 {
     let term =
         |(&row, beta): (&usize, &f64)| beta * rbf(&x[row * 3..][..3], &x[new * 3..][..3], 0.4);
@@ -131,7 +131,7 @@ fn decision(x: &[f32], fit: &PairFit, rows: &[usize], new: usize) -> f64 {
 }
 
 #[test]
-fn folds_of_probabilities_are_machines_trained_without_the_rows_held_out() {
+fn folds_of_probabilities_are_models_trained_without_the_rows_held_out() {
     for (n, c) in [(300, 1.0), (1300, 1.0), (1300, 50.0)] {
         let (x, y) = table(n, 2, 6);
         let config = Config { c, gamma: Gamma::Value(0.4), probability: true, ..Config::default() };

@@ -6,7 +6,7 @@ use crate::kernels::{Extremes, FLAT, LANES, Real, Simd, Task, best_partner, step
 /// sum stays.
 #[derive(Debug)]
 pub(super) struct WorkingSet<T> {
-    /// Kernel values, one row a coefficient.
+    /// Kernel values, one row per coefficient.
     pub(super) kernel: Vec<T>,
     /// Values in a row of `kernel`: whole vectors.
     pub(super) stride: usize,
@@ -91,7 +91,7 @@ pub(super) fn low_offset(beta: f64, lower: f64) -> f64 {
     if beta > lower { 0.0 } else { f64::NEG_INFINITY }
 }
 
-/// Sequential minimal optimisation inside the working set, with the second-order choice of pairs
+/// Sequential minimal optimization inside the working set, with the second-order choice of pairs
 /// (Fan, Chen and Lin 2005, algorithm 2); gives the number of steps.
 pub(super) struct Descend<'a, T>(pub(super) &'a mut WorkingSet<T>, pub(super) Limit);
 
