@@ -4,6 +4,7 @@ Every model has the defaults of its library. Categories are passed as such where
 them; the others get one-hot columns, imputed and standardized.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ def read_tables(folder: Path, target: str) -> list[Table]:
         frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         y = pd.factorize(frame[target], sort=True)[0]
         X = frame.drop(columns=target)
+        # LightGBM refuses some characters in names.
+        X.columns = [f"{at}_{re.sub(r'[^A-Za-z0-9]', '_', str(name))}" for at, name in enumerate(X)]
         for name in X:
             dtype = "category" if is_text(X[name]) else "float64"
             X[name] = X[name].astype(dtype)
