@@ -4,7 +4,7 @@ Every threshold of every feature is tried with sums taken anew over the rows; th
 histograms, no integers and no subtraction. Equation numbers are Chen and Guestrin's (2016).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,13 @@ class Options:
     multi_strategy: str = "one_output_per_tree"
     monotone: dict[int, list[int]] = field(default_factory=dict)
     interaction: list[list[int]] = field(default_factory=list)
+    path_smooth: float = 0.0
+    categorical: list[int] = field(default_factory=list)
+    max_cat_to_onehot: int = 4
+    max_cat_threshold: int = 32
+    cat_smooth: float = 10.0
+    cat_l2: float = 10.0
+    min_data_per_group: float = 100.0
 
 
 @dataclass
@@ -39,7 +46,7 @@ class Node:
     value: np.ndarray
     gain: float = 0.0
     feature: int = -1
-    threshold: float = np.nan
+    threshold: float | frozenset[int] = np.nan
     missing_left: bool = False
     left: int = -1
     right: int = -1
@@ -82,12 +89,69 @@ class Grower:
         g, h, _ = self.sums(rows)
         return sum(score(a, b, self.o, bounds) for a, b in zip(g, h, strict=True))
 
-    def make(self, rows, depth, bounds, path):
-        g, h, _ = self.sums(rows)
-        value = [leaf_value(a, b, self.o, bounds) for a, b in zip(g, h, strict=True)]
+    def make(self, rows, depth, bounds, path, parent=None, l2=0.0):
+        g, h, weight = self.sums(rows)
+        options = replace(self.o, reg_lambda=self.o.reg_lambda + l2)
+        value = [leaf_value(a, b, options, bounds) for a, b in zip(g, h, strict=True)]
         if h.mean() < self.o.min_child_weight:
             value = [0.0] * len(value)
-        return Node(rows, depth, bounds, path, self.o.learning_rate * np.array(value))
+        value = self.o.learning_rate * np.array(value)
+        if parent is not None:
+            share = weight / (weight + self.o.path_smooth)
+            value = share * value + (1 - share) * parent
+            value = np.clip(value, *(self.o.learning_rate * np.array(bounds)))
+        return Node(rows, depth, bounds, path, value)
+
+    def is_ordered(self, feature):
+        """Whether the feature's categories are ordered, not split one against the others."""
+        n_categories = len(self.cuts[feature]) + 1
+        return feature in self.o.categorical and n_categories > self.o.max_cat_to_onehot
+
+    def category_sets(self, node, feature):
+        """The sets of categories that may go left without the rest, and the rest."""
+        column = self.X[node.rows, feature]
+        present = np.unique(column[~np.isnan(column)]).astype(int).tolist()
+        sums = {c: self.sums(node.rows[column == c]) for c in present}
+        if not self.is_ordered(feature):
+            return [{category} for category in present], set()
+        o, total = self.o, self.count[node.rows].sum()
+        used = [category for category in present if sums[category][2] >= o.cat_smooth]
+        groups = [*sums.values(), self.sums(node.rows[np.isnan(column)])]
+        outputs = range(self.g.shape[1])
+        energy = [sum(score(g[k], h[k], o) for g, h, _ in groups) for k in outputs]
+        k = int(np.argmax(energy))
+        key = {c: sums[c][0][k] / (sums[c][1][k] + o.cat_smooth) for c in used}
+        order = sorted(used, key=lambda category: (key[category], category))
+        tried = set()
+        for direction in (1, -1):
+            taken = since = 0.0
+            for count, category in enumerate(order[::direction][: o.max_cat_threshold], 1):
+                taken += sums[category][2]
+                since += sums[category][2]
+                if total - taken < o.min_data_per_group:
+                    break
+                if since >= o.min_data_per_group:
+                    since = 0.0
+                    tried.add(count if direction == 1 else len(order) - count)
+        sets = [set(order[:count]) for count in sorted(tried) if count > 0]
+        return sets, set(present) - set(used)
+
+    def category_candidates(self, node, feature, parent):
+        column = self.X[node.rows, feature]
+        sets, rare = self.category_sets(node, feature)
+        rest = np.isnan(column) | np.isin(column, list(rare))
+        l2 = self.o.cat_l2 if self.is_ordered(feature) else 0.0
+        for rest_left in (False, True) if rest.any() else (None,):
+            for left_set in sets:
+                left = np.isin(column, list(left_set))
+                if rest_left:
+                    left |= rest
+                if left.all() or not left.any():
+                    continue
+                gain = self.gain(node, node.rows[left], node.rows[~left], feature, parent, l2)
+                if gain is not None:
+                    chosen = left_set | (rare if rest_left else set())
+                    yield gain, feature, frozenset(chosen), rest_left
 
     def allowed(self, feature, path):
         groups = self.o.interaction
@@ -100,6 +164,9 @@ class Grower:
         parent = self.total_score(node.rows, node.bounds)
         for feature in range(self.X.shape[1]):
             if not self.allowed(feature, node.path):
+                continue
+            if feature in self.o.categorical:
+                yield from self.category_candidates(node, feature, parent)
                 continue
             column = self.X[node.rows, feature]
             missing = np.isnan(column)
@@ -115,8 +182,9 @@ class Grower:
                     if gain is not None:
                         yield gain, feature, cut, missing_left
 
-    def gain(self, node, left, right, feature, parent):
+    def gain(self, node, left, right, feature, parent, l2=0.0):
         o, sign, values = self.o, self.signs[feature], []
+        children = replace(o, reg_lambda=o.reg_lambda + l2)
         for rows in (left, right):
             g, h, count = self.sums(rows)
             if count < o.min_child_samples or h.mean() < o.min_child_weight:
@@ -124,7 +192,11 @@ class Grower:
             values.append(leaf_value(g[0], h[0], o, node.bounds))
         if sign * (values[1] - values[0]) < 0:
             return None
-        gain = sum(self.total_score(rows, node.bounds) for rows in (left, right)) - parent
+        gain = -parent
+        for rows in (left, right):
+            g, h, _ = self.sums(rows)
+            pairs = zip(g, h, strict=True)
+            gain += sum(score(a, b, children, node.bounds) for a, b in pairs)
         return gain if gain > max(o.gamma, 1e-9 * abs(parent)) else None
 
     def best(self, node):
@@ -163,7 +235,8 @@ class Grower:
     def split(self, nodes, at, gain, feature, threshold, missing_left):
         node = nodes[at]
         column = self.X[node.rows, feature]
-        left = column <= threshold
+        is_set = isinstance(threshold, frozenset)
+        left = np.isin(column, list(threshold)) if is_set else column <= threshold
         if missing_left is None:
             count = self.count[node.rows]
             missing_left = count[left].sum() >= count[~left].sum()
@@ -182,8 +255,9 @@ class Grower:
         node.missing_left = bool(missing_left)
         node.left, node.right = len(nodes), len(nodes) + 1
         path = node.path | {feature}
+        l2 = self.o.cat_l2 if self.is_ordered(feature) else 0.0
         nodes += [
-            self.make(part, node.depth + 1, bound, path)
+            self.make(part, node.depth + 1, bound, path, node.value, l2)
             for part, bound in zip(rows, bounds, strict=True)
         ]
         return node.left, node.right

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import GBT, MLP, _core
+from moodcore.estimators.gbt.auto import TEXTBOOK
 from moodcore.estimators.progress import polled
 
 
@@ -46,6 +47,8 @@ def test_parameters_and_defaults_are_the_cores():
     ours = {k: v for k, v in GBT().get_params().items() if k not in GBT._PYTHON_ONLY}
     core = json.loads(_core.defaults("gbt"))
     core["boosting"] = core["boosting"]["kind"]
+    assert {name for name, value in ours.items() if value == "auto"} == set(TEXTBOOK)
+    ours |= TEXTBOOK
     for resolved in ("monotone_constraints", "interaction_constraints"):
         assert core.pop(resolved) == [] and ours.pop(resolved) is None
     assert json.loads(json.dumps(ours)) == core
@@ -54,7 +57,7 @@ def test_parameters_and_defaults_are_the_cores():
 def test_learns_and_knows_what_it_learnt(gaps):
     X, y = gaps
     names = np.array(["red", "green", "blue"])[y]
-    model = GBT(random_state=0).fit(X, names)
+    model = GBT(100, random_state=0).fit(X, names)
     assert model.score(X, names) > 0.97
     assert model.classes_.tolist() == ["blue", "green", "red"]
     assert (model.n_iter_, model.n_trees_, model.n_features_in_) == (100, 300, 5)

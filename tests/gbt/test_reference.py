@@ -48,8 +48,13 @@ def trees_of(model):
             node["value"] = a["value"][at * width : (at + 1) * width]
             if feature >= 0:
                 start, stop = a["bin_offsets"][feature : feature + 2]
-                cuts = np.append(a["bin_values"][start:stop], np.inf)
-                node["threshold"] = cuts[a["bin"][at]]
+                values = a["bin_values"][start:stop]
+                if a["categorical"][feature]:
+                    words = a["sets"].reshape(-1, 4)[a["category_set"][at]]
+                    bins = [b for b in range(len(values)) if int(words[b // 64]) >> b % 64 & 1]
+                    node["threshold"] = frozenset(int(values[b]) for b in bins)
+                else:
+                    node["threshold"] = np.append(values, np.inf)[a["bin"][at]]
             nodes.append(node)
         trees.append(nodes)
     return trees
@@ -57,12 +62,17 @@ def trees_of(model):
 
 def fit(X, y, rounds, options, weight=None):
     """The core's model with the reference's options."""
-    params = {k: v for k, v in vars(options).items() if k not in ("monotone", "interaction")}
+    params = {
+        k: v
+        for k, v in vars(options).items()
+        if k not in ("monotone", "interaction", "categorical")
+    }
     if options.monotone:
         signs = dict(options.monotone)
         params["monotone_constraints"] = signs[0] if y.max() == 1 else signs
     if options.interaction:
         params["interaction_constraints"] = options.interaction
+    params["categorical_features"] = options.categorical or None
     model = GBT(rounds, **params, random_state=0)
     return model.fit(X, y) if weight is None else model.fit(X, y, sample_weight=weight)
 
@@ -80,10 +90,54 @@ def assert_same_trees(X, y, rounds, options, weight=None):
             assert a["feature"] == b.feature
             np.testing.assert_allclose(a["value"], b.value, rtol=2e-4, atol=1e-6)
             if b.feature >= 0:
-                assert (a["threshold"], a["left"], a["right"]) == (b.threshold, b.left, b.right)
+                assert (a["left"], a["right"]) == (b.left, b.right)
+                if isinstance(b.threshold, frozenset):
+                    # Categories without rows in the node are on the side of the rest.
+                    seen = set(X[b.rows, b.feature][~np.isnan(X[b.rows, b.feature])].astype(int))
+                    assert a["threshold"] & seen == b.threshold & seen
+                else:
+                    assert a["threshold"] == b.threshold
                 assert a["missing_left"] == b.missing_left
     decision = model.decision_function(X).reshape(len(y), -1)
     np.testing.assert_allclose(decision, margins, rtol=1e-4, atol=1e-5)
+
+
+def category_table(seed, n_rows=400, n_classes=3, missing=0.0):
+    """Rows with a feature of twelve categories, one of three, and a number."""
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.full(12, 1.5))
+    X = np.c_[
+        rng.choice(12, n_rows, p=shares), rng.integers(0, 3, n_rows), rng.integers(0, 20, n_rows)
+    ].astype(float)
+    effects = rng.normal(size=12)
+    noisy = effects[X[:, 0].astype(int)] + (X[:, 1] == 1) + X[:, 2] / 20 + rng.normal(size=n_rows)
+    y = np.searchsorted(np.quantile(noisy, np.arange(1, n_classes) / n_classes), noisy)
+    X[rng.random(X.shape) < missing] = np.nan
+    return X, y
+
+
+CATEGORY_CASES = {
+    "defaults": {},
+    "groups of 20 rows": {"min_data_per_group": 20.0},
+    "no regularization": {
+        "min_data_per_group": 0.0, "cat_l2": 0.0, "cat_smooth": 1.0, "max_cat_to_onehot": 1
+    },
+    "few categories on a side": {"max_cat_threshold": 2, "min_data_per_group": 5.0},
+    "one against the others": {"max_cat_to_onehot": 12},
+    "rare categories": {"cat_smooth": 25.0, "min_data_per_group": 10.0},
+    "smooth paths": {"path_smooth": 20.0, "min_data_per_group": 20.0},
+    "vector leaves": {"multi_strategy": "multi_output_tree", "min_data_per_group": 20.0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+@pytest.mark.parametrize("name", CATEGORY_CASES)
+def test_splits_of_categories_are_those_of_brute_force(name, missing, n_classes):
+    X, y = category_table(4, n_classes=n_classes, missing=missing)
+    weight = np.random.default_rng(5).uniform(0.5, 1.5, len(y))
+    options = Options(categorical=[0, 1], min_child_samples=8, max_leaves=8, **CATEGORY_CASES[name])
+    assert_same_trees(X, y, 2, options, weight)
 
 
 CASES = {

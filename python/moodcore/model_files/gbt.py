@@ -45,6 +45,7 @@ def write_gbt(model: GBT, prefix: str, arrays: Arrays) -> Described:
             if name not in _LEFT_OUT
         },
         "eval_metric": _texts(params["eval_metric"]),
+        "resolved": {name: _write_value(name, value) for name, value in model.resolved_.items()},
         "missing": _write_missing(schema),
         "categories": [
             None if labels is None else write_labels(_object_array(labels))
@@ -140,6 +141,8 @@ def read_gbt(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> GBT:
     np.maximum.at(categorical, feature_columns(taken), taken["categorical"])
     model.core_model_ = core
     model.table_schema_ = _read_schema(model, described, categorical != 0)
+    resolved = described.get("resolved", {})
+    model.resolved_ = {name: _read_value(value) for name, value in resolved.items()}
     model.seed_ = read_seed(described)
     model.evals_result_ = {
         str(name): {

@@ -261,7 +261,12 @@ FAMILIES: Mapping[str, Family] = {
         learned="leaves",
         length="n_estimators",
         estimator=_gbt,
-        defaults={"early_stopping_rounds": 20, "validation_fraction": _STOPPING_SHARE},
+        # The textbook setting, which a number of rounds selects.
+        defaults={
+            "n_estimators": 100,
+            "early_stopping_rounds": 20,
+            "validation_fraction": _STOPPING_SHARE,
+        },
         grid={
             "max_leaves": [7, 15, 31],
             "learning_rate": [0.05, 0.1, 0.2],

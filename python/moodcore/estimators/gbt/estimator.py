@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from moodcore import _core
 from moodcore.estimators.base import Classifier
 from moodcore.estimators.evaluation import evaluation_sets
+from moodcore.estimators.gbt.auto import TEXTBOOK, auto_names, resolve
 from moodcore.estimators.gbt.inspection import (
     Importance,
     dump_trees,
@@ -59,18 +60,25 @@ class GBT(Classifier):
 
     Parameters
     ----------
-    n_estimators : int, default=100
+    n_estimators : int or "auto", default="auto"
         Number of boosting rounds, at least 1. A round grows one tree, or one tree per class if
-        there are more than two.
-    learning_rate : float, default=0.1
-        Shrinkage of the values of each new tree, above 0.
-    max_leaves : int or None, default=31
+        there are more than two. "auto" chooses the number by the log loss on held-out rows (three
+        folds below 10,000 rows, else a fifth of the rows), at most 120, and trains on all rows.
+        With ``early_stopping_rounds`` it is 1000, with ``objective`` or fewer than 50 rows 100.
+    learning_rate : float or "auto", default="auto"
+        Shrinkage of the values of each new tree, above 0. This and the following parameters that
+        are "auto" have the textbook's values if ``n_estimators`` is a number: 0.1, 31 leaves, 20
+        rows per leaf, all rows and features, "gbdt". Otherwise they are 0.1, 8 leaves (15 from
+        2,000 rows, 31 from 20,000), 5 rows per leaf, ``subsample`` 0.8, ``colsample_bynode`` 0.7
+        and random thresholds in every second round; 0.15 and 31 leaves where the loss still falls
+        after 120 rounds. A warm start keeps the values of the last fit.
+    max_leaves : int, None or "auto", default="auto"
         Maximum number of leaves of a tree, at least 2; None for no limit.
     max_depth : int or None, default=None
         Maximum number of splits between root and leaf, at least 1; None for no limit.
     grow_policy : {"lossguide", "depthwise"}, default="lossguide"
         Which leaf is split next: the one with the largest gain, or the one nearest to the root.
-    min_child_samples : float, default=20
+    min_child_samples : float or "auto", default="auto"
         Minimum number of rows in a leaf. If all weights are whole numbers, a row counts as often
         as its weight says; other weights do not change the count.
     min_child_weight : float, default=1e-3
@@ -81,12 +89,31 @@ class GBT(Classifier):
         Minimum gain of a split, at least 0; gains are those of [1]_ without the factor 1/2.
     max_delta_step : float, default=0.0
         Maximum absolute leaf value before the learning rate; 0 for no limit.
-    subsample : float, default=1.0
+    subsample : float or "auto", default="auto"
         Fraction of the rows that a round is trained on, in (0, 1].
-    colsample_bytree, colsample_bylevel, colsample_bynode : float, default=1.0
-        Fraction of the features sampled per tree, of those per level, of those per node; in (0, 1].
+    colsample_bytree, colsample_bylevel : float, default=1.0
+        Fraction of the features sampled per tree, and of those per level; in (0, 1].
+    colsample_bynode : float or "auto", default="auto"
+        Fraction of the level's features sampled per node, in (0, 1].
     max_bin : int, default=255
         Maximum number of bins per feature, 2 to 255.
+    path_smooth : float, default=0.0
+        Shrinkage of leaf values toward the value of the parent: a leaf of n rows keeps
+        n / (n + path_smooth) of its own value; at least 0.
+    max_cat_to_onehot : int, default=4
+        Categorical features with at most this many categories are split into one category and the
+        others. More categories are ordered by their gradients and split in two, regularized by
+        the next four parameters, which have LightGBM's names and meaning.
+    max_cat_threshold : int, default=32
+        Maximum number of categories on the smaller side of such a split, at least 1.
+    cat_smooth : float, default=10.0
+        Added to each category's sum of Hessians in the order; categories with fewer rows in a node
+        are on the side of its missing values. At least 0.
+    cat_l2 : float, default=10.0
+        L2 regularization of such splits, added to ``reg_lambda``; at least 0.
+    min_data_per_group : float, default=100.0
+        Minimum number of rows between two places of the order that are tried, and on the larger
+        side; at least 0.
     missing : float or str, default=nan
         A value that is treated as missing, besides NaN. Infinite values are not missing.
     categorical_features : "from_dtype", None or list, default="from_dtype"
@@ -103,10 +130,11 @@ class GBT(Classifier):
         allows every pair, "no_interactions" single features only.
     multi_strategy : {"one_output_per_tree", "multi_output_tree"}, default="one_output_per_tree"
         For more than two classes: one tree per class, or trees with one leaf value per class.
-    boosting : str or dict, default="gbdt"
+    boosting : str or dict, default="auto"
         "gbdt", "dart" (drops earlier trees), "goss" (gradient-based sampling) or "extra_trees"
-        (random thresholds), or a dict with ``kind`` and any of ``drop_rate`` (0.1) and
-        ``skip_drop`` (0.5) for dart, ``top_rate`` (0.2) and ``other_rate`` (0.1) for goss.
+        (random thresholds of numerical features), or a dict with ``kind`` and any of ``drop_rate``
+        (0.1) and ``skip_drop`` (0.5) for dart, ``top_rate`` (0.2) and ``other_rate`` (0.1) for
+        goss, and ``extra_rate`` (1.0), the fraction of the rounds, for extra_trees.
     objective : callable or None, default=None
         A custom loss: ``objective(y, margins)`` returns its first and second derivatives with
         respect to the margins, of shape (n_rows,) for two classes and (n_rows, n_classes) for more;
@@ -155,6 +183,10 @@ class GBT(Classifier):
         For each evaluation set and metric, the value after each round of the last training.
     n_iter_, n_trees_, n_predicting_rounds_ : int
         Number of rounds, of trees, and of rounds that predictions use.
+    n_estimators_, learning_rate_ : int and float
+        The number of rounds to train and the learning rate, given or chosen.
+    resolved_ : dict
+        The values of all parameters that were "auto", by name.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -193,6 +225,7 @@ class GBT(Classifier):
     best_iteration_: int | None
     best_score_: float | None
     evals_result_: dict[str, dict[str, list[float]]]
+    resolved_: dict[str, Any]
     seed_: int
     table_schema_: TableSchema
     core_model_: _core.GbtModel
@@ -218,23 +251,29 @@ class GBT(Classifier):
 
     def __init__(
         self,
-        n_estimators: int = 100,
+        n_estimators: int | Literal["auto"] = "auto",
         *,
-        learning_rate: float = 0.1,
-        max_leaves: int | None = 31,
+        learning_rate: float | Literal["auto"] = "auto",
+        max_leaves: int | Literal["auto"] | None = "auto",
         max_depth: int | None = None,
         grow_policy: Literal["lossguide", "depthwise"] = "lossguide",
-        min_child_samples: float = 20,
+        min_child_samples: float | Literal["auto"] = "auto",
         min_child_weight: float = 1e-3,
         reg_alpha: float = 0.0,
         reg_lambda: float = 1.0,
         gamma: float = 0.0,
         max_delta_step: float = 0.0,
-        subsample: float = 1.0,
+        subsample: float | Literal["auto"] = "auto",
         colsample_bytree: float = 1.0,
         colsample_bylevel: float = 1.0,
-        colsample_bynode: float = 1.0,
+        colsample_bynode: float | Literal["auto"] = "auto",
         max_bin: int = 255,
+        path_smooth: float = 0.0,
+        max_cat_to_onehot: int = 4,
+        max_cat_threshold: int = 32,
+        cat_smooth: float = 10.0,
+        cat_l2: float = 10.0,
+        min_data_per_group: float = 100.0,
         missing: float | str = np.nan,
         categorical_features: Any = "from_dtype",
         monotone_constraints: Any = None,
@@ -242,7 +281,7 @@ class GBT(Classifier):
         | Literal["pairwise", "no_interactions"]
         | None = None,
         multi_strategy: Literal["one_output_per_tree", "multi_output_tree"] = "one_output_per_tree",
-        boosting: str | Mapping[str, Any] = "gbdt",
+        boosting: str | Mapping[str, Any] = "auto",
         objective: Callable[..., tuple[ArrayLike, ArrayLike]] | None = None,
         eval_metric: Any = None,
         early_stopping_rounds: int | None = None,
@@ -271,6 +310,12 @@ class GBT(Classifier):
         self.colsample_bylevel = colsample_bylevel
         self.colsample_bynode = colsample_bynode
         self.max_bin = max_bin
+        self.path_smooth = path_smooth
+        self.max_cat_to_onehot = max_cat_to_onehot
+        self.max_cat_threshold = max_cat_threshold
+        self.cat_smooth = cat_smooth
+        self.cat_l2 = cat_l2
+        self.min_data_per_group = min_data_per_group
         self.missing = missing
         self.categorical_features = categorical_features
         self.monotone_constraints = monotone_constraints
@@ -354,7 +399,6 @@ class GBT(Classifier):
         )
         start = self._starting_model(init_model)
         continues = init_model is None and start is not None
-        rounds = rounds_to_train(self) if continues else int(self.n_estimators)
         model = self._training_copy(fitted=continues)
         if not continues:
             model.seed_ = self._draw_seed()
@@ -363,9 +407,11 @@ class GBT(Classifier):
                 setattr(model, name, getattr(start, name))
         rows = training_rows(model, X, y, sample_weight, base_margin, learns=start is None)
         sets = evaluation_rows(model, passed)
+        model.resolved_ = resolve(model, rows, starts=start is None)
+        rounds = rounds_to_train(model) if continues else int(model._value("n_estimators"))
         if rounds == 0:
             warnings.warn(
-                f"n_estimators is {self.n_estimators}, and the model has this many rounds: "
+                f"n_estimators is {model._value('n_estimators')}, and the model has that many: "
                 "warm_start adds none",
                 UserWarning,
                 stacklevel=2,
@@ -612,6 +658,29 @@ class GBT(Classifier):
     @property
     def _n_outputs(self) -> int:
         return 1 if len(self.classes_) <= 2 else len(self.classes_)
+
+    def _core_parameters(self, **resolved: Any) -> str:
+        auto = {name: self._value(name) for name in auto_names(self)}
+        return super()._core_parameters(**(auto | resolved))
+
+    def _value(self, name: str) -> Any:
+        """Return the value of a parameter that may be "auto"."""
+        given = getattr(self, name)
+        if isinstance(given, str) and given == "auto":
+            return vars(self).get("resolved_", {}).get(name, TEXTBOOK[name])
+        return given
+
+    @property
+    def n_estimators_(self) -> int:
+        """Number of rounds that the last fit was to train."""
+        check_is_fitted(self)
+        return int(self._value("n_estimators"))
+
+    @property
+    def learning_rate_(self) -> float:
+        """Learning rate of the last fit."""
+        check_is_fitted(self)
+        return float(self._value("learning_rate"))
 
     @property
     def n_iter_(self) -> int:

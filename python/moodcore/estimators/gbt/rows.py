@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from moodcore.estimators.rows import hold_out, readable
 from moodcore.estimators.table_schema import Table, row_count, take_rows
@@ -64,6 +65,13 @@ class BoostingRows:
         """Hold out a fraction of the rows (see `hold_out`)."""
         kept, held = hold_out(self.y, fraction, seed)
         return self.part(kept), self.part(held)
+
+    def folds(self, n_folds: int, seed: int) -> list[tuple[Self, Self]]:
+        """Hold out each of several folds in turn, stratified if the classes have enough rows."""
+        counts = np.bincount(self.y)
+        fits = counts[counts > 0].min() >= n_folds
+        folds = (StratifiedKFold if fits else KFold)(n_folds, shuffle=True, random_state=seed)
+        return [(self.part(kept), self.part(held)) for kept, held in folds.split(self.y, self.y)]
 
 
 def read_margin(margin: Any, n_rows: int, n_outputs: int) -> NDArray[np.float64] | None:

@@ -43,12 +43,13 @@ def rounds_to_train(model: "GBT") -> int:
         If the last fit has more rounds already.
     """
     n_rounds = model.n_predicting_rounds_
-    if model.n_estimators < n_rounds:
+    wanted = int(model._value("n_estimators"))
+    if wanted < n_rounds:
         raise ValueError(
             f"n_estimators must be at least {n_rounds}, the rounds of the last fit, "
-            f"with warm_start, got {model.n_estimators}"
+            f"with warm_start, got {wanted}"
         )
-    return int(model.n_estimators) - n_rounds
+    return wanted - n_rounds
 
 
 def training_rows(
@@ -213,10 +214,11 @@ def _warn_of_training(model: "GBT", result: dict[str, Any], rows: BoostingRows) 
 
 def _why_no_split(model: "GBT", rows: BoostingRows) -> str:
     n_rows = len(rows.y)
-    if n_rows < 2 * model.min_child_samples:
+    least = model._value("min_child_samples")
+    if n_rows < 2 * least:
         return (
             f"{n_rows} training rows are fewer than two leaves of min_child_samples="
-            f"{model.min_child_samples} need; lower min_child_samples"
+            f"{least} need; lower min_child_samples"
         )
     total = n_rows if rows.weight is None else rows.weight.sum()
     # The Hessian of a row is at most a quarter of its weight.

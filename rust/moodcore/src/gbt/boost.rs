@@ -323,7 +323,8 @@ impl<'a> Boosting<'a> {
         };
         let team = shared.then_some(self.compute.team);
         let gradients = &self.gradients;
-        let spec = TreeSpec { gradients, outputs: job.outputs, sample, number, team, stop };
+        let (outputs, round) = (job.outputs, number / self.ensemble.trees_per_round);
+        let spec = TreeSpec { gradients, outputs, sample, number, round, team, stop };
         let GrownTree { mut tree, leaves } = grow(context, spec, &mut workspace);
         if factor != 1.0 {
             tree.values.iter_mut().for_each(|value| *value *= factor);

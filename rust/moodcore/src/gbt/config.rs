@@ -55,6 +55,8 @@ pub struct Boosting {
     pub top_rate: f64,
     /// For `goss`: fraction of the rows that is sampled from the others, in (0, 1).
     pub other_rate: f64,
+    /// For `extra_trees`: fraction of the rounds whose thresholds are random, in (0, 1].
+    pub extra_rate: f64,
 }
 
 impl Default for Boosting {
@@ -65,7 +67,16 @@ impl Default for Boosting {
             skip_drop: 0.5,
             top_rate: 0.2,
             other_rate: 0.1,
+            extra_rate: 1.0,
         }
+    }
+}
+
+impl Boosting {
+    /// Whether the thresholds of a round are random: `extra_rate` of the rounds, evenly spread.
+    pub(super) fn draws_thresholds(&self, round: usize) -> bool {
+        let randomized = |rounds: usize| (rounds as f64 * self.extra_rate).ceil();
+        self.kind == BoostingKind::ExtraTrees && randomized(round + 1) > randomized(round)
     }
 }
 
@@ -105,6 +116,20 @@ pub struct Config {
     pub colsample_bynode: f64,
     /// Maximum number of bins per feature, 2 to 255.
     pub max_bin: usize,
+    /// How far leaf values are shrunk towards the value of the parent: a leaf of `n` rows keeps
+    /// `n / (n + path_smooth)` of its own value; 0 for no shrinkage.
+    pub path_smooth: f64,
+    /// Features of at most this many categories are split into one category and the others.
+    pub max_cat_to_onehot: usize,
+    /// Maximum number of categories on the smaller side of a split of ordered categories.
+    pub max_cat_threshold: usize,
+    /// Added to the sum of second derivatives of each category when categories are ordered;
+    /// categories with fewer rows in a node go where its missing values go.
+    pub cat_smooth: f64,
+    /// L2 penalty on the children of splits of ordered categories, added to `reg_lambda`.
+    pub cat_l2: f64,
+    /// Minimum sum of row weights between two cuts that are tried in the order of categories.
+    pub min_data_per_group: f64,
     /// For each output and feature 1 (increasing), -1 (decreasing) or 0 (no constraint); empty for none.
     pub monotone_constraints: Vec<Vec<i8>>,
     /// Groups of features that may appear together on a path; empty for no constraint.
@@ -137,6 +162,12 @@ impl Default for Config {
             colsample_bylevel: 1.0,
             colsample_bynode: 1.0,
             max_bin: 255,
+            path_smooth: 0.0,
+            max_cat_to_onehot: 4,
+            max_cat_threshold: 32,
+            cat_smooth: 10.0,
+            cat_l2: 10.0,
+            min_data_per_group: 100.0,
             monotone_constraints: Vec::new(),
             interaction_constraints: Vec::new(),
             multi_strategy: MultiStrategy::OneOutputPerTree,
@@ -176,6 +207,8 @@ impl Config {
             ("n_estimators", Some(self.n_estimators), 1),
             ("max_leaves", self.max_leaves, 2),
             ("max_depth", self.max_depth, 1),
+            ("max_cat_to_onehot", Some(self.max_cat_to_onehot), 1),
+            ("max_cat_threshold", Some(self.max_cat_threshold), 1),
             ("early_stopping_rounds", self.early_stopping_rounds, 1),
         ];
         for (name, value, least) in counts {
@@ -198,6 +231,10 @@ impl Config {
             ("reg_lambda", self.reg_lambda),
             ("gamma", self.gamma),
             ("max_delta_step", self.max_delta_step),
+            ("path_smooth", self.path_smooth),
+            ("cat_smooth", self.cat_smooth),
+            ("cat_l2", self.cat_l2),
+            ("min_data_per_group", self.min_data_per_group),
         ];
         for (name, value) in at_least_zero {
             if !(value >= 0.0 && value.is_finite()) {
@@ -223,7 +260,8 @@ impl Config {
     }
 
     fn check_boosting(&self) -> Result<()> {
-        let Boosting { kind, drop_rate, skip_drop, top_rate, other_rate } = self.boosting;
+        let Boosting { kind, drop_rate, skip_drop, top_rate, other_rate, extra_rate } =
+            self.boosting;
         for (name, value) in [("drop_rate", drop_rate), ("skip_drop", skip_drop)] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(Error::parameter(name, "in [0, 1]", value));
@@ -233,6 +271,9 @@ impl Config {
             if !(value > 0.0 && value < 1.0) {
                 return Err(Error::parameter(name, "in (0, 1)", value));
             }
+        }
+        if !(extra_rate > 0.0 && extra_rate <= 1.0) {
+            return Err(Error::parameter("extra_rate", "in (0, 1]", extra_rate));
         }
         if top_rate + other_rate > 1.0 {
             let sum = top_rate + other_rate;

@@ -3,7 +3,7 @@
 use super::binning::Binner;
 use super::cells::Packed;
 use super::columns::Columns;
-use super::config::{BoostingKind, Config, GrowPolicy};
+use super::config::{Config, GrowPolicy};
 use super::gradients::Gradients;
 use super::histogram::{BINS, Block, RowBins};
 use super::node_search::{Histogram, NodeHistogram, NodeSearch, Side};
@@ -54,6 +54,8 @@ pub(super) struct TreeSpec<'a> {
     pub(super) sample: Option<&'a [u32]>,
     /// Its number among all trees of the ensemble: the key of its random draws.
     pub(super) number: usize,
+    /// The round that it belongs to.
+    pub(super) round: usize,
     /// The threads that share the work within the tree.
     pub(super) team: Option<&'a Team>,
     /// Set when training is to end at once.
@@ -172,7 +174,7 @@ impl<'a, C: Packed> Growth<'a, C> {
             split: None,
             rows,
         };
-        self.add_node(&open);
+        self.add_node(&open, None);
         if self.is_splittable(&open) {
             let mut histogram = self.histogram();
             let side = self.side(0, &open);
@@ -207,7 +209,7 @@ impl<'a, C: Packed> Growth<'a, C> {
 
     /// The input of a node's split search.
     fn side<'n>(&self, node: u32, open: &'n Open<C>) -> Side<'n> {
-        let extra = self.context.config.boosting.kind == BoostingKind::ExtraTrees;
+        let extra = self.context.config.boosting.draws_thresholds(self.spec.round);
         let thresholds = extra.then(|| {
             let n_features = self.context.bins.columns.len();
             (0..n_features).map(|feature| self.columns.threshold(node, feature)).collect()
@@ -229,17 +231,29 @@ impl<'a, C: Packed> Growth<'a, C> {
             && open.weight >= 2.0 * config.min_child_samples
     }
 
-    /// Adds a node to the tree, a leaf as yet.
-    fn add_node(&mut self, open: &Open<C>) -> u32 {
+    /// Adds a node to the tree, a leaf as yet: the root, or a child of a split node with the L2
+    /// penalty of that split.
+    fn add_node(&mut self, open: &Open<C>, parent: Option<(u32, f64)>) -> u32 {
         let rate = self.context.config.learning_rate;
-        let rules = self.context.rules;
+        let rules = self.context.rules.with_l2(parent.map_or(0.0, |(_, l2)| l2));
+        let n_outputs = open.sums.len();
         let cover: f64 = open.sums.iter().map(|sums| sums.h).sum();
         // Only a root can have so small a sum: where the model is certain, or wrong and certain, its value would be
         // the sum of gradients divided by the regularization alone.
-        let light = cover < rules.min_hessian * open.sums.len() as f64;
-        for &sums in &open.sums {
+        let light = cover < rules.min_hessian * n_outputs as f64;
+        for (output, &sums) in open.sums.iter().enumerate() {
             let value = if light { 0.0 } else { rules.value(sums, open.bounds) };
-            self.tree.values.push(rate * value);
+            let above = parent
+                .filter(|_| rules.path_smooth > 0.0)
+                .map(|(node, _)| self.tree.values[node as usize * n_outputs + output]);
+            self.tree.values.push(match above {
+                None => rate * value,
+                Some(above) => {
+                    let share = open.weight / (open.weight + rules.path_smooth);
+                    let smoothed = share * (rate * value) + (1.0 - share) * above;
+                    smoothed.max(rate * open.bounds.low).min(rate * open.bounds.high)
+                }
+            });
         }
         self.tree.nodes.push(Node {
             feature: NONE,
@@ -290,8 +304,9 @@ impl<'a, C: Packed> Growth<'a, C> {
         if split.missing_left.is_none() {
             self.tree.nodes[node as usize].missing_left = left.weight >= right.weight;
         }
-        let left_node = self.add_node(&left);
-        let right_node = self.add_node(&right);
+        let parent = Some((node, split.l2));
+        let left_node = self.add_node(&left, parent);
+        let right_node = self.add_node(&right, parent);
         let parent = &mut self.tree.nodes[node as usize];
         (parent.left, parent.right) = (left_node, right_node);
         let mut children = [(left_node, left), (right_node, right)];

@@ -16,6 +16,7 @@
 //! | `rows`, `cells`, `histogram` | a node's rows, how their sums are packed, the sums by bin |
 //! | `node_search` | the work on two siblings |
 //! | `split`, `candidates`, `rating` | the best split by one feature; its candidate cuts; their gains |
+//! | `categories` | the order of a feature's bins in which cuts are tried |
 //! | `score` | leaf values and scores |
 //! | `tree` | trees and ensembles as training leaves them |
 //! | `batch`, `predict`, `shap` | margins, leaves and Shapley values of new rows |
@@ -24,6 +25,7 @@ mod batch;
 mod binning;
 mod boost;
 mod candidates;
+mod categories;
 mod cells;
 mod columns;
 mod config;

@@ -322,7 +322,12 @@ impl<'a> NodeSearch<'a> {
                 categorical: bins.is_categorical(),
                 may_miss: context.bins.missing[feature],
                 sign: context.config.sign(output, feature),
-                threshold: node.side.thresholds.as_ref().map(|thresholds| thresholds[feature]),
+                threshold: node
+                    .side
+                    .thresholds
+                    .as_ref()
+                    .filter(|_| !bins.is_categorical())
+                    .map(|thresholds| thresholds[feature]),
             };
             let cells: Vec<&FeatureCells<C>> = node.cells.iter().map(|cells| &cells[at]).collect();
             let (units, parent) = (self.units, node.side.parent);

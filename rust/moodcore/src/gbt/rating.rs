@@ -1,8 +1,10 @@
 //! The gain of each candidate of a feature, and which candidates are allowed.
 
 use super::candidates::{Chosen, Lanes};
+use super::categories::Order;
 use super::cells::Packed;
 use super::histogram::BINS;
+use super::score::Rules;
 use super::split::SplitQuery;
 use super::tree::MISSING;
 use crate::kernels::LANES;
@@ -75,26 +77,27 @@ impl<C: Packed> SplitQuery<'_, C> {
     #[inline(always)]
     pub(super) fn score(
         &self,
-        order: &[u8],
-        missing_left: bool,
+        order: Order<'_>,
+        rest_left: bool,
         count: usize,
         lanes: &mut Lanes<C>,
     ) {
-        let limited = self.rules.limits(self.parent.bounds) || self.feature.sign != 0;
+        let rules = self.rules.with_l2(self.more_l2(order));
+        let limited = rules.limits(self.parent.bounds) || self.feature.sign != 0;
         let least = Least::of(self);
-        if !limited && self.cells.len() == 1 && self.rules.is_plain() {
-            self.add_up(order, 0, missing_left, count, lanes);
-            self.rate_plainly(least, count, lanes);
+        if !limited && self.cells.len() == 1 && rules.is_plain() {
+            self.add_up(order, 0, rest_left, count, lanes);
+            self.rate_plainly(rules, least, count, lanes);
             return;
         }
         lanes.gain[..count].fill(0.0);
         lanes.hessian[..count].fill(0.0);
         for output in 0..self.cells.len() {
-            self.add_up(order, output, missing_left, count, lanes);
+            self.add_up(order, output, rest_left, count, lanes);
             if limited {
-                self.rate::<true>(output, count, lanes);
+                self.rate::<true>(&rules, output, count, lanes);
             } else {
-                self.rate::<false>(output, count, lanes);
+                self.rate::<false>(&rules, output, count, lanes);
             }
         }
         for at in 0..count {
@@ -108,21 +111,27 @@ impl<C: Packed> SplitQuery<'_, C> {
     #[inline(always)]
     fn add_up(
         &self,
-        order: &[u8],
+        order: Order<'_>,
         output: usize,
-        missing_left: bool,
+        rest_left: bool,
         count: usize,
         lanes: &mut Lanes<C>,
     ) {
         let cells = self.cells[output];
-        let mut sum = if missing_left { cells[usize::from(MISSING)] } else { C::EMPTY };
+        let mut sum = self.rest(cells, order, rest_left);
         let packed = &mut lanes.packed[..count];
         match lanes.places.chosen(count) {
             Chosen::Range(first) => {
-                let bin = |at: usize| usize::from(order[at]);
+                let bin = |at: usize| usize::from(order.bins[at]);
+                if order.one_hot {
+                    for (packed, &bin) in packed.iter_mut().zip(&order.bins[first..]) {
+                        *packed = sum.plus(cells[usize::from(bin)]);
+                    }
+                    return;
+                }
                 (0..first).for_each(|at| sum = sum.plus(cells[bin(at)]));
                 if self.feature.categorical {
-                    for (packed, &bin) in packed.iter_mut().zip(&order[first..]) {
+                    for (packed, &bin) in packed.iter_mut().zip(&order.bins[first..]) {
                         sum = sum.plus(cells[usize::from(bin)]);
                         *packed = sum;
                     }
@@ -144,8 +153,14 @@ impl<C: Packed> SplitQuery<'_, C> {
 
     /// Adds one output's scores and second derivatives to the first `count` candidates'.
     #[inline(always)]
-    fn rate<const LIMITED: bool>(&self, output: usize, count: usize, lanes: &mut Lanes<C>) {
-        let (rules, bounds) = (self.rules, self.parent.bounds);
+    fn rate<const LIMITED: bool>(
+        &self,
+        rules: &Rules,
+        output: usize,
+        count: usize,
+        lanes: &mut Lanes<C>,
+    ) {
+        let bounds = self.parent.bounds;
         let total = self.parent.sums[output];
         let sign = f64::from(self.feature.sign);
         let count = count.min(BINS);
@@ -167,8 +182,8 @@ impl<C: Packed> SplitQuery<'_, C> {
     /// What [`SplitQuery::score`] comes to for one output under plain rules: one pass, all of it in
     /// registers.
     #[inline(always)]
-    fn rate_plainly(&self, least: Least, count: usize, lanes: &mut Lanes<C>) {
-        let (rules, units, total) = (*self.rules, self.units, self.parent.sums[0]);
+    fn rate_plainly(&self, rules: Rules, least: Least, count: usize, lanes: &mut Lanes<C>) {
+        let (units, total) = (self.units, self.parent.sums[0]);
         // Whole vectors: entries beyond `count` are ignored.
         for at in 0..count.next_multiple_of(LANES).min(BINS) {
             let (left, weight) = units.read(lanes.packed[at]);

@@ -1,5 +1,6 @@
 //! The best value of a leaf, and by how much it lowers the objective.
 
+use super::categories::CategoryRules;
 use super::config::Config;
 
 /// Penalties and limits on leaves.
@@ -12,6 +13,9 @@ pub(super) struct Rules {
     pub(super) max_delta_step: f64,
     pub(super) min_weight: f64,
     pub(super) min_hessian: f64,
+    /// How many rows the parent's value counts for in a leaf's.
+    pub(super) path_smooth: f64,
+    pub(super) categories: CategoryRules,
 }
 
 /// Sums over the rows of a node for one output.
@@ -49,7 +53,15 @@ impl Rules {
             max_delta_step: if limit > 0.0 { limit } else { f64::INFINITY },
             min_weight: config.min_child_samples,
             min_hessian: config.min_child_weight,
+            path_smooth: config.path_smooth,
+            categories: CategoryRules::of(config),
         }
+    }
+
+    /// The same with a larger L2 penalty.
+    #[inline(always)]
+    pub(super) fn with_l2(&self, more: f64) -> Self {
+        Rules { lambda: self.lambda + more, ..*self }
     }
 
     /// The gradient after L1 shrinkage, without its sign: `max(|G| - alpha, 0)`.

@@ -1,6 +1,7 @@
 //! The best split of a node by one feature, found by walking over its histogram.
 
 use super::candidates::{Lanes, Places, largest};
+use super::categories::Order;
 use super::cells::{Packed, Units};
 use super::histogram::BINS;
 use super::rows::WeightCounts;
@@ -28,6 +29,8 @@ pub(super) struct Split {
     pub(super) missing_left: Option<bool>,
     /// Sums of each output over the rows that go left.
     pub(super) left: Vec<Sums>,
+    /// L2 penalty on the children beyond `reg_lambda`.
+    pub(super) l2: f64,
 }
 
 /// The node to split.
@@ -78,7 +81,8 @@ pub(super) struct Search<'a, C> {
 struct BestCut {
     at: usize,
     gain: f64,
-    missing_left: bool,
+    /// The side of the bins that are not in the order.
+    rest_left: bool,
 }
 
 impl<C: Packed> Task for Search<'_, C> {
@@ -87,16 +91,15 @@ impl<C: Packed> Task for Search<'_, C> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let Search { query, lanes, best } = self;
-        let mut order = IN_ORDER;
-        let n_bins = if query.feature.categorical {
-            query.order_categories(&mut order)
+        let mut memory = [0; BINS];
+        let order = if query.feature.categorical {
+            query.order_categories(&mut memory)
         } else {
-            query.feature.bins
+            Order::numerical(query.feature.bins)
         };
-        if n_bins == 0 {
+        if order.bins.is_empty() {
             return;
         }
-        let order = &order[..n_bins];
         let least = query.least_gain();
         let better = |cut: &BestCut| {
             cut.gain > least && best.as_ref().is_none_or(|best| cut.gain > best.gain)
@@ -104,12 +107,12 @@ impl<C: Packed> Task for Search<'_, C> {
         let Some(mut cut) = query.best_cut::<S>(order, None, lanes).filter(better) else {
             return;
         };
-        let mut has_missing = query.has_missing();
+        let mut has_rest = query.has_rest(order);
         if !C::COUNTED {
             let weighed = query.is_surely_heavy(order, &cut);
-            if !weighed || (query.feature.may_miss && !has_missing) {
+            if !weighed || (query.feature.may_miss && !has_rest) {
                 let weights = query.weight_counts.count();
-                has_missing = weights[usize::from(MISSING)] > 0;
+                has_rest = weights[usize::from(MISSING)] > 0;
                 if !weighed {
                     let again = query.best_cut::<S>(order, Some(&weights), lanes);
                     let Some(again) = again.filter(better) else { return };
@@ -117,26 +120,15 @@ impl<C: Packed> Task for Search<'_, C> {
                 }
             }
         }
-        *best = Some(query.split(order, &cut, has_missing));
+        *best = Some(query.split(order, &cut, has_rest));
     }
 }
 
-/// The bins of a numerical feature in their order.
-const IN_ORDER: [u8; BINS] = {
-    let mut order = [0; BINS];
-    let mut bin = 0;
-    while bin < BINS {
-        order[bin] = bin as u8;
-        bin += 1;
-    }
-    order
-};
-
 impl<C: Packed> SplitQuery<'_, C> {
-    /// Whether values are missing, as far as cells tell.
+    /// Whether rows are in no bin of the order, as far as cells tell.
     #[inline(always)]
-    fn has_missing(&self) -> bool {
-        self.cells[0][usize::from(MISSING)] != C::EMPTY
+    fn has_rest(&self, order: Order<'_>) -> bool {
+        order.rest.iter().any(|&bin| self.cells[0][usize::from(bin)] != C::EMPTY)
     }
 
     /// The minimum gain of a split. Derivatives are rounded, and rounding alone must not make a gain
@@ -151,32 +143,33 @@ impl<C: Packed> SplitQuery<'_, C> {
     #[inline(always)]
     fn best_cut<S: Simd>(
         &self,
-        order: &[u8],
+        order: Order<'_>,
         weights: Option<&[u64; BINS]>,
         lanes: &mut Lanes<C>,
     ) -> Option<BestCut> {
-        let n_bins = order.len();
-        let has_missing = self.has_missing();
+        let has_rest = self.has_rest(order);
         // All bins left and none right is a split only where values are missing.
-        let last = if has_missing { n_bins } else { n_bins - 1 };
-        let candidates = self.candidates(order, last);
+        let candidates = self.candidates(order, order.cuts(has_rest, false));
         let parent = self.parent_score();
         let mut cut: Option<BestCut> = None;
-        for missing_left in [false, true] {
-            let last = if missing_left { n_bins - 1 } else { last };
+        for rest_left in [false, true] {
+            let last = order.cuts(has_rest, rest_left);
             let (from, end) = (candidates.start.min(last), candidates.end.min(last));
-            if from == end || (missing_left && !has_missing) {
+            if from == end || (rest_left && !has_rest) {
                 continue;
             }
             let count = self.choose::<S>(from..end, &mut lanes.places);
-            self.score(order, missing_left, count, lanes);
+            self.score(order, rest_left, count, lanes);
+            if self.feature.categorical && !order.one_hot && self.feature.threshold.is_none() {
+                self.hold_to_groups(order, count, lanes);
+            }
             if let Some(weights) = weights {
-                self.hold_to_weights(order, missing_left, (count, weights), lanes);
+                self.hold_to_weights(order.bins, rest_left, (count, weights), lanes);
             }
             let (most, at) = largest(&lanes.gain[..count]);
             let gain = most - parent;
             if count > 0 && cut.as_ref().is_none_or(|cut| gain > cut.gain) {
-                cut = Some(BestCut { at: lanes.places.at(at), gain, missing_left });
+                cut = Some(BestCut { at: lanes.places.at(at), gain, rest_left });
             }
         }
         cut
@@ -184,17 +177,23 @@ impl<C: Packed> SplitQuery<'_, C> {
 
     /// Whether the second derivatives of both children alone show that they are heavy enough: a
     /// row of weight one has at most the largest.
-    fn is_surely_heavy(&self, order: &[u8], cut: &BestCut) -> bool {
+    fn is_surely_heavy(&self, order: Order<'_>, cut: &BestCut) -> bool {
         let (left, _) = self.units.read(self.left(self.cells[0], order, cut));
         let needed = self.rules.min_weight * self.units.largest_hessian;
         left.h >= needed && self.parent.sums[0].h - left.h >= needed
     }
 
     /// The sum over the rows that go left.
-    fn left(&self, cells: &FeatureCells<C>, order: &[u8], cut: &BestCut) -> C {
-        let missing = cells[usize::from(MISSING)];
-        let start = if cut.missing_left { missing } else { C::EMPTY };
-        order[..=cut.at].iter().fold(start, |sum, &bin| sum.plus(cells[usize::from(bin)]))
+    fn left(&self, cells: &FeatureCells<C>, order: Order<'_>, cut: &BestCut) -> C {
+        let start = self.rest(cells, order, cut.rest_left);
+        order.left(cut.at).iter().fold(start, |sum, &bin| sum.plus(cells[usize::from(bin)]))
+    }
+
+    /// The sum over the bins that are not in the order, if they go left.
+    #[inline(always)]
+    pub(super) fn rest(&self, cells: &FeatureCells<C>, order: Order<'_>, left: bool) -> C {
+        let rest = if left { order.rest } else { &[] };
+        rest.iter().fold(C::EMPTY, |sum, &bin| sum.plus(cells[usize::from(bin)]))
     }
 
     /// The score of the node as a leaf.
@@ -214,11 +213,11 @@ impl<C: Packed> SplitQuery<'_, C> {
     /// Which of the first `last` candidates are tried: all, or for extra-random trees one between
     /// the first and the last bin that have rows (Geurts et al. 2006, table 1).
     #[inline(always)]
-    fn candidates(&self, order: &[u8], last: usize) -> Range<usize> {
+    fn candidates(&self, order: Order<'_>, last: usize) -> Range<usize> {
         let Some(draw) = self.feature.threshold else { return 0..last };
-        let filled = |&at: &usize| self.cells[0][usize::from(order[at])] != C::EMPTY;
+        let filled = |&at: &usize| self.cells[0][usize::from(order.bins[at])] != C::EMPTY;
         let Some(from) = (0..last).find(filled) else { return 0..0 };
-        let to = (from + 1..=last.min(order.len() - 1)).rev().find(filled).unwrap_or(from + 1);
+        let to = (from + 1..=last.min(order.bins.len() - 1)).rev().find(filled).unwrap_or(from + 1);
         let at = from + (draw * (to - from) as f64) as usize;
         at..at + 1
     }
@@ -236,53 +235,29 @@ impl<C: Packed> SplitQuery<'_, C> {
         }
     }
 
-    /// Writes the categories that have rows in ascending order of their best values, which makes
-    /// the best two-group split a cut of that order (Fisher 1958); returns how many they are. Ten
-    /// rows' worth of the node's second derivatives is added to each, so that rare categories
-    /// stay in the middle.
-    fn order_categories(&self, order: &mut [u8; BINS]) -> usize {
-        let energy = |cells: &FeatureCells<C>| -> f64 {
-            cells.iter().map(|&cell| self.rules.score(self.units.read(cell).0)).sum()
-        };
-        // With several outputs, by the one that the categories explain best.
-        let mut cells = self.cells[0];
-        let mut most = f64::NEG_INFINITY;
-        let mut total = self.parent.sums[0];
-        for (&output, &sums) in self.cells.iter().zip(self.parent.sums) {
-            let energy = if self.cells.len() > 1 { energy(output) } else { 0.0 };
-            if energy > most {
-                (cells, most, total) = (output, energy, sums);
-            }
-        }
-        let smooth = self.rules.lambda + 10.0 * total.h / self.parent.weight;
-        let mut keyed: Vec<(f64, u8)> = Vec::new();
-        for (bin, &cell) in cells.iter().enumerate().take(self.feature.bins) {
-            let (sums, weight) = self.units.read(cell);
-            if weight > 0.0 {
-                keyed.push((sums.g / (sums.h + smooth).max(f64::MIN_POSITIVE), bin as u8));
-            }
-        }
-        keyed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        for (place, &(_, bin)) in order.iter_mut().zip(&keyed) {
-            *place = bin;
-        }
-        keyed.len()
-    }
-
     /// The split of a candidate.
-    fn split(&self, order: &[u8], cut: &BestCut, has_missing: bool) -> Split {
+    fn split(&self, order: Order<'_>, cut: &BestCut, has_rest: bool) -> Split {
         let read = |cells: &&FeatureCells<C>| self.units.read(self.left(cells, order, cut)).0;
         let left = self.cells.iter().map(read).collect();
         let test = if self.feature.categorical {
             let mut set = [0; 4];
-            let bins = &order[..=cut.at];
-            bins.iter().for_each(|&bin| set[usize::from(bin >> 6)] |= 1 << (bin & 63));
+            let rest = if cut.rest_left { order.rest } else { &[] };
+            let bins = order.left(cut.at).iter().chain(rest).filter(|&&bin| bin != MISSING);
+            bins.for_each(|&bin| set[usize::from(bin >> 6)] |= 1 << (bin & 63));
             Test::In(set)
         } else {
             Test::UpTo(cut.at as u8)
         };
-        let missing_left = has_missing.then_some(cut.missing_left);
+        let missing_left = has_rest.then_some(cut.rest_left);
+        let l2 = self.more_l2(order);
         let (gain, feature) = (cut.gain, self.feature.feature);
-        Split { gain, feature, test, missing_left, left }
+        Split { gain, feature, test, missing_left, left, l2 }
+    }
+
+    /// L2 penalty on the children beyond that of other splits.
+    #[inline(always)]
+    pub(super) fn more_l2(&self, order: Order<'_>) -> f64 {
+        let ordered = self.feature.categorical && !order.one_hot;
+        if ordered { self.rules.categories.l2 } else { 0.0 }
     }
 }
