@@ -22,6 +22,7 @@ mod cuts;
 mod descent;
 mod doubles;
 mod forms;
+mod fused;
 mod gram;
 mod math;
 mod matmul;

@@ -1,8 +1,8 @@
 //! Sixteen lanes in an array: NEON on AArch64, whatever there is elsewhere; the compiler
-//! vectorises it. Where the processor has no fused multiply-add, the correctly rounded
-//! library function stands in: slow, and the same bits.
+//! vectorizes it. Where the CPU has no fused multiply-add, `fused` emulates it with the same bits.
 
 use super::Task;
+use super::fused::mul_add_singles;
 use super::portable_doubles::PortableDoubles;
 use super::simd::{LANES, Simd};
 
@@ -77,7 +77,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        Portable(std::array::from_fn(|lane| self.0[lane].mul_add(factor.0[lane], addend.0[lane])))
+        Portable(mul_add_singles(&self.0, &factor.0, &addend.0))
     }
 
     #[inline(always)]
