@@ -217,7 +217,14 @@ CASES = (
         COMPARE_TUNE_GRID,
     ),
     _features(),
-    _train("mlp", "--model mlp --data songs.csv --set epochs=40", ("c", "rs", "onnx")),
+    _train(
+        "mlp",
+        "--model mlp --data songs.csv --set epochs=40 --set hidden_sizes=[16,16] "
+        "--set activation=relu --set init=he --set input_scaling=none --set optimizer=sgd "
+        "--set learning_rate=0.005 --set batch_size=32 --set learning_rate_schedule=constant "
+        "--set early_stopping=false",
+        ("c", "rs", "onnx"),
+    ),
     _train(
         "gbt",
         "--model gbt --data songs.csv --set n_estimators=12 --set max_leaves=6 --features all",

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from experiment import plain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from moodcore import MLP, load
+from moodcore import load
 from moodcore.preprocessing import downsample
 
 # No deadline: a slow machine is no failure.
@@ -24,7 +25,7 @@ def tables(draw):
 
 
 networks = st.builds(
-    MLP,
+    plain,
     st.lists(st.integers(1, 40), max_size=3).map(tuple),
     learning_rate=st.just(1e-3),
     momentum=st.sampled_from([0.0, 0.9]),

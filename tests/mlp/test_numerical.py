@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from experiment import plain
 
 from moodcore import MLP
 
@@ -31,7 +32,7 @@ def layers_of(model: MLP) -> list[reference.Layer]:
 @pytest.mark.parametrize("hidden", [(), (8,), (16, 16), (5, 20, 3)])
 def test_reference_gradients_are_finite_differences(hidden):
     X, y = table(40)
-    model = MLP(hidden, epochs=1, random_state=0).fit(X, y)
+    model = plain(hidden, epochs=1, random_state=0).fit(X, y)
     layers, weight = layers_of(model), np.linspace(0.5, 2, 40)
     X = X.astype(np.float64)
     for (dW, db), layer in zip(
@@ -55,10 +56,10 @@ def test_a_hundred_updates_follow_the_reference(name, weighted):
     options = OPTIMIZERS[name]
     X, y = table(1600)
     weight = np.random.default_rng(1).uniform(0.5, 2, size=1600) if weighted else np.ones(1600)
-    model = MLP((16, 16), learning_rate=0.05, random_state=0, **options)
+    model = plain((16, 16), learning_rate=0.05, random_state=0, **options)
     rows = 1600 if options["batch_size"] == "full" else 16
     batches = [slice(16 * at, 16 * at + rows) if rows == 16 else slice(None) for at in range(100)]
-    start = MLP((16, 16), learning_rate=1e-30, momentum=0, epochs=1, random_state=0)
+    start = plain((16, 16), learning_rate=1e-30, momentum=0, epochs=1, random_state=0)
     layers = layers_of(start.partial_fit(X[:16], y[:16], classes=range(4)))
     for batch in batches:
         model.partial_fit(
@@ -81,7 +82,7 @@ def test_a_hundred_updates_follow_the_reference(name, weighted):
 
 def test_probabilities_are_the_references():
     X, y = table(300)
-    model = MLP((16, 7), epochs=5, random_state=0).fit(X, y)
+    model = plain((16, 7), epochs=5, random_state=0).fit(X, y)
     expected = reference.softmax(reference.forward(layers_of(model), X.astype(np.float64))[-1])
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=2e-6)
     np.testing.assert_allclose(model.predict_log_proba(X), np.log(expected), atol=2e-5)
@@ -90,10 +91,10 @@ def test_probabilities_are_the_references():
 
 def test_update_losses_are_the_epochs_loss():
     X, y = table(320)
-    model = MLP(epochs=3, record="update", random_state=0).fit(X, y)
+    model = plain(epochs=3, record="update", random_state=0).fit(X, y)
     updates = model.history_["update_loss"].reshape(3, 10)
     np.testing.assert_allclose(updates.mean(axis=1), model.history_["loss"], rtol=1e-6)
-    first = MLP(epochs=1, learning_rate=1e-30, momentum=0, random_state=0).fit(X, y)
+    first = plain(epochs=1, learning_rate=1e-30, momentum=0, random_state=0).fit(X, y)
     assert first.loss_ == pytest.approx(
         reference.loss(layers_of(first), X.astype(np.float64), y, np.ones(320)), rel=1e-5
     )

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from moodcore import MLP
+from experiment import plain
 
 
 def rare_class(n_rows: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -18,8 +17,8 @@ def displacement(X, y, batch_size, weight=None):
     params = {"hidden_sizes": (), "momentum": 0.0, "batch_size": batch_size, "epochs": 1}
     params |= {"optimizer": "sgd", "learning_rate_schedule": "constant", "input_scaling": None}
     params |= {"weight_decay": 0.0, "random_state": 0}
-    start = MLP(learning_rate=1e-30, **params).fit(X, y, sample_weight=weight)
-    end = MLP(learning_rate=1e-4, **params).fit(X, y, sample_weight=weight)
+    start = plain(learning_rate=1e-30, **params).fit(X, y, sample_weight=weight)
+    end = plain(learning_rate=1e-4, **params).fit(X, y, sample_weight=weight)
     n_updates = 1 if batch_size == "full" else -(-len(X) // batch_size)
     return (end.coefs_[0] - start.coefs_[0]).astype(float) / n_updates
 
@@ -40,7 +39,7 @@ def test_the_expected_step_is_that_of_repeated_rows(batch_size):
 @pytest.mark.parametrize("batch_size", [1, 32])
 def test_balanced_classes_are_predicted_as_often(batch_size):
     X, y = rare_class()
-    model = MLP(
+    model = plain(
         (), class_weight="balanced", batch_size=batch_size, epochs=40, learning_rate=0.003,
         momentum=0.0, optimizer="sgd", learning_rate_schedule="cosine", random_state=0,
     ).fit(X, y)  # fmt: skip
@@ -53,7 +52,7 @@ def test_balanced_classes_are_predicted_as_often(batch_size):
 def test_only_ratios_of_weights_matter():
     X, y = rare_class(400)
     weight = np.random.default_rng(2).uniform(0.5, 2, size=400)
-    fits = [MLP(epochs=3, random_state=0).fit(X, y, sample_weight=weight * factor)
+    fits = [plain(epochs=3, random_state=0).fit(X, y, sample_weight=weight * factor)
             for factor in (1.0, 2.0**-60, 2.0**100)]  # fmt: skip
     for model in fits[1:]:
         np.testing.assert_array_equal(model.coefs_[0], fits[0].coefs_[0])
@@ -62,7 +61,7 @@ def test_only_ratios_of_weights_matter():
 def test_weights_of_extreme_ratios():
     X, y = rare_class(400)
     weight = np.where(np.arange(400) % 2 == 0, 1e-300, 1e300)
-    model = MLP(epochs=3, random_state=0).fit(X, y, sample_weight=weight)
+    model = plain(epochs=3, random_state=0).fit(X, y, sample_weight=weight)
     assert np.isfinite(model.predict_proba(X)).all()
 
 
@@ -70,7 +69,7 @@ def test_partial_fit_takes_weights_as_they_are():
     X, y = rare_class(200)
     params = {"momentum": 0.0, "optimizer": "sgd", "learning_rate": 1e-3, "batch_size": 1}
     params |= {"random_state": 0, "input_scaling": None, "hidden_sizes": ()}
-    twice, doubled = MLP(**params), MLP(**params)
+    twice, doubled = plain(**params), plain(**params)
     for row in range(0, 200, 10):
         part = slice(row, row + 1)
         doubled.partial_fit(X[part], y[part], classes=[0, 1], sample_weight=[2.0])

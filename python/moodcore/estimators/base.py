@@ -146,9 +146,16 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
                 if not kept.any():
                     raise ValueError("class_weight must be above 0 for at least one class, got 0")
                 features, codes, weight = features[kept], codes[kept], weight[kept]
+        features = self._learn_features(features, weight)
         rows = TrainingRows.of(features, codes, weight)
         check_small_columns(features, rows.X)
         return rows
+
+    def _learn_features(
+        self, features: NDArray[Any], weight: NDArray[np.float64] | None
+    ) -> NDArray[Any]:
+        """Return what is trained on in place of the features."""
+        return features
 
     def _known_rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

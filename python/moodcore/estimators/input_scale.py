@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["robust", "standard"]
+Kind = Literal["robust", "standard", "none"]
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class InputScale:
         """Learn the scale from training rows; constant features get the factor zero.
 
         "robust" centers by the median and divides by the interquartile range, or where that is
-        zero by half of the range (Holzmueller et al. 2024, "Better by default", section 3.1).
+        zero by the range (after Holzmueller et al. 2024, "Better by default", section 3.1, who use
+        half of it there; indicators of categories then stay at 0 and 1).
         """
-        if kind is None:
+        if kind is None or kind == "none":
             return None
         X = np.asarray(X, dtype=np.float64)
         if kind == "standard":
@@ -45,9 +46,17 @@ class InputScale:
         else:
             low, center, high = _quartiles(X, weight)
             smallest, largest = X.min(axis=0), X.max(axis=0)
-            spread = np.where(high > low, high - low, largest / 2 - smallest / 2)
-        usable = (spread > np.finfo(np.float64).tiny) & np.isfinite(spread)
-        factor = np.divide(1.0, spread, out=np.zeros_like(spread), where=usable)
+            with np.errstate(over="ignore"):
+                spread = np.where(high > low, high - low, largest - smallest)
+        limits = np.finfo(np.float64)
+        small = np.flatnonzero((spread > 0) & (spread < limits.tiny))
+        if small.size:
+            raise ValueError(
+                f"all values of column {small[0]} are below 1.2e-38 in size, or vary by less than "
+                "2.2e-308; scale the features first"
+            )
+        spread = np.minimum(spread, limits.max)
+        factor = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
         return cls(center, factor, kind == "robust")
 
     def apply(self, X: NDArray[Any]) -> NDArray[np.float32]:

@@ -25,6 +25,9 @@ from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["MLP"]
 
+# With fewer rows, "auto" trains all epochs on all rows.
+_ROWS_TO_HOLD_OUT = 300
+
 OnEpoch = Callable[[dict[str, Any]], object]
 
 
@@ -38,18 +41,19 @@ class MLP(Classifier):
 
     Parameters
     ----------
-    hidden_sizes : int or sequence of int, default=(16, 16)
+    hidden_sizes : int or sequence of int, default=(64,)
         Number of neurons of each hidden layer, 1 to 65,536; an int for one layer, empty for softmax
         regression.
-    activation : {"relu", "leaky_relu", "tanh", "selu"}, default="relu"
+    activation : {"relu", "leaky_relu", "tanh", "selu"}, default="tanh"
         Activation function of the hidden layers. The leaky ReLU has slope 0.01 below zero.
-    input_scaling : {"robust", "standard"} or None, default=None
+    input_scaling : {"robust", "standard", "none"} or None, default="robust"
         Scale features by constants learned from the training rows: "standard" to mean 0 and
         variance 1, "robust" to median 0 and interquartile range 1, with large values compressed
-        smoothly into (-3, 3). None computes with the features as they are.
-    optimizer : {"sgd", "adam"}, default="sgd"
+        smoothly into (-3, 3). None, which settings files write as "none", computes with the
+        features as they are.
+    optimizer : {"sgd", "adam"}, default="adam"
         Gradient descent with ``momentum``, or Adam.
-    learning_rate : float, default=0.005
+    learning_rate : float, default=0.012
         Step size eta, above 0, applied to the mean gradient of a batch.
     momentum : float, default=0.9
         Momentum coefficient alpha, in [0, 1); 0 for plain gradient descent. For Adam, decay rate of
@@ -60,9 +64,9 @@ class MLP(Classifier):
         For Adam, decay rate of the mean squared gradient, in [0, 1).
     epsilon : float, default=1e-8
         For Adam, added to the root of the mean squared gradient, above 0.
-    batch_size : int or "full", default=32
+    batch_size : int or "full", default=64
         Number of rows per weight update; "full" for full-batch gradient descent.
-    epochs : int, default=300
+    epochs : int, default=50
         Number of passes over the rows, at least 1. Rows are shuffled before each.
     l1, l2 : float, default=0.0
         Regularization of weights (not biases), at least 0: ``l1 * sum|w| + l2 / 2 * sum w**2`` is
@@ -74,25 +78,26 @@ class MLP(Classifier):
         Share of the outputs of hidden layers that training sets to zero, in [0, 1).
     label_smoothing : float, default=0.0
         Share of each target that training spreads evenly over the classes, in [0, 1).
-    init : {"he", "lecun", "normal"}, default="he"
+    init : {"he", "lecun", "normal"}, default="lecun"
         Initial weights: normal with variance 2 / inputs, 1 / inputs, or with standard deviation
         ``init_std``. Biases start at zero.
     init_std : float, default=0.01
         For ``init="normal"``, above 0.
-    learning_rate_schedule : str or dict, default="constant"
+    learning_rate_schedule : str or dict, default="cosine"
         "constant", "step", "cosine" or "inverse-time", or a dict with ``kind`` and any of
         ``warmup_epochs`` (0; linear increase first), ``step_epochs`` (100) and ``factor`` (0.1)
         for steps, ``decay`` (0.01) for inverse time, ``final_fraction`` (0.0) for the cosine.
         When training continues, schedules continue too, but a cosine begins anew.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Stop if ``eval_metric`` has not improved by ``tol`` for ``patience`` epochs, and restore the
-        best weights. Evaluated on ``eval_set``, or on held-out rows.
+        best weights. Evaluated on ``eval_set``, or on held-out rows. "auto" does so if there is an
+        ``eval_set`` or there are at least 300 rows; fewer are too few to hold some out.
     eval_metric : {"logloss", "accuracy"}, default="logloss"
         Metric of early stopping. Epochs of equal accuracy are compared by log loss.
     validation_fraction : float, default=0.1
         Fraction of the rows held out, stratified, for early stopping without ``eval_set``;
         in (0, 1).
-    patience : int, default=20
+    patience : int, default=12
         Number of epochs without improvement, at least 1.
     tol : float, default=1e-4
         Minimum change of a loss or metric that counts as an improvement, at least 0.
@@ -180,30 +185,30 @@ class MLP(Classifier):
 
     def __init__(
         self,
-        hidden_sizes: int | Sequence[int] = (16, 16),
+        hidden_sizes: int | Sequence[int] = (64,),
         *,
-        activation: Literal["relu", "leaky_relu", "tanh", "selu"] = "relu",
-        input_scaling: Literal["robust", "standard"] | None = None,
-        optimizer: Literal["sgd", "adam"] = "sgd",
-        learning_rate: float = 0.005,
+        activation: Literal["relu", "leaky_relu", "tanh", "selu"] = "tanh",
+        input_scaling: Literal["robust", "standard", "none"] | None = "robust",
+        optimizer: Literal["sgd", "adam"] = "adam",
+        learning_rate: float = 0.012,
         momentum: float = 0.9,
         nesterov: bool = False,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
-        batch_size: int | Literal["full"] = 32,
-        epochs: int = 300,
+        batch_size: int | Literal["full"] = 64,
+        epochs: int = 50,
         l1: float = 0.0,
         l2: float = 0.0,
         weight_decay: float = 0.0,
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
-        init: Literal["he", "lecun", "normal"] = "he",
+        init: Literal["he", "lecun", "normal"] = "lecun",
         init_std: float = 0.01,
-        learning_rate_schedule: str | Mapping[str, Any] = "constant",
-        early_stopping: bool = False,
+        learning_rate_schedule: str | Mapping[str, Any] = "cosine",
+        early_stopping: bool | Literal["auto"] = "auto",
         eval_metric: Literal["logloss", "accuracy"] = "logloss",
         validation_fraction: float = 0.1,
-        patience: int = 20,
+        patience: int = 12,
         tol: float = 1e-4,
         n_iter_no_change: int | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
@@ -297,7 +302,7 @@ class MLP(Classifier):
             If the loss becomes infinite or NaN: training stops there, and the weights are the
             last ones with a finite loss.
         """
-        params = self._checked_parameters()
+        self._checked_parameters()
         continues = self.warm_start and hasattr(self, "core_model_")
         model = self._training_copy(fitted=continues)
         if continues:
@@ -317,8 +322,12 @@ class MLP(Classifier):
             raise ValueError(f"eval_set must be one evaluation set for MLP, got {len(sets)}")
         if sets:
             held_out = model._known_rows(sets[0].X, sets[0].y, sets[0].sample_weight)
-        elif self.early_stopping:
+        stops = bool(self.early_stopping)
+        if self.early_stopping == "auto":
+            stops = bool(sets) or len(rows.y) >= _ROWS_TO_HOLD_OUT
+        if stops and not sets:
             rows, held_out = rows.split(self.validation_fraction, model.seed_ % 2**32)
+        params = self._core_parameters(early_stopping=stops)
         model._train(params, rows, held_out, continues, on_epoch=on_epoch)
         return self._take_over(model)
 
@@ -353,8 +362,10 @@ class MLP(Classifier):
             If ``classes`` is missing in the first call or differs later, or data or parameters
             are not as described above.
         """
-        if self.early_stopping:
-            raise ValueError("partial_fit trains one epoch: early_stopping must be False, got True")
+        if self.early_stopping is True:
+            raise ValueError(
+                'partial_fit trains one epoch: early_stopping must be False or "auto", got True'
+            )
         if self.class_weight == "balanced":
             raise ValueError(
                 'class_weight="balanced" needs all rows at once; give partial_fit a dict of weights'
@@ -453,16 +464,24 @@ class MLP(Classifier):
     def _weighted_rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
-        """Scale the rows as well, by what the first ones teach."""
+        """Scale the rows as well, except those from which `_learn_features` learns the scale."""
         features: Any
         features, labels, weight = super()._weighted_rows(X, y, sample_weight, reset=reset)
         if issparse(features):
             # Scaling computes in the precision of the table.
-            is_scaled = self.input_scaling is not None
+            is_scaled = self.input_scaling not in (None, "none")
             features = features.toarray(order="C") if is_scaled else dense_float32(features)
-        if reset or not hasattr(self, "input_scale_"):
-            self.input_scale_ = InputScale.of(features, weight, self.input_scaling)
+        if reset:
+            return features, labels, weight
+        if not hasattr(self, "input_scale_"):
+            return self._learn_features(features, weight), labels, weight
         return self._scaled(features), labels, weight
+
+    def _learn_features(
+        self, features: NDArray[Any], weight: NDArray[np.float64] | None
+    ) -> NDArray[Any]:
+        self.input_scale_ = InputScale.of(features, weight, self.input_scaling)
+        return self._scaled(features)
 
     def _training_rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Any
@@ -478,7 +497,13 @@ class MLP(Classifier):
 
     def _core_parameters(self, **resolved: Any) -> str:
         if self.input_scaling is not None:
-            check_choice("input_scaling", self.input_scaling, ("robust", "standard"))
+            check_choice("input_scaling", self.input_scaling, ("robust", "standard", "none"))
+        if self.early_stopping == "auto":
+            resolved.setdefault("early_stopping", False)
+        elif not isinstance(self.early_stopping, bool | np.bool_):
+            raise ValueError(
+                f'early_stopping must be True, False or "auto", got {self.early_stopping!r}'
+            )
         sizes = self.hidden_sizes
         if isinstance(sizes, int | np.integer) and not isinstance(sizes, bool):
             resolved["hidden_sizes"] = [int(sizes)]

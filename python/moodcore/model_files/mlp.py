@@ -34,6 +34,8 @@ _BEFORE = {
     "activation": "relu",
     "input_scaling": None,
     "optimizer": "sgd",
+    "beta2": 0.999,
+    "epsilon": 1e-8,
     "weight_decay": 0.0,
     "dropout": 0.0,
     "label_smoothing": 0.0,

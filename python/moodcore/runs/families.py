@@ -86,6 +86,22 @@ def family(name: str) -> Family:
     return FAMILIES[name]
 
 
+# The network of the song experiment: gradient descent with momentum, without regularization.
+EXPERIMENT_NETWORK: Mapping[str, Any] = {
+    "hidden_sizes": [16, 16],
+    "activation": "relu",
+    "input_scaling": "none",
+    "optimizer": "sgd",
+    "learning_rate": 0.005,
+    "momentum": 0.9,
+    "batch_size": 32,
+    "init": "he",
+    "learning_rate_schedule": "constant",
+    "early_stopping": False,
+    "patience": 20,
+}
+
+
 def _mlp() -> type:
     from moodcore import MLP
 
@@ -241,7 +257,7 @@ FAMILIES: Mapping[str, Family] = {
         learned="weights",
         length="epochs",
         estimator=_mlp,
-        defaults={},
+        defaults=EXPERIMENT_NETWORK,
         grid={
             "hidden_sizes": [[8], [8, 8], [16], [16, 16]],
             "learning_rate": [0.005, 0.01, 0.06],

@@ -7,7 +7,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use moodcore::Samples;
 use moodcore::kernels::Portable;
 use moodcore::kernels::{Isa, ScoreKind};
-use moodcore::mlp::{BatchSize, Config, Rows, State, fit, predict};
+use moodcore::mlp::{
+    Activation, BatchSize, Config, Init, Optimizer, Rows, Schedule, State, fit, predict,
+};
 use moodcore::monitor::Silent;
 use moodcore::parallel::{Compute, Team};
 use moodcore::rng::{Purpose, Stream};
@@ -35,6 +37,19 @@ fn instruction_sets() -> Vec<Isa> {
     sets
 }
 
+/// Gradient descent with momentum, 16-16, ReLU.
+fn paper() -> Config {
+    Config {
+        hidden_sizes: vec![16, 16],
+        activation: Activation::Relu,
+        optimizer: Optimizer::Sgd,
+        learning_rate: 0.005,
+        init: Init::He,
+        learning_rate_schedule: Schedule::default(),
+        ..Default::default()
+    }
+}
+
 /// One epoch of each shape: hidden sizes and batch.
 fn training(criterion: &mut Criterion) {
     let (x, y) = table();
@@ -52,7 +67,7 @@ fn training(criterion: &mut Criterion) {
                 hidden_sizes: hidden.clone(),
                 batch_size: BatchSize::Samples(batch),
                 epochs: 1,
-                ..Default::default()
+                ..paper()
             };
             let start = State::initial(&config, FEATURES, CLASSES, 7).unwrap();
             let compute = Compute { isa, team: &team };
@@ -69,7 +84,7 @@ fn training(criterion: &mut Criterion) {
 
 fn prediction(criterion: &mut Criterion) {
     let (x, _) = table();
-    let state = State::initial(&Config::default(), FEATURES, CLASSES, 7).unwrap();
+    let state = State::initial(&paper(), FEATURES, CLASSES, 7).unwrap();
     let team = Team::new(1).unwrap();
     let mut out = vec![0.0; ROWS * CLASSES];
     let mut group = criterion.benchmark_group("predict 16-16");

@@ -1,7 +1,6 @@
 //! Sixteen `f64` in an array.
 
 use super::doubles::Doubles;
-use super::fused::mul_add_doubles;
 use super::simd::LANES;
 
 /// Sixteen `f64` in plain code.
@@ -57,7 +56,9 @@ impl Doubles for PortableDoubles {
 
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        PortableDoubles(mul_add_doubles(&self.0, &factor.0, &addend.0))
+        PortableDoubles(std::array::from_fn(|lane| {
+            self.0[lane].mul_add(factor.0[lane], addend.0[lane])
+        }))
     }
 
     #[inline(always)]

@@ -1,17 +1,16 @@
 //! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
 
-use super::schedule::Schedule;
+use super::schedule::{Schedule, ScheduleKind};
 use crate::kernels::Curve;
 use crate::parameters::{name_or_table, read_json};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// How a gradient becomes a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimizer {
     /// Stochastic gradient descent, with momentum or without.
-    #[default]
     Sgd,
     /// Adam (Kingma and Ba 2015, algorithm 1); with `weight_decay`, `AdamW`.
     Adam,
@@ -19,11 +18,10 @@ pub enum Optimizer {
 
 /// Activation function of the hidden layers. The derivative of each is a function of its output,
 /// so that inputs of activations need not be kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// `max(0, x)`
-    #[default]
     Relu,
     /// `x` above zero, else `x / 100`.
     LeakyRelu,
@@ -74,12 +72,11 @@ pub enum EvalMetric {
 }
 
 /// How first weights are drawn; biases start at zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
     /// Normal with variance 2 / inputs, which keeps the size of ReLU activations from layer to
     /// layer (He, Zhang, Ren and Sun 2015, equation 10).
-    #[default]
     He,
     /// Normal with variance 1 / inputs, for tanh and SELU (`LeCun` et al. 1998, equation 16).
     Lecun,
@@ -199,28 +196,28 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            hidden_sizes: vec![16, 16],
-            activation: Activation::Relu,
-            optimizer: Optimizer::Sgd,
-            learning_rate: 0.005,
+            hidden_sizes: vec![64],
+            activation: Activation::Tanh,
+            optimizer: Optimizer::Adam,
+            learning_rate: 0.012,
             momentum: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
             nesterov: false,
-            batch_size: BatchSize::Samples(32),
-            epochs: 300,
+            batch_size: BatchSize::Samples(64),
+            epochs: 50,
             l1: 0.0,
             l2: 0.0,
             weight_decay: 0.0,
             dropout: 0.0,
             label_smoothing: 0.0,
-            init: Init::He,
+            init: Init::Lecun,
             init_std: 0.01,
-            learning_rate_schedule: Schedule::default(),
+            learning_rate_schedule: Schedule { kind: ScheduleKind::Cosine, ..Schedule::default() },
             early_stopping: false,
             eval_metric: EvalMetric::Logloss,
             validation_fraction: 0.1,
-            patience: 20,
+            patience: 12,
             tol: 1e-4,
             n_iter_no_change: None,
             record: Record::Epoch,

@@ -44,6 +44,7 @@ fn plain() -> Config {
         optimizer: Optimizer::Sgd,
         learning_rate: 0.005,
         momentum: 0.9,
+        beta2: 0.999,
         batch_size: BatchSize::Samples(32),
         epochs: 300,
         weight_decay: 0.0,
