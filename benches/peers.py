@@ -60,7 +60,11 @@ def moodcore_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
     # An epoch of a small network takes milliseconds, less than the check of the input; as in real
     # use, many epochs share one check.
     epochs = 100 if sum(shape.hidden) < 100 else 3
-    model = MLP(shape.hidden, batch_size=shape.batch, epochs=epochs, random_state=0)
+    model = MLP(
+        shape.hidden, activation="relu", init="he", input_scaling=None, optimizer="sgd",
+        learning_rate=0.005, learning_rate_schedule="constant", early_stopping=False,
+        batch_size=shape.batch, epochs=epochs, random_state=0,
+    )  # fmt: skip
     start = time.perf_counter()
     model.fit(X, y)
     return (time.perf_counter() - start) / epochs

@@ -26,6 +26,8 @@ FOLDER.mkdir(exist_ok=True)
 def train(**parameters):
     """Train a network with 16-16 neurons, or other parameters, always from the same seed."""
     defaults = {"hidden_sizes": (16, 16), "learning_rate": 0.01, "momentum": 0.9, "batch_size": 32}
+    defaults |= {"activation": "relu", "init": "he", "input_scaling": None, "optimizer": "sgd"}
+    defaults |= {"learning_rate_schedule": "constant", "early_stopping": False}
     model = MLP(**defaults | parameters, epochs=EPOCHS, record="update", random_state=0)
     return model.fit(X, y)
 
