@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from moodcore import GBT, load
+from moodcore import GBT, exchange, load
 from moodcore.estimators.gbt.auto import MOST_ROUNDS, TEXTBOOK, values_by_size
 
 
@@ -96,6 +96,18 @@ def test_round_trips(tmp_path):
     copied = clone(model)
     assert not hasattr(copied, "resolved_")
     assert exact(copied.fit(X, y), X) == exact(model, X)
+
+
+def test_a_model_read_from_xgboost_is_saved(tmp_path):
+    X, y = noisy()
+    model = GBT(random_state=0).fit(X, y)
+    exchange.export(model, tmp_path / "auto.json")
+    read = exchange.load(tmp_path / "auto.json")
+    read.save(tmp_path / "read.safetensors")
+    loaded = load(tmp_path / "read.safetensors")
+    assert loaded.resolved_ == {}
+    assert loaded.n_estimators_ == model.n_iter_
+    np.testing.assert_allclose(loaded.predict_proba(X), model.predict_proba(X), atol=1e-6)
 
 
 def test_a_warm_start_keeps_the_values():

@@ -47,6 +47,7 @@ def fitted_gbt(
     model.evals_result_ = {}
     model.best_iteration_, model.best_score_ = best_iteration, None
     model.seed_ = 0
+    model.resolved_ = {}
     model.core_model_ = core
     return model
 

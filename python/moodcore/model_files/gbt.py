@@ -45,7 +45,11 @@ def write_gbt(model: GBT, prefix: str, arrays: Arrays) -> Described:
             if name not in _LEFT_OUT
         },
         "eval_metric": _texts(params["eval_metric"]),
-        "resolved": {name: _write_value(name, value) for name, value in model.resolved_.items()},
+        # A pickle of version 0.1 has none.
+        "resolved": {
+            name: _write_value(name, value)
+            for name, value in vars(model).get("resolved_", {}).items()
+        },
         "missing": _write_missing(schema),
         "categories": [
             None if labels is None else write_labels(_object_array(labels))
