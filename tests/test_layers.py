@@ -13,6 +13,10 @@ ROOT = Path(moodcore.__file__).parent
 FOREIGN = {
     "_exit": "os._exit ends a process where threads of libraries would hang",
     "_storage": "Optuna has no public access to the storage of a study",
+    **dict.fromkeys(
+        ("_score_func", "_sign", "_kwargs", "_response_method"),
+        "scikit-learn's scorers have no public attributes",
+    ),
     "_trial_id": "Optuna's storages take the number that only this attribute holds",
 }
 

@@ -277,9 +277,7 @@ class GBT(Classifier):
         missing: float | str = np.nan,
         categorical_features: Any = "from_dtype",
         monotone_constraints: Any = None,
-        interaction_constraints: Sequence[Sequence[str | int]]
-        | Literal["pairwise", "no_interactions"]
-        | None = None,
+        interaction_constraints: Sequence[Sequence[str | int]] | str | None = None,
         multi_strategy: Literal["one_output_per_tree", "multi_output_tree"] = "one_output_per_tree",
         boosting: str | Mapping[str, Any] = "auto",
         objective: Callable[..., tuple[ArrayLike, ArrayLike]] | None = None,
