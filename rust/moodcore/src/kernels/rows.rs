@@ -90,7 +90,7 @@ pub fn add_to_histograms<S: Simd, C: Cell, const F: usize>(
     (rows, next): (RowList<'_>, &[u32]),
     words: impl Fn(usize) -> C,
 ) {
-    // Rows that far ahead are asked for: about as many as one memory access takes.
+    // Rows that far ahead are prefetched: about as many as one memory access takes.
     const AHEAD: usize = 32;
     let end = match rows {
         RowList::Range(start, end) => end.max(start),

@@ -227,7 +227,7 @@ impl Default for Config {
 
 impl Config {
     /// The widest layer and the deepest network that are accepted: sizes beyond them are slips
-    /// of the keyboard, and refused before memory is asked for.
+    /// of the keyboard, and refused before memory is allocated.
     pub const MAX_WIDTH: usize = 1 << 16;
     /// See [`Config::MAX_WIDTH`].
     pub const MAX_LAYERS: usize = 1 << 10;

@@ -1,6 +1,6 @@
 //! Where each weight lies: one flat vector for the whole network, in whole vectors of lanes.
 //!
-//! A hidden layer of `width` neurons stores `W[input][neuron]`, one row an input and neurons in
+//! A hidden layer of `width` neurons stores `W[input][neuron]`, one row per input and neurons in
 //! the lanes, then its biases. The output layer stores `W[class][neuron]`, neurons in the lanes,
 //! then its biases: few classes would waste lanes, so there the samples lie in the lanes.
 //! Widths are filled up to multiples of sixteen; the filling is zero and stays zero, because its
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// One layer's weights as the outside sees them: `weights[input * outputs + output]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// Weights, row-major, one row an input.
+    /// Weights, row-major, one row per input.
     pub weights: Vec<f32>,
     /// One bias an output.
     pub biases: Vec<f32>,
@@ -239,7 +239,7 @@ pub struct State {
     pub square: Aligned,
     /// For Adam: updates behind the means.
     pub updates: u64,
-    /// Epochs behind this state: schedules and shuffles go on from here.
+    /// Epochs behind this state: schedules and shuffles continue from here.
     pub epoch: usize,
 }
 
