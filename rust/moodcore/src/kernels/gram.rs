@@ -3,7 +3,7 @@
 use super::doubles::Doubles;
 use super::forms::{Form, KernelFunction, WithForm};
 use super::real::{FromMemory, Real, ToMemory};
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, extent};
 
 /// Columns that are computed side by side: a feature of the rows is loaded once for all of them.
 const GROUP: usize = 4;
@@ -38,13 +38,19 @@ impl<T: Real> Tiles<T> {
     }
 
     /// Lays out the rows that are named, in that order; `value` is that of a row and a feature.
+    ///
+    /// # Panics
+    /// When the tiles would have more values than memory has addresses.
     pub fn from_fn(
         n_features: usize,
         rows: impl ExactSizeIterator<Item = usize>,
         value: impl Fn(usize, usize) -> T,
     ) -> Self {
         let n_rows = rows.len();
-        let mut values = vec![T::default(); n_rows.div_ceil(LANES) * n_features * LANES];
+        // The size of a tile cannot wrap anywhere once it has not here.
+        let tile = n_features.checked_mul(LANES).expect("features of a tile fit memory");
+        let size = n_rows.div_ceil(LANES).checked_mul(tile).expect("tiles fit memory");
+        let mut values = vec![T::default(); size];
         for (at, row) in rows.enumerate() {
             let tile = &mut values[at / LANES * n_features * LANES..];
             for feature in 0..n_features {
@@ -74,7 +80,7 @@ impl<T: Real> Tiles<T> {
     #[inline(always)]
     fn part(&self, tiles: std::ops::Range<usize>) -> &[T] {
         let tile = self.n_features * LANES;
-        &self.values[tiles.start * tile..tiles.end * tile]
+        &self.values[tiles.start.saturating_mul(tile)..tiles.end.saturating_mul(tile)]
     }
 }
 
@@ -92,6 +98,9 @@ pub struct Weighted<T = f32> {
 
 impl<T: Real> Weighted<T> {
     /// Copies the chosen rows; `factor(at, output)` is that of the `at`-th of them.
+    ///
+    /// # Panics
+    /// When a row is not in the tiles, or there are more factors than memory has addresses.
     pub fn new(
         tiles: &Tiles<T>,
         rows: &[u32],
@@ -100,9 +109,12 @@ impl<T: Real> Weighted<T> {
     ) -> Self {
         let n_features = tiles.n_features;
         let groups = rows.len().div_ceil(GROUP);
+        // As in `Tiles::from_fn`: neither the sums nor the factors of all outputs wrap later.
+        assert!(n_outputs <= usize::MAX / LANES);
+        let n_factors = (n_outputs * GROUP).checked_mul(groups).expect("factors fit memory");
         let mut weighted = Weighted {
             rows: vec![T::default(); groups * n_features * GROUP],
-            factors: vec![0.0; groups * n_outputs * GROUP],
+            factors: vec![0.0; n_factors],
             n_rows: rows.len(),
             n_features,
             n_outputs,
@@ -134,7 +146,7 @@ impl<T: Real> Weighted<T> {
         out: &mut [f64],
     ) {
         assert_eq!(rows.n_features, self.n_features);
-        assert_eq!(out.len(), tiles.len() * self.n_outputs * LANES);
+        assert_eq!(out.len(), tiles.len().saturating_mul(self.n_outputs * LANES));
         let rows = rows.part(tiles);
         match precision {
             Precision::Single => kernel.with_form(AddProducts::<T, T::Lanes<S>> {
@@ -167,7 +179,7 @@ impl<T: Real> Weighted<T> {
     ) {
         assert!(rows.n_features == self.n_features && rows.n_rows == self.n_rows);
         let padded = self.n_rows.next_multiple_of(LANES);
-        assert!(stride >= padded && out.len() >= padded * stride);
+        assert!(stride >= padded && out.len() >= extent(padded, stride, stride));
         kernel.with_form(StoreSquare::<S, T> {
             weighted: self,
             rows: &rows.values,

@@ -12,7 +12,7 @@
 //! chains run side by side; it cannot change a bit.
 
 use super::Task;
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, extent};
 
 /// The left matrix: element (m, k) is `data[m * row + k * column]`.
 #[derive(Clone, Copy)]
@@ -177,11 +177,10 @@ pub fn matmul_and_sums<S: Simd>(
     out: (&mut [f32], usize),
     sums: &mut [f32],
 ) {
-    assert!(sums.len() >= shape.2 * LANES);
     product::<S, _>(shape, left, right, Start::Zero, out, sums, WithSums);
 }
 
-/// Checks the shape; `sums` is empty or as long as a row of `right`.
+/// Checks the shape; `sums` is as long as a row of `right` where the epilogue takes sums.
 #[inline(always)]
 fn product<S: Simd, E: Epilogue>(
     (rows, inner, vectors): (usize, usize, usize),
@@ -195,12 +194,14 @@ fn product<S: Simd, E: Epilogue>(
     if rows == 0 || vectors == 0 {
         return;
     }
-    let columns = vectors * LANES;
-    let needed_out = (rows - 1) * out_row + columns;
+    let columns = vectors.saturating_mul(LANES);
+    let needed_out = extent(rows, out_row, columns);
     if inner > 0 {
-        assert!((rows - 1) * left.row + (inner - 1) * left.column < left.data.len());
-        assert!((inner - 1) * right.row + columns <= right.data.len());
+        let left_row = extent(inner, left.column, 1);
+        assert!(extent(rows, left.row, left_row) <= left.data.len());
+        assert!(extent(inner, right.row, columns) <= right.data.len());
     }
+    assert!(!E::SUMS || sums.len() >= columns);
     let (start, start_row, start_column) = match start {
         Start::Zero => (std::ptr::null(), 0, 0),
         Start::Columns(values) => {

@@ -153,6 +153,8 @@ fn run_avx2<T: Task>(task: T) -> T::Output {
 }
 
 #[cfg(test)]
+mod size_tests;
+#[cfg(test)]
 mod svm_tests;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What boosted trees do with lists of row numbers: the loops in which a check for each access
 //! would cost as much as the access. The largest row is looked for first instead.
 
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, extent};
 use std::fmt::Debug;
 
 /// Sums over the rows in one bin of a histogram.
@@ -74,7 +74,7 @@ fn end_of(rows: &[u32]) -> usize {
     for &row in rows {
         last = if row > last { row } else { last };
     }
-    if rows.is_empty() { 0 } else { last as usize + 1 }
+    if rows.is_empty() { 0 } else { (last as usize).saturating_add(1) }
 }
 
 /// Adds rows to the histograms of `F` neighbouring features. `bins` holds `stride` bins a row of
@@ -96,7 +96,7 @@ pub fn add_to_histograms<S: Simd, C: Cell, const F: usize>(
         RowList::Range(start, end) => end.max(start),
         RowList::Some(rows) => end_of(rows),
     };
-    assert!(first + F <= stride && end * stride <= bins.len());
+    assert!(first.saturating_add(F) <= stride && extent(end, stride, stride) <= bins.len());
     let start = bins.as_ptr().wrapping_add(first);
     match rows {
         RowList::Range(from, to) => {
@@ -234,7 +234,8 @@ pub fn part_rows<S: Simd>(
 /// When a row has no number.
 #[inline(always)]
 pub fn add_at_rows(numbers: &mut [f64], start: u32, rows: &[u32], value: f64) {
-    assert!(rows.iter().all(|&row| row >= start) && end_of(rows) <= numbers.len() + start as usize);
+    assert!(rows.iter().all(|&row| row >= start));
+    assert!(end_of(rows).saturating_sub(start as usize) <= numbers.len());
     for &row in rows {
         // SAFETY: the row has a number, as asserted.
         unsafe { *numbers.get_unchecked_mut((row - start) as usize) += value };

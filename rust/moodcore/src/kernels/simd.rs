@@ -11,6 +11,16 @@ use super::doubles::Doubles;
 /// Lanes of a vector, whatever the width of the machine's registers.
 pub const LANES: usize = 16;
 
+/// The length of a slice that holds `count` rows of `width` values, `stride` apart.
+///
+/// Safe callers choose these sizes, and checks of them are all that keeps unsafe code inside its
+/// slices. So the arithmetic saturates where it would wrap: no slice is `usize::MAX` long, and the
+/// check fails.
+#[inline(always)]
+pub(super) fn extent(count: usize, stride: usize, width: usize) -> usize {
+    if count == 0 { 0 } else { (count - 1).saturating_mul(stride).saturating_add(width) }
+}
+
 /// A vector of sixteen `f32`, in registers of one instruction set.
 ///
 /// Values exist only inside [`super::Isa::run`], which has checked that the instructions are

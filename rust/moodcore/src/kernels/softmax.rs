@@ -1,7 +1,7 @@
 //! Softmax, cross-entropy and its gradient, with one sample in each lane.
 
 use super::math::{exp_negative, ln};
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, extent};
 
 /// What a batch should have been: one lane a sample.
 #[derive(Clone, Copy)]
@@ -78,15 +78,15 @@ unsafe fn exponentials<S: Simd>(scores: *mut f32, row: usize, n_classes: usize, 
 /// score that is not finite makes the loss NaN or infinite.
 ///
 /// # Panics
-/// When a slice is shorter than that.
+/// When a slice is shorter than that, or there is no class.
 #[inline(always)]
 pub fn softmax_loss<S: Simd>(
     (n_classes, vectors): (usize, usize),
     (scores, row): (&mut [f32], usize),
     targets: Targets<'_>,
 ) -> BatchLoss {
-    let lanes = vectors * LANES;
-    assert!((n_classes - 1) * row + lanes <= scores.len());
+    let lanes = vectors.saturating_mul(LANES);
+    assert!(n_classes > 0 && extent(n_classes, row, lanes) <= scores.len());
     assert!(targets.label.len() >= lanes && targets.weight.len() >= lanes);
     let (mut loss, mut correct) = (S::splat(0.0), S::splat(0.0));
     let zero = S::splat(0.0);
@@ -146,15 +146,15 @@ pub enum ScoreKind {
 /// [`softmax_loss`].
 ///
 /// # Panics
-/// When `scores` is too short.
+/// When `scores` is too short, or there is no class.
 #[inline(always)]
 pub fn class_scores<S: Simd>(
     (n_classes, vectors): (usize, usize),
     (scores, row): (&mut [f32], usize),
     kind: ScoreKind,
 ) {
-    let lanes = vectors * LANES;
-    assert!((n_classes - 1) * row + lanes <= scores.len());
+    let lanes = vectors.saturating_mul(LANES);
+    assert!(n_classes > 0 && extent(n_classes, row, lanes) <= scores.len());
     if kind == ScoreKind::Logit {
         return;
     }

@@ -1,6 +1,6 @@
 //! Copies, transposes and updates of whole vectors.
 
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, extent};
 
 /// Copies the chosen rows of a matrix of `columns` columns to rows of whole vectors, filled up
 /// with zeros.
@@ -9,10 +9,10 @@ use super::simd::{LANES, Simd};
 /// When a row is not in the matrix or `to` is too short.
 #[inline(always)]
 pub fn gather_rows<S: Simd>(from: &[f32], columns: usize, rows: &[u32], to: &mut [f32]) {
-    let wide = columns.next_multiple_of(LANES);
+    let wide = columns.div_ceil(LANES).saturating_mul(LANES);
     let last = rows.iter().fold(0, |last, &row| last.max(row)) as usize;
-    assert!(rows.is_empty() || (last + 1) * columns <= from.len());
-    assert!(rows.len() * wide <= to.len());
+    assert!(rows.is_empty() || extent(last.saturating_add(1), columns, columns) <= from.len());
+    assert!(extent(rows.len(), wide, wide) <= to.len());
     let (whole, rest) = (columns - columns % LANES, columns % LANES);
     for (at, &row) in rows.iter().enumerate() {
         // SAFETY: the row is at most `last`, which the first assertion covers; the second covers
@@ -77,9 +77,9 @@ pub fn transpose_rows<S: Simd>(
     if row_blocks == 0 || column_blocks == 0 {
         return;
     }
-    let (rows, columns) = (row_blocks * LANES, column_blocks * LANES);
-    assert!((rows - 1) * from_row + columns <= from.len());
-    assert!((columns - 1) * to_row + rows <= to.len());
+    let (rows, columns) = (row_blocks.saturating_mul(LANES), column_blocks.saturating_mul(LANES));
+    assert!(extent(rows, from_row, columns) <= from.len());
+    assert!(extent(columns, to_row, rows) <= to.len());
     for row in (0..rows).step_by(LANES) {
         for column in (0..columns).step_by(LANES) {
             // SAFETY: the assertions cover every row and column of both blocks.
@@ -102,7 +102,7 @@ pub fn transpose_rows<S: Simd>(
 /// When `rows` is shorter than `out` needs.
 #[inline(always)]
 pub fn row_sums<S: Simd>(vectors: usize, (rows, row): (&[f32], usize), out: &mut [f32]) {
-    assert!(out.is_empty() || (out.len() - 1) * row + vectors * LANES <= rows.len());
+    assert!(extent(out.len(), row, vectors.saturating_mul(LANES)) <= rows.len());
     for (r, out) in out.iter_mut().enumerate() {
         let mut sum = S::splat(0.0);
         for v in 0..vectors {
