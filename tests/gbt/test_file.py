@@ -239,3 +239,32 @@ def test_interaction_constraints_of_any_form_are_saved(groups, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
     refitted = again.fit(X, X[:, 0] > X[:, 1])
     np.testing.assert_array_equal(refitted.predict_proba(X), model.predict_proba(X))
+
+
+def chain(n_tests, n_features):
+    """Arrays of a model of one tree that is a chain of tests with a leaf beside each."""
+    at = np.arange(n_tests)
+    n_nodes = 2 * n_tests + 1
+    nodes = {"feature": np.full(n_nodes, -1, "i4"), "value": 1.0 + np.arange(n_nodes) % 7}
+    nodes |= {name: np.full(n_nodes, 2**32 - 1, "u4") for name in ("left", "right")}
+    nodes["feature"][2 * at] = at % n_features
+    nodes["left"][2 * at], nodes["right"][2 * at] = 2 * at + 2, 2 * at + 1
+    model = GBT(1, max_leaves=2).fit(np.tile([-1.0, 1.0], (n_features, 20)).T, [0, 1] * 20)
+    arrays = model.core_model_.arrays()
+    for name in ("bin", "missing_left", "gain", "cover", "weight", "category_set"):
+        fill = {"category_set": -1, "cover": 1, "weight": 1}.get(name, 0)
+        nodes[name] = np.full(n_nodes, fill, arrays[name].dtype)
+    return arrays | nodes | {"tree_offsets": np.array([0, n_nodes], arrays["tree_offsets"].dtype)}
+
+
+def test_a_chain_of_a_hundred_thousand_nodes_is_explained():
+    model, isa = _core.GbtModel(chain(50_000, 3)), _core.instruction_sets()[0]
+    table = [np.array([1.0, -1.0, column % 2]) for column in range(3)]
+    contributions = model.contributions(table, instructions=isa)
+    np.testing.assert_allclose(contributions.sum(axis=2), model.margins(table, instructions=isa))
+
+
+def test_a_chain_of_too_many_features_is_refused():
+    model, isa = _core.GbtModel(chain(1025, 1025)), _core.instruction_sets()[0]
+    with pytest.raises(ValueError, match="at most 1024 features on the way to a leaf"):
+        model.contributions([np.zeros(1)] * 1025, instructions=isa)

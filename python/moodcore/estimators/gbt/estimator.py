@@ -539,6 +539,12 @@ class GBT(Classifier):
         ndarray of float64
             For two classes of shape (n_rows, n_features + 1), else (n_rows, n_classes,
             n_features + 1). The last is the expected margin; the sum is the margin.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than the training rows, or a tree tests more than 1,024
+            features on the way to one leaf.
         """
         table, last = self.read_rows(X), self.n_predicting_rounds_
         values = self.core_model_.contributions(table, last=last, **self._compute())

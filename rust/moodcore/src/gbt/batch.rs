@@ -18,18 +18,19 @@ pub fn useful_threads(n_rows: usize, n_trees: usize, threads: usize) -> usize {
     if visits < VISITS { threads.min(1) } else { threads }
 }
 
-/// Runs a task for each chunk of rows, on any thread, until polling returns an error.
+/// Runs a task for each chunk of rows, on any thread, until polling returns an error. A task that
+/// may be long watches the flag, which is then set, and ends early.
 pub(super) fn each_chunk<T: Send>(
     mut chunks: Vec<&mut [T]>,
     visits: usize,
     compute: Compute<'_>,
     poll: &mut dyn FnMut() -> Result<()>,
-    task: impl Fn(usize, &mut [T]) + Sync,
+    task: impl Fn(usize, &mut [T], &AtomicBool) + Sync,
 ) -> Result<()> {
     let run = |stop: &AtomicBool| {
         compute.team.for_each_of(visits > 1 << 14, &mut chunks, |at, chunk| {
             if !stop.load(Ordering::Relaxed) {
-                task(at, chunk);
+                task(at, chunk, stop);
             }
         });
     };

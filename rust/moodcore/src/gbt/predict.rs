@@ -65,7 +65,7 @@ impl Predictor {
         let visits = table.n_rows().saturating_mul(trees.len());
         let workspaces = Mutex::new(Vec::new());
         let chunks = out.chunks_mut(SHARE * n_outputs).collect();
-        each_chunk(chunks, visits, compute, poll, |at, out| {
+        each_chunk(chunks, visits, compute, poll, |at, out, _| {
             let free = workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut workspace = free.unwrap_or_else(|| Workspace::new(ensemble));
             compute.isa.run(MarginsTask {
@@ -100,7 +100,7 @@ impl Predictor {
         let trees = trees_of(ensemble, &rounds);
         let visits = table.n_rows().saturating_mul(n_trees);
         let chunks = out.chunks_mut((SHARE * n_trees).max(1)).collect();
-        each_chunk(chunks, visits, compute, poll, |at, out| {
+        each_chunk(chunks, visits, compute, poll, |at, out, _| {
             let mut bins = vec![0; ensemble.binner.features.len()];
             for (row, out) in out.chunks_exact_mut(n_trees).enumerate() {
                 let row = at * SHARE + row;

@@ -17,68 +17,141 @@
 use super::batch::{check_table, each_chunk};
 use super::binning::Binner;
 use super::table::Table;
-use super::tree::{Ensemble, Tree};
-use crate::Result;
+use super::tree::{Ensemble, Node, Tree};
 use crate::kernels::{Isa, Simd, Task};
 use crate::parallel::Compute;
+use crate::{Error, Result};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Number of rows computed side by side: the bits of a mask.
 const ROWS: usize = 64;
 
-/// The tests of one feature on the way to a leaf.
-#[derive(Clone, Debug)]
+/// The most features that the tests on the way to a leaf may be of. The time for a leaf grows with
+/// the square of this number, which a model file may put at a hundred thousand; training hardly
+/// ever reaches a hundredth of the limit, since a tree uses its best features again.
+const MOST_FEATURES: usize = 1024;
+
+/// The tests of one feature on the way to a node.
+#[derive(Clone, Copy, Debug)]
 struct Element {
     feature: usize,
-    /// The nodes, and whether the way goes left there.
-    tests: Vec<(usize, bool)>,
-    /// The share of the training rows in the first of these nodes that pass all, were they
-    /// spread independently.
+    /// The share of the training rows in the first node that tests the feature that pass all of
+    /// its tests, were they spread independently.
     share: f64,
+    /// The rows that pass all tests.
+    mask: u64,
 }
 
-/// The way to a leaf, each feature once.
-#[derive(Clone, Debug)]
-struct Path {
-    leaf: usize,
-    elements: Vec<Element>,
+/// What is left to do on a walk through a tree.
+enum Step {
+    /// Go to a child by the test of its parent, of a feature, passed by a share of the training
+    /// rows and by the rows in the mask.
+    Enter { child: usize, test: Element },
+    /// Leave the node whose test changed the element at a place, or added the last one.
+    Leave(Option<(usize, Element)>),
 }
 
-impl Path {
-    /// The share of the training rows that reach the leaf.
-    fn share(&self) -> f64 {
-        self.elements.iter().map(|element| element.share).product()
-    }
-}
-
-/// All paths of a tree, from left to right; what counts as a feature is a column of the table.
-fn paths(tree: &Tree, binner: &Binner) -> Vec<Path> {
-    let mut paths = Vec::new();
-    let mut open: Vec<(usize, Vec<Element>)> = vec![(0, Vec::new())];
-    while let Some((at, elements)) = open.pop() {
-        let node = &tree.nodes[at];
-        if node.is_leaf() {
-            paths.push(Path { leaf: at, elements });
-            continue;
-        }
-        let children = [(node.right as usize, false), (node.left as usize, true)];
-        let cover: f64 = children.iter().map(|&(child, _)| tree.nodes[child].cover).sum();
-        for (child, left) in children {
-            // Where no training row counted, either way is as likely.
-            let share = if cover > 0.0 { tree.nodes[child].cover / cover } else { 0.5 };
-            let mut elements = elements.clone();
-            let feature = binner.column(node.feature as usize);
-            match elements.iter_mut().find(|element| element.feature == feature) {
-                Some(element) => {
-                    element.tests.push((at, left));
-                    element.share *= share;
+/// Calls `visit` for each leaf of a tree, from left to right, with the way to it: each feature
+/// once, which is a column of the table. `lefts` gives the rows that go left at a node. Only one
+/// way is kept at a time, and changed from node to node, so that memory grows with the depth of the
+/// tree and not with its square.
+///
+/// # Errors
+/// [`Error::Data`] for a way with tests of more than [`MOST_FEATURES`] features, and the error of
+/// `visit`.
+fn walk(
+    tree: &Tree,
+    binner: &Binner,
+    lefts: impl Fn(usize) -> u64,
+    mut visit: impl FnMut(usize, &[Element]) -> Result<()>,
+) -> Result<()> {
+    let mut way: Vec<Element> = Vec::new();
+    let mut open = Vec::new();
+    let mut here = Some(0);
+    loop {
+        if let Some(at) = here {
+            let node = &tree.nodes[at];
+            if node.is_leaf() {
+                visit(at, &way)?;
+            } else {
+                let feature = binner.column(node.feature as usize);
+                let children = [(node.right as usize, !lefts(at)), (node.left as usize, lefts(at))];
+                let cover: f64 = children.iter().map(|&(child, _)| tree.nodes[child].cover).sum();
+                for (child, mask) in children {
+                    // Where no training row counted, either way is as likely.
+                    let share = if cover > 0.0 { tree.nodes[child].cover / cover } else { 0.5 };
+                    open.push(Step::Enter { child, test: Element { feature, share, mask } });
                 }
-                None => elements.push(Element { feature, tests: vec![(at, left)], share }),
             }
-            open.push((child, elements));
         }
+        here = match open.pop() {
+            None => return Ok(()),
+            Some(Step::Enter { child, test }) => {
+                open.push(Step::Leave(add_test(&mut way, test)?));
+                Some(child)
+            }
+            Some(Step::Leave(before)) => {
+                match before {
+                    Some((place, element)) => way[place] = element,
+                    None => drop(way.pop()),
+                }
+                None
+            }
+        };
     }
-    paths
+}
+
+/// Adds a test to a way; returns the element that it changed, unless it added one.
+fn add_test(way: &mut Vec<Element>, test: Element) -> Result<Option<(usize, Element)>> {
+    if let Some(place) = way.iter().position(|element| element.feature == test.feature) {
+        let before = way[place];
+        way[place].share *= test.share;
+        way[place].mask &= test.mask;
+        return Ok(Some((place, before)));
+    }
+    if way.len() == MOST_FEATURES {
+        return Err(Error::Data(format!(
+            "contributions need trees that test at most {MOST_FEATURES} features on the way to a \
+             leaf, got a tree that tests more"
+        )));
+    }
+    way.push(test);
+    Ok(None)
+}
+
+/// What the ways to the leaves of trees have in common.
+struct Ways {
+    /// The quadrature for each number of features on a way; empty where there is no such way.
+    rules: Vec<Vec<(f64, f64)>>,
+    /// The sum over the ways of points of the quadrature times features: the work for a row.
+    work: usize,
+}
+
+impl Ways {
+    fn of(trees: &[Tree], binner: &Binner) -> Result<Self> {
+        let mut counts: Vec<usize> = Vec::new();
+        for tree in trees {
+            walk(
+                tree,
+                binner,
+                |_| 0,
+                |_, way| {
+                    counts.resize(counts.len().max(way.len() + 1), 0);
+                    counts[way.len()] += 1;
+                    Ok(())
+                },
+            )?;
+        }
+        let points = |n_features: usize| n_features.div_ceil(2);
+        let works = counts.iter().enumerate().map(|(n, count)| count * points(n) * n);
+        let work = works.fold(0, usize::saturating_add);
+        let rules = counts
+            .iter()
+            .enumerate()
+            .map(|(n, &count)| if count > 0 { quadrature(points(n)) } else { Vec::new() });
+        Ok(Ways { rules: rules.collect(), work })
+    }
 }
 
 /// Points and weights of Gauss and Legendre's quadrature on [0, 1], exact for polynomials up to
@@ -114,8 +187,8 @@ fn quadrature(n: usize) -> Vec<(f64, f64)> {
 /// margin. `out` starts as zeros.
 ///
 /// # Errors
-/// [`crate::Error::Data`] for a table of other width or `out` of other length, and the
-/// error of `poll`.
+/// [`Error::Data`] for a table of other width, `out` of other length or a tree that tests more than
+/// 1,024 features on the way to a leaf, and the error of `poll`.
 pub fn contributions(
     ensemble: &Ensemble,
     table: &Table<'_>,
@@ -127,23 +200,23 @@ pub fn contributions(
     let (n_features, n_outputs) = (ensemble.binner.n_columns(), ensemble.n_outputs());
     let width = n_outputs * (n_features + 1);
     check_table(ensemble, table, &rounds, out.len(), width)?;
-    let trees: Vec<(&Tree, Vec<Path>)> =
-        ensemble.rounds(rounds).iter().map(|tree| (tree, paths(tree, &ensemble.binner))).collect();
-    let deepest = trees.iter().flat_map(|(_, paths)| paths).map(|path| path.elements.len()).max();
-    let rules: Vec<Vec<(f64, f64)>> =
-        (0..=deepest.unwrap_or(0).div_ceil(2)).map(quadrature).collect();
-    let n_paths: usize = trees.iter().map(|(_, paths)| paths.len()).sum();
-    let visits = table.n_rows().saturating_mul(n_paths);
+    let trees = ensemble.rounds(rounds);
+    let ways = Ways::of(trees, &ensemble.binner)?;
+    let work = table.n_rows().saturating_mul(ways.work);
     let chunks = out.chunks_mut(ROWS * width).collect();
-    each_chunk(chunks, visits, compute, poll, |at, out| {
+    each_chunk(chunks, work, compute, poll, |at, out, stop| {
         let n_rows = out.len() / width;
         let columns = ensemble.binner.transform_rows(table, at * ROWS, n_rows, compute.isa);
         let mut sums = vec![[0.0; ROWS]; width];
         for output in 0..n_outputs {
             sums[output * (n_features + 1) + n_features] = [ensemble.base[output]; ROWS];
         }
-        for (tree, paths) in &trees {
-            add_tree(tree, paths, &rules, &columns, n_features, &mut sums, compute.isa);
+        let rows = Rows { binner: &ensemble.binner, columns: &columns, isa: compute.isa };
+        for tree in trees {
+            // Stopped early, the result is thrown away.
+            if add_tree(tree, &rows, &ways.rules, stop, &mut sums).is_err() {
+                return;
+            }
         }
         for (row, out) in out.chunks_exact_mut(width).enumerate() {
             for (out, sums) in out.iter_mut().zip(&sums) {
@@ -153,68 +226,76 @@ pub fn contributions(
     })
 }
 
-/// Adds the contributions of one tree to the sums of up to 64 rows.
-fn add_tree(
-    tree: &Tree,
-    paths: &[Path],
-    rules: &[Vec<(f64, f64)>],
-    columns: &[Vec<u8>],
-    n_features: usize,
-    sums: &mut [[f64; ROWS]],
+/// Up to 64 rows to send down trees.
+struct Rows<'a> {
+    binner: &'a Binner,
+    /// The bins of each feature of the binner.
+    columns: &'a [Vec<u8>],
     isa: Isa,
-) {
-    let n_outputs = sums.len() / (n_features + 1);
-    let lefts: Vec<u64> = tree
-        .nodes
-        .iter()
-        .map(|node| {
+}
+
+impl Rows<'_> {
+    /// The rows that go left at each node of a tree.
+    fn lefts(&self, tree: &Tree) -> Vec<u64> {
+        let left = |node: &Node| {
             if node.is_leaf() {
                 return 0;
             }
-            let bins = columns[node.feature as usize].iter().enumerate();
+            let bins = self.columns[node.feature as usize].iter().enumerate();
             bins.fold(0, |mask, (row, &bin)| mask | u64::from(tree.goes_left(node, bin)) << row)
-        })
-        .collect();
+        };
+        tree.nodes.iter().map(left).collect()
+    }
+}
+
+/// Adds the contributions of one tree to the sums of some rows; ends early, with an error, when
+/// `stop` is set.
+fn add_tree(
+    tree: &Tree,
+    rows: &Rows<'_>,
+    rules: &[Vec<(f64, f64)>],
+    stop: &AtomicBool,
+    sums: &mut [[f64; ROWS]],
+) -> Result<()> {
+    let width = rows.binner.n_columns() + 1;
     let outputs = match tree.output {
         Some(output) => output as usize..output as usize + 1,
-        None => 0..n_outputs,
+        None => 0..sums.len() / width,
     };
-    for path in paths {
-        let values = &tree.values[path.leaf * outputs.len()..][..outputs.len()];
-        let share = path.share();
-        for (output, value) in outputs.clone().zip(values) {
-            let expected = &mut sums[output * (n_features + 1) + n_features];
-            expected.iter_mut().for_each(|sum| *sum += value * share);
-        }
-        let masks: Vec<u64> = path
-            .elements
-            .iter()
-            .map(|element| {
-                let passed = |&(node, left): &(usize, bool)| {
-                    if left { lefts[node] } else { !lefts[node] }
-                };
-                element.tests.iter().map(passed).fold(u64::MAX, |all, passed| all & passed)
-            })
-            .collect();
-        let rule = &rules[path.elements.len().div_ceil(2)];
-        let integrals = isa.run(Integrate { elements: &path.elements, masks: &masks, rule });
-        for (element, integral) in path.elements.iter().zip(&integrals) {
+    let lefts = rows.lefts(tree);
+    walk(
+        tree,
+        rows.binner,
+        |node| lefts[node],
+        |leaf, way| {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Stopped("the result is thrown away".into()));
+            }
+            let values = &tree.values[leaf * outputs.len()..][..outputs.len()];
+            // The share of the training rows that reach the leaf.
+            let share: f64 = way.iter().map(|element| element.share).product();
             for (output, value) in outputs.clone().zip(values) {
-                let sums = &mut sums[output * (n_features + 1) + element.feature];
-                for (sum, integral) in sums.iter_mut().zip(integral) {
-                    *sum += value * integral;
+                let expected = &mut sums[output * width + width - 1];
+                expected.iter_mut().for_each(|sum| *sum += value * share);
+            }
+            let integrals = rows.isa.run(Integrate { elements: way, rule: &rules[way.len()] });
+            for (element, integral) in way.iter().zip(&integrals) {
+                for (output, value) in outputs.clone().zip(values) {
+                    let sums = &mut sums[output * width + element.feature];
+                    for (sum, integral) in sums.iter_mut().zip(integral) {
+                        *sum += value * integral;
+                    }
                 }
             }
-        }
-    }
+            Ok(())
+        },
+    )
 }
 
 /// `(o_i - z_i)` times the integral of the other factors' product, for each element of a path
 /// and 64 rows.
 struct Integrate<'a> {
     elements: &'a [Element],
-    /// For each element the rows that pass its tests.
-    masks: &'a [u64],
     rule: &'a [(f64, f64)],
 }
 
@@ -226,23 +307,24 @@ impl Task for Integrate<'_> {
         let mut sums = vec![[0.0; ROWS]; self.elements.len()];
         for &(t, weight) in self.rule {
             let mut product = [weight; ROWS];
-            for (element, &mask) in self.elements.iter().zip(self.masks) {
+            for element in self.elements {
                 let missed = element.share * (1.0 - t);
-                times(&mut product, mask, missed + t, missed);
+                times(&mut product, element.mask, missed + t, missed);
             }
-            for ((element, &mask), sums) in self.elements.iter().zip(self.masks).zip(&mut sums) {
+            for (element, sums) in self.elements.iter().zip(&mut sums) {
                 let missed = element.share * (1.0 - t);
-                // A test that neither the row nor any training row passes makes both sides zero.
-                let inverse = if missed > 0.0 { 1.0 / missed } else { 0.0 };
+                // A test that neither the row nor any training row passes makes both sides zero,
+                // and the inverse of a subnormal number may be infinite.
+                let inverse = if missed >= f64::MIN_POSITIVE { 1.0 / missed } else { 0.0 };
                 let mut others = product;
-                times(&mut others, mask, 1.0 / (missed + t), inverse);
+                times(&mut others, element.mask, 1.0 / (missed + t), inverse);
                 for (sum, other) in sums.iter_mut().zip(&others) {
                     *sum += other;
                 }
             }
         }
-        for ((element, &mask), sums) in self.elements.iter().zip(self.masks).zip(&mut sums) {
-            times(sums, mask, 1.0 - element.share, -element.share);
+        for (element, sums) in self.elements.iter().zip(&mut sums) {
+            times(sums, element.mask, 1.0 - element.share, -element.share);
         }
         sums
     }
@@ -257,17 +339,4 @@ fn times(values: &mut [f64; ROWS], mask: u64, set: f64, unset: f64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quadrature_is_exact_for_polynomials() {
-        for n in 1..32 {
-            let rule = quadrature(n);
-            for degree in 0..2 * n {
-                let sum: f64 = rule.iter().map(|(t, w)| w * libm::pow(*t, degree as f64)).sum();
-                assert!((sum * (degree + 1) as f64 - 1.0).abs() < 1e-12, "{n} {degree} {sum}");
-            }
-        }
-    }
-}
+mod tests;
