@@ -37,7 +37,8 @@ pub struct Node {
     pub gain: f64,
     /// Sum of the second derivatives of the training rows here.
     pub cover: f64,
-    /// Sum of the weights of the training rows here: their number, without weights.
+    /// Sum of the weights of the training rows here if all weights are whole numbers, else the
+    /// number of these rows.
     pub weight: f64,
 }
 

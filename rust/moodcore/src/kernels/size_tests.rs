@@ -10,7 +10,7 @@ const SIXTEENTH: usize = 1 << (usize::BITS - 4);
 const BACK: usize = usize::MAX - (LANES - 1);
 
 /// Requires that the call fails in a check of its own. With the overflow checks of a debug build
-/// wrong arithmetic fails too, and is told apart by its message.
+/// wrong arithmetic fails too, with another message.
 fn assert_refused(what: &str, call: impl FnOnce()) {
     let Err(panic) = catch_unwind(AssertUnwindSafe(call)) else {
         panic!("{what}: the sizes must be refused");
