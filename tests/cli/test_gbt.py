@@ -16,6 +16,7 @@ SMALL = ("--model", "gbt", "--songs", "400", "--folds", "2", "--epochs", "4", "-
 GRID = "max_leaves = [4, 8, 9]\nlearning_rate = 0.3\nreg_lambda = 1.0\nmin_child_samples = 5\n"
 # Everything but the times, the page that tells them, and Optuna's storage.
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
+RESULTS += ("predictions.parquet",)
 FIGURES = {
     "class_counts",
     "correlation",
@@ -25,6 +26,9 @@ FIGURES = {
     "shapes",
     "candidates",
     "confusion_matrix",
+    "calibration",
+    "class_curves",
+    "rejection",
 }
 
 

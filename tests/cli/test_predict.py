@@ -149,7 +149,7 @@ def test_a_model_that_is_not_there_is_looked_for(folder, moodcore):
     assert "no such model file; there is 'model'" in done.err
     done = moodcore("predict", folder, folder / "songs.csv")
     assert done.code == 2
-    assert "is a folder; the file of a model is needed" in done.err
+    assert "is a folder; a model file is needed" in done.err
     done = moodcore(
         "predict", folder / "model", folder / "songs.csv", "-o", folder / "no" / "a.csv"
     )

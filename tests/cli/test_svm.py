@@ -12,7 +12,7 @@ from moodcore.cli import main
 SMALL = ("--model", "svm", "--songs", "400", "--folds", "2", "--seed", "5")
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
 FIGURES = {"class_counts", "correlation", "grid_overview"}
-FIGURES |= {"confusion_matrix"}
+FIGURES |= {"confusion_matrix", "calibration", "class_curves", "rejection"}
 
 
 @pytest.fixture(scope="module")
