@@ -305,7 +305,7 @@ def test_where_boosting_starts(gaps, two):
     assert model.core_model_.base[0] == pytest.approx(np.log(rate / (1 - rate)))
     stump = GBT(1, gamma=1e9, base_score=[0.2, 0.3, 0.5], learning_rate=1e-12).fit(*gaps)
     np.testing.assert_allclose(stump.predict_proba(X), [[0.2, 0.3, 0.5]] * 900, rtol=1e-9)
-    # The first model's margin as the base of a second one: training goes on.
+    # Training continues with the margin of the first model as the base of a second one.
     first, second = quick(10).fit(X, y), quick(10)
     margin = first.decision_function(X)
     second.fit(X, y, base_margin=margin, eval_set=(X, y), base_margin_eval_set=[margin])

@@ -63,15 +63,15 @@ def test_round_trip(params, labels, frame, y, tmp_path):
     assert (tmp_path / "again").read_bytes() == (tmp_path / "one").read_bytes()
     assert again.predict_proba(frame).tobytes() == model.predict_proba(frame).tobytes()
     assert again.predict(frame).tolist() == model.predict(frame).tolist()
-    contributions = (one.predict_contributions(frame[:20]) for one in (again, model))
+    contributions = (trees.predict_contributions(frame[:20]) for trees in (again, model))
     assert next(contributions).tobytes() == next(contributions).tobytes()
     for name in ("best_iteration_", "best_score_", "evals_result_", "n_iter_", "n_trees_"):
         assert getattr(again, name) == getattr(model, name), name
     assert again.feature_names_in_.tolist() == ["x", "y", "letter"]
-    # Training goes on as it would have.
+    # Training continues as it would have.
     more = GBT(3, random_state=0, multi_strategy=model.multi_strategy)
-    on = [more.fit(frame, labels[y], init_model=one).dump() for one in (model, again)]
-    assert on[0] == on[1]
+    dumps = [more.fit(frame, labels[y], init_model=trees).dump() for trees in (model, again)]
+    assert dumps[0] == dumps[1]
 
 
 def test_parts_of_pipelines(tmp_path):

@@ -1,4 +1,4 @@
-"""Tables and requests that nobody should send: a defined answer, or an error that helps."""
+"""Unusual tables and invalid arguments: a defined result or an error that names the problem."""
 
 import numpy as np
 import pandas as pd
@@ -134,7 +134,7 @@ WRONG = {
     "validation_fraction": [(1.0, "validation_fraction")],
     "monotone_constraints": [([1, 2, 0], "monotone_constraints"), ([1], "monotone_constraints")],
     "interaction_constraints": [([[0, 9]], "interaction_constraints")],
-    "categorical_features": [(["nobody"], "categorical_features")],
+    "categorical_features": [(["absent"], "categorical_features")],
     "base_score": [(1.5, "base_score"), ([0.2, 0.3, 0.5], "base_score")],
     "eval_metric": [("logless", "eval_metric")],
     "n_jobs": [(0, "n_jobs"), ("two", "n_jobs must be an int or None, got 'two'")],

@@ -200,7 +200,7 @@ def test_more_categories_than_bins():
     frame = pd.DataFrame({"id": pd.Categorical(codes), "noise": rng.normal(size=70_000)})
     model = quick().fit(frame, codes % 2)
     assert len(model.table_schema_.categories[0]) > 30_000
-    # The hundred that come often are told apart; the others count as missing.
+    # The hundred frequent categories have bins of their own; the others count as missing.
     assert model.score(frame[:20_000], codes[:20_000] % 2) == 1
     assert model.core_model_.arrays()["bin_offsets"].tolist()[1] == 255
 

@@ -60,9 +60,9 @@ def test_more_classes_have_the_same_margins_but_for_a_constant(method):
     X, y, weight = table(4)
     booster, data = theirs(X, y, weight, n_classes=4, method=method)
     margins = booster.predict(data, output_margin=True)
-    found = ours(X, y, weight, n_classes=4).decision_function(X)
-    centred = [one - one.mean(axis=1, keepdims=True) for one in (margins, found)]
-    np.testing.assert_allclose(centred[1], centred[0], atol=1e-3)
+    scores = ours(X, y, weight, n_classes=4).decision_function(X)
+    expected, centered = (m - m.mean(axis=1, keepdims=True) for m in (margins, scores))
+    np.testing.assert_allclose(centered, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(

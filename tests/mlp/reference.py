@@ -25,7 +25,7 @@ class Layer:
 
 
 def forward(layers: list[Layer], X: Vector) -> list[Vector]:
-    """Give the inputs of every layer (B, inputs), and last the scores (B, K)."""
+    """Return the inputs of every layer (B, inputs) and, last, the scores (B, K)."""
     activations = [X]
     for layer in layers[:-1]:
         activations.append(np.maximum(activations[-1] @ layer.W + layer.b, 0))

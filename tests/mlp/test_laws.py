@@ -62,7 +62,9 @@ def test_threads_and_instruction_sets_change_no_bit(table, network):
                 patch.delenv("MOODCORE_ISA")
             for n_jobs in (1, 2):
                 network.set_params(n_jobs=n_jobs).fit(X, y)
-                bits.add(b"".join(one.tobytes() for one in network.coefs_ + network.intercepts_))
+                bits.add(
+                    b"".join(array.tobytes() for array in network.coefs_ + network.intercepts_)
+                )
     assert len(bits) == 1
 
 
@@ -84,7 +86,7 @@ def test_a_row_twice_is_a_row_of_weight_two(table, network, row):
     X, y = table
     network.set_params(batch_size="full")
     weight = np.where(np.arange(len(X)) == row, 2.0, 1.0)
-    weighted = [one.copy() for one in network.fit(X, y, sample_weight=weight).coefs_]
+    weighted = [array.copy() for array in network.fit(X, y, sample_weight=weight).coefs_]
     repeated = network.fit(np.vstack([X, X[row]]), np.append(y, y[row])).coefs_
     for ours, theirs in zip(weighted, repeated, strict=True):
         np.testing.assert_array_equal(ours, theirs)

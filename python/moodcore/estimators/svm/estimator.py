@@ -140,8 +140,8 @@ class SVM(Classifier):
     Rows are float32, or float64 if rounding would change their differences. Kernel values have
     single precision, or double precision if single cannot tell rows apart or makes no progress;
     coefficients and sums are double. If single precision could hide a violation of ``tol``, the
-    gradient is recomputed in double precision. Rows with zero weight are ignored. See :doc:`/explanation/svm` for the method and its
-    sources.
+    gradient is recomputed in double precision. Rows with zero weight are ignored. See
+    :doc:`/explanation/svm` for the method and its sources.
 
     Examples
     --------
