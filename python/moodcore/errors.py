@@ -29,7 +29,7 @@ def missing_columns(missing: Sequence[str], present: Sequence[str]) -> str:
     named = []
     folded = {name.casefold(): name for name in present}
     for name in missing:
-        near = difflib.get_close_matches(name.casefold(), folded, n=1)
+        near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
         named.append(f"{name!r}" + (f" (there is {folded[near[0]]!r})" if near else ""))
     there = ", ".join(map(repr, present[:_SHOWN_COLUMNS])) or "none"
     if len(present) > _SHOWN_COLUMNS:

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from moodcore import GBT, MLP, SVM
+from moodcore.errors import missing_columns
 from moodcore.preprocessing import BalancedClassifier
 from moodcore.tables import TablePreparation
 from moodcore.tables.preparation import kind_of
@@ -165,6 +166,10 @@ def test_missing_columns_are_refused_by_name(people):
     renamed = people.rename(columns={"age": "Age"}).drop(columns="score")
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         fitted.transform(renamed)
+
+
+def test_a_column_with_a_vaguely_similar_name_is_not_suggested():
+    assert missing_columns(["liveness"], ["loudness"]).startswith("missing column: 'liveness'; the")
 
 
 def test_identifiers_and_dates_are_named_in_a_warning(people):

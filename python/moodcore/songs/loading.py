@@ -266,7 +266,7 @@ def _features(
 
 
 def _with_nearest(name: str, columns: Sequence[str]) -> str:
-    near = get_close_matches(name, columns, n=1)
+    near = get_close_matches(name, columns, n=1, cutoff=0.7)
     return f"{name!r} (there is {near[0]!r})" if near else repr(name)
 
 
