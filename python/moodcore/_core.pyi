@@ -109,7 +109,6 @@ class MlpModel:
         layers: _Layers,
         velocities: _Layers | None = None,
         n_epochs: int = 0,
-        *,
         activation: str = "relu",
         squares: _Layers | None = None,
         n_updates: int = 0,

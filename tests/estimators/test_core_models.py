@@ -33,6 +33,8 @@ def test_copies_answer_as_the_original(name):
         assert answers(again, rows) == answers(model, rows)
     core = copy.deepcopy(model.core_model_)
     assert type(core) is type(model.core_model_) and core is not model.core_model_
+    # skops calls the type with the arguments, and accepts no function in its place.
+    assert core.__reduce__()[0] is type(core)
 
 
 @pytest.mark.parametrize(

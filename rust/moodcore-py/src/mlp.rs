@@ -12,7 +12,7 @@ use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
 /// Weights and biases of each layer, as Python sends them.
 type Layers<'py> = Vec<(PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, f32>)>;
@@ -43,7 +43,7 @@ impl MlpModel {
     /// makes a model of them.
     #[new]
     #[pyo3(signature = (
-        layers, velocities=None, n_epochs=0, *, activation="relu", squares=None, n_updates=0
+        layers, velocities=None, n_epochs=0, activation="relu", squares=None, n_updates=0
     ))]
     fn new(
         layers: Layers<'_>,
@@ -125,18 +125,20 @@ impl MlpModel {
         self.state.epoch
     }
 
-    /// How to pickle and copy: by the arrays.
+    /// How to pickle and copy: by the arguments of `new`.
+    #[expect(clippy::type_complexity, reason = "what Python asks for")]
     fn __reduce__<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (NewLayers<'py>, NewLayers<'py>, usize))> {
-        let keywords = PyDict::new(py);
-        keywords.set_item("activation", self.activation())?;
-        keywords.set_item("squares", self.squares(py)?)?;
-        keywords.set_item("n_updates", self.state.updates)?;
-        let partial = py.import("functools")?.getattr("partial")?;
-        let make = partial.call((py.get_type::<MlpModel>(),), Some(&keywords))?;
-        Ok((make, (self.layers(py)?, self.velocities(py)?, self.state.epoch)))
+    ) -> PyResult<(
+        Bound<'py, PyType>,
+        (NewLayers<'py>, NewLayers<'py>, usize, &'static str, Option<NewLayers<'py>>, u64),
+    )> {
+        let (layers, velocities, squares) =
+            (self.layers(py)?, self.velocities(py)?, self.squares(py)?);
+        let arguments =
+            (layers, velocities, self.state.epoch, self.activation(), squares, self.state.updates);
+        Ok((py.get_type::<MlpModel>(), arguments))
     }
 
     /// Scores of each row and class: `kind` is `logit`, `log_probability` or `probability`.
