@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -71,6 +71,29 @@ class TableSchema:
             for column, chosen in zip(table.columns, categorical, strict=True)
         ]
         return cls(tuple(categorical.tolist()), tuple(categories), missing, table.names)
+
+    def keep_frequent(
+        self, table: Table, weight: NDArray[np.float64] | None, most: int
+    ) -> tuple[Self, Table]:
+        """Keep the ``most`` most frequent categories of each column, as bins do.
+
+        The others become NaN in the table, as if they were not in training. So a column of many
+        thousand values makes neither models nor predictions slow.
+        """
+        categories = list(self.categories)
+        for at, values in enumerate(categories):
+            # Values of a kind that occurs less often must not become one that is refused.
+            if values is None or len(values) <= most or len({type(v) for v in values}) > 1:
+                continue
+            assert isinstance(table, list)
+            codes = np.nan_to_num(table[at], nan=len(values)).astype(np.intp)
+            counts = np.bincount(codes, weight, minlength=len(values) + 1)[:-1]
+            kept = np.sort(np.argsort(-counts, kind="stable")[:most])
+            places = np.full(len(values) + 1, np.nan)
+            places[kept] = np.arange(most)
+            table = [*table[:at], places[codes], *table[at + 1 :]]
+            categories[at] = [values[code] for code in kept.tolist()]
+        return replace(self, categories=tuple(categories)), table
 
     @cached_property
     def has_categories(self) -> bool:

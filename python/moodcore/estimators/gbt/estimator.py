@@ -353,8 +353,8 @@ class GBT(Classifier):
         Parameters
         ----------
         X : table of shape (n_rows, n_features)
-            A NumPy array, pandas or Polars frame, Arrow table, or a sparse matrix, which is made
-            dense. NaN is missing. float32 and float64 in memory are read in place.
+            A NumPy array, pandas or Polars frame, Arrow table, or sparse matrix. NaN is missing.
+            float32 and float64 in memory are read in place.
         y : array-like of shape (n_rows,)
             Class labels of any type.
         sample_weight : array-like of shape (n_rows,), optional

@@ -74,6 +74,9 @@ def training_rows(
     table, labels, weight, margin = drop_weightless(table, labels, weight, base_margin)
     codes = model._learn_classes(labels) if learns else model._known_codes(labels)
     weight = _with_class_weight(model, labels, codes, weight)
+    if learns:
+        schema, table = model.table_schema_.keep_frequent(table, weight, model.max_bin)
+        model.table_schema_ = schema
     margin = read_margin(margin, len(labels), model._n_outputs)
     return BoostingRows.of(table, codes, weight, margin)
 

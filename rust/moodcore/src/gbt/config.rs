@@ -94,7 +94,7 @@ pub struct Config {
     pub max_depth: Option<usize>,
     /// Which leaf is split next.
     pub grow_policy: GrowPolicy,
-    /// Least number of rows (sum of weights) in a leaf.
+    /// Minimum number of rows in a leaf; whole weights count as repetitions, others not at all.
     pub min_child_samples: f64,
     /// Minimum sum of Hessians in a leaf.
     pub min_child_weight: f64,
