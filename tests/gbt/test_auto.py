@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from moodcore import GBT, exchange, load
+from moodcore import GBT, _core, exchange, load
 from moodcore.estimators.gbt.auto import MOST_ROUNDS, TEXTBOOK, values_by_size
 
 
@@ -37,9 +37,9 @@ def test_values_by_size_are_pinned(n_rows, leaves):
 def test_rounds_are_chosen_and_pinned():
     X, y = noisy()
     model = GBT(random_state=0).fit(X, y)
-    assert model.n_estimators_ == model.n_iter_ == 33
+    assert model.n_estimators_ == model.n_iter_ == 23
     assert model.learning_rate_ == 0.1
-    assert model.resolved_ == {"n_estimators": 33, **values_by_size(400)}
+    assert model.resolved_ == {"n_estimators": 23, **values_by_size(400)}
     assert model.best_iteration_ is None
     assert model.evals_result_ == {}
 
@@ -55,8 +55,46 @@ def test_a_loss_that_still_falls_at_the_end_takes_larger_steps():
     X = np.random.default_rng(0).uniform(size=(3000, 2))
     y = (np.floor(X[:, 0] * 12) + np.floor(X[:, 1] * 12)).astype(int) % 2
     model = GBT(random_state=0).fit(X, y)
-    assert (model.n_iter_, model.learning_rate_) == (MOST_ROUNDS, 0.15)
-    assert model.resolved_["max_leaves"] == 31
+    assert (model.n_iter_, model.learning_rate_) == (MOST_ROUNDS, 0.2)
+    assert (model.resolved_["max_leaves"], model.resolved_["boosting"]) == (31, "gbdt")
+
+
+def rounds_grown(monkeypatch, X, y):
+    """Return the rounds of each training that a fit runs, that of the model last."""
+    grown = []
+    train = _core.gbt_fit
+
+    def count(*args, **kwargs):
+        rounds = []
+
+        def listen(round_, values, training):
+            rounds.append(round_)
+            return False
+
+        result = train(*args, **kwargs | {"on_round": listen})
+        grown.append(len(rounds))
+        return result
+
+    monkeypatch.setattr(_core, "gbt_fit", count)
+    model = GBT(random_state=0).fit(X, y)
+    assert model.n_iter_ == grown[-1]
+    return grown
+
+
+def test_the_search_grows_few_trees(monkeypatch):
+    """At most a third of the rounds per fold; the time of a fit is near that of its trees."""
+    X, y = noisy()
+    assert rounds_grown(monkeypatch, X, y) == [15, 12, 13, 23]
+
+
+def test_two_folds_that_need_all_rounds_decide(monkeypatch):
+    X = np.random.default_rng(0).uniform(size=(3000, 2))
+    y = (np.floor(X[:, 0] * 12) + np.floor(X[:, 1] * 12)).astype(int) % 2
+    assert rounds_grown(monkeypatch, X, y) == [33, 33, 100]
+
+
+def test_large_tables_hold_rows_out_once(monkeypatch):
+    assert rounds_grown(monkeypatch, *noisy(10_000)) == [16, 30]
 
 
 def test_the_choice_does_not_depend_on_threads():
