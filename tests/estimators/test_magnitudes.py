@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 
 from moodcore import GBT, MLP, SVM, LinearSVM
 
@@ -50,17 +51,34 @@ def test_the_product_with_class_weights_is_checked():
         model.fit(X, Y, sample_weight=BASE * 1e30)
 
 
-@pytest.mark.parametrize("model", SINGLE, ids=NAMES)
+def with_tiny_values(scale):
+    """Return rows with a column of ordinary values, except for five of that size."""
+    mixed = X.copy()
+    mixed[:5, 0] = scale
+    mixed[:, 1] = 0.0
+    return mixed
+
+
+@pytest.mark.parametrize("model", [SINGLE[0], SINGLE[2]], ids=["MLP", "LinearSVM"])
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-40])
-@pytest.mark.filterwarnings("ignore:features differ by orders of magnitude")
 def test_columns_that_vanish_in_single_precision(model, scale):
     message = "all values of column 0 are below 1.2e-38"
     refused_or_learned(model, X * [scale, 1.0, 1.0], None, message)
     # Zeros are zeros, and other values of the column are large enough.
-    mixed = X.copy()
-    mixed[:5, 0] = scale
-    mixed[:, 1] = 0.0
+    mixed = with_tiny_values(scale)
     assert model.fit(mixed, Y).score(mixed, Y) > 0.85
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-40])
+def test_svm_computes_with_tiny_columns_as_libsvm_does(scale):
+    # Distances between rows do not depend on such a column: the model is that of the others.
+    rows = X * [scale, 1.0, 1.0]
+    with pytest.warns(UserWarning, match="features differ by orders of magnitude"):
+        model = SVM(tol=1e-6).fit(rows, Y)
+    expected = SVC(tol=1e-6).fit(rows, Y).decision_function(rows)
+    np.testing.assert_allclose(model.decision_function(rows), expected, atol=1e-4)
+    mixed = with_tiny_values(scale)
+    assert SVM().fit(mixed, Y).score(mixed, Y) > 0.85
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,21 @@ def in_sufficient_precision(X: NDArray[Any]) -> NDArray[np.float32] | NDArray[np
         rounded: NDArray[np.float32] = readable(X, np.float32)
         if not np.isfinite(rounded).all():
             return readable(X, np.float64)
-        # Squares of the largest and the smallest numbers would be infinite or zero.
-        sizes = np.abs(X).max(axis=0)
-        sizes[sizes == 0] = 1
-        spreads = (X / sizes).std(axis=0)
+        sizes, spreads = _relative_spreads(X)
         losses = np.sqrt(np.square((X - rounded) / sizes).mean(axis=0))
     if (losses[spreads > 0] > _ROUNDED * spreads[spreads > 0]).any():
         return readable(X, np.float64)
     return rounded
+
+
+def _relative_spreads(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the largest size of each column, and the standard deviation as a part of it.
+
+    Squares of the largest and the smallest numbers would be infinite or zero.
+    """
+    sizes = np.abs(X).max(axis=0).astype(np.float64)
+    sizes[sizes == 0] = 1
+    return sizes, (X / sizes).std(axis=0, dtype=np.float64)
 
 
 def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.float64]:
@@ -56,7 +63,7 @@ def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.f
 def warn_of_uneven_spreads(features: NDArray[Any]) -> None:
     """Warn of features of which few decide alone, because they are on other scales."""
     with np.errstate(over="ignore", under="ignore"):
-        spreads = features.std(axis=0, dtype=np.float64)
+        spreads = np.multiply(*_relative_spreads(features))
     varied = spreads[spreads > 0]
     if varied.size and varied.max() > _UNEVEN * varied.min():
         widest, narrowest = (
