@@ -62,7 +62,8 @@ def moodcore_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
     epochs = 100 if sum(shape.hidden) < 100 else 3
     model = MLP(
         shape.hidden, activation="relu", init="he", input_scaling=None, optimizer="sgd",
-        learning_rate=0.005, learning_rate_schedule="constant", early_stopping=False,
+        learning_rate=LEARNING_RATE, momentum=MOMENTUM, nesterov=False,
+        learning_rate_schedule="constant", early_stopping=False,
         batch_size=shape.batch, epochs=epochs, random_state=0,
     )  # fmt: skip
     start = time.perf_counter()
@@ -75,6 +76,7 @@ def sklearn_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
 
     model = MLPClassifier(
         shape.hidden,
+        activation="relu",
         solver="sgd",
         alpha=0.0,
         batch_size=shape.batch,

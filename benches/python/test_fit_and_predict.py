@@ -11,6 +11,18 @@ import pytest
 from moodcore import GBT, MLP, load, songs
 from moodcore.model_files.container import save
 
+# The network of the song experiment, whatever the defaults of `MLP` are.
+PAPER = {
+    "activation": "relu",
+    "input_scaling": None,
+    "optimizer": "sgd",
+    "learning_rate": 0.005,
+    "momentum": 0.9,
+    "init": "he",
+    "learning_rate_schedule": "constant",
+    "early_stopping": False,
+}
+
 
 @pytest.fixture(scope="session")
 def scale(request):
@@ -38,7 +50,7 @@ SHAPES = pytest.mark.parametrize(
 def test_fit_one_epoch(benchmark, scale, hidden, batch):
     """Train one epoch on the balanced training rows, including input validation."""
     X, y = table(int(108_500 * scale))
-    model = MLP(hidden, batch_size=batch, epochs=1, random_state=0)
+    model = MLP(hidden, batch_size=batch, epochs=1, random_state=0, **PAPER)
     fitted = benchmark(model.fit, X, y)
     assert fitted.n_iter_ == 1
 
@@ -47,7 +59,7 @@ def test_fit_one_epoch(benchmark, scale, hidden, batch):
 def test_predict_probabilities(benchmark, scale, hidden, batch):
     """100,000 rows."""
     X, y = table(int(100_000 * scale))
-    model = MLP(hidden, batch_size=batch, epochs=1, random_state=0).fit(X[:1000], y[:1000])
+    model = MLP(hidden, batch_size=batch, epochs=1, random_state=0, **PAPER).fit(X[:1000], y[:1000])
     assert benchmark(model.predict_proba, X).shape == (len(X), 4)
 
 
@@ -79,7 +91,7 @@ def test_load_songs(benchmark, scale, tmp_path, suffix):
 def model():
     """Fit a song pipeline."""
     X, y = songs.synthesize(1_000, random_state=0)
-    network = MLP((64, 256), epochs=1, random_state=0)
+    network = MLP((64, 256), batch_size=32, epochs=1, random_state=0, **PAPER)
     return songs.pipeline(network, balance=True, random_state=0).fit(X, y)
 
 

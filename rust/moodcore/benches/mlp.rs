@@ -44,6 +44,8 @@ fn paper() -> Config {
         activation: Activation::Relu,
         optimizer: Optimizer::Sgd,
         learning_rate: 0.005,
+        momentum: 0.9,
+        batch_size: BatchSize::Samples(32),
         init: Init::He,
         learning_rate_schedule: Schedule::default(),
         ..Default::default()
