@@ -210,7 +210,7 @@ def mlp_fit(
     seed: int = 0,
     threads: int = 1,
     instructions: str,
-    on_epoch: Callable[[dict[str, Any]], object] | None = None,
+    on_epoch: Callable[[dict[str, Any]], bool] | None = None,
     on_poll: Callable[[], object] | None = None,
 ) -> dict[str, Any]: ...
 def svm_fit(

@@ -47,6 +47,8 @@ MESSAGES = [
     (GBT, {"callbacks": print}, "callbacks must be a list of callables or None, got <built-in"),
     (GBT, {"n_jobs": 1.5}, "n_jobs must be an int or None, got 1.5"),
     (GBT, {"verbose": "yes"}, "verbose must be an int of at least 0, got 'yes'"),
+    (MLP, {"callbacks": print}, "callbacks must be a list of callables or None, got <built-in"),
+    (MLP, {"callbacks": [3]}, "callbacks must be a list of callables or None, got [3]"),
     (MLP, {"hidden_sizes": [16, 1.5]}, "hidden_sizes[1] must be an int, got 1.5"),
     (MLP, {"hidden_sizes": "16"}, "hidden_sizes must be a list, got '16'"),
     (MLP, {"nesterov": 1}, "nesterov must be a bool, got 1"),

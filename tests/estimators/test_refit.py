@@ -70,11 +70,13 @@ OF_ONE = {
     "MLP": {
         "classes of eval_set": ({}, {"eval_set": (NEW_X[:4], NEW_Y[:4] + 50)}),
         "columns of eval_set": ({}, {"eval_set": (NEW_X[:4, :2], NEW_Y[:4])}),
-        "callback": ({}, {"on_epoch": fail}),
-        "interrupted callback": ({}, {"on_epoch": interrupt}),
+        "callback": ({"callbacks": [fail]}, {}),
+        "interrupted callback": ({"callbacks": [interrupt]}, {}),
+        "callback of fit": ({}, {"on_epoch": fail}),
+        "interrupted callback of fit": ({}, {"on_epoch": interrupt}),
         "early stopping on too few rows": (
             {"early_stopping": True},
-            {"X": NEW_X[:3], "y": [1, 2, 3]},
+            {"X": NEW_X[:1], "y": [1]},
         ),
     },
     "GBT": {
@@ -159,7 +161,7 @@ def test_ctrl_c_while_the_core_is_polled_changes_nothing(name, params):
 @pytest.mark.parametrize(
     ("name", "params"),
     [
-        ("MLP", {"learning_rate": 1e12}),
+        ("MLP", {"optimizer": "sgd", "activation": "relu", "learning_rate": 1e12}),
         ("SVM", {"max_iter": 1}),
         ("LinearSVM", {"max_iter": 1, "tol": 1e-9}),
     ],

@@ -138,6 +138,57 @@ def test_a_callback_stops_training(spirals):
         plain(epochs=10**6).fit(*spirals, on_epoch=stop)
 
 
+def test_callbacks_get_the_records_of_all_estimators(spirals):
+    X, y = spirals
+    seen = []
+    model = plain(epochs=3, random_state=0, callbacks=[seen.append])
+    model.fit(X[:600], y[:600], eval_set=(X[600:], y[600:]))
+    assert [record["iteration"] for record in seen] == [0, 1, 2]
+    assert [record["training"]["logloss"] for record in seen] == model.history_["loss"]
+    assert [record["training"]["accuracy"] for record in seen] == model.history_["accuracy"]
+    curves = {
+        name: [record["validation_0"][name] for record in seen] for name in ("logloss", "accuracy")
+    }
+    assert model.evals_result_ == {"validation_0": curves}
+    assert curves["logloss"] == model.history_["eval_loss"]
+    assert model.best_iteration_ is None
+    assert model.fit(X, y).evals_result_ == {}
+    model.set_params(early_stopping=True, patience=1, learning_rate=1e-9).fit(X, y)
+    assert list(model.evals_result_) == ["validation"]
+    assert model.best_iteration_ == model.best_epoch_ - 1 == 0
+
+
+@pytest.mark.parametrize("way", ["callbacks", "on_epoch"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_callback_that_returns_true_ends_training(spirals, way, early_stopping):
+    def is_third(record):
+        return record.get("iteration", record.get("epoch", 0) - 1) == 2
+
+    shared = {"random_state": 0, "early_stopping": early_stopping}
+    model = plain(epochs=10**6, **shared)
+    if way == "callbacks":
+        model.set_params(callbacks=[is_third]).fit(*spirals)
+    else:
+        model.fit(*spirals, on_epoch=is_third)
+    expected = plain(epochs=3, **shared).fit(*spirals)
+    assert model.n_iter_ == 3 and model.history_ == expected.history_
+    assert model.best_epoch_ == expected.best_epoch_
+    assert model.coefs_[0].tobytes() == expected.coefs_[0].tobytes()
+
+
+def test_answers_of_callbacks_other_than_true_are_ignored(spirals):
+    model = plain(epochs=3, callbacks=[lambda record: 1])
+    assert model.fit(*spirals, on_epoch=lambda record: "more").n_iter_ == 3
+
+
+def test_early_stopping_that_continues_keeps_the_network_unless_another_is_better(spirals):
+    model = plain(epochs=300, random_state=0, warm_start=True).fit(*spirals)
+    before = model.predict_proba(spirals[0]).tobytes()
+    model.set_params(early_stopping=True, patience=2, tol=1e3).fit(*spirals)
+    assert (model.best_epoch_, model.best_iteration_, model.n_iter_) == (0, None, 2)
+    assert model.predict_proba(spirals[0]).tobytes() == before
+
+
 def test_early_stopping(spirals):
     X, y = spirals
     model = plain((64,), learning_rate=0.2, epochs=2000, early_stopping=True, patience=5, tol=0.01,
@@ -246,9 +297,11 @@ def test_wrong_data_say_where(spirals):
 
 
 def test_verbose_prints_epochs(spirals, capsys):
-    plain(epochs=4, verbose=2).fit(*spirals)
+    model = plain(epochs=4, verbose=2).fit(*spirals)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["epoch 2", "epoch 4"]
+    assert [line.split(":")[0] for line in lines] == ["iteration 0", "iteration 2"]
+    loss, accuracy = (model.history_[name][2] for name in ("loss", "accuracy"))
+    assert lines[1] == f"iteration 2: training logloss={loss:.5f} training accuracy={accuracy:.5f}"
 
 
 def test_ctrl_c_ends_training_at_once(spirals):

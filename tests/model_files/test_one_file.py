@@ -115,10 +115,11 @@ def test_the_same_model_gives_the_same_bytes(small, path):
 def test_training_goes_on_to_the_bit(tmp_path, class_weight):
     X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 3
     model = network(4).set_params(warm_start=True, early_stopping=True, record="update")
-    model.set_params(class_weight=class_weight)
+    model.set_params(class_weight=class_weight, callbacks=[lambda record: None])
     again = assert_comes_back(model.fit(X, y), X, tmp_path)
     np.testing.assert_equal(again.history_, model.history_)
-    for name in ("n_iter_", "loss_", "best_epoch_", "class_weight"):
+    assert again.callbacks is None
+    for name in ("n_iter_", "loss_", "best_epoch_", "evals_result_", "class_weight"):
         assert getattr(again, name) == getattr(model, name)
     ours, theirs = (network.fit(X, y).coefs_ for network in (model, again))
     assert all(map(np.array_equal, ours, theirs))

@@ -19,7 +19,12 @@ from moodcore.estimators.base import Classifier
 from moodcore.estimators.evaluation import evaluation_sets
 from moodcore.estimators.input_scale import InputScale
 from moodcore.estimators.memory import check_network_memory
-from moodcore.estimators.progress import current_poll
+from moodcore.estimators.progress import (
+    Callback,
+    check_callbacks,
+    current_poll,
+    progress_listener,
+)
 from moodcore.estimators.rows import DENSE_VALUES, TrainingRows, dense_float32
 from moodcore.estimators.tables import validate_numbers
 
@@ -104,6 +109,10 @@ class MLP(Classifier):
     n_iter_no_change : int or None, default=None
         Stop if the training loss has not decreased by ``tol`` for this many epochs, at least 1;
         None trains all epochs.
+    callbacks : list of callable or None, default=None
+        Called after every epoch with a dict of ``iteration``, from 0, "training" with "logloss" and
+        "accuracy", and these of the evaluation set by its name ("validation" for held-out rows).
+        Training ends if one returns True or raises an exception.
     class_weight : dict, "balanced" or None, default=None
         Class weights; "balanced" gives every class the same total weight.
     record : {"epoch", "update"}, default="epoch"
@@ -134,7 +143,12 @@ class MLP(Classifier):
     n_iter_ : int
         Number of epochs of the last fit.
     best_epoch_ : int or None
-        The epoch whose weights early stopping restored.
+        The epoch whose weights early stopping restored, from 1; 0 if none was better than the
+        network from which training continued.
+    best_iteration_ : int or None
+        The same from 0, as in ``evals_result_``; None if there is none.
+    evals_result_ : dict
+        For the evaluation set by its name, "logloss" and "accuracy" after each epoch.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -174,12 +188,21 @@ class MLP(Classifier):
     loss_: float
     n_iter_: int
     best_epoch_: int | None
+    evals_result_: dict[str, dict[str, list[float]]]
     seed_: int
 
     _LEARNER = "mlp"
     _SPARSE = "csr"
     _PYTHON_ONLY = frozenset(
-        {"class_weight", "input_scaling", "warm_start", "n_jobs", "random_state", "verbose"}
+        {
+            "callbacks",
+            "class_weight",
+            "input_scaling",
+            "n_jobs",
+            "random_state",
+            "verbose",
+            "warm_start",
+        }
     )
     _SWITCHES = ("warm_start",)
 
@@ -211,6 +234,7 @@ class MLP(Classifier):
         patience: int = 12,
         tol: float = 1e-4,
         n_iter_no_change: int | None = None,
+        callbacks: Sequence[Callback] | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         record: Literal["epoch", "update"] = "epoch",
         warm_start: bool = False,
@@ -243,6 +267,7 @@ class MLP(Classifier):
         self.patience = patience
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
         self.class_weight = class_weight
         self.record = record
         self.warm_start = warm_start
@@ -281,8 +306,8 @@ class MLP(Classifier):
             The evaluation set and its weights in scikit-learn's form, instead of ``eval_set``.
         on_epoch : callable, optional
             Called after every epoch with a dict of ``epoch`` (from 1), ``loss``, ``accuracy``
-            and, with an evaluation set, ``eval_loss`` and ``eval_accuracy``. An exception in it
-            ends training and is raised by `fit`.
+            and, with an evaluation set, ``eval_loss`` and ``eval_accuracy``. Training ends if it
+            returns True; an exception in it ends training and is raised by `fit`.
 
         Returns
         -------
@@ -310,7 +335,7 @@ class MLP(Classifier):
         else:
             rows = model._training_rows(X, y, sample_weight, self.class_weight)
             model.seed_ = self._draw_seed()
-        held_out = None
+        held_out, eval_name = None, "validation"
         sets = evaluation_sets(
             eval_set,
             sample_weight_eval_set=sample_weight_eval_set,
@@ -321,6 +346,7 @@ class MLP(Classifier):
         if len(sets) > 1:
             raise ValueError(f"eval_set must be one evaluation set for MLP, got {len(sets)}")
         if sets:
+            eval_name = sets[0].name
             held_out = model._known_rows(sets[0].X, sets[0].y, sets[0].sample_weight)
         stops = bool(self.early_stopping)
         if self.early_stopping == "auto":
@@ -328,7 +354,7 @@ class MLP(Classifier):
         if stops and not sets:
             rows, held_out = rows.split(self.validation_fraction, model.seed_ % 2**32)
         params = self._core_parameters(early_stopping=stops)
-        model._train(params, rows, held_out, continues, on_epoch=on_epoch)
+        model._train(params, rows, held_out, continues, eval_name=eval_name, on_epoch=on_epoch)
         return self._take_over(model)
 
     def partial_fit(
@@ -404,6 +430,11 @@ class MLP(Classifier):
     def logits(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the scores before the softmax, shape (n_rows, n_classes)."""
         return self._scores(X, "logit")
+
+    @property
+    def best_iteration_(self) -> int | None:
+        """The epoch whose weights early stopping restored, from 0."""
+        return self.best_epoch_ - 1 if self.best_epoch_ else None
 
     @property
     def coefs_(self) -> list[NDArray[np.float32]]:
@@ -496,6 +527,7 @@ class MLP(Classifier):
         return tags
 
     def _core_parameters(self, **resolved: Any) -> str:
+        check_callbacks(self.callbacks)
         if self.input_scaling is not None:
             check_choice("input_scaling", self.input_scaling, ("robust", "standard", "none"))
         if self.early_stopping == "auto":
@@ -536,6 +568,7 @@ class MLP(Classifier):
         continues: bool,
         *,
         total_weight: float | None = None,
+        eval_name: str = "validation",
         on_epoch: OnEpoch | None = None,
     ) -> None:
         if continues:
@@ -551,7 +584,7 @@ class MLP(Classifier):
             evaluate=None if held_out is None else held_out.arrays(),
             start=self.core_model_ if continues else None,
             seed=self.seed_,
-            on_epoch=self._listener(on_epoch),
+            on_epoch=self._listener(eval_name, on_epoch),
             on_poll=current_poll(),
             **self._compute(),
         )
@@ -562,6 +595,7 @@ class MLP(Classifier):
         self.history_.setdefault("accuracy", [])
         self.n_iter_ = max(1, len(history["loss"]))
         self.loss_ = history["loss"][-1] if history["loss"] else float("nan")
+        self.evals_result_ = evaluation_curves(eval_name, self.history_)
         self.best_epoch_ = result["best_epoch"]
         if result["diverged"] is not None:
             epoch, update = result["diverged"]
@@ -573,20 +607,34 @@ class MLP(Classifier):
                 stacklevel=3,
             )
 
-    def _listener(self, on_epoch: OnEpoch | None) -> OnEpoch | None:
-        if not self.verbose:
-            return on_epoch
+    def _listener(
+        self, eval_name: str, on_epoch: OnEpoch | None
+    ) -> Callable[[dict[str, Any]], bool] | None:
+        """Return what the core calls after each epoch, if anything listens."""
+        on_iteration = progress_listener(self.callbacks, self.verbose)
+        if on_iteration is None and on_epoch is None:
+            return None
 
-        def listen(record: dict[str, Any]) -> None:
-            if record["epoch"] % int(self.verbose) == 0:
-                numbers = (
-                    f"{name}={value:.4f}" for name, value in record.items() if name != "epoch"
-                )
-                print(f"epoch {record['epoch']}:", *numbers)
-            if on_epoch is not None:
-                on_epoch(record)
+        def listen(record: dict[str, Any]) -> bool:
+            ends = False
+            if on_iteration is not None:
+                loss, accuracy = record["loss"], record["accuracy"]
+                measured = {"training": {"logloss": loss, "accuracy": accuracy}}
+                if "eval_loss" in record:
+                    loss, accuracy = record["eval_loss"], record["eval_accuracy"]
+                    measured[eval_name] = {"logloss": loss, "accuracy": accuracy}
+                ends = on_iteration(record["epoch"] - 1, measured)
+            answer = None if on_epoch is None else on_epoch(record)
+            return ends or (isinstance(answer, bool | np.bool_) and bool(answer))
 
         return listen
+
+
+def evaluation_curves(name: str, history: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
+    """Return the curves of an evaluation set in the form of ``evals_result_``."""
+    if "eval_loss" not in history:
+        return {}
+    return {name: {"logloss": history["eval_loss"], "accuracy": history["eval_accuracy"]}}
 
 
 def _near_one(weight: ArrayLike) -> Any:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from moodcore import _core
 from moodcore.estimators.input_scale import InputScale
-from moodcore.estimators.mlp import MLP
+from moodcore.estimators.mlp import MLP, evaluation_curves
 from moodcore.model_files.values import (
     Arrays,
     Described,
@@ -72,6 +72,7 @@ def write_mlp(model: MLP, prefix: str, arrays: Arrays) -> Described:
         "squares": core.squares() is not None,
         "input_scale": None if scale is None else {"clips": scale.clips},
         "history": sorted(model.history_),
+        "eval_name": next(iter(model.evals_result_), None),
         "best_epoch": model.best_epoch_,
     }
 
@@ -115,6 +116,8 @@ def read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> MLP:
         if values.ndim != 1 or values.dtype != _CURVES[name]:
             raise ValueError(f"history {name} must be a vector of {np.dtype(_CURVES[name])}")
         model.history_[name] = values if name == "update_loss" else values.tolist()
+    name = described.get("eval_name") or "validation"
+    model.evals_result_ = evaluation_curves(str(name), model.history_)
     losses = model.history_["loss"]
     model.n_iter_ = max(1, len(losses))
     model.loss_ = losses[-1] if losses else float("nan")

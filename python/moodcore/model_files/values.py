@@ -64,7 +64,7 @@ def write_classifier(model: Classifier) -> Described:
     """
     check_is_fitted(model)
     params = model.get_params(deep=False)
-    left_out = ("random_state", "class_weight")
+    left_out = ("random_state", "class_weight", "callbacks")
     return {
         "params": {
             name: plain_value(name, value) for name, value in params.items() if name not in left_out

@@ -236,7 +236,7 @@ fn write_fit(py: Python<'_>, fitted: Fit) -> PyResult<Bound<'_, PyDict>> {
     history.set_item("update_loss", update_loss.to_pyarray(py))?;
     out.set_item("history", history)?;
     let diverged = match fitted.outcome {
-        Outcome::Finished | Outcome::EarlyStopped | Outcome::Converged => None,
+        Outcome::Finished | Outcome::EarlyStopped | Outcome::Converged | Outcome::Ended => None,
         Outcome::Diverged { epoch, update } => Some((epoch, update)),
     };
     out.set_item("best_epoch", fitted.best_epoch)?;

@@ -5,7 +5,7 @@ use moodcore::{Error, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Calls `on_epoch` with a dict after every epoch; looks for signals and calls `on_poll` at every
+/// Calls `on_epoch` with a dict after every epoch, which ends training where it returns `True`; looks for signals and calls `on_poll` at every
 /// poll. Signals reach only Python's main thread: in another one, `on_poll` is what can stop.
 #[derive(Default)]
 pub(crate) struct PythonMonitor {
@@ -19,8 +19,8 @@ pub(crate) fn stopped(exception: PyErr) -> Error {
 }
 
 impl Monitor for PythonMonitor {
-    fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
-        let Some(on_epoch) = &self.on_epoch else { return Ok(()) };
+    fn epoch(&mut self, record: &EpochRecord) -> Result<bool> {
+        let Some(on_epoch) = &self.on_epoch else { return Ok(false) };
         Python::attach(|py| {
             let message = PyDict::new(py);
             message.set_item("epoch", record.epoch)?;
@@ -30,7 +30,7 @@ impl Monitor for PythonMonitor {
                 message.set_item("eval_loss", loss)?;
                 message.set_item("eval_accuracy", accuracy)?;
             }
-            on_epoch.call1(py, (message,)).map(drop)
+            on_epoch.call1(py, (message,))?.extract(py)
         })
         .map_err(stopped)
     }

@@ -19,11 +19,11 @@ pub struct EpochRecord {
 /// Listens to a training loop and may stop it: an error from either method ends training at
 /// once, and [`crate::Error::Stopped`] carries the listener's reason back to the caller.
 pub trait Monitor {
-    /// Called after every epoch.
+    /// Called after every epoch; returns whether training ends there and keeps what is trained.
     ///
     /// # Errors
-    /// The listener's reason to stop.
-    fn epoch(&mut self, record: &EpochRecord) -> Result<()>;
+    /// The listener's reason to stop and keep nothing.
+    fn epoch(&mut self, record: &EpochRecord) -> Result<bool>;
 
     /// Called at least every 50 ms or so of training.
     ///
@@ -37,8 +37,8 @@ pub trait Monitor {
 pub struct Silent;
 
 impl Monitor for Silent {
-    fn epoch(&mut self, _: &EpochRecord) -> Result<()> {
-        Ok(())
+    fn epoch(&mut self, _: &EpochRecord) -> Result<bool> {
+        Ok(false)
     }
 
     fn poll(&mut self) -> Result<()> {

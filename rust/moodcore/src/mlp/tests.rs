@@ -413,12 +413,21 @@ fn predictions_agree_with_each_other() {
     }
 }
 
-/// Stops at the given epoch.
-struct StopAt(usize);
+/// Ends training after the given epoch, or stops it with an error.
+struct StopAt {
+    epoch: usize,
+    fails: bool,
+}
 
 impl Monitor for StopAt {
-    fn epoch(&mut self, record: &EpochRecord) -> crate::Result<()> {
-        if record.epoch == self.0 { Err(crate::Error::Stopped("enough".into())) } else { Ok(()) }
+    fn epoch(&mut self, record: &EpochRecord) -> crate::Result<bool> {
+        if record.epoch < self.epoch {
+            Ok(false)
+        } else if self.fails {
+            Err(crate::Error::Stopped("enough".into()))
+        } else {
+            Ok(true)
+        }
     }
 
     fn poll(&mut self) -> crate::Result<()> {
@@ -433,9 +442,16 @@ fn a_monitor_can_stop_training() {
     let team = Team::new(1).unwrap();
     let compute = Compute { isa: Isa::detect(), team: &team };
     let state = State::initial(&config, 4, 3, 5).unwrap();
-    let stopped =
-        fit(&config, Rows::train(table.samples(false)), state, 5, compute, &mut StopAt(4));
+    let run = |config: &Config, monitor: &mut dyn Monitor| {
+        fit(config, Rows::train(table.samples(false)), state.clone(), 5, compute, monitor)
+    };
+    let stopped = run(&config, &mut StopAt { epoch: 4, fails: true });
     assert!(matches!(stopped, Err(crate::Error::Stopped(_))));
+    let ended = run(&config, &mut StopAt { epoch: 4, fails: false }).unwrap();
+    assert_eq!(ended.outcome, Outcome::Ended);
+    let four = run(&Config { epochs: 4, ..config.clone() }, &mut Silent).unwrap();
+    assert_eq!(ended.state.weights[..], four.state.weights[..]);
+    assert_eq!(ended.history, four.history);
 }
 
 #[test]

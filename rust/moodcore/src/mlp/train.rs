@@ -31,6 +31,8 @@ pub enum Outcome {
     EarlyStopped,
     /// The training loss no longer fell.
     Converged,
+    /// The monitor ended it.
+    Ended,
     /// The loss became infinite or NaN; the state is the last whose loss was finite.
     Diverged {
         /// The epoch in which it happened, from one.
@@ -189,7 +191,10 @@ impl Run<'_> {
                 outcome = Outcome::Diverged { epoch, update: update + 1 };
                 break;
             }
-            self.report(first, monitor)?;
+            if self.report(first, monitor)? {
+                outcome = Outcome::Ended;
+                break;
+            }
             if self.has_stalled() {
                 outcome = Outcome::EarlyStopped;
                 break;
@@ -219,8 +224,9 @@ impl Run<'_> {
         Ok(pass.diverged)
     }
 
-    /// Evaluates, tells the monitor, and remembers the best and the last states.
-    fn report(&mut self, first: usize, monitor: &mut dyn Monitor) -> Result<()> {
+    /// Evaluates, remembers the best and the last states, and calls the monitor; returns whether
+    /// the monitor ends training.
+    fn report(&mut self, first: usize, monitor: &mut dyn Monitor) -> Result<bool> {
         let mut record = EpochRecord {
             epoch: self.state.epoch - first,
             loss: self.history.loss[self.history.loss.len() - 1],
