@@ -162,7 +162,10 @@ def test_a_time_limit_gives_tables_of_the_complete_folds(table):
 def test_divergence_in_the_first_epoch_is_a_failure(table):
     from moodcore import MLP
 
-    models = {"fast": MLP(learning_rate=1e30, epochs=2), "tree": DecisionTreeClassifier()}
+    models = {
+        "fast": MLP(optimizer="sgd", activation="relu", learning_rate=1e38, epochs=2),
+        "tree": DecisionTreeClassifier(),
+    }
     result = compare(*table, baselines=False, combine="none", **QUICK | {"models": models})
     assert set(result.failures["model"]) == {"fast"}
     assert result.failures["why"].str.contains("diverged in the first epoch").all()

@@ -1,6 +1,7 @@
 """The way of a song through the experiment, and that nothing leaks on it."""
 
 import pickle
+from dataclasses import is_dataclass
 
 import numpy as np
 import pandas as pd
@@ -70,9 +71,9 @@ def fitted_values(model, found=None, path=""):
     return found
 
 
-def assert_same_fit(one, other):
+def assert_same_fit(first, second):
     """The fitted attributes of two pipelines are equal to the bit."""
-    ours, theirs = fitted_values(one), fitted_values(other)
+    ours, theirs = fitted_values(first), fitted_values(second)
     assert len(ours) > 10
     assert ours.keys() == theirs.keys()
     for path, value in ours.items():
@@ -80,7 +81,7 @@ def assert_same_fit(one, other):
 
 
 def vars_of(value):
-    return vars(value) if hasattr(value, "counts_before") else value
+    return vars(value) if is_dataclass(value) or hasattr(value, "counts_before") else value
 
 
 # The choice of features.

@@ -111,7 +111,7 @@ def test_the_pruner_compares_candidates_of_one_family(run, tmp_path):
     """Six quick networks beside slow trees: a median of both would end every one of the trees."""
     grids = {
         "mlp": {"learning_rate": [0.05, 0.051, 0.052, 0.053, 0.054, 1e-6], "hidden_sizes": [[8]]},
-        "gbt": {"learning_rate": [1e-6, 1e-5, 1e-4, 1e-3, 2e-3, 3e-3], "max_leaves": 2},
+        "gbt": {"learning_rate": [1e-6, 1e-3, 0.01, 0.05, 0.2, 0.5], "max_leaves": 4},
         "svm": {"C": 1.0, "gamma": 0.1},
         "linear-svm": {"C": 1.0, "loss": "hinge"},
     }

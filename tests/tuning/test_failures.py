@@ -183,7 +183,7 @@ def test_optimizers_that_diverge_are_in_the_report(run, tmp_path):
     from moodcore.runs.folder import RunFolder
 
     # One update per epoch in gradient descent: its first epoch ends before it diverges.
-    settings = first_epoch_diverges(study="optimizers", grid={"learning_rate": 1e30})
+    settings = first_epoch_diverges(study="optimizers", grid={"learning_rate": 1e38})
     metrics, _ = run(tmp_path, settings)
     losses = {row["name"]: row["loss"] for row in metrics["optimizers"]}
     assert losses["gradient descent"] is not None
