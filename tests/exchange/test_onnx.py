@@ -39,8 +39,8 @@ def test_labels_and_scores_of_song_pipelines(kind, n_classes, song_rows, tmp_pat
     new = song_rows[2][list(model.feature_names_in_)]
     labels, scores = run(model, tmp_path, new.to_numpy(dtype=np.float64))
     assert (labels == model.predict(new)).all()
-    # Decisions of machines are sums of single precision, as large as their coefficients.
-    np.testing.assert_allclose(scores, scores_of(model, new), rtol=1e-5, atol=2e-5)
+    # SVM decision values are sums in single precision, with errors in proportion to the coefficients.
+    np.testing.assert_allclose(scores, scores_of(model, new), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)

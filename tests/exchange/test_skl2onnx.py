@@ -47,7 +47,7 @@ def test_pipelines_of_each_classifier(kind, n_classes, song_rows):
     assert (label == model.predict(new)).mean() > 0.998
     # The steps before compute in single precision, so that a row on a threshold may change sides.
     same = np.isclose(scores, scores_of(model, new), rtol=1e-4, atol=1e-4)
-    assert same.mean() > (0.995 if "trees" in kind or isinstance(model[-1], GBT) else 0.9999)
+    assert same.mean() > (0.98 if "trees" in kind or isinstance(model[-1], GBT) else 0.9999)
 
 
 def test_columns_of_text_and_numbers():

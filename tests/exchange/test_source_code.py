@@ -22,9 +22,9 @@ def test_labels_and_scores_of_song_pipelines(kind, language, song_rows, tmp_path
         folder.mkdir()
         codes, scores = compiled(model, folder, language)(new, expected.shape[1])
         assert (model.classes_[codes] == model.predict(new)).all()
-        # The machines' own decisions are sums of single precision; those of the code are not.
+        # SVM decision values are sums in single precision; those of the exported code are not.
         is_svm = isinstance(model[-1].estimator_, SVM)
-        tolerance = {"rtol": 1e-5, "atol": 2e-5} if is_svm else {"rtol": 0, "atol": 1e-6}
+        tolerance = {"rtol": 1e-5, "atol": 1e-4} if is_svm else {"rtol": 0, "atol": 1e-6}
         np.testing.assert_allclose(scores, expected, **tolerance)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from moodcore.model_files.values import Described, read_features
@@ -109,6 +108,8 @@ def read_columns_of(described: Any) -> Any:
 
 def fit_quietly(model: Any, rows: Any, described: Mapping[str, Any]) -> None:
     """Fit a transformer on rows: a matrix, or a list of columns, with the names of the features."""
+    import pandas as pd
+
     read_features(model, described)
     names, n_features = described["feature_names"], model.n_features_in_
     for name in ("n_features_in_", "feature_names_in_"):
