@@ -39,7 +39,7 @@ def test_labels_and_scores_of_song_pipelines(kind, n_classes, song_rows, tmp_pat
     new = song_rows[2][list(model.feature_names_in_)]
     labels, scores = run(model, tmp_path, new.to_numpy(dtype=np.float64))
     assert (labels == model.predict(new)).all()
-    # SVM decision values are sums in single precision, with errors in proportion to the coefficients.
+    # SVM decision values are sums in single precision.
     np.testing.assert_allclose(scores, scores_of(model, new), rtol=1e-5, atol=1e-4)
 
 
