@@ -131,7 +131,9 @@ def test_a_network_too_large_for_the_memory_is_recorded(tmp_path):
     assert done.returncode == 0, done.stderr
     trials = pd.read_csv(tmp_path / "run" / "trials.csv")
     assert trials["state"].to_list() == ["complete", "failed"]
-    reason = "fold 1: out of memory: training a network of hidden_sizes (8192, 8192) needs about 2."
+    reason = (
+        "fold 1: out of memory: training a network of hidden_sizes (8192, 8192) needs about 5.0 GiB"
+    )
     assert trials["reason"][1].startswith(reason)
 
 

@@ -34,15 +34,18 @@ class OptimizerRun:
 def variants(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the arguments of `MLP` for each optimizer, all else as in `params`.
 
+    All three are forms of gradient descent, also if `params` name Adam.
+
     Examples
     --------
     >>> for name, changed in variants({"batch_size": 64, "momentum": 0.0}).items():
-    ...     print(name, changed["batch_size"], changed["momentum"])
-    gradient descent full 0.0
-    SGD 64 0.0
-    SGD with momentum 64 0.9
+    ...     print(name, changed["optimizer"], changed["batch_size"], changed["momentum"])
+    gradient descent sgd full 0.0
+    SGD sgd 64 0.0
+    SGD with momentum sgd 64 0.9
     """
-    base = {name: value for name, value in params.items() if name not in ("nesterov",)}
+    base = {name: value for name, value in params.items() if name != "nesterov"}
+    base["optimizer"] = "sgd"
     batch_size = base.get("batch_size", 32)
     if batch_size == "full":
         batch_size = 32

@@ -253,9 +253,9 @@ class TuneRun(Run[TuneSettings]):
         from moodcore import MLP
 
         preparation = reference_preparation(dataset, parts, self.settings)
-        # Choices are for a search; a comparison takes one value of each, that of `MLP`.
-        (space,) = self.space().spaces.values()
-        arguments: dict[str, Any] = {"epochs": self.settings.epochs} | space.fixed
+        # Choices are for a search; a comparison takes one value of each, that of the experiment.
+        ((name, space),) = self.space().spaces.items()
+        arguments = family(name).arguments(self.settings.epochs, space.fixed)
         described = MLP(**arguments).get_params()
         return self._head(dataset, parts) | {
             "preprocessing": describe_preprocessing(dataset, parts, preparation, self.settings),
