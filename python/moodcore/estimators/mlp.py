@@ -37,12 +37,12 @@ OnEpoch = Callable[[dict[str, Any]], object]
 
 
 class MLP(Classifier):
-    r"""Multilayer perceptron: ReLU layers, softmax, cross-entropy.
+    r"""Multilayer perceptron: hidden layers, softmax, cross-entropy.
 
-    Trained by minibatch gradient descent with momentum,
-    :math:`\Delta w(n) = -\eta\,\partial L/\partial w + \alpha\,\Delta w(n-1)`. Features should be
-    on one scale (:class:`sklearn.preprocessing.StandardScaler`). The same seed gives the same
-    weights to the bit, for any ``n_jobs`` and CPU.
+    Trained on minibatches with Adam or with stochastic gradient descent with momentum,
+    :math:`\Delta w(n) = -\eta\,\partial L/\partial w + \alpha\,\Delta w(n-1)`. By default, features
+    are scaled, the learning rate falls to zero on a cosine, and training stops early. The same seed
+    gives the same weights to the bit, for any ``n_jobs`` and CPU.
 
     Parameters
     ----------
