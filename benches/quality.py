@@ -45,7 +45,7 @@ MODULES = {"catboost": "catboost", "lightgbm": "lightgbm", "xgboost": "xgboost"}
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Entry:
     """A model with parameters, under the name that the report shows."""
 
     label: str
@@ -53,7 +53,7 @@ class Contestant:
     parameters: dict[str, Any]
 
     @classmethod
-    def parse(cls, text: str) -> "Contestant":
+    def parse(cls, text: str) -> "Entry":
         """Read ``LABEL=MODEL:JSON``."""
         label, _, rest = text.partition("=")
         model, _, parameters = rest.partition(":")
@@ -72,7 +72,7 @@ class Protocol:
 
 
 class Results:
-    """Results by table, split, rows and contestant, appended to a JSON lines file."""
+    """Results by table, split, rows and entry, appended to a JSON lines file."""
 
     def __init__(self, path: Path | None, retrain: set[str]) -> None:
         self._path = path
@@ -104,11 +104,9 @@ def subset(X: pd.DataFrame, y: np.ndarray, n_rows: int | None) -> tuple[pd.DataF
     return X.iloc[rows], y[rows]
 
 
-def evaluate(
-    contestant: Contestant, table: Table, split: int, protocol: Protocol
-) -> dict[str, Any]:
+def evaluate(entry: Entry, table: Table, split: int, protocol: Protocol) -> dict[str, Any]:
     """Train on 70 % of the rows and compute the metrics on the others."""
-    model = MODELS[contestant.model]
+    model = MODELS[entry.model]
     X, y = subset(table.X, table.y, protocol.rows)
     train, test, y_train, y_test = train_test_split(
         X, y, test_size=0.3, stratify=y, random_state=split
@@ -116,7 +114,7 @@ def evaluate(
     train, y_train = subset(train, y_train, model.max_rows)
     text = [name for name in train if is_text(train[name])]
     train, test = prepare(model.preparation, train, test)
-    classifier = model.make(contestant.parameters, text, protocol.threads)
+    classifier = model.make(entry.parameters, text, protocol.threads)
     wall, cpu = time.perf_counter(), time.process_time()
     with threadpool_limits(protocol.threads):
         classifier.fit(train, y_train)
@@ -134,32 +132,32 @@ def evaluate(
 
 
 def run(
-    contestants: list[Contestant], tables: list[Table], protocol: Protocol, kept: Results
+    entries: list[Entry], tables: list[Table], protocol: Protocol, kept: Results
 ) -> Iterator[dict[str, Any]]:
-    """Yield the result of every contestant on every split of every table."""
+    """Yield the result of every entry on every split of every table."""
     for table in tables:
         for split in range(protocol.splits):
-            for contestant in contestants:
+            for entry in entries:
                 rows = protocol.rows
                 capped = None if rows is None or len(table.y) <= rows else rows
-                identity = [table.name, split, capped, contestant.model, contestant.parameters]
+                identity = [table.name, split, capped, entry.model, entry.parameters]
                 key = json.dumps(identity, sort_keys=True)
                 result = kept.get(key)
                 if result is None:
-                    metrics = evaluate(contestant, table, split, protocol)
-                    named = {"table": table.name, "split": split, "label": contestant.label}
+                    metrics = evaluate(entry, table, split, protocol)
+                    named = {"table": table.name, "split": split, "label": entry.label}
                     result = {"key": key, **named, **metrics}
                     kept.add(result)
                     print(
-                        f"{table.name} {split} {contestant.label}: {metrics['log_loss']:.4f} "
+                        f"{table.name} {split} {entry.label}: {metrics['log_loss']:.4f} "
                         f"{metrics['accuracy']:.4f} {metrics['seconds']:.2f} s",
                         flush=True,
                     )
-                yield {**result, "label": contestant.label}
+                yield {**result, "label": entry.label}
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Return ranks, losses and times by contestant; results are averaged over the splits."""
+    """Return ranks, losses and times by entry; results are averaged over the splits."""
     metrics = ["log_loss", "accuracy", "seconds", "cpu_seconds"]
     by_table = results.groupby(["table", "label"])[metrics].mean().unstack()
     loss, accuracy = by_table["log_loss"], by_table["accuracy"]
@@ -232,7 +230,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", help="names of tables, separated by commas")
     parser.add_argument("--group", choices=[*GROUPS], default="boosters")
     parser.add_argument("--models", help=f"some of {', '.join(MODELS)} instead of a group")
-    parser.add_argument("--variant", action="append", default=[], type=Contestant.parse,
+    parser.add_argument("--variant", action="append", default=[], type=Entry.parse,
                         metavar="LABEL=MODEL:JSON", help="model with parameters")  # fmt: skip
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="threads of every model")
@@ -249,15 +247,15 @@ def main() -> None:
     names = given.models.split(",") if given.models else GROUPS[given.group]
     names = [name for name in names if find_spec(MODULES.get(name, "sklearn"))]
     parameters = EQUAL if given.group == "equal" else {}
-    contestants = [Contestant(name, name, parameters.get(name, {})) for name in names]
-    contestants += given.variant
+    entries = [Entry(name, name, parameters.get(name, {})) for name in names]
+    entries += given.variant
     tables = read_tables(given.tables, given.target) if given.tables else bundled_tables()
     if given.only:
         tables = [table for table in tables if table.name in given.only.split(",")]
     kept = Results(given.results, set(filter(None, given.retrain.split(","))))
     rows, splits = (QUICK_ROWS, 1) if given.quick else (None, given.splits)
     protocol = Protocol(splits, rows, given.threads)
-    report(pd.DataFrame(run(contestants, tables, protocol, kept)), given.figure)
+    report(pd.DataFrame(run(entries, tables, protocol, kept)), given.figure)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from moodcore import GBT, MLP, SVM, songs
 
-# Training rows of kernel machines, whose time grows with the square of the rows.
+# Training rows of kernel SVMs, whose time grows with the square of the rows.
 KERNEL_ROWS = 10_000
 
 

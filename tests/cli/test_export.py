@@ -8,10 +8,10 @@ from moodcore import GBT, SVM, exchange, load, songs
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Models of songs, and a machine alone."""
+    """Song pipelines, and an SVM without a pipeline."""
     path = tmp_path_factory.mktemp("export")
     X, y = songs.synthesize(500, random_state=0)
-    for name, classifier in (("trees", GBT(5, random_state=0)), ("machine", SVM())):
+    for name, classifier in (("trees", GBT(5, random_state=0)), ("svm", SVM())):
         model = songs.pipeline(classifier, balance=True, random_state=0).fit(X, y)
         model.save(path / f"{name}.safetensors")
     return path
@@ -37,11 +37,11 @@ def test_models_of_others_become_ours(folder, moodcore):
     assert again.provenance_["format"] == "xgboost-json"
 
 
-def test_the_machine_alone(folder, moodcore):
-    done = moodcore("export", folder / "machine.safetensors", folder / "m.model")
+def test_an_svm_without_a_pipeline(folder, moodcore):
+    done = moodcore("export", folder / "svm.safetensors", folder / "m.model")
     assert done.code == 2
     assert "--classifier-only" in done.err
-    done = moodcore("export", folder / "machine.safetensors", folder / "m.model",
+    done = moodcore("export", folder / "svm.safetensors", folder / "m.model",
                     "--classifier-only")  # fmt: skip
     assert done.code == 0, done.err
     assert exchange.load(folder / "m.model").n_features_in_ == 7
@@ -53,7 +53,7 @@ def test_the_machine_alone(folder, moodcore):
         (["trees.safetensors", "x.pmml"], "the ending must be one of"),
         (["trees.safetensors", "x", "--format", "onx"], "did you mean 'onnx'?"),
         (["trees.safetensors", "x", "--format", "lightgbm"], "lightgbm is not written"),
-        (["machine.safetensors", "x.json"], "XGBoost's format holds boosted trees, GBT, got SVM"),
+        (["svm.safetensors", "x.json"], "XGBoost's format holds boosted trees, GBT, got SVM"),
         (["trees.safetensors", "x.model"], "libsvm's file holds an SVM, got GBT"),
         (
             ["trees.safetensors", "x.c", "--inputs", "columns"],

@@ -25,7 +25,7 @@ def grid(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, grid):
     """A run from its beginning to its end, on one thread."""
-    run = tmp_path_factory.mktemp("machines") / "run"
+    run = tmp_path_factory.mktemp("svm") / "run"
     asked = ("tune", *SMALL, "--grid", grid, "--jobs", 1, "--out", run)
     assert main([str(word) for word in asked]) == 0
     return run

@@ -43,7 +43,7 @@ CLASSIFIERS = {
     "trees": lambda: GBT(20, random_state=0),
     "vector leaves": lambda: GBT(8, random_state=0, multi_strategy="multi_output_tree"),
     "stopped early": lambda: GBT(40, random_state=0, early_stopping_rounds=2),
-    "linear machine": LinearSVM,
+    "linear svm": LinearSVM,
     "rbf": lambda: SVM(C=2),
     "calibrated": lambda: SVM(C=2, probability=True, random_state=0),
     "ties broken": lambda: SVM(C=2, probability=True, random_state=0, break_ties=True),

@@ -54,7 +54,7 @@ def test_graphs_hold_nothing_that_is_not_used(kind, song_rows, tmp_path):
         assert {constant.name for constant in body.initializer} <= taken
 
 
-@pytest.mark.parametrize("kind", ["network", "trees", "linear machine", "calibrated"])
+@pytest.mark.parametrize("kind", ["network", "trees", "linear svm", "calibrated"])
 def test_a_hundred_thousand_songs(kind, song_rows, tmp_path):
     model = song_model(kind, song_rows)
     new, _ = songs.synthesize(100_000, random_state=9)

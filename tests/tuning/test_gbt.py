@@ -1,4 +1,4 @@
-"""Trees in the search: the same bytes, and validation rows that only judge."""
+"""Trees in the search: the same bytes, and validation rows that are only scored."""
 
 from dataclasses import replace
 

@@ -137,7 +137,7 @@ def _gbt() -> type:
 
 
 # Share of a fold's training rows by which boosting is stopped. The validation rows of the fold
-# must not decide when: they judge the candidate.
+# must not decide when: they score the candidate.
 _STOPPING_SHARE = 0.1
 
 

@@ -37,7 +37,7 @@ fn train(x: &[f32], y: &[u32], c: f64, compute: Compute<'_>) -> Fitted {
     fit(&config, &rows, 0, compute, &mut || Ok(())).expect("trains")
 }
 
-fn machines(criterion: &mut Criterion) {
+fn bench_svm(criterion: &mut Criterion) {
     let (x, y) = songs(ROWS);
     let team = Team::new(1).expect("the caller's own thread");
     let mut group = criterion.benchmark_group("svm");
@@ -73,7 +73,7 @@ fn machines(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn planes(criterion: &mut Criterion) {
+fn bench_linear_svm(criterion: &mut Criterion) {
     let (x, y) = songs(100_000);
     let team = Team::new(1).expect("the caller's own thread");
     let mut group = criterion.benchmark_group("linear_svm");
@@ -93,5 +93,5 @@ fn planes(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, machines, planes);
+criterion_group!(benches, bench_svm, bench_linear_svm);
 criterion_main!(benches);
