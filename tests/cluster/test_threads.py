@@ -48,7 +48,7 @@ def models(n_jobs=None):
 def endless(n_jobs=None):
     """Return models whose training takes minutes unless it is interrupted."""
     return [
-        MLP((64, 64), epochs=1_000_000, random_state=0, n_jobs=n_jobs),
+        MLP((64, 64), epochs=1_000_000, early_stopping=False, random_state=0, n_jobs=n_jobs),
         GBT(n_estimators=1_000_000, learning_rate=1e-6, n_jobs=n_jobs),
         SVM(C=1e7, gamma=1e-4, tol=1e-12, max_iter=-1, n_jobs=n_jobs),
         LinearSVM(C=1e7, loss="hinge", tol=1e-15, max_iter=10**9, n_jobs=n_jobs),

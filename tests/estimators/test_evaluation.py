@@ -101,7 +101,8 @@ def test_a_pipeline_transforms_the_evaluation_rows():
 def test_polled_reaches_a_fit_inside_of_a_pipeline_and_ends_with_the_context():
     calls = []
     X, y = table(2_000, 0)
-    pipe = Pipeline([("scale", StandardScaler()), ("model", GBT(50))])
+    # Long enough that training is polled on a fast computer.
+    pipe = Pipeline([("scale", StandardScaler()), ("model", GBT(1_000))])
     with polled(lambda: calls.append(1)):
         with polled(None):
             assert current_poll() is None
