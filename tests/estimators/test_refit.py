@@ -144,7 +144,7 @@ def test_a_refit_interrupted_in_the_core_changes_nothing(name, error, monkeypatc
 @pytest.mark.parametrize(
     ("name", "params"),
     [
-        ("MLP", {"epochs": 10**6}),
+        ("MLP", {"epochs": 10**6, "early_stopping": False}),
         ("GBT", {"n_estimators": 10**6}),
         ("SVM", {"C": 1e4, "tol": 1e-9, "cache_size": 1}),
         ("LinearSVM", {"C": 1e6, "tol": 1e-12, "loss": "hinge", "dual": True, "max_iter": 10**6}),
