@@ -13,7 +13,8 @@
 //! let config = mlp::Config { epochs: 200, learning_rate: 0.1, ..Default::default() };
 //! let compute = Compute { isa: Isa::detect(), team: &Team::new(1)? };
 //! let state = mlp::State::initial(&config, 1, 2, 7)?;
-//! let fit = mlp::fit(&config, samples, None, state, 7, compute, &mut Silent)?;
+//! let rows = mlp::Rows::train(samples);
+//! let fit = mlp::fit(&config, rows, state, 7, compute, &mut Silent)?;
 //! assert!(fit.history.accuracy.last() == Some(&1.0));
 //! # Ok::<(), moodcore::Error>(())
 //! ```
