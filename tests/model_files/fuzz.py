@@ -9,8 +9,8 @@ may only refuse what a model of its kind refuses.
     python tests/model_files/fuzz.py --cases 1000000
 
 A case that fails is written to `fuzz-failure.safetensors`, and its number and seed are printed: the
-same seed gives the same cases again. A process that uses more than 4 GB, or ten seconds of
-processor time for one file, fails too.
+same seed and number give the same case again, with any version of the packages. A process that
+uses more than 4 GB, or ten seconds of processor time for one file, fails too.
 """
 
 import argparse
@@ -29,23 +29,11 @@ import pandas as pd
 import safetensors.numpy
 import sklearn.utils.validation
 from parts_of_files import joined, parted, rewritten, text_of, with_text
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    MaxAbsScaler,
-    OneHotEncoder,
-    OrdinalEncoder,
-    PowerTransformer,
-    QuantileTransformer,
-    RobustScaler,
-)
 
 import moodcore
-from moodcore import GBT, MLP, SVM, ModelFileError, load
-from moodcore.model_files import save
+from moodcore import ModelFileError, load
 
-FOLDER = Path(__file__).parent / "version_1"
+FOLDER = Path(__file__).parent
 ODD_VALUES = (
     None, True, -1, 0, 1, 2, 255, 256, 2**31 - 1, 2**31, 2**32, 2**63, 2**64, 10**400, 0.5, 1e308,
     -1e308, float("nan"), float("inf"), "", "a", "nan", "<U9", "\0", [], [0], [[]], {},
@@ -158,55 +146,31 @@ def damage_arrays(arrays, rng):
 ENDINGS = ("onnx", "json", "model", "c", "rs", "safetensors")
 
 
-def new_models():
-    """Return models of kinds that the files of version 1 lack, with rows to predict."""
-    rng = np.random.default_rng(2)
-    frame = pd.DataFrame({"size": rng.normal(size=90), "kind": rng.choice(list("abc"), 90)})
-    y = np.where((frame["size"] > 0) ^ (frame["kind"] == "a"), "yes", "no")
-    for estimator in (GBT(3, max_leaves=4, random_state=0), MLP((3,), epochs=2, random_state=0)):
-        yield moodcore.tables.pipeline(estimator).fit(frame, y), frame.head(3)
-    X = np.column_stack([frame["size"], rng.integers(0, 3, (90, 2))])
-    yield (
-        GBT(3, categorical_features=[1], missing=0.0, random_state=0).fit(X, y),
-        pd.DataFrame(X[:3]),
-    )
-    yield SVM(kernel="precomputed").fit(X @ X.T, y), pd.DataFrame((X @ X.T)[:3])
-    for activation in ("tanh", "selu"):
-        yield MLP((3,), activation=activation, epochs=2).fit(X, y), pd.DataFrame(X[:3])
-    numbers = make_pipeline(SimpleImputer(add_indicator=True), RobustScaler(), MaxAbsScaler())
-    bent = make_pipeline(PowerTransformer(), QuantileTransformer(n_quantiles=5))
-    rare = OneHotEncoder(min_frequency=35, handle_unknown="infrequent_if_exist")
-    gaps = frame.assign(size=frame["size"].where(frame["size"] < 1))
-    for columns in (
-        [("numbers", numbers, ["size"]), ("text", rare, ["kind"])],
-        [("numbers", make_pipeline(SimpleImputer(), bent), ["size"]),
-         ("text", OrdinalEncoder(), ["kind"])],
-        [("text", OneHotEncoder(sparse_output=False), slice(1, 2)), ("rest", "passthrough", [0])],
-    ):  # fmt: skip
-        model = make_pipeline(ColumnTransformer(columns), GBT(2, max_leaves=3, random_state=0))
-        yield model.fit(gaps, y), gaps.head(3)
-
-
 class Fuzz:
     """Files to damage, rows to predict, and what became of the files."""
 
     def __init__(self, seed, folder):
-        self.rng = np.random.default_rng(seed)
+        self.seed, self.number = seed, 0
         self.folder = Path(folder)
         self.path = self.folder / "case.safetensors"
-        self.files = [path.read_bytes() for path in sorted(FOLDER.glob("*.safetensors"))]
-        answers = json.loads((FOLDER / "answers.json").read_text(encoding="utf-8"))
-        self.tables = [pd.DataFrame(answers[name]["rows"]).head(3) for name in sorted(answers)]
-        for model, rows in new_models():
-            save(model, self.path)
-            self.files.append(self.path.read_bytes())
-            self.tables.append(rows)
+        self.files, self.tables = [], []
+        answers = json.loads((FOLDER / "version_1/answers.json").read_text(encoding="utf-8"))
+        rows = {f"version_1/{name}": answers[name]["rows"] for name in answers}
+        new = json.loads((FOLDER / "fuzzed/rows.json").read_text(encoding="utf-8"))
+        rows |= {f"fuzzed/{name}": new[name] for name in new}
+        for name in sorted(rows):
+            self.files.append((FOLDER / f"{name}.safetensors").read_bytes())
+            self.tables.append(pd.DataFrame(rows[name]).head(3))
         self.opened = self.refused = self.used = 0
 
     def case(self):
         """Open a damaged file and use the model in it."""
-        which = self.rng.integers(len(self.files))
-        self.path.write_bytes(damage(self.files[which], self.rng))
+        # Cases depend on nothing but the seed, their number and the files beside this module.
+        rng = np.random.default_rng((self.seed, self.number))
+        self.number += 1
+        which = rng.integers(len(self.files))
+        self.path.write_bytes(damage(self.files[which], rng))
+        is_pickled, ending = rng.random() < 0.5, ENDINGS[rng.integers(len(ENDINGS))]
         try:
             model = load(self.path)
         except ModelFileError:
@@ -218,7 +182,7 @@ class Fuzz:
             return
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            if self.rng.random() < 0.5:
+            if is_pickled:
                 pickle.loads(pickle.dumps(model))
             rows = fitting_rows(model, self.tables[which])
             self.attempt(model.predict, rows)
@@ -227,7 +191,6 @@ class Fuzz:
             if hasattr(model, "decision_function"):
                 self.attempt(model.decision_function, rows)
             self.attempt(moodcore.explain, model, rows, n_samples=16)
-            ending = ENDINGS[self.rng.integers(len(ENDINGS))]
             self.attempt(moodcore.export, model, self.folder / f"out.{ending}")
             repr(model)
 
@@ -270,6 +233,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--begin", type=int, default=0, help="number of the first case")
     parser.add_argument("--keep-going", type=Path, help="folder for cases that fail")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
@@ -278,8 +242,9 @@ def main():
         dir="/dev/shm" if Path("/dev/shm").is_dir() else None
     ) as folder:
         fuzz = Fuzz(options.seed, folder)
+        fuzz.number = options.begin
         signal.signal(signal.SIGPROF, too_slow)
-        for number in range(options.cases):
+        for number in range(options.begin, options.begin + options.cases):
             signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
             try:
                 fuzz.case()

@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
+from parts_of_files import changed, rewritten
+from safetensors.numpy import load as arrays_of
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.impute import SimpleImputer
@@ -20,7 +23,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from moodcore import GBT, MLP, SVM, LinearSVM, load
+from moodcore import GBT, MLP, SVM, LinearSVM, ModelFileError, load
 from moodcore.model_files import save
 
 pytestmark = [
@@ -187,3 +190,64 @@ def test_what_holds_code_or_is_unknown_is_refused_by_name(tmp_path):
         with pytest.raises(TypeError, match=message):
             save(model, tmp_path / "model.safetensors")
         assert not list(tmp_path.iterdir())
+
+
+def test_column_transformer_is_sparse_only_if_a_part_is(tmp_path):
+    """scikit-learn stacks dense blocks as sparse ones with "blocks must be 2-D"."""
+    X, y = frame(0, 100)
+    path = tmp_path / "model"
+    model = make_pipeline(ColumnTransformer([("size", MaxAbsScaler(), [0])]), GBT(2)).fit(X, y)
+    save(model, path)
+    path.write_bytes(changed(path.read_bytes(), "model.steps.0.1.sparse_output", value=True))
+    again = load(path)
+    assert again[0].sparse_output_ is False
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+    inner = make_pipeline(OneHotEncoder(), MaxAbsScaler())
+    transformer = ColumnTransformer([("city", inner, ["city"])], sparse_threshold=1.0)
+    check_same_bits(make_pipeline(transformer, GBT(2)).fit(X, y), X, path)
+    assert scipy.sparse.issparse(load(path)[0].transform(X))
+
+
+def test_column_transformer_fitted_on_sparse_rows_takes_dense_rows_after_loading(tmp_path):
+    X, y = frame(0, 100)
+    numbers = X[["size", "code"]].to_numpy()
+    numbers[::2] = 0
+    rows = scipy.sparse.csr_array(numbers)
+    transformer = ColumnTransformer([("all", MaxAbsScaler(), [0, 1])], sparse_threshold=1.0)
+    model = make_pipeline(transformer, GBT(2)).fit(rows, y)
+    save(model, tmp_path / "model")
+    again = load(tmp_path / "model")
+    for table in (rows, numbers):
+        np.testing.assert_array_equal(again.predict_proba(table), model.predict_proba(rows))
+
+
+@pytest.mark.parametrize(
+    "follower", [StandardScaler(with_mean=False), RobustScaler(with_centering=False)], ids=str
+)
+def test_transformers_of_dense_rows_do_not_follow_sparse_ones(follower, tmp_path):
+    X, y = frame(0, 100)
+    path = tmp_path / "model"
+    model = make_pipeline(OneHotEncoder(), clone(follower), GBT(2)).fit(X[["code"]], y)
+    check_same_bits(model, X[["code"]], path)
+    dense = make_pipeline(OneHotEncoder(sparse_output=False), type(follower)(), GBT(2))
+    dense.fit(X[["code"]], y)
+    save(dense, path)
+    load(path)
+    forged = changed(path.read_bytes(), "model.steps.0.1.params.sparse_output", value=True)
+    path.write_bytes(forged)
+    with pytest.raises(ModelFileError, match="takes dense rows, onehotencoder gives sparse ones"):
+        load(path)
+
+
+def test_references_of_quantiles_are_probabilities(tmp_path):
+    X, y = frame(0, 100)
+    path = tmp_path / "model"
+    scaler = QuantileTransformer(n_quantiles=5, output_distribution="normal")
+    save(make_pipeline(scaler, GBT(2)).fit(X[["size"]], y), path)
+    arrays = arrays_of(path.read_bytes())
+    name = next(name for name in arrays if name.endswith("references_"))
+    arrays[name] = arrays[name] * 1.5
+    path.write_bytes(rewritten(path.read_bytes(), arrays))
+    with pytest.raises(ModelFileError, match="references_ must be 0 to 1"):
+        load(path)

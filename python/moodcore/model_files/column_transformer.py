@@ -8,7 +8,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from moodcore.model_files.pipelines import output_width
+from moodcore.model_files.pipelines import output_width, returns_sparse
 from moodcore.model_files.registry import read_part, write_part
 from moodcore.model_files.transformer_values import (
     count_of_features,
@@ -46,7 +46,7 @@ def write_column_transformer(model: Any, prefix: str, arrays: Arrays) -> Describ
         **write_output(model),
         "transformers": parts,
         "has_remainder": len(model.transformers_) > len(model.transformers),
-        "sparse_output": bool(model.sparse_output_),
+        "sparse_output": bool(model.sparse_output_) and _has_sparse_part(model),
         **write_features(model),
     }
 
@@ -94,5 +94,15 @@ def read_column_transformer(described: Mapping[str, Any], prefix: str, arrays: A
     model.transformers_, model.output_indices_ = fitted, outputs
     model.transformers = parts[:n_named]
     model.remainder = rest
-    model.sparse_output_ = bool(described["sparse_output"])
+    model.sparse_output_ = bool(described["sparse_output"]) and _has_sparse_part(model)
     return read_output(model, described)
+
+
+def _has_sparse_part(model: Any) -> bool:
+    """Return whether one of the fitted transformers returns a sparse matrix for dense rows.
+
+    If none does, scikit-learn cannot stack their outputs as a sparse matrix, so the flag of the
+    file must not say so. The flag of a `ColumnTransformer` that was fitted on sparse rows does; it
+    returns the same values as a dense array after it was loaded.
+    """
+    return any(returns_sparse(part) for _, part, _ in model.transformers_)

@@ -5,8 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore.model_files.registry import read_part, write_part
@@ -43,6 +45,8 @@ def read_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> lis
         given, taken = output_width(step), following.n_features_in_
         if given != taken:
             raise ValueError(f"step {after} takes {taken} columns, {name} gives {given}")
+        if returns_sparse(step) and _refuses_sparse(following):
+            raise ValueError(f"step {after} takes dense rows, {name} gives sparse ones")
     return steps
 
 
@@ -56,6 +60,29 @@ def output_width(step: Any) -> int:
         # Without names of its outputs.
         return int(step.n_features_in_)
     return len(step.get_feature_names_out())
+
+
+def returns_sparse(step: Any) -> bool:
+    """Return whether a fitted transformer returns a sparse matrix for dense rows."""
+    if isinstance(step, Pipeline):
+        # Of the other transformers, those that take a sparse matrix return one.
+        sparse = False
+        for _, inner in step.steps:
+            sparse = returns_sparse(inner) or (sparse and not isinstance(inner, ColumnTransformer))
+        return sparse
+    if isinstance(step, ColumnTransformer):
+        return bool(step.sparse_output_)
+    return isinstance(step, OneHotEncoder) and bool(step.sparse_output)
+
+
+def _refuses_sparse(step: Any) -> bool:
+    """Return whether scikit-learn refuses sparse rows in a transformer with these parameters."""
+    if isinstance(step, Pipeline):
+        return _refuses_sparse(step.steps[0][1])
+    if isinstance(step, ColumnTransformer):
+        return any(_refuses_sparse(part) for _, part, _ in step.transformers_)
+    centers = getattr(step, "with_mean", False) or getattr(step, "with_centering", False)
+    return bool(centers) or (isinstance(step, SimpleImputer) and step.missing_values == 0)
 
 
 def read_classifier_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> list[Any]:

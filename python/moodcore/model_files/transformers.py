@@ -80,6 +80,8 @@ def read_transformer(described: Mapping[str, Any], prefix: str, arrays: Arrays) 
         for values in (model.references_[:, np.newaxis], model.quantiles_):
             if (np.diff(values, axis=0) < 0).any():
                 raise ValueError("quantiles must ascend")
+        if model.references_[0] < 0 or model.references_[-1] > 1:
+            raise ValueError("references_ must be 0 to 1")
     elif kind != "PowerTransformer" and model.scale_ is not None and not model.scale_.all():
         raise ValueError("scale_ must not be 0")
     return read_output(model, described)
