@@ -136,6 +136,7 @@ def _umask() -> int:
 def _temporary(path: Path) -> tuple[int, Path]:
     """Make a temporary file in the folder of a file, and return its descriptor and its name."""
     if not path.parent.is_dir():
+        _check_folders(path)
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder; a file is needed")
@@ -229,3 +230,44 @@ def check_writable(path: str | os.PathLike[str], suffixes: tuple[str, ...] = ())
     handle, temporary = _temporary(path)
     os.close(handle)
     temporary.unlink()
+
+
+def check_new_folder(path: str | os.PathLike[str]) -> None:
+    """Check, before work begins, that a folder can be made, or files in an existing one.
+
+    Folders above it are made with it, so they may be missing too.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder.
+
+    Raises
+    ------
+    OSError
+        If it or a folder above it is a file, or not writable.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     check_new_folder(Path(folder) / "runs" / "first")
+    ...     os.listdir(folder)
+    []
+    """
+    path = Path(path)
+    if os.path.lexists(path) and not path.is_dir():
+        raise NotADirectoryError(f"{path}: is a file; a folder is needed")
+    existing = path if path.is_dir() else _check_folders(path)
+    try:
+        Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=existing)).rmdir()
+    except OSError as error:
+        raise type(error)(f"{path}: cannot be written: {existing}: {error.strerror}") from None
+
+
+def _check_folders(path: Path) -> Path:
+    """Return the nearest folder above a path that exists; a file there is an error."""
+    above = next((parent for parent in path.parents if os.path.lexists(parent)), Path())
+    if not above.is_dir():
+        raise NotADirectoryError(f"{above}: is a file; a folder is needed for {path.name}")
+    return above

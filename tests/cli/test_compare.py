@@ -118,6 +118,8 @@ def test_dry_run_writes_nothing(moodcore, tmp_path, monkeypatch):
     assert done.code == 0, done.err
     assert "trainings   25: 10 for the folds, 5 for the test, 10 for the learning" in done.out
     assert re.search(r"time +about \d+", done.out)
+    times = re.findall(r"^ +(.+): (\d+), about (.+) each, (.+) in all$", done.out, re.MULTILINE)
+    assert sum(int(trainings) for _, trainings, *_ in times) == 25
     plan = json.loads(moodcore("compare", *FEW, "--dry-run", "--json").out)
     assert (plan["format"], plan["version"]) == ("moodcore-comparison-plan", 2)
     assert plan["seconds"] > 0

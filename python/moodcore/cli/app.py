@@ -171,7 +171,7 @@ def _explain(error: Exception, *, debug: bool) -> ExitCode:
     if not known and not debug:
         click.echo("This is a bug; --debug shows where.", err=True)
     asked = ValueError | MissingPackageError
-    missing = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
-    if isinstance(error, asked) or missing:
+    paths = FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError
+    if isinstance(error, asked | paths):
         return ExitCode.USAGE_ERROR
     return ExitCode.RUN_FAILED

@@ -44,12 +44,13 @@ def command() -> None:
 def synthesize(out: Path, songs: int | None, seed: int | None) -> int:
     """Write synthetic songs; with seed 0, those that are embedded."""
     from moodcore import songs as domain
-    from moodcore.files import write_table
+    from moodcore.files import check_writable, write_table
 
     if not out.name.lower().endswith(_ENDINGS):
         raise click.BadParameter(
             f"songs are written as {', '.join(_ENDINGS)}, got {out.name!r}", param_hint="'--out'"
         )
+    check_writable(out)
     X, y = domain.synthesize(songs or domain.N_SONGS, random_state=seed or 0)
     uri = [f"{domain.SYNTHETIC_URI}{number}" for number in range(len(X))]
     table = X.assign(**{domain.LABEL: y}).assign(**{domain.URI: uri})

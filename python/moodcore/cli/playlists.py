@@ -46,11 +46,11 @@ def command(model: Path, songs: str, out: Path, per_mood: int, min_probability: 
     values are left out and counted, and the exit code is then 3.
     """
     from moodcore import load
+    from moodcore.files import check_new_folder
     from moodcore.predict import make_playlists, write_playlists
     from moodcore.songs.problems import rows
 
-    if out.is_file():
-        raise click.UsageError(f"--out {out}: is a file; playlists need a folder")
+    check_new_folder(out)
     left_out: Counter[str] = Counter()
     playlists = make_playlists(
         load(model), songs, per_mood=per_mood, min_probability=min_probability, left_out=left_out

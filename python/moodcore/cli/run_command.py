@@ -15,7 +15,7 @@ import click
 from moodcore.cli import options
 from moodcore.cli.cluster import chosen_scheduler
 from moodcore.cli.exit_codes import ExitCode
-from moodcore.runs.folder import RunFolder, check_free, read_json
+from moodcore.runs.folder import RunFolder, check_free, new_path, read_json
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.run import Execution, Run
 from moodcore.runs.settings import RunSettings, read_toml, settings_of
@@ -138,8 +138,8 @@ class RunCommand:
         self.given = options
         if self.resume and (self.out or self.config_file or self.dry_run):
             raise click.UsageError("--resume cannot be combined with --out, --config or --dry-run")
-        if self.out:
-            check_free(self.out)
+        if not (self.resume or self.dry_run):
+            check_free(self.out or new_path(0))
 
     def base(self) -> tuple[dict[str, Any], str]:
         """Return the settings that the options override, and where they come from."""

@@ -30,24 +30,29 @@ def estimate(
 ) -> Estimate:
     """Train every model on two small parts of the rows and extrapolate to all trainings."""
     trainings = task.trainings(models)
-    seconds = {}
+    times: dict[str, list[float]] = {}
     for model in models:
         if model.is_trained:
             scale, exponent = _power_law(task, model)
             sizes = [_rows(task, training) for training in trainings if training.model == model.key]
-            seconds[model.name] = sum(scale * size**exponent for size in sizes)
+            times[model.name] = [scale * size**exponent for size in sizes]
+    seconds = {name: sum(each) for name, each in times.items()}
     counts = Counter(_STAGES[training.stage] for training in trainings)
     settings, rows = task.settings, len(task.y)
-    curves = ", ".join(f"{size:,}" for size in task.curve_sizes) or "none"
+    points = ", ".join(f"{size:,}" for size in task.curve_sizes)
+    curves = f"{points} {dataset.noun}" if points else "none"
+    if settings.curve_sizes and not points:
+        curves += ": too few rows"
+    repeats = f", repeated {settings.repeats} times" if settings.repeats > 1 else ""
     listed = ", ".join(f"{count} {stage}" for stage, count in counts.items())
     lines = [
         ("data", f"{dataset.source}; {rows:,} {dataset.noun} for the folds, "
          f"{len(task.y_test):,} for the test"),
         ("models", ", ".join(model.name for model in models)),
-        ("folds", f"{settings.folds}, {settings.repeats} repeats"),
-        ("curves", f"{curves} {dataset.noun}"),
+        ("folds", f"{settings.folds}{repeats}"),
+        ("curves", curves),
         ("trainings", f"{len(trainings)}: {listed}"),
-        ("  each", ", ".join(f"{name} {duration(time)}" for name, time in seconds.items())),
+        *(("", _times(name, each)) for name, each in times.items()),
     ]  # fmt: skip
     values = {
         "source": dataset.source,
@@ -68,6 +73,13 @@ def estimate(
         jobs=execution.jobs,
         minutes=execution.minutes,
     )
+
+
+def _times(model: str, seconds: Sequence[float]) -> str:
+    """Return the trainings of a model in words: how many, and how long each and all take."""
+    short, long = duration(min(seconds)), duration(max(seconds))
+    each = short if short == long else f"{short} to {long}"
+    return f"{model}: {len(seconds)}, about {each} each, {duration(sum(seconds))} in all"
 
 
 def _rows(task: Task, training: Training) -> int:

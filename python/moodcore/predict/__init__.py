@@ -129,6 +129,7 @@ def score(
         When `should_stop` returned true.
     """
     from moodcore.errors import check_choice
+    from moodcore.files import check_writable
     from moodcore.platform import thread_count
 
     if scheduler is not None:
@@ -154,6 +155,9 @@ def score(
                 f"{out or 'standard output'}"
             )
         listed = rejected_path(out) if out and rejected is None else rejected
+        for path in (out, listed):
+            if path is not None:
+                check_writable(path)
         progress = Progress(listener, should_stop, len(files))
         try:
             return score_files(task, files, out, Path(listed) if listed else None, progress)

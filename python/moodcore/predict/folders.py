@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from moodcore.errors import ConfigError, TableError
-from moodcore.files import atomic_folder, write_text
+from moodcore.files import atomic_folder, check_new_folder, write_text
 from moodcore.predict.inputs import InputFile, Kind, rejected_path, result_path
 from moodcore.predict.run import Progress, ScoringReport, ScoringTask, score_files
 from moodcore.runs.mark import check_mark
@@ -56,6 +56,7 @@ def begin(folder: Path, mark: Mapping[str, Any], *, resume: bool) -> None:
         return
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: the folder is not empty; choose another")
+    check_new_folder(folder)
     with atomic_folder(folder) as made:
         write_text(made / _MARK, json.dumps(mark))
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodcore.errors import ConfigError, TableError, missing_columns
-from moodcore.files import write_table, write_text
+from moodcore.errors import TableError, missing_columns
+from moodcore.files import check_new_folder, write_table, write_text
 from moodcore.metrics import class_names
 from moodcore.predict.batches import RowError
 from moodcore.predict.inputs import find_inputs
@@ -189,14 +189,11 @@ def write_playlists(playlists: Sequence[Playlist], folder: str | os.PathLike[str
 
     Raises
     ------
-    ConfigError
-        When there is a file of that name.
     OSError
-        When the folder cannot be made or written.
+        When there is a file of that name, or the folder cannot be made or written.
     """
     target = Path(folder)
-    if target.exists() and not target.is_dir():
-        raise ConfigError(f"{target}: is a file; playlists need a folder")
+    check_new_folder(target)
     target.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for playlist in playlists:

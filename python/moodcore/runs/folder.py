@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from moodcore.errors import ConfigError
-from moodcore.files import atomic_folder, write_text
+from moodcore.files import atomic_folder, check_new_folder, write_text
 from moodcore.runs.mark import check_mark, check_version
 from moodcore.runs.settings import RunSettings, write_toml
 
@@ -78,10 +79,11 @@ class RunFolder:
         ------
         ConfigError
             If `out` exists and is not an empty folder.
+        OSError
+            If it cannot be made.
         """
-        if out is not None:
-            check_free(out)
-        path = out or _new_path(settings.seed)
+        path = out or new_path(settings.seed)
+        check_free(path)
         with atomic_folder(path) as made:
             folder = cls(made)
             write_text(folder.config, write_toml(settings, command))
@@ -127,12 +129,14 @@ class RunFolder:
 
 
 def check_free(out: Path) -> None:
-    """Raise a `ConfigError` unless `out` is a name for a new folder, or an empty one."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    """Raise an error unless `out` is an empty folder, or a new one that can be made."""
+    if os.path.lexists(out) and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"--out {out}: exists and is not an empty folder; choose another name")
+    check_new_folder(out)
 
 
-def _new_path(seed: int) -> Path:
+def new_path(seed: int) -> Path:
+    """Return the name of a new run without `--out`: `runs/<time>-seed<seed>`."""
     name = f"{datetime.now():%Y%m%d-%H%M%S}-seed{seed}"
     path, count = Path("runs") / name, 1
     while path.exists():
