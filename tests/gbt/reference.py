@@ -41,7 +41,7 @@ class Node:
 
     rows: np.ndarray
     depth: int
-    bounds: tuple[float, float]
+    bounds: list[tuple[float, float]]
     path: frozenset[int]
     value: np.ndarray
     gain: float = 0.0
@@ -73,7 +73,7 @@ def score(g, h, o: Options, bounds=(-np.inf, np.inf)):
 
 
 class Grower:
-    """Grows one tree on gradients of shape (n_rows, n_outputs)."""
+    """Grows one tree on gradients of shape (n_rows, n_outputs), with signs for each output."""
 
     def __init__(self, X, g, h, count, options: Options, signs):
         self.X, self.g, self.h, self.count, self.o, self.signs = X, g, h, count, options, signs
@@ -87,19 +87,24 @@ class Grower:
 
     def total_score(self, rows, bounds):
         g, h, _ = self.sums(rows)
-        return sum(score(a, b, self.o, bounds) for a, b in zip(g, h, strict=True))
+        return sum(score(a, b, self.o, ends) for a, b, ends in zip(g, h, bounds, strict=True))
+
+    def values(self, rows, bounds, options):
+        g, h, _ = self.sums(rows)
+        outputs = zip(g, h, bounds, strict=True)
+        return np.array([leaf_value(a, b, options, ends) for a, b, ends in outputs])
 
     def make(self, rows, depth, bounds, path, parent=None, l2=0.0):
-        g, h, weight = self.sums(rows)
+        _, h, weight = self.sums(rows)
         options = replace(self.o, reg_lambda=self.o.reg_lambda + l2)
-        value = [leaf_value(a, b, options, bounds) for a, b in zip(g, h, strict=True)]
+        value = self.values(rows, bounds, options)
         if h.mean() < self.o.min_child_weight:
-            value = [0.0] * len(value)
-        value = self.o.learning_rate * np.array(value)
+            value = np.zeros(len(value))
+        value = self.o.learning_rate * value
         if parent is not None:
             share = weight / (weight + self.o.path_smooth)
             value = share * value + (1 - share) * parent
-            value = np.clip(value, *(self.o.learning_rate * np.array(bounds)))
+            value = np.clip(value, *(self.o.learning_rate * np.array(bounds).T))
         return Node(rows, depth, bounds, path, value)
 
     def is_ordered(self, feature):
@@ -183,20 +188,20 @@ class Grower:
                         yield gain, feature, cut, missing_left
 
     def gain(self, node, left, right, feature, parent, l2=0.0):
-        o, sign, values = self.o, self.signs[feature], []
+        o, values = self.o, []
         children = replace(o, reg_lambda=o.reg_lambda + l2)
         for rows in (left, right):
-            g, h, count = self.sums(rows)
+            _, h, count = self.sums(rows)
             if count < o.min_child_samples or h.mean() < o.min_child_weight:
                 return None
-            values.append(leaf_value(g[0], h[0], o, node.bounds))
-        if sign * (values[1] - values[0]) < 0:
+            values.append(self.values(rows, node.bounds, o))
+        if (self.signs[:, feature] * (values[1] - values[0]) < 0).any():
             return None
         gain = -parent
         for rows in (left, right):
             g, h, _ = self.sums(rows)
-            pairs = zip(g, h, strict=True)
-            gain += sum(score(a, b, children, node.bounds) for a, b in pairs)
+            outputs = zip(g, h, node.bounds, strict=True)
+            gain += sum(score(a, b, children, bounds) for a, b, bounds in outputs)
         return gain if gain > max(o.gamma, 1e-9 * abs(parent)) else None
 
     def best(self, node):
@@ -214,7 +219,7 @@ class Grower:
 
     def grow(self):
         """Nodes in the order of their creation."""
-        everything = (-np.inf, np.inf)
+        everything = [(-np.inf, np.inf)] * self.g.shape[1]
         nodes = [self.make(np.arange(len(self.X)), 0, everything, frozenset())]
         waiting = {0: self.best(nodes[0])}
         n_leaves = 1
@@ -243,14 +248,13 @@ class Grower:
         else:
             left |= np.isnan(column) & missing_left
         rows = node.rows[left], node.rows[~left]
-        bounds = [node.bounds, node.bounds]
-        if self.signs[feature]:
-            values = []
-            for part in rows:
-                g, h, _ = self.sums(part)
-                values.append(leaf_value(g[0], h[0], self.o, node.bounds))
-            low, middle, high = node.bounds[0], sum(values) / 2, node.bounds[1]
-            bounds = [(low, middle), (middle, high)][:: self.signs[feature]]
+        bounds = [node.bounds.copy(), node.bounds.copy()]
+        middles = sum(self.values(part, node.bounds, self.o) for part in rows) / 2
+        for output, sign in enumerate(self.signs[:, feature]):
+            if sign:
+                (low, high), middle = node.bounds[output], middles[output]
+                ends = [(low, middle), (middle, high)][::sign]
+                bounds[0][output], bounds[1][output] = ends
         node.gain, node.feature, node.threshold = gain, feature, threshold
         node.missing_left = bool(missing_left)
         node.left, node.right = len(nodes), len(nodes) + 1
@@ -293,7 +297,7 @@ def boost(X, y, rounds, options: Options, weight=None):
         together = options.multi_strategy == "multi_output_tree"
         groups = [list(range(g.shape[1]))] if together else [[k] for k in range(g.shape[1])]
         for outputs in groups:
-            signs = options.monotone.get(outputs[0], free)
+            signs = np.array([options.monotone.get(output, free) for output in outputs])
             nodes = Grower(X, g[:, outputs], h[:, outputs], count, options, signs).grow()
             trees.append(nodes)
             for node in nodes:

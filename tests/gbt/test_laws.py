@@ -149,20 +149,40 @@ def test_training_loss_never_rises(table, model):
     assert (np.diff(losses) <= 1e-6).all()
 
 
+STRATEGIES = st.sampled_from(["one_output_per_tree", "multi_output_tree"])
+
+
 @TRIALS
-@given(st.integers(0, 9999), st.sampled_from([-1, 1]), st.integers(2, 3))
-def test_monotone_means_monotone(seed, sign, n_classes):
+@given(st.integers(0, 9999), st.sampled_from([-1, 1]), st.integers(2, 3), STRATEGIES)
+def test_monotone_means_monotone(seed, sign, n_classes, strategy):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(150, 3))
     y = rng.integers(0, n_classes, 150)
-    signs = [sign, 0, 0]
-    constraints = signs if n_classes == 2 else {1: signs}
-    model = GBT(8, monotone_constraints=constraints, min_child_samples=3).fit(X, y)
-    grid = np.tile(rng.normal(size=(1, 3)), (50, 1))
-    grid[:, 0] = np.linspace(-3, 3, 50)
-    margins = model.decision_function(grid)
-    margins = margins if n_classes == 2 else margins[:, 1]
-    assert (np.diff(margins) * sign >= 0).all()
+    signs = {0: [sign, 0, 0]} if n_classes == 2 else {1: [sign, 0, -1], 2: [-sign, 1, 0]}
+    model = GBT(
+        8,
+        monotone_constraints=signs[0] if n_classes == 2 else signs,
+        min_child_samples=3,
+        multi_strategy=strategy,
+    ).fit(X, y)
+    for output, constraints in signs.items():
+        for feature, rising in enumerate(constraints):
+            grid = np.tile(rng.normal(size=(1, 3)), (50, 1))
+            grid[:, feature] = np.linspace(-3, 3, 50)
+            margins = model.decision_function(grid).reshape(50, -1)[:, output]
+            assert (np.diff(margins) * rising >= 0).all()
+
+
+@TRIALS
+@given(st.integers(0, 9999), st.sampled_from([-1, 1]))
+def test_vector_leaves_of_one_output_are_scalar_leaves(seed, sign):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(150, 3))
+    y = rng.integers(0, 2, 150)
+    model = GBT(8, monotone_constraints=[sign, 0, -sign], min_child_samples=3, random_state=0)
+    margins = model.fit(X, y).decision_function(X)
+    model.set_params(multi_strategy="multi_output_tree")
+    np.testing.assert_array_equal(model.fit(X, y).decision_function(X), margins)
 
 
 @TRIALS

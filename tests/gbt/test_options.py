@@ -159,8 +159,6 @@ def test_wrong_parameters_for_three_classes(gaps):
             quick(monotone_constraints=constraints).fit(*gaps)
     with pytest.raises(ValueError, match=r"base_score must be a probability a class, got 0.5"):
         quick(base_score=0.5).fit(*gaps)
-    with pytest.raises(ValueError, match=r"multi_strategy must be .* with monotone_constraints"):
-        quick(monotone_constraints={0: {2: 1}}, multi_strategy="multi_output_tree").fit(*gaps)
 
 
 def test_wrong_evaluation_sets_and_margins(gaps):

@@ -165,10 +165,13 @@ def test_trees_are_those_of_brute_force(name, missing, n_classes):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_monotone_trees_are_those_of_brute_force(n_classes):
+@pytest.mark.parametrize("strategy", ["one_output_per_tree", "multi_output_tree"])
+@pytest.mark.parametrize("others", [{}, {"path_smooth": 10.0}, {"max_delta_step": 1.5}], ids=str)
+def test_monotone_trees_are_those_of_brute_force(n_classes, strategy, others):
     X, y = table(5, n_classes=n_classes)
     signs = {0: [1, -1, 0, 0]} if n_classes == 2 else {0: [1, 0, 0, -1], 2: [0, -1, 1, 0]}
-    assert_same_trees(X, y, 2, Options(monotone=signs, min_child_samples=5))
+    options = Options(monotone=signs, min_child_samples=5, multi_strategy=strategy, **others)
+    assert_same_trees(X, y, 2, options)
 
 
 @pytest.mark.parametrize("kind", ["whole", "real"])

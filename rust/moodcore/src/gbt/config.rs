@@ -1,5 +1,6 @@
 //! Hyperparameters: names, defaults and ranges. This is the only place where ranges are checked.
 
+use super::grow::Outputs;
 use crate::parameters::{name_or_table, read_json};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -192,10 +193,10 @@ impl Config {
         self.multi_strategy == MultiStrategy::MultiOutputTree
     }
 
-    /// The monotone sign of a feature in trees of an output.
-    pub(super) fn sign(&self, output: Option<u32>, feature: usize) -> i8 {
-        let signs = output.and_then(|output| self.monotone_constraints.get(output as usize));
-        signs.map_or(0, |signs| signs[feature])
+    /// The monotone sign of a feature for each of some outputs; empty without constraints.
+    pub(super) fn signs(&self, outputs: Outputs, feature: usize) -> Vec<i8> {
+        let signs = self.monotone_constraints.iter().skip(outputs.first).take(outputs.count);
+        signs.map(|signs| signs[feature]).collect()
     }
 
     /// Checks every range.
@@ -291,11 +292,6 @@ impl Config {
             if !(-1..=1).contains(&sign) {
                 return Err(Error::parameter("monotone_constraints", "-1, 0 or 1", sign));
             }
-        }
-        let constrained = self.monotone_constraints.iter().flatten().any(|&sign| sign != 0);
-        if constrained && self.multi_strategy == MultiStrategy::MultiOutputTree {
-            let allowed = "\"one_output_per_tree\" with monotone_constraints";
-            return Err(Error::parameter("multi_strategy", allowed, "\"multi_output_tree\""));
         }
         Ok(())
     }

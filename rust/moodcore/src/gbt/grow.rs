@@ -83,7 +83,8 @@ struct Open<C> {
     depth: usize,
     sums: Vec<Sums>,
     weight: f64,
-    bounds: Bounds,
+    /// For each output.
+    bounds: Vec<Bounds>,
     /// The features of the splits above.
     path: Vec<u32>,
     histogram: Option<Histogram<C>>,
@@ -92,7 +93,7 @@ struct Open<C> {
 
 impl<C> Open<C> {
     fn parent(&self) -> Parent<'_> {
-        Parent { sums: &self.sums, weight: self.weight, bounds: self.bounds }
+        Parent { sums: &self.sums, weight: self.weight, bounds: &self.bounds }
     }
 }
 
@@ -168,7 +169,7 @@ impl<'a, C: Packed> Growth<'a, C> {
             depth: 0,
             sums: self.search.totals::<C>(self.workspace),
             weight: self.weight(rows.clone()),
-            bounds: Bounds::FREE,
+            bounds: vec![Bounds::FREE; self.spec.outputs.count],
             path: Vec::new(),
             histogram: None,
             split: None,
@@ -241,8 +242,8 @@ impl<'a, C: Packed> Growth<'a, C> {
         // Only a root can have so small a sum: where the model is certain, or wrong and certain, its value would be
         // the sum of gradients divided by the regularization alone.
         let light = cover < rules.min_hessian * n_outputs as f64;
-        for (output, &sums) in open.sums.iter().enumerate() {
-            let value = if light { 0.0 } else { rules.value(sums, open.bounds) };
+        for (output, (&sums, &bounds)) in open.sums.iter().zip(&open.bounds).enumerate() {
+            let value = if light { 0.0 } else { rules.value(sums, bounds) };
             let above = parent
                 .filter(|_| rules.path_smooth > 0.0)
                 .map(|(node, _)| self.tree.values[node as usize * n_outputs + output]);
@@ -251,7 +252,7 @@ impl<'a, C: Packed> Growth<'a, C> {
                 Some(above) => {
                     let share = open.weight / (open.weight + rules.path_smooth);
                     let smoothed = share * (rate * value) + (1.0 - share) * above;
-                    smoothed.max(rate * open.bounds.low).min(rate * open.bounds.high)
+                    smoothed.max(rate * bounds.low).min(rate * bounds.high)
                 }
             });
         }
@@ -361,18 +362,29 @@ impl<'a, C: Packed> Growth<'a, C> {
         (left, right)
     }
 
-    /// Bounds of the children: a monotone split keeps all values under its left child on one
-    /// side of the middle between both children, and those under its right child on the other.
-    fn child_bounds(&self, open: &Open<C>, split: &Split, right: &[Sums]) -> (Bounds, Bounds) {
-        let sign = self.context.config.sign(self.tree.output, split.feature);
-        if sign == 0 {
-            return (open.bounds, open.bounds);
+    /// Bounds of the children for each output: a monotone split keeps all values under its left
+    /// child on one side of the middle between both children, and those under its right child on
+    /// the other.
+    fn child_bounds(
+        &self,
+        open: &Open<C>,
+        split: &Split,
+        right: &[Sums],
+    ) -> (Vec<Bounds>, Vec<Bounds>) {
+        let (mut left_bounds, mut right_bounds) = (open.bounds.clone(), open.bounds.clone());
+        let signs = self.context.config.signs(self.spec.outputs, split.feature);
+        for (output, &sign) in signs.iter().enumerate().filter(|&(_, &sign)| sign != 0) {
+            let value = |sums: Sums| self.context.rules.value(sums, open.bounds[output]);
+            let middle = (value(split.left[output]) + value(right[output])) / 2.0;
+            let (below, above) = if sign > 0 {
+                (&mut left_bounds, &mut right_bounds)
+            } else {
+                (&mut right_bounds, &mut left_bounds)
+            };
+            below[output].high = middle;
+            above[output].low = middle;
         }
-        let value = |sums: Sums| self.context.rules.value(sums, open.bounds);
-        let middle = (value(split.left[0]) + value(right[0])) / 2.0;
-        let below = Bounds { high: middle, ..open.bounds };
-        let above = Bounds { low: middle, ..open.bounds };
-        if sign > 0 { (below, above) } else { (above, below) }
+        (left_bounds, right_bounds)
     }
 
     /// Looks for the splits of two siblings: the smaller one's histogram is counted, the other's

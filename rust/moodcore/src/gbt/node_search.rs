@@ -315,13 +315,13 @@ impl<'a> NodeSearch<'a> {
                 continue;
             }
             let bins = &context.binner.features[feature];
-            let output = (self.spec.outputs.count == 1).then_some(self.spec.outputs.first as u32);
+            let signs = context.config.signs(self.spec.outputs, feature);
             let rules = FeatureRules {
                 feature,
                 bins: bins.count(),
                 categorical: bins.is_categorical(),
                 may_miss: context.bins.missing[feature],
-                sign: context.config.sign(output, feature),
+                signs: &signs,
                 threshold: node
                     .side
                     .thresholds

@@ -83,7 +83,8 @@ impl<C: Packed> SplitQuery<'_, C> {
         lanes: &mut Lanes<C>,
     ) {
         let rules = self.rules.with_l2(self.more_l2(order));
-        let limited = rules.limits(self.parent.bounds) || self.feature.sign != 0;
+        let limited =
+            rules.limits(self.parent.bounds) || self.feature.signs.iter().any(|&sign| sign != 0);
         let least = Least::of(self);
         if !limited && self.cells.len() == 1 && rules.is_plain() {
             self.add_up(order, 0, rest_left, count, lanes);
@@ -160,9 +161,9 @@ impl<C: Packed> SplitQuery<'_, C> {
         count: usize,
         lanes: &mut Lanes<C>,
     ) {
-        let bounds = self.parent.bounds;
+        let bounds = self.parent.bounds[output];
         let total = self.parent.sums[output];
-        let sign = f64::from(self.feature.sign);
+        let sign = f64::from(self.feature.signs.get(output).copied().unwrap_or(0));
         let count = count.min(BINS);
         for at in 0..count {
             let (left, _) = self.units.read(lanes.packed[at]);

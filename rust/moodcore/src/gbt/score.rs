@@ -125,7 +125,7 @@ impl Rules {
     }
 
     /// Whether limits can move a value in a node of these bounds.
-    pub(super) fn limits(&self, bounds: Bounds) -> bool {
-        self.max_delta_step.is_finite() || bounds != Bounds::FREE
+    pub(super) fn limits(&self, bounds: &[Bounds]) -> bool {
+        self.max_delta_step.is_finite() || bounds.iter().any(|&bounds| bounds != Bounds::FREE)
     }
 }

@@ -39,20 +39,22 @@ pub(super) struct Parent<'a> {
     /// Sums of each output.
     pub(super) sums: &'a [Sums],
     pub(super) weight: f64,
-    pub(super) bounds: Bounds,
+    /// Bounds of the values of each output.
+    pub(super) bounds: &'a [Bounds],
 }
 
 /// Properties of a feature.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FeatureRules {
+pub(super) struct FeatureRules<'a> {
     pub(super) feature: usize,
     /// Bins besides the one for missing values.
     pub(super) bins: usize,
     pub(super) categorical: bool,
     /// Whether it is missing in any row of the table.
     pub(super) may_miss: bool,
-    /// 1 where the value must rise with the feature, -1 where it must fall, 0 where it is free.
-    pub(super) sign: i8,
+    /// For each output 1 where the value must rise with the feature, -1 where it must fall, 0
+    /// where it is free; empty where all are free.
+    pub(super) signs: &'a [i8],
     /// A number from [0, 1) that chooses the one threshold that is tried; none to try all.
     pub(super) threshold: Option<f64>,
 }
@@ -63,7 +65,7 @@ pub(super) struct SplitQuery<'a, C> {
     pub(super) rules: &'a Rules,
     pub(super) units: Units,
     pub(super) parent: Parent<'a>,
-    pub(super) feature: FeatureRules,
+    pub(super) feature: FeatureRules<'a>,
     /// The feature's histogram for each output.
     pub(super) cells: &'a [&'a FeatureCells<C>],
     /// Where weights are counted when cells do not hold them.
@@ -200,9 +202,9 @@ impl<C: Packed> SplitQuery<'_, C> {
     #[inline(always)]
     fn parent_score(&self) -> f64 {
         let limited = self.rules.limits(self.parent.bounds);
-        let scores = self.parent.sums.iter().map(|&sums| {
+        let scores = self.parent.sums.iter().zip(self.parent.bounds).map(|(&sums, &bounds)| {
             if limited {
-                self.rules.score_at(sums, self.rules.value(sums, self.parent.bounds))
+                self.rules.score_at(sums, self.rules.value(sums, bounds))
             } else {
                 self.rules.score(sums)
             }
