@@ -33,6 +33,7 @@ __all__ = [
     "gbt_base",
     "gbt_fit",
     "gbt_probabilities",
+    "gbt_sampled_rows",
     "instruction_sets",
     "linear_svm_fit",
     "mlp_fit",
@@ -184,6 +185,7 @@ def gbt_fit(
     on_round: Callable[[int, list[list[float]], tuple[float, float]], bool] | None = None,
     on_poll: Callable[[], object] | None = None,
 ) -> dict[str, Any]: ...
+def gbt_sampled_rows(n_rows: int) -> NDArray[np.uint32] | None: ...
 def gbt_probabilities(
     margins: NDArray[np.float64], n_classes: int, *, log: bool = False
 ) -> NDArray[np.float64]: ...

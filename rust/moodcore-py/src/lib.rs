@@ -31,6 +31,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(gbt::gbt_base, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_fit, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_probabilities, module)?)?;
+    module.add_function(wrap_pyfunction!(gbt::gbt_sampled_rows, module)?)?;
     module.add_function(wrap_pyfunction!(linear_svm::linear_svm_fit, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_fit, module)?)?;
     module.add_function(wrap_pyfunction!(platform::instruction_sets, module)?)?;

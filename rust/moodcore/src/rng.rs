@@ -45,6 +45,13 @@ fn mix(mut word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
+/// The first number of the `SplitMix64` stream that starts at a word; words that differ have
+/// numbers that differ.
+#[inline]
+pub fn hash(word: u64) -> u64 {
+    mix(word.wrapping_add(GOLDEN))
+}
+
 impl Stream {
     /// The stream of a seed for one purpose and one index.
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moodcore import _core
 from moodcore.estimators.gbt.rows import BoostingRows
 
 if TYPE_CHECKING:
@@ -104,14 +105,19 @@ def _choose_rounds(model: "GBT", rows: BoostingRows) -> int | None:
     """Return the number of rounds with the lowest log loss on held-out rows, None if no loss is.
 
     With more rows more rounds pay: the square root of the factor by which all rows are more than
-    the training rows of a fold.
+    the training rows of a fold. Large tables are searched on the rows of which their cut points
+    are learned.
     """
     seed = model.seed_ % 2**32
+    n_rows = len(rows.y)
+    sampled = _core.gbt_sampled_rows(n_rows)
+    if sampled is not None:
+        rows = rows.part(sampled)
     if len(rows.y) < ROWS_FOR_FOLDS:
         parts, more = rows.folds(3, seed), 3 / 2
     else:
         parts, more = [rows.split(0.2, seed)], 5 / 4
-    growth = float(np.sqrt(more))
+    growth = float(np.sqrt(more * (n_rows / len(rows.y))))
     logarithms = []
     for kept, held_out in parts:
         rounds = _best_rounds(model, kept, held_out)

@@ -5,8 +5,9 @@
 //! frequent to share a bin gets its own. A categorical feature gets a bin for each of its
 //! `max_bin` most frequent categories; the others count as missing, as do categories never seen.
 //! Row weights count as repetitions, so that a row twice and a row of weight two give the same
-//! bins.
+//! bins. Cut points of large tables come from a sample of the rows; categories are counted in all.
 
+use super::row_sample::sampled_rows;
 use super::table::{Column, Table};
 use super::tree::MISSING;
 use crate::kernels::{Cuts, Isa, Simd, Task};
@@ -23,6 +24,11 @@ pub enum FeatureBins {
 }
 
 impl FeatureBins {
+    /// The bins of categories, whose codes ascend, each with the number of its rows.
+    pub fn of_categories(counted: Vec<(f64, u64)>, max_bin: usize) -> Self {
+        FeatureBins::Categorical(most_frequent(counted, max_bin))
+    }
+
     /// The number of bins besides the one for missing values.
     pub fn count(&self) -> usize {
         match self {
@@ -141,14 +147,36 @@ impl Binner {
         max_bin: usize,
         team: &Team,
     ) -> Self {
+        let sample = sampled_rows(table.n_rows());
+        Self::learn_of(table, weight, categorical, max_bin, (sample.as_deref(), team))
+    }
+
+    /// Learns the bins of a table, cut points from some of its rows.
+    pub(super) fn learn_of(
+        table: &Table<'_>,
+        weight: Option<&[u32]>,
+        categorical: &[bool],
+        max_bin: usize,
+        (sample, team): (Option<&[u32]>, &Team),
+    ) -> Self {
         let empty = FeatureBins::Numerical(Vec::new());
         let mut features = vec![empty; table.n_features()];
+        let all = RowsOf { n_rows: table.n_rows(), rows: None, weight };
+        let sampled_weight: Option<Vec<u32>> = sample
+            .zip(weight)
+            .map(|(rows, weight)| rows.iter().map(|&row| weight[row as usize]).collect());
+        let sampled = match sample {
+            None => all,
+            Some(rows) => {
+                RowsOf { n_rows: rows.len(), rows: sample, weight: sampled_weight.as_deref() }
+            }
+        };
         team.for_each(&mut features, |at, bins| {
-            let counted = count_values(&table.columns()[at], table.n_rows(), weight);
+            let column = &table.columns()[at];
             *bins = if categorical[at] {
-                FeatureBins::Categorical(most_frequent(counted, max_bin))
+                FeatureBins::of_categories(count_values(column, all), max_bin)
             } else {
-                FeatureBins::Numerical(cut_points(&counted, max_bin))
+                FeatureBins::Numerical(cut_points(&count_values(column, sampled), max_bin))
             };
         });
         Binner::new(features)
@@ -202,11 +230,25 @@ impl Binner {
     }
 }
 
+/// Rows whose values are counted.
+#[derive(Clone, Copy)]
+struct RowsOf<'a> {
+    n_rows: usize,
+    /// Their numbers; none for all rows of the table.
+    rows: Option<&'a [u32]>,
+    /// How often each of them counts.
+    weight: Option<&'a [u32]>,
+}
+
 /// The distinct values of a column in ascending order, each with its count, without NaN.
 /// Zeros of both signs are one value.
-fn count_values(column: &Column<'_>, n_rows: usize, weight: Option<&[u32]>) -> Vec<(f64, u64)> {
+fn count_values(column: &Column<'_>, counted: RowsOf<'_>) -> Vec<(f64, u64)> {
+    let RowsOf { n_rows, rows, weight } = counted;
     let mut values = Vec::new();
-    column.copy_to(0..n_rows, &mut values);
+    match rows {
+        None => column.copy_to(0..n_rows, &mut values),
+        Some(rows) => values.extend(rows.iter().map(|&row| column.value(row as usize))),
+    }
     let present = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
     if weight.is_none() && column.is_single() {
         // Half the bytes to sort, and half the digits.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `config` | the hyperparameters and their ranges |
 //! | `table`, `binning` | raw columns, and how their values become bins of one byte |
+//! | `row_sample` | the rows of a large table from which cut points are learned |
 //! | `training`, `plan`, `prepared` | inputs and results of training; their checks; the state before the first round |
 //! | `weights`, `gradients` | derivatives of the loss as integers |
 //! | `boost`, `early_stopping` | the rounds; the best of them |
@@ -39,6 +40,7 @@ mod plan;
 mod predict;
 mod prepared;
 mod rating;
+mod row_sample;
 mod rows;
 mod sampling;
 mod score;
@@ -55,6 +57,7 @@ pub use binning::{Binner, FeatureBins};
 pub use boost::fit;
 pub use config::{Boosting, BoostingKind, Config, GrowPolicy, MultiStrategy};
 pub use predict::Predictor;
+pub use row_sample::{SAMPLE_ROWS, sample_key, sampled_rows};
 pub use shap::contributions;
 pub use table::{Column, SparseValues, Table, Values};
 pub use training::{
