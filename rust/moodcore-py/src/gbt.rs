@@ -67,6 +67,8 @@ pub(crate) fn gbt_fit<'py>(
         base,
         metrics: &measured,
         seed,
+        shard: None,
+        resume: None,
     };
     let callables = metrics.into_iter().map(|(_, _, callable)| callable).collect();
     let n_outputs = if n_classes <= 2 { 1 } else { n_classes };

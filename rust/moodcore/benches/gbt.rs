@@ -62,6 +62,8 @@ fn train(x: &[f32], y: &[u32], n_estimators: usize, compute: Compute<'_>) -> Res
         base: None,
         metrics: &[],
         seed: 0,
+        shard: None,
+        resume: None,
     };
     Ok(fit(plan, &rows, &[], compute, &mut Deaf)?.ensemble)
 }

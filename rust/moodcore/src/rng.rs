@@ -59,6 +59,11 @@ impl Stream {
         Stream { state: mix(mix(keyed).wrapping_add(index.wrapping_mul(GOLDEN))) }
     }
 
+    /// Leaves out the next `n` numbers.
+    pub fn skip(&mut self, n: u64) {
+        self.state = self.state.wrapping_add(GOLDEN.wrapping_mul(n));
+    }
+
     /// The next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);
@@ -93,6 +98,17 @@ mod tests {
         assert_ne!(base, first(2, Purpose::Weights, 0));
         assert_ne!(base, first(1, Purpose::Shuffle, 0));
         assert_ne!(base, first(1, Purpose::Weights, 1));
+    }
+
+    #[test]
+    fn skipped_numbers_are_left_out() {
+        let mut stream = Stream::new(5, Purpose::Rows, 2);
+        let mut skipped = stream.clone();
+        let numbers: Vec<u64> = (0..20).map(|_| stream.next_u64()).collect();
+        skipped.skip(13);
+        assert_eq!(skipped.next_u64(), numbers[13]);
+        skipped.skip(0);
+        assert_eq!(skipped.next_u64(), numbers[14]);
     }
 
     #[test]

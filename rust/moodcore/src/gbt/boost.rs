@@ -1,21 +1,23 @@
 //! Boosting: round after round of derivatives, trees and new margins.
 
 use super::config::{BoostingKind, Config};
+use super::context::Bins;
 use super::early_stopping::EarlyStopping;
-use super::gradients::{Gradients, measure};
-use super::grow::{Bins, GrownTree, Outputs, TrainingContext, TreeSpec, grow};
-use super::margins::{Margins, add_leaves, add_routed, outputs_of, row_major};
+use super::gradients::Gradients;
+use super::margins::{Margins, add_routed, outputs_of, row_major};
 use super::prepared::{Followed, Prepared};
+use super::round_trees::RoundRules;
 use super::sampling::{dropped_rounds, goss, subsample};
 use super::score::Rules;
-use super::training::{Fit, Listener, Metric, MetricKind, Plan, Rows, TrainingLoss};
+use super::shard::Shard;
+use super::training::{Fit, Listener, Plan, Progress, Rows};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
 use super::workspace::Workspace;
 use crate::Result;
-use crate::parallel::{Compute, attended};
+use crate::parallel::Compute;
+use crate::rng::{Purpose, Stream};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,37 +36,29 @@ pub fn fit(
     plan.config.check()?;
     plan.check(train, eval)?;
     let mut boosting = Boosting::new(&plan, train, eval, compute, listener)?;
-    let first = boosting.ensemble.n_rounds();
-    let n_rounds = if plan.n_classes == 1 { 0 } else { plan.config.n_estimators };
-    let patience = plan.config.early_stopping_rounds;
-    let mut stopping = EarlyStopping::new(plan.metrics.last(), patience);
-    if first > 0 && n_rounds > 0 && patience.is_some() {
-        // New rounds must be better than the model that training continues from.
-        let values = boosting.measure(plan.metrics, listener)?;
-        stopping.observe(first, &values);
-    }
-    let mut looked = Instant::now();
-    for round in first..first + n_rounds {
-        boosting.round(round, listener)?;
-        if looked.elapsed() > Boosting::INTERVAL {
-            listener.poll()?;
-            looked = Instant::now();
-        }
-        let values = boosting.measure(plan.metrics, listener)?;
-        boosting.record(&values);
-        if stopping.observe(round + 1, &values) {
-            boosting.before_scaling.clear();
-        }
-        let stop_requested = listener.round(round + 1, &values, &|| boosting.training_loss())?;
-        if stop_requested || stopping.is_exhausted(round + 1) {
-            break;
-        }
-    }
-    let n_splits = boosting.ensemble.trees[first * boosting.ensemble.trees_per_round..]
+    let resume = plan.resume.clone().unwrap_or_else(|| Progress {
+        first: boosting.ensemble.n_rounds(),
+        history: boosting.no_history(plan.metrics),
+        best: None,
+    });
+    boosting.history = resume.history;
+    let mut finished = boosting.ensemble.n_rounds();
+    let mut stopping = EarlyStopping::new(plan.metrics.last(), plan.config.early_stopping_rounds)
+        .with_best(resume.best);
+    let ended = boosting.rounds(&plan, resume.first, &mut finished, &mut stopping, listener);
+    let interrupted = match ended {
+        Err(error) if plan.shard.is_some() => Some(error),
+        other => other.map(|()| None)?,
+    };
+    let per_round = boosting.ensemble.trees_per_round;
+    boosting.ensemble.trees.truncate(finished * per_round);
+    let n_splits = boosting.ensemble.trees[resume.first * per_round..]
         .iter()
         .map(|tree| tree.nodes.len() / 2)
         .sum();
-    if let (Some(best), Some(_)) = (stopping.best, patience) {
+    if let (Some(best), Some(_), None) =
+        (stopping.best, plan.config.early_stopping_rounds, &interrupted)
+    {
         boosting.restore(best.round);
     }
     Ok(Fit {
@@ -72,41 +66,33 @@ pub fn fit(
         history: boosting.history,
         best: stopping.best,
         n_splits,
+        interrupted,
     })
 }
 
 /// State of a training run.
-struct Boosting<'a> {
-    config: &'a Config,
-    compute: Compute<'a>,
-    seed: u64,
-    rules: Rules,
-    bins: Bins,
-    y: &'a [u32],
-    weights: Weights,
-    margins: Margins,
-    gradients: Gradients,
-    eval: Vec<Followed<'a>>,
-    ensemble: Ensemble,
-    history: Vec<Vec<Vec<f64>>>,
+pub(super) struct Boosting<'a> {
+    pub(super) config: &'a Config,
+    pub(super) compute: Compute<'a>,
+    pub(super) seed: u64,
+    pub(super) rules: Rules,
+    pub(super) bins: Bins,
+    pub(super) y: &'a [u32],
+    pub(super) weights: Weights,
+    pub(super) margins: Margins,
+    pub(super) gradients: Gradients,
+    pub(super) eval: Vec<Followed<'a>>,
+    pub(super) ensemble: Ensemble,
+    pub(super) history: Vec<Vec<Vec<f64>>>,
     /// The values of trees that DART has scaled since the best round, as they were then; stays
     /// empty without early stopping.
-    before_scaling: BTreeMap<usize, Vec<f64>>,
-    workspaces: Mutex<Vec<Workspace>>,
-}
-
-/// One tree of a round, and the margins that it updates: those of the training rows first, then
-/// those of each evaluation set, each for the tree's outputs.
-struct Job<'m> {
-    outputs: Outputs,
-    margins: Vec<&'m mut [Vec<f64>]>,
-    tree: Option<Tree>,
+    pub(super) before_scaling: BTreeMap<usize, Vec<f64>>,
+    pub(super) workspaces: Mutex<Vec<Workspace>>,
+    pub(super) shard: Option<Shard<'a>>,
 }
 
 impl<'a> Boosting<'a> {
     const INTERVAL: Duration = Duration::from_millis(20);
-    /// Additions to histograms in a round above which another thread polls meanwhile.
-    const LONG: usize = 1 << 23;
 
     fn new(
         plan: &Plan<'a>,
@@ -123,7 +109,7 @@ impl<'a> Boosting<'a> {
             seed: plan.seed,
             rules: Rules::of(plan.config),
             gradients: Gradients::new(plan.n_outputs(), train.y.len()),
-            history: vec![vec![Vec::new(); plan.metrics.len()]; eval.len()],
+            history: Vec::new(),
             bins,
             y: train.y,
             weights,
@@ -132,6 +118,7 @@ impl<'a> Boosting<'a> {
             ensemble,
             before_scaling: BTreeMap::new(),
             workspaces: Mutex::new(Vec::new()),
+            shard: plan.shard,
         };
         for tree in plan.start.iter().flat_map(|start| &start.trees) {
             listener.poll()?;
@@ -139,6 +126,47 @@ impl<'a> Boosting<'a> {
             boosting.ensemble.trees.push(tree.clone());
         }
         Ok(boosting)
+    }
+
+    /// Trains the rounds that the plan has after the `first` of a model that it continues from,
+    /// and keeps the number of rounds that are finished.
+    fn rounds(
+        &mut self,
+        plan: &Plan<'_>,
+        first: usize,
+        finished: &mut usize,
+        stopping: &mut EarlyStopping,
+        listener: &mut dyn Listener,
+    ) -> Result<()> {
+        let n_rounds = if plan.n_classes == 1 { 0 } else { plan.config.n_estimators };
+        let stops_early = plan.config.early_stopping_rounds.is_some();
+        if *finished > 0 && plan.resume.is_none() && n_rounds > 0 && stops_early {
+            // New rounds must be better than the model that training continues from.
+            let values = self.measure(plan.metrics, listener)?;
+            stopping.observe(*finished, &values);
+        }
+        let mut looked = Instant::now();
+        for round in *finished..first + n_rounds {
+            if stopping.is_exhausted(round) {
+                break;
+            }
+            self.round(round, listener)?;
+            if looked.elapsed() > Boosting::INTERVAL {
+                listener.poll()?;
+                looked = Instant::now();
+            }
+            let values = self.measure(plan.metrics, listener)?;
+            let stop_requested = self.report(round + 1, &values, listener)?;
+            self.record(&values);
+            if stopping.observe(round + 1, &values) {
+                self.before_scaling.clear();
+            }
+            *finished = round + 1;
+            if stop_requested {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Adds the values of a tree, times a factor, to all margins.
@@ -162,11 +190,11 @@ impl<'a> Boosting<'a> {
         self.return_workspace(workspace);
     }
 
-    fn take_workspace(&self) -> Workspace {
+    pub(super) fn take_workspace(&self) -> Workspace {
         self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    fn return_workspace(&self, workspace: Workspace) {
+    pub(super) fn return_workspace(&self, workspace: Workspace) {
         self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 
@@ -184,12 +212,19 @@ impl<'a> Boosting<'a> {
             BoostingKind::Goss => {
                 Some(goss(&mut self.gradients, self.config.boosting, self.seed, round))
             }
-            _ => subsample(self.y.len(), self.config.subsample, self.seed, round),
+            _ => match self.shard {
+                None => subsample(self.y.len(), self.config.subsample, self.seed, round),
+                Some(shard) => {
+                    let stream = Stream::new(self.seed, Purpose::Rows, round as u64);
+                    shard.subsample(&stream, self.config.subsample)?
+                }
+            },
         };
         // DART's normalization (Rashmi and Gilad-Bachrach 2015, algorithm 1): the new tree and
         // the dropped ones together weigh as much as the dropped ones did.
         let k = dropped.len() as f64;
-        let grown = self.grow_trees(round, sample.as_deref(), 1.0 / (k + 1.0), listener)?;
+        let rules = RoundRules { round, sample: sample.as_deref(), factor: 1.0 / (k + 1.0) };
+        let grown = self.grow_trees(rules, listener)?;
         self.scale_rounds(&dropped, 1.0, Some(k / (k + 1.0)));
         self.ensemble.trees.extend(grown);
         Ok(())
@@ -241,149 +276,5 @@ impl<'a> Boosting<'a> {
                 Ok(())
             }
         }
-    }
-
-    /// Grows the trees of a round and adds their values, times a factor, to the margins.
-    fn grow_trees(
-        &mut self,
-        round: usize,
-        sample: Option<&[u32]>,
-        factor: f64,
-        listener: &mut dyn Listener,
-    ) -> Result<Vec<Tree>> {
-        let n_outputs = self.margins.len();
-        let per_tree = if self.config.is_vector_leaf() { n_outputs } else { 1 };
-        let mut margins = std::mem::take(&mut self.margins);
-        let mut eval_margins: Vec<Margins> =
-            self.eval.iter_mut().map(|set| std::mem::take(&mut set.margins)).collect();
-        let mut jobs: Vec<Job<'_>> = margins
-            .chunks_mut(per_tree)
-            .enumerate()
-            .map(|(at, margins)| {
-                let outputs = Outputs { first: at * per_tree, count: margins.len() };
-                Job { outputs, margins: vec![margins], tree: None }
-            })
-            .collect();
-        for set in &mut eval_margins {
-            for (job, margins) in jobs.iter_mut().zip(set.chunks_mut(per_tree)) {
-                job.margins.push(margins);
-            }
-        }
-        let this = &*self;
-        let n_trees = jobs.len();
-        let work = this.y.len() * this.bins.columns.len() * n_outputs;
-        let shared = this.shares_inside(n_trees);
-        let mut run = |stop: &AtomicBool| {
-            let task = |at: usize, job: &mut Job<'_>| {
-                let number = round * n_trees + at;
-                job.tree = Some(this.grow_one(number, job, sample, factor, shared, stop));
-            };
-            this.compute.team.for_each_of(work > 1 << 15, &mut jobs, task);
-        };
-        let never = AtomicBool::new(false);
-        let attended = if work > Self::LONG {
-            attended(&mut || listener.poll(), run)
-        } else {
-            run(&never);
-            Ok(())
-        };
-        let trees = jobs.into_iter().filter_map(|job| job.tree).collect();
-        self.margins = margins;
-        for (set, margins) in self.eval.iter_mut().zip(eval_margins) {
-            set.margins = margins;
-        }
-        attended.map(|()| trees)
-    }
-
-    /// Whether threads share the work within a tree: when whole trees would leave threads idle.
-    fn shares_inside(&self, n_trees: usize) -> bool {
-        let threads = self.compute.team.threads();
-        threads > 1 && !n_trees.is_multiple_of(threads) && n_trees < 8 * threads
-    }
-
-    fn grow_one(
-        &self,
-        number: usize,
-        job: &mut Job<'_>,
-        sample: Option<&[u32]>,
-        factor: f64,
-        shared: bool,
-        stop: &AtomicBool,
-    ) -> Tree {
-        let isa = self.compute.isa;
-        let mut workspace = self.take_workspace();
-        let context = TrainingContext {
-            config: self.config,
-            rules: &self.rules,
-            binner: &self.ensemble.binner,
-            bins: &self.bins,
-            weights: &self.weights,
-            seed: self.seed,
-            isa,
-        };
-        let team = shared.then_some(self.compute.team);
-        let gradients = &self.gradients;
-        let (outputs, round) = (job.outputs, number / self.ensemble.trees_per_round);
-        let spec = TreeSpec { gradients, outputs, sample, number, round, team, stop };
-        let GrownTree { mut tree, leaves } = grow(context, spec, &mut workspace);
-        if factor != 1.0 {
-            tree.values.iter_mut().for_each(|value| *value *= factor);
-        }
-        let mut sets = job.margins.iter_mut();
-        if let Some(margins) = sets.next() {
-            if sample.is_none() {
-                add_leaves(&tree, 1.0, &leaves, margins, &workspace.rows, (isa, team));
-            } else {
-                add_routed(&tree, 1.0, &self.bins.columns, margins, &mut workspace, (isa, team));
-            }
-        }
-        for (margins, set) in sets.zip(&self.eval) {
-            add_routed(&tree, 1.0, &set.columns, margins, &mut workspace, (isa, team));
-        }
-        self.return_workspace(workspace);
-        tree
-    }
-
-    /// The metrics of each evaluation set.
-    fn measure(
-        &mut self,
-        metrics: &[Metric],
-        listener: &mut dyn Listener,
-    ) -> Result<Vec<Vec<f64>>> {
-        let mut values = Vec::with_capacity(self.eval.len());
-        for (index, set) in self.eval.iter().enumerate() {
-            let built_in = |metric: &Metric| metric.kind != MetricKind::Custom;
-            let sums = metrics
-                .iter()
-                .any(built_in)
-                .then(|| measure(&set.margins, set.y, &set.weights, self.compute));
-            let (loss, error) = sums.map_or((0.0, 0.0), |(sum, weight)| {
-                (sum.loss / weight, 1.0 - sum.correct / weight)
-            });
-            let mut set_values = Vec::with_capacity(metrics.len());
-            for (at, metric) in metrics.iter().enumerate() {
-                set_values.push(match metric.kind {
-                    MetricKind::LogLoss => loss,
-                    MetricKind::Error => error,
-                    MetricKind::Custom => listener.metric(at, index, &row_major(&set.margins))?,
-                });
-            }
-            values.push(set_values);
-        }
-        Ok(values)
-    }
-
-    /// Appends the metrics of a round to the history.
-    fn record(&mut self, values: &[Vec<f64>]) {
-        for (curves, values) in self.history.iter_mut().zip(values) {
-            for (curve, &value) in curves.iter_mut().zip(values) {
-                curve.push(value);
-            }
-        }
-    }
-
-    fn training_loss(&self) -> TrainingLoss {
-        let (sum, weight) = measure(&self.margins, self.y, &self.weights, self.compute);
-        TrainingLoss { loss: sum.loss / weight, error: 1.0 - sum.correct / weight }
     }
 }

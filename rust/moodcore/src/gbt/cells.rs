@@ -43,6 +43,12 @@ pub(super) trait Packed: Cell {
     /// The sums in integers: gradients, second derivatives, weights.
     fn unpack(self, units: &Units) -> (i64, u64, u64);
 
+    /// Appends the cell to a message.
+    fn to_words(self, words: &mut Vec<u64>);
+
+    /// Takes a cell from the front of a message.
+    fn from_words(words: &mut &[u64]) -> Self;
+
     /// Histograms to reuse.
     fn pool(workspace: &mut Workspace) -> &mut Vec<Histogram<Self>>;
 }
@@ -63,6 +69,16 @@ impl Packed for WideCell {
         (self[0] as i64, self[1] >> units.count_bits, counts)
     }
 
+    fn to_words(self, words: &mut Vec<u64>) {
+        words.extend(self);
+    }
+
+    fn from_words(words: &mut &[u64]) -> Self {
+        let Some((&cell, rest)) = words.split_first_chunk() else { return Self::EMPTY };
+        *words = rest;
+        cell
+    }
+
     fn pool(workspace: &mut Workspace) -> &mut Vec<Histogram<Self>> {
         &mut workspace.wide
     }
@@ -81,6 +97,16 @@ impl Packed for NarrowCell {
     #[inline(always)]
     fn unpack(self, _: &Units) -> (i64, u64, u64) {
         (i64::from((self >> 32) as i32), self & u64::from(u32::MAX), 0)
+    }
+
+    fn to_words(self, words: &mut Vec<u64>) {
+        words.push(self);
+    }
+
+    fn from_words(words: &mut &[u64]) -> Self {
+        let Some((&cell, rest)) = words.split_first() else { return Self::EMPTY };
+        *words = rest;
+        cell
     }
 
     fn pool(workspace: &mut Workspace) -> &mut Vec<Histogram<Self>> {

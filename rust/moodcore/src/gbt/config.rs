@@ -1,6 +1,6 @@
 //! Hyperparameters: names, defaults and ranges. This is the only place where ranges are checked.
 
-use super::grow::Outputs;
+use super::context::Outputs;
 use crate::parameters::{name_or_table, read_json};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

@@ -15,6 +15,11 @@ impl EarlyStopping {
         EarlyStopping { maximize, patience, best: None }
     }
 
+    /// Continues from a best round of an earlier training.
+    pub(super) fn with_best(self, best: Option<BestRound>) -> Self {
+        EarlyStopping { best, ..self }
+    }
+
     /// Whether the round is the best so far. NaN is never best: a metric may be undefined in early
     /// rounds, when a model predicts one class only.
     pub(super) fn observe(&mut self, round: usize, values: &[Vec<f64>]) -> bool {

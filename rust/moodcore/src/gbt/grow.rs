@@ -1,85 +1,25 @@
 //! One tree, grown leaf by leaf.
 
-use super::binning::Binner;
 use super::cells::Packed;
 use super::columns::Columns;
-use super::config::{Config, GrowPolicy};
-use super::gradients::Gradients;
-use super::histogram::{BINS, Block, RowBins};
-use super::node_search::{Histogram, NodeHistogram, NodeSearch, Side};
-use super::rows::{partition, sides};
-use super::score::{Bounds, Rules, Sums};
+use super::config::GrowPolicy;
+use super::context::{GrownTree, TrainingContext, TreeSpec};
+use super::histogram::BINS;
+use super::node_search::{Histogram, NodeHistogram, NodeSearch, Side, Work};
+use super::rows::{BinWeights, partition, sides};
+use super::score::{Bounds, Sums};
 use super::split::{Parent, Split, Test};
 use super::tree::{NONE, Node, Tree};
-use super::weights::Weights;
 use super::workspace::Workspace;
-use crate::kernels::{FeatureCells, Isa, NarrowCell, WideCell};
-use crate::parallel::Team;
+use crate::kernels::{FeatureCells, NarrowCell, WideCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The training table in the two forms that trees are grown from.
-#[derive(Clone, Debug)]
-pub(super) struct Bins {
-    /// For partitions, feature by feature.
-    pub(super) columns: Vec<Vec<u8>>,
-    /// For histograms, row by row.
-    pub(super) rows: RowBins,
-    /// What is counted together.
-    pub(super) blocks: Vec<Block>,
-    /// For each feature, whether a row misses it.
-    pub(super) missing: Vec<bool>,
-}
-
-/// What all trees of a training run share.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TrainingContext<'a> {
-    pub(super) config: &'a Config,
-    pub(super) rules: &'a Rules,
-    pub(super) binner: &'a Binner,
-    pub(super) bins: &'a Bins,
-    pub(super) weights: &'a Weights,
-    pub(super) seed: u64,
-    pub(super) isa: Isa,
-}
-
-/// One tree to grow.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TreeSpec<'a> {
-    pub(super) gradients: &'a Gradients,
-    /// The outputs whose derivatives the tree follows: one, or all of a vector-leaf tree.
-    pub(super) outputs: Outputs,
-    /// The rows that it learns from; none for all.
-    pub(super) sample: Option<&'a [u32]>,
-    /// Its number among all trees of the ensemble: the key of its random draws.
-    pub(super) number: usize,
-    /// The round that it belongs to.
-    pub(super) round: usize,
-    /// The threads that share the work within the tree.
-    pub(super) team: Option<&'a Team>,
-    /// Set when training is to end at once.
-    pub(super) stop: &'a AtomicBool,
-}
-
-/// Neighbouring outputs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Outputs {
-    pub(super) first: usize,
-    pub(super) count: usize,
-}
-
-/// A grown tree, and which of the rows in [`Workspace::rows`] fell into each leaf.
-#[derive(Debug)]
-pub(super) struct GrownTree {
-    pub(super) tree: Tree,
-    pub(super) leaves: Vec<(u32, Range<usize>)>,
-}
+use std::sync::atomic::Ordering;
 
 /// A node that can be split.
 #[derive(Debug)]
-struct Open<C> {
-    rows: Range<usize>,
+pub(super) struct Open<C> {
+    pub(super) rows: Range<usize>,
     depth: usize,
     sums: Vec<Sums>,
     weight: f64,
@@ -89,6 +29,28 @@ struct Open<C> {
     path: Vec<u32>,
     histogram: Option<Histogram<C>>,
     split: Option<Split>,
+    /// The weight by bin of each feature, if cells do not hold it and other hosts have rows too.
+    pub(super) bin_weights: Vec<BinWeights>,
+    /// The weight that the split sends left; none if the rows of this host are all there are.
+    left_weight: Option<f64>,
+}
+
+/// Nodes whose histograms and splits are computed next: the root, or two siblings, the one of
+/// which the rows are counted first.
+#[derive(Debug)]
+pub(super) struct Unsearched<C> {
+    pub(super) nodes: Vec<(u32, Open<C>)>,
+    /// One entry per node.
+    pub(super) histograms: Vec<Histogram<C>>,
+    /// Whether the last histogram is the parent's, from which the sibling's is to be taken.
+    pub(super) left_over: bool,
+}
+
+impl<C> Unsearched<C> {
+    /// The number of nodes whose rows are counted.
+    pub(super) fn n_counted(&self) -> usize {
+        self.nodes.len() - usize::from(self.left_over)
+    }
 }
 
 impl<C> Open<C> {
@@ -116,14 +78,15 @@ pub(super) fn grow(
 }
 
 /// A tree that is being grown.
-struct Growth<'a, C> {
+pub(super) struct Growth<'a, C> {
     context: TrainingContext<'a>,
     spec: TreeSpec<'a>,
-    workspace: &'a mut Workspace,
+    pub(super) workspace: &'a mut Workspace,
     columns: Columns<'a>,
-    search: NodeSearch<'a>,
+    pub(super) search: NodeSearch<'a>,
     tree: Tree,
     leaves: Vec<(u32, Range<usize>)>,
+    n_leaves: usize,
     /// Nodes to split, the next one first.
     queue: BTreeMap<(u64, u32), Open<C>>,
     /// Histograms that open nodes may keep.
@@ -131,7 +94,7 @@ struct Growth<'a, C> {
 }
 
 impl<'a, C: Packed> Growth<'a, C> {
-    fn new(search: NodeSearch<'a>, workspace: &'a mut Workspace) -> Self {
+    pub(super) fn new(search: NodeSearch<'a>, workspace: &'a mut Workspace) -> Self {
         let NodeSearch { context, spec, .. } = search;
         let n_features = context.bins.columns.len();
         let n_outputs = spec.outputs.count;
@@ -142,19 +105,66 @@ impl<'a, C: Packed> Growth<'a, C> {
         let bytes = (n_outputs * n_features).max(1) * size_of::<FeatureCells<C>>();
         let keep = (KEPT_BYTES / bytes).max(2);
         let (leaves, queue) = (Vec::new(), BTreeMap::new());
-        Growth { context, spec, workspace, columns, search, tree, leaves, queue, keep }
+        Growth { context, spec, workspace, columns, search, tree, leaves, n_leaves: 1, queue, keep }
     }
 
     fn grow(mut self) -> GrownTree {
-        let root = self.root();
-        self.settle(0, root);
-        let most = self.context.config.max_leaves.unwrap_or(usize::MAX);
-        let mut n_leaves = 1;
-        while n_leaves < most && !self.spec.stop.load(Ordering::Relaxed) {
-            let Some(((_, node), open)) = self.queue.pop_first() else { break };
-            n_leaves += 1;
-            self.split(node, open, n_leaves < most);
+        let weight = self.weight(0..self.workspace.rows.len());
+        let sums = self.search.totals::<C>(self.workspace);
+        let mut next = Some(self.root(weight));
+        if let Some(root) = &mut next {
+            self.add_root(root, sums);
         }
+        while let Some(mut nodes) = next {
+            self.run(&mut nodes, Work::All);
+            self.settle_all(nodes);
+            next = self.advance();
+        }
+        self.finish()
+    }
+
+    /// The root, whose sums are not known yet.
+    pub(super) fn root(&mut self, weight: f64) -> Unsearched<C> {
+        let open = Open {
+            rows: 0..self.workspace.rows.len(),
+            depth: 0,
+            sums: vec![Sums::default(); self.spec.outputs.count],
+            weight,
+            bounds: vec![Bounds::FREE; self.spec.outputs.count],
+            path: Vec::new(),
+            histogram: None,
+            split: None,
+            bin_weights: Vec::new(),
+            left_weight: None,
+        };
+        let histograms = vec![self.histogram()];
+        Unsearched { nodes: vec![(0, open)], histograms, left_over: false }
+    }
+
+    /// Adds the root to the tree.
+    pub(super) fn add_root(&mut self, root: &mut Unsearched<C>, sums: Vec<Sums>) {
+        for (_, open) in &mut root.nodes {
+            open.sums.clone_from(&sums);
+            self.add_node(open, None);
+        }
+    }
+
+    /// Splits nodes until there are children to search; none when the tree is complete.
+    pub(super) fn advance(&mut self) -> Option<Unsearched<C>> {
+        let most = self.context.config.max_leaves.unwrap_or(usize::MAX);
+        while self.n_leaves < most && !self.spec.stop.load(Ordering::Relaxed) {
+            let ((_, node), open) = self.queue.pop_first()?;
+            self.n_leaves += 1;
+            let children = self.split(node, open, self.n_leaves < most);
+            if children.is_some() {
+                return children;
+            }
+        }
+        None
+    }
+
+    /// The tree; nodes that are not split become leaves.
+    pub(super) fn finish(mut self) -> GrownTree {
         for ((_, node), open) in std::mem::take(&mut self.queue) {
             self.leaves.push((node, open.rows));
             C::pool(self.workspace).extend(open.histogram);
@@ -162,29 +172,51 @@ impl<'a, C: Packed> Growth<'a, C> {
         GrownTree { tree: self.tree, leaves: self.leaves }
     }
 
-    /// The root, searched for its split.
-    fn root(&mut self) -> Open<C> {
-        let rows = 0..self.workspace.rows.len();
-        let mut open = Open {
-            depth: 0,
-            sums: self.search.totals::<C>(self.workspace),
-            weight: self.weight(rows.clone()),
-            bounds: vec![Bounds::FREE; self.spec.outputs.count],
-            path: Vec::new(),
-            histogram: None,
-            split: None,
-            rows,
-        };
-        self.add_node(&open, None);
-        if self.is_splittable(&open) {
-            let mut histogram = self.histogram();
-            let side = self.side(0, &open);
-            let mut nodes = [NodeHistogram::counted(side, &mut histogram)];
-            self.search.run(&mut nodes, self.workspace);
-            open.split = nodes[0].split.take();
-            open.histogram = Some(histogram);
+    /// Counts the rows of nodes, or looks for their splits, or both.
+    pub(super) fn run(&mut self, unsearched: &mut Unsearched<C>, work: Work) {
+        let Unsearched { nodes, histograms, left_over } = unsearched;
+        let last = nodes.len() - 1;
+        let mut searched: Vec<NodeHistogram<'_, '_, C>> = nodes
+            .iter()
+            .zip(histograms)
+            .enumerate()
+            .map(|(at, ((node, open), histogram))| {
+                let side = self.side(*node, open);
+                NodeHistogram::new(side, histogram, *left_over && at == last)
+            })
+            .collect();
+        self.search.run(&mut searched, self.workspace, work);
+        let splits: Vec<Option<Split>> = searched.into_iter().map(|node| node.split).collect();
+        for ((_, open), split) in nodes.iter_mut().zip(splits) {
+            open.split = split;
         }
-        open
+    }
+
+    /// Puts searched nodes in the queue or among the leaves, in the order of their numbers.
+    pub(super) fn settle_all(&mut self, searched: Unsearched<C>) {
+        let Unsearched { mut nodes, mut histograms, .. } = searched;
+        if nodes.windows(2).any(|pair| pair[0].0 > pair[1].0) {
+            nodes.reverse();
+            histograms.reverse();
+        }
+        for ((node, mut open), histogram) in nodes.into_iter().zip(histograms) {
+            open.histogram = Some(histogram);
+            self.settle(node, open);
+        }
+    }
+
+    /// Notes the weight by bin of nodes, which other hosts counted too, and the weight that each
+    /// split sends left.
+    pub(super) fn weigh(&self, searched: &mut Unsearched<C>) {
+        for ((_, open), histogram) in searched.nodes.iter_mut().zip(&searched.histograms) {
+            let Some(split) = &open.split else { continue };
+            let weight = |bin: usize| match open.bin_weights.get(split.feature) {
+                Some(weights) => weights[bin],
+                None => self.search.weight_in(histogram[split.feature][bin]),
+            };
+            let left = (0..BINS).filter(|&bin| split.goes_left(bin as u8)).map(weight);
+            open.left_weight = Some(left.sum::<u64>() as f64);
+        }
     }
 
     /// The weight of some rows.
@@ -220,6 +252,7 @@ impl<'a, C: Packed> Growth<'a, C> {
             parent: open.parent(),
             allowed: self.columns.allowed(node, open.depth, &open.path),
             thresholds,
+            bin_weights: &open.bin_weights,
             wanted: self.is_splittable(open),
         }
     }
@@ -227,7 +260,7 @@ impl<'a, C: Packed> Growth<'a, C> {
     /// Whether a node may have children at all.
     fn is_splittable(&self, open: &Open<C>) -> bool {
         let config = self.context.config;
-        open.rows.len() > 1
+        open.weight > 1.0
             && config.max_depth.is_none_or(|most| open.depth < most)
             && open.weight >= 2.0 * config.min_child_samples
     }
@@ -284,13 +317,20 @@ impl<'a, C: Packed> Growth<'a, C> {
         };
         if self.queue.len() >= self.keep {
             C::pool(self.workspace).extend(open.histogram.take());
+            open.bin_weights = Vec::new();
         }
         self.queue.insert((first, node), open);
     }
 
-    /// Splits a node; `split_children` says whether its children may be split in turn.
-    fn split(&mut self, node: u32, mut open: Open<C>, split_children: bool) {
-        let Some(split) = open.split.take() else { return };
+    /// Splits a node, and gives its children if they are to be searched; `split_children` says
+    /// whether they may be split in turn.
+    fn split(
+        &mut self,
+        node: u32,
+        mut open: Open<C>,
+        split_children: bool,
+    ) -> Option<Unsearched<C>> {
+        let split = open.split.take()?;
         let histogram = open.histogram.take();
         self.write_split(node, &split);
         let rows = open.rows.clone();
@@ -310,15 +350,39 @@ impl<'a, C: Packed> Growth<'a, C> {
         let right_node = self.add_node(&right, parent);
         let parent = &mut self.tree.nodes[node as usize];
         (parent.left, parent.right) = (left_node, right_node);
-        let mut children = [(left_node, left), (right_node, right)];
+        let children = [(left_node, left), (right_node, right)];
         if split_children && children.iter().any(|(_, child)| self.is_splittable(child)) {
-            self.search_children(&mut children, histogram);
-        } else {
-            C::pool(self.workspace).extend(histogram);
+            return Some(self.unsearched(children, histogram, open));
         }
+        C::pool(self.workspace).extend(histogram);
         for (child, open) in children {
             self.settle(child, open);
         }
+        None
+    }
+
+    /// Two siblings to search: the rows of the smaller one are counted, and the other's histogram
+    /// is the difference to their parent's, if that was kept.
+    fn unsearched(
+        &mut self,
+        [left, right]: [(u32, Open<C>); 2],
+        histogram: Option<Histogram<C>>,
+        parent: Open<C>,
+    ) -> Unsearched<C> {
+        // All hosts must choose the same one, by what they know alike.
+        let right_first = match parent.left_weight {
+            Some(_) => right.1.weight < left.1.weight,
+            None => right.1.rows.len() < left.1.rows.len(),
+        };
+        let left_over = histogram.is_some();
+        let all = left.1.rows.start..right.1.rows.end;
+        let mut nodes = if right_first { vec![right, left] } else { vec![left, right] };
+        let counted = if left_over { nodes[0].1.rows.clone() } else { all };
+        self.search.gather(counted, self.workspace);
+        nodes[1].1.bin_weights = parent.bin_weights;
+        let first = self.histogram();
+        let second = histogram.unwrap_or_else(|| self.histogram());
+        Unsearched { nodes, histograms: vec![first, second], left_over }
     }
 
     fn write_split(&mut self, node: u32, split: &Split) {
@@ -354,8 +418,10 @@ impl<'a, C: Packed> Growth<'a, C> {
             path: path.clone(),
             histogram: None,
             split: None,
+            bin_weights: Vec::new(),
+            left_weight: None,
         };
-        let left_weight = self.weight(open.rows.start..middle);
+        let left_weight = open.left_weight.unwrap_or_else(|| self.weight(open.rows.start..middle));
         let left = child(open.rows.start..middle, split.left.clone(), left_weight, low);
         let right_weight = open.weight - left_weight;
         let right = child(middle..open.rows.end, right_sums, right_weight, high);
@@ -385,39 +451,5 @@ impl<'a, C: Packed> Growth<'a, C> {
             above[output].low = middle;
         }
         (left_bounds, right_bounds)
-    }
-
-    /// Looks for the splits of two siblings: the smaller one's histogram is counted, the other's
-    /// is the difference to their parent's.
-    fn search_children(
-        &mut self,
-        children: &mut [(u32, Open<C>); 2],
-        parent: Option<Histogram<C>>,
-    ) {
-        let smaller = usize::from(children[1].1.rows.len() < children[0].1.rows.len());
-        let rows = children[0].1.rows.start..children[1].1.rows.end;
-        let counted = if parent.is_some() { children[smaller].1.rows.clone() } else { rows };
-        self.search.gather(counted, self.workspace);
-        let subtract = parent.is_some();
-        let mut small = self.histogram();
-        let mut large = parent.unwrap_or_else(|| self.histogram());
-        let sides = [smaller, 1 - smaller].map(|at| self.side(children[at].0, &children[at].1));
-        let [side_small, side_large] = sides;
-        let mut nodes = [
-            NodeHistogram::counted(side_small, &mut small),
-            if subtract {
-                NodeHistogram::left_over(side_large, &mut large)
-            } else {
-                NodeHistogram::counted(side_large, &mut large)
-            },
-        ];
-        self.search.run(&mut nodes, self.workspace);
-        let splits = nodes.map(|node| node.split);
-        for ((at, split), histogram) in
-            [smaller, 1 - smaller].into_iter().zip(splits).zip([small, large])
-        {
-            children[at].1.split = split;
-            children[at].1.histogram = Some(histogram);
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Sums of leaf values, row by row.
 
-use super::grow::Outputs;
+use super::context::Outputs;
 use super::tree::Tree;
 use super::workspace::Workspace;
 use crate::kernels::{Isa, Simd, Task, add_at_rows};

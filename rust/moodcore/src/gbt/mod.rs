@@ -11,9 +11,12 @@
 //! | `row_sample` | the rows of a large table from which cut points are learned |
 //! | `training`, `plan`, `prepared` | inputs and results of training; their checks; the state before the first round |
 //! | `weights`, `gradients` | derivatives of the loss as integers |
-//! | `boost`, `early_stopping` | the rounds; the best of them |
+//! | `boost`, `round_trees` | the rounds; the trees of one |
+//! | `evaluation`, `early_stopping` | the metrics of a round; the best round |
 //! | `sampling`, `margins` | sampling of rows; sums of leaf values |
-//! | `grow`, `workspace`, `columns` | growing a tree leaf by leaf; its memory; the features it may use |
+//! | `context`, `grow` | what trees are grown from; growing a tree leaf by leaf |
+//! | `workspace`, `columns` | the memory of a tree; the features it may use |
+//! | `shard`, `lockstep` | training on several hosts: their rows and sums; the steps they take together |
 //! | `rows`, `cells`, `histogram` | a node's rows, how their sums are packed, the sums by bin |
 //! | `node_search` | the work on two siblings |
 //! | `split`, `candidates`, `rating` | the best split by one feature; its candidate cuts; their gains |
@@ -30,21 +33,26 @@ mod categories;
 mod cells;
 mod columns;
 mod config;
+mod context;
 mod early_stopping;
+mod evaluation;
 mod gradients;
 mod grow;
 mod histogram;
+mod lockstep;
 mod margins;
 mod node_search;
 mod plan;
 mod predict;
 mod prepared;
 mod rating;
+mod round_trees;
 mod row_sample;
 mod rows;
 mod sampling;
 mod score;
 mod shap;
+mod shard;
 mod split;
 mod table;
 mod training;
@@ -59,9 +67,10 @@ pub use config::{Boosting, BoostingKind, Config, GrowPolicy, MultiStrategy};
 pub use predict::Predictor;
 pub use row_sample::{SAMPLE_ROWS, sample_key, sampled_rows};
 pub use shap::contributions;
+pub use shard::{Piece, Reduce, Shard, Totals};
 pub use table::{Column, SparseValues, Table, Values};
 pub use training::{
-    BestRound, Derivatives, Fit, Listener, Metric, MetricKind, Plan, Rows, TrainingLoss,
+    BestRound, Derivatives, Fit, Listener, Metric, MetricKind, Plan, Progress, Rows, TrainingLoss,
 };
 pub use tree::{BinSet, Ensemble, MISSING, NONE, Node, Tree, contains};
 

@@ -4,11 +4,11 @@
 
 use super::binning::FeatureBins;
 use super::candidates::Lanes;
-use super::cells::{Dropped, Packed, Units};
+use super::cells::{Dropped, Packed, Sizes, Units};
+use super::context::{TrainingContext, TreeSpec};
 use super::gradients::Pair;
-use super::grow::{TrainingContext, TreeSpec};
 use super::histogram::{Accumulate, Block, Measure, NodeRows, Total, subtract};
-use super::rows::WeightCounts;
+use super::rows::{BinWeights, WeightCounts};
 use super::score::Sums;
 use super::split::{FeatureRules, Parent, Search, Split, SplitQuery};
 use super::workspace::Workspace;
@@ -32,8 +32,22 @@ pub(super) struct Side<'a> {
     pub(super) allowed: Option<Vec<bool>>,
     /// For extra-random trees the position of the only threshold of each feature.
     pub(super) thresholds: Option<Vec<f64>>,
+    /// The weight by bin of each feature where rows of other hosts count too; else empty.
+    pub(super) bin_weights: &'a [BinWeights],
     /// Whether to search for a split, or only to fill the histogram.
     pub(super) wanted: bool,
+}
+
+/// What is computed of nodes. Between the two parts, hosts that train together add their
+/// histograms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Histograms and splits.
+    All,
+    /// Histograms of the nodes whose rows are counted.
+    Count,
+    /// The other histograms, and splits.
+    Search,
 }
 
 /// A node's histogram and split, as far as they are computed.
@@ -48,14 +62,10 @@ pub(super) struct NodeHistogram<'a, 'h, C> {
 }
 
 impl<'a, 'h, C: Packed> NodeHistogram<'a, 'h, C> {
-    /// A node whose rows are counted.
-    pub(super) fn counted(side: Side<'a>, histogram: &'h mut Histogram<C>) -> Self {
-        NodeHistogram { side, histogram, left_over: false, split: None }
-    }
-
-    /// A node whose histogram is its parent's less its sibling's; it comes second.
-    pub(super) fn left_over(side: Side<'a>, histogram: &'h mut Histogram<C>) -> Self {
-        NodeHistogram { side, histogram, left_over: true, split: None }
+    /// A node whose rows are counted, or `left_over` from those of a sibling, which then comes
+    /// before it.
+    pub(super) fn new(side: Side<'a>, histogram: &'h mut Histogram<C>, left_over: bool) -> Self {
+        NodeHistogram { side, histogram, left_over, split: None }
     }
 }
 
@@ -126,18 +136,46 @@ impl<'a> NodeSearch<'a> {
         (0..self.spec.outputs.count).map(total).collect()
     }
 
+    /// The same sums from the histogram of the root.
+    pub(super) fn totals_of<C: Packed>(&self, root: &Histogram<C>) -> Vec<Sums> {
+        let n_features = self.context.bins.columns.len();
+        let total = |output: &[FeatureCells<C>]| {
+            let sum = output[0].iter().fold(C::EMPTY, |sum, &cell| sum.plus(cell));
+            self.units.read(sum).0
+        };
+        root.chunks(n_features).map(total).collect()
+    }
+
+    /// The sum of weights in a wide cell.
+    pub(super) fn weight_in<C: Packed>(&self, cell: C) -> u64 {
+        cell.unpack(&self.units).2
+    }
+
     /// The same search on narrow cells; none where they cannot serve. They hold one output, and
     /// no weights, which the order of categories and fractional weights need.
     pub(super) fn narrowed(&self, workspace: &mut Workspace) -> Option<Self> {
+        self.may_be_narrow()
+            .then(|| self.sizes(workspace))
+            .and_then(|sizes| self.narrowed_to(sizes, workspace))
+    }
+
+    fn may_be_narrow(&self) -> bool {
+        self.spec.outputs.count == 1
+            && self.context.weights.factors.is_none()
+            && !self.context.binner.features.iter().any(FeatureBins::is_categorical)
+    }
+
+    /// How large the derivatives of the root's rows are together, of the first output.
+    pub(super) fn sizes(&self, workspace: &Workspace) -> Sizes {
+        let root = self.node_rows(&(0..workspace.rows.len()), 0, workspace);
+        self.context.isa.run(Measure(root))
+    }
+
+    /// [`NodeSearch::narrowed`] where the derivatives of all rows are that large.
+    pub(super) fn narrowed_to(&self, sizes: Sizes, workspace: &mut Workspace) -> Option<Self> {
         let context = self.context;
-        let plain = self.spec.outputs.count == 1
-            && context.weights.factors.is_none()
-            && !context.binner.features.iter().any(FeatureBins::is_categorical);
-        let narrow = plain.then(|| {
-            let root = self.node_rows(&(0..workspace.rows.len()), 0, workspace);
-            self.units.narrowed(context.isa.run(Measure(root)))
-        });
-        let (units, dropped) = narrow.flatten()?;
+        let (units, dropped) =
+            self.may_be_narrow().then(|| self.units.narrowed(sizes)).flatten()?;
         let from = &self.spec.gradients.outputs[self.spec.outputs.first];
         workspace.short.resize(from.len(), Pair::default());
         let shorten =
@@ -192,6 +230,7 @@ impl<'a> NodeSearch<'a> {
         &self,
         nodes: &mut [NodeHistogram<'_, '_, C>],
         workspace: &Workspace,
+        what: Work,
     ) {
         let counted = nodes.iter().filter(|node| !node.left_over);
         let n_rows: usize = counted.map(|node| node.side.rows.len()).sum();
@@ -204,8 +243,10 @@ impl<'a> NodeSearch<'a> {
         let width = parts.len().div_ceil(groups);
         let mut groups: Vec<&mut [BlockPart<'_, C>]> = parts.chunks_mut(width).collect();
         match team {
-            Some(team) => team.for_each(&mut groups, |_, group| self.run_blocks(group, workspace)),
-            None => groups.iter_mut().for_each(|group| self.run_blocks(group, workspace)),
+            Some(team) => {
+                team.for_each(&mut groups, |_, group| self.run_blocks(group, workspace, what))
+            }
+            None => groups.iter_mut().for_each(|group| self.run_blocks(group, workspace, what)),
         }
         for part in parts {
             for (best, node) in splits.iter_mut().zip(part.nodes) {
@@ -254,10 +295,20 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// Counts, subtracts and searches some blocks of the nodes.
-    fn run_blocks<C: Packed>(&self, parts: &mut [BlockPart<'_, C>], workspace: &Workspace) {
+    fn run_blocks<C: Packed>(
+        &self,
+        parts: &mut [BlockPart<'_, C>],
+        workspace: &Workspace,
+        work: Work,
+    ) {
         let n_nodes = parts.first().map_or(0, |part| part.nodes.len());
         for at in 0..n_nodes {
-            self.count(parts, at, workspace);
+            if work != Work::Search {
+                self.count(parts, at, workspace);
+            }
+            if work == Work::Count {
+                continue;
+            }
             for BlockPart { block, nodes } in parts.iter_mut() {
                 let (before, after) = nodes.split_at_mut(at);
                 let node = &mut after[0];
@@ -335,6 +386,7 @@ impl<'a> NodeSearch<'a> {
                 rows: &workspace.rows[node.side.rows.clone()],
                 column: &context.bins.columns[feature],
                 counts: context.weights.counts.as_deref(),
+                known: node.side.bin_weights.get(feature),
             };
             let feature = rules;
             let cells = &cells[..];

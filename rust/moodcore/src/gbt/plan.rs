@@ -1,5 +1,6 @@
 //! Checks of the inputs of training, and the margins that it starts from.
 
+use super::config::BoostingKind;
 use super::training::{Plan, Rows};
 use super::weights::Weights;
 use crate::{Error, Result};
@@ -13,8 +14,12 @@ impl Plan<'_> {
     /// The log odds of the second of two classes, or the logarithm of each class's share.
     pub(super) fn prior(&self, y: &[u32], weights: &Weights) -> Vec<f64> {
         let mut sums = vec![0.0; self.n_classes];
-        for (row, &code) in y.iter().enumerate() {
-            sums[code as usize] += weights.weight(row);
+        match self.shard {
+            Some(shard) => sums.clone_from(&shard.totals.class_weights),
+            None => y
+                .iter()
+                .enumerate()
+                .for_each(|(row, &code)| sums[code as usize] += weights.weight(row)),
         }
         let total: f64 = sums.iter().sum();
         // A class without rows gets a tiny share, so that its logarithm is finite.
@@ -73,6 +78,21 @@ impl Plan<'_> {
                     "the model to continue from must have {n_features} features, {n_outputs} \
                      outputs and {per_round} trees per round, got {start_shape:?}"
                 ));
+            }
+        }
+        if self.resume.is_some() && self.config.boosting.kind == BoostingKind::Dart {
+            return refuse(
+                "training with boosting=\"dart\" cannot be resumed: dropping trees for a round \
+                 changes the last digits of the margins"
+                    .into(),
+            );
+        }
+        if let Some(shard) = &self.shard {
+            shard.check(train.y.len(), n_features, self.n_classes)?;
+            if self.config.boosting.kind == BoostingKind::Goss {
+                let allowed = "\"gbdt\", \"dart\" or \"extra_trees\" on several hosts: the rows with \
+                               the largest gradients are those of all hosts together";
+                return Err(Error::parameter("boosting", allowed, "\"goss\""));
             }
         }
         self.check_constraints(n_features, n_outputs)

@@ -1,7 +1,7 @@
 //! The state before the first round: binned rows and their margins.
 
 use super::binning::Binner;
-use super::grow::Bins;
+use super::context::Bins;
 use super::histogram::{Block, RowBins};
 use super::margins::Margins;
 use super::table::Table;
@@ -37,19 +37,25 @@ impl<'a> Prepared<'a> {
         compute: Compute<'_>,
         listener: &mut dyn Listener,
     ) -> Result<Self> {
-        let weights = Weights::new(train.y.len(), train.weight)?;
+        let weights = match plan.shard {
+            Some(shard) => Weights::of_shard(train.y.len(), train.weight, shard.totals)?,
+            None => Weights::new(train.y.len(), train.weight)?,
+        };
         let eval_weights: Vec<Weights> = eval
             .iter()
             .map(|rows| Weights::new(rows.y.len(), rows.weight))
             .collect::<Result<_>>()?;
         let trees_per_round = if plan.config.is_vector_leaf() { 1 } else { plan.n_outputs() };
-        let (binner, bins, eval_columns) = attended(&mut || listener.poll(), |_| {
+        let (binner, mut bins, eval_columns) = attended(&mut || listener.poll(), |_| {
             let binner = binner_of(plan, &train.table, &weights, compute.team);
             let bins = bins_of(binner.transform(&train.table, compute), trees_per_round, compute);
             let eval: Vec<_> =
                 eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
             (binner, bins, eval)
         })?;
+        if let Some(shard) = plan.shard {
+            bins.missing.clone_from(&shard.totals.missing);
+        }
         let base = match &plan.start {
             Some(start) => start.base.clone(),
             None => plan.base.clone().unwrap_or_else(|| plan.prior(train.y, &weights)),
@@ -73,9 +79,10 @@ impl<'a> Prepared<'a> {
 
 /// The bins of the model that training continues from, or new ones.
 fn binner_of(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team) -> Binner {
-    match &plan.start {
-        Some(start) => start.binner.clone(),
-        None => {
+    match (&plan.start, plan.shard) {
+        (Some(start), _) => start.binner.clone(),
+        (None, Some(shard)) => shard.binner.clone(),
+        (None, None) => {
             let repetitions = weights.repetitions();
             Binner::learn(
                 table,

@@ -12,6 +12,9 @@ const CHUNK: usize = 1 << 15;
 /// values.
 pub(super) type Sides = [bool; BINS];
 
+/// The sum of weights in each bin of a feature.
+pub(super) type BinWeights = [u64; BINS];
+
 /// The sides of a node's split.
 pub(super) fn sides(tree: &Tree, node: &Node) -> Sides {
     std::array::from_fn(|bin| tree.goes_left(node, bin as u8))
@@ -24,11 +27,16 @@ pub(super) struct WeightCounts<'a> {
     pub(super) column: &'a [u8],
     /// The weight of every row of the table; none for ones.
     pub(super) counts: Option<&'a [u32]>,
+    /// The sums of weights by bin if they are known already, as those of several hosts are.
+    pub(super) known: Option<&'a BinWeights>,
 }
 
 impl WeightCounts<'_> {
     /// The sum of weights by bin.
-    pub(super) fn count(&self) -> [u64; BINS] {
+    pub(super) fn count(&self) -> BinWeights {
+        if let Some(known) = self.known {
+            return *known;
+        }
         let mut sums = [0; BINS];
         for &row in self.rows {
             let bin = usize::from(self.column[row as usize]);

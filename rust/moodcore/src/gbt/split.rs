@@ -6,7 +6,7 @@ use super::cells::{Packed, Units};
 use super::histogram::BINS;
 use super::rows::WeightCounts;
 use super::score::{Bounds, Rules, Sums};
-use super::tree::{BinSet, MISSING};
+use super::tree::{BinSet, MISSING, contains};
 use crate::kernels::{FeatureCells, Simd, Task};
 use std::ops::Range;
 
@@ -31,6 +31,17 @@ pub(super) struct Split {
     pub(super) left: Vec<Sums>,
     /// L2 penalty on the children beyond `reg_lambda`.
     pub(super) l2: f64,
+}
+
+impl Split {
+    /// Whether rows of this bin of the feature go left.
+    pub(super) fn goes_left(&self, bin: u8) -> bool {
+        match self.test {
+            _ if bin == MISSING => self.missing_left == Some(true),
+            Test::UpTo(last) => bin <= last,
+            Test::In(bins) => contains(&bins, bin),
+        }
+    }
 }
 
 /// The node to split.

@@ -7,6 +7,8 @@ use crate::parallel::{Compute, Team};
 use crate::rng::{Purpose, Stream};
 use proptest::prelude::*;
 
+mod hosts;
+
 /// Keeps the margins of the training rows before the last round.
 #[derive(Default)]
 struct Watching {
@@ -176,6 +178,8 @@ fn watch(config: &Config, songs: &Songs, isa: Isa, threads: usize) -> (Fit, Vec<
         base: songs.base.clone(),
         metrics: &[metric(MetricKind::LogLoss), metric(MetricKind::Error)],
         seed: 11,
+        shard: None,
+        resume: None,
     };
     let compute = Compute { isa, team: &team };
     let mut watching = Watching::default();

@@ -1,9 +1,10 @@
 //! Inputs and results of training, and its listener.
 
 use super::config::Config;
+use super::shard::Shard;
 use super::table::Table;
 use super::tree::Ensemble;
-use crate::Result;
+use crate::{Error, Result};
 
 /// Rows with their classes.
 #[derive(Clone, Debug)]
@@ -104,6 +105,21 @@ pub struct Plan<'a> {
     pub metrics: &'a [Metric],
     /// Seed of all random draws.
     pub seed: u64,
+    /// The rows among those of all hosts, if several hosts train the model.
+    pub shard: Option<Shard<'a>>,
+    /// How far a training came that this one resumes: `start` is the model that it left.
+    pub resume: Option<Progress>,
+}
+
+/// How far a training came.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// The number of rounds of the model that it continued from; 0 if it started anew.
+    pub first: usize,
+    /// For each evaluation set and metric the value after each of its rounds.
+    pub history: Vec<Vec<Vec<f64>>>,
+    /// Its best round.
+    pub best: Option<BestRound>,
 }
 
 /// A round and its value of the metric that decides.
@@ -116,7 +132,7 @@ pub struct BestRound {
 }
 
 /// The result of training.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Fit {
     /// The model, with all rounds that were trained; after DART with early stopping with the
     /// rounds up to the best, because later rounds have scaled earlier trees.
@@ -128,4 +144,7 @@ pub struct Fit {
     pub best: Option<BestRound>,
     /// The number of splits of the new trees.
     pub n_splits: usize,
+    /// Why training on several hosts ended early: another host was lost. The model has the rounds
+    /// that were finished, and a training of the remaining hosts can resume from it.
+    pub interrupted: Option<Error>,
 }

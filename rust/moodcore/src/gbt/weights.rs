@@ -6,6 +6,7 @@
 //! bit. Other weights multiply derivatives before; each of their rows counts once, because weights
 //! that sum to one would otherwise leave no leaf with enough rows.
 
+use super::shard::Totals;
 use crate::{Error, Result};
 use std::borrow::Cow;
 
@@ -68,13 +69,37 @@ impl Weights {
         })
     }
 
+    /// The weights of some of the rows that several hosts have.
+    ///
+    /// # Errors
+    /// As [`Weights::new`].
+    pub(super) fn of_shard(n_rows: usize, weight: Option<&[f64]>, totals: &Totals) -> Result<Self> {
+        let mut weights = Weights::new(n_rows, weight)?;
+        let Some(largest) = totals.largest_weight else {
+            weights.count_bits = bits_of(totals.n_rows);
+            weights.sum = totals.n_rows as f64;
+            return Ok(weights);
+        };
+        let weight = weight.ok_or_else(|| {
+            Error::Data("all hosts must have row weights, or none of them".to_owned())
+        })?;
+        if totals.whole_weights && largest <= MOST_REPETITIONS {
+            weights.count_bits = bits_of(totals.weight as u64);
+        } else {
+            (weights.counts, weights.factors) = (None, Some(weight.to_vec()));
+            weights.count_bits = bits_of(totals.n_rows);
+        }
+        (weights.sum, weights.largest) = (totals.weight, largest);
+        Ok(weights)
+    }
+
     /// Weights as whole numbers of one unit, which is all that the quantiles of binning need; none
     /// where every row weighs one.
     pub(super) fn repetitions(&self) -> Option<Cow<'_, [u32]>> {
         let Some(factors) = &self.factors else { return self.counts.as_deref().map(Cow::from) };
         // 20 bits of the largest weight, fewer where there are many rows.
-        let row_bits = bits_of(factors.len() as u64);
-        let unit = power_of_two_above(self.largest) * power_of_two(-20.min(44 - row_bits as i32));
+        let unit =
+            power_of_two_above(self.largest) * power_of_two(-20.min(44 - self.count_bits as i32));
         Some(factors.iter().map(|value| (value / unit).round() as u32).collect())
     }
 

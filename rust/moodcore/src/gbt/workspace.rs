@@ -1,7 +1,7 @@
 //! Memory in which trees grow.
 
+use super::context::{TrainingContext, TreeSpec};
 use super::gradients::Pair;
-use super::grow::{TrainingContext, TreeSpec};
 use super::node_search::Histogram;
 use super::rows::{partition, sides};
 use super::tree::Tree;

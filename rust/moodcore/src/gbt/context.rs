@@ -1,0 +1,70 @@
+//! What trees are grown from, and what comes out.
+
+use super::binning::Binner;
+use super::config::Config;
+use super::gradients::Gradients;
+use super::histogram::{Block, RowBins};
+use super::score::Rules;
+use super::tree::Tree;
+use super::weights::Weights;
+use crate::kernels::Isa;
+use crate::parallel::Team;
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+
+/// The training table in the two forms that trees are grown from.
+#[derive(Clone, Debug)]
+pub(super) struct Bins {
+    /// For partitions, feature by feature.
+    pub(super) columns: Vec<Vec<u8>>,
+    /// For histograms, row by row.
+    pub(super) rows: RowBins,
+    /// What is counted together.
+    pub(super) blocks: Vec<Block>,
+    /// For each feature, whether a row misses it.
+    pub(super) missing: Vec<bool>,
+}
+
+/// What all trees of a training run share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TrainingContext<'a> {
+    pub(super) config: &'a Config,
+    pub(super) rules: &'a Rules,
+    pub(super) binner: &'a Binner,
+    pub(super) bins: &'a Bins,
+    pub(super) weights: &'a Weights,
+    pub(super) seed: u64,
+    pub(super) isa: Isa,
+}
+
+/// One tree to grow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TreeSpec<'a> {
+    pub(super) gradients: &'a Gradients,
+    /// The outputs whose derivatives the tree follows: one, or all of a vector-leaf tree.
+    pub(super) outputs: Outputs,
+    /// The rows that it learns from; none for all.
+    pub(super) sample: Option<&'a [u32]>,
+    /// Its number among all trees of the ensemble: the key of its random draws.
+    pub(super) number: usize,
+    /// The round that it belongs to.
+    pub(super) round: usize,
+    /// The threads that share the work within the tree.
+    pub(super) team: Option<&'a Team>,
+    /// Set when training is to end at once.
+    pub(super) stop: &'a AtomicBool,
+}
+
+/// Neighbouring outputs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outputs {
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+/// A grown tree, and which of the rows in [`Workspace::rows`] fell into each leaf.
+#[derive(Debug)]
+pub(super) struct GrownTree {
+    pub(super) tree: Tree,
+    pub(super) leaves: Vec<(u32, Range<usize>)>,
+}

@@ -1,0 +1,189 @@
+//! The trees of a round, and the margins that they change.
+
+use super::boost::Boosting;
+use super::context::{GrownTree, Outputs, TrainingContext, TreeSpec};
+use super::grow::grow;
+use super::lockstep::grow_together;
+use super::margins::{Margins, add_leaves, add_routed};
+use super::shard::Shard;
+use super::training::Listener;
+use super::tree::Tree;
+use super::workspace::Workspace;
+use crate::Result;
+use crate::parallel::{Team, attended};
+use std::sync::atomic::AtomicBool;
+
+/// One tree of a round, and the margins that it updates: those of the training rows first, then
+/// those of each evaluation set, each for the tree's outputs.
+struct Job<'m> {
+    outputs: Outputs,
+    margins: Vec<&'m mut [Vec<f64>]>,
+    tree: Option<Tree>,
+}
+
+/// The rows that a round is trained on, and the factor of its leaf values.
+#[derive(Clone, Copy)]
+pub(super) struct RoundRules<'s> {
+    pub(super) round: usize,
+    /// None for all rows.
+    pub(super) sample: Option<&'s [u32]>,
+    pub(super) factor: f64,
+}
+
+/// Additions to histograms in a round above which another thread polls meanwhile.
+const LONG: usize = 1 << 23;
+
+impl Boosting<'_> {
+    /// Grows the trees of a round and adds their values to the margins.
+    pub(super) fn grow_trees(
+        &mut self,
+        rules: RoundRules<'_>,
+        listener: &mut dyn Listener,
+    ) -> Result<Vec<Tree>> {
+        let n_outputs = self.margins.len();
+        let per_tree = if self.config.is_vector_leaf() { n_outputs } else { 1 };
+        let mut margins = std::mem::take(&mut self.margins);
+        let mut eval_margins: Vec<Margins> =
+            self.eval.iter_mut().map(|set| std::mem::take(&mut set.margins)).collect();
+        let mut jobs: Vec<Job<'_>> = margins
+            .chunks_mut(per_tree)
+            .enumerate()
+            .map(|(at, margins)| {
+                let outputs = Outputs { first: at * per_tree, count: margins.len() };
+                Job { outputs, margins: vec![margins], tree: None }
+            })
+            .collect();
+        for set in &mut eval_margins {
+            for (job, margins) in jobs.iter_mut().zip(set.chunks_mut(per_tree)) {
+                job.margins.push(margins);
+            }
+        }
+        let grown = match self.shard {
+            None => self.grow_here(&mut jobs, rules, listener),
+            Some(shard) => self.grow_on_all_hosts(shard, &mut jobs, rules, listener),
+        };
+        let trees = jobs.into_iter().filter_map(|job| job.tree).collect();
+        self.margins = margins;
+        for (set, margins) in self.eval.iter_mut().zip(eval_margins) {
+            set.margins = margins;
+        }
+        grown.map(|()| trees)
+    }
+
+    /// Grows the trees, each on any thread.
+    fn grow_here(
+        &self,
+        jobs: &mut [Job<'_>],
+        rules: RoundRules<'_>,
+        listener: &mut dyn Listener,
+    ) -> Result<()> {
+        let work = self.y.len() * self.bins.columns.len() * self.gradients.outputs.len();
+        let n_trees = jobs.len();
+        let team = self.inner_team(n_trees);
+        let mut run = |stop: &AtomicBool| {
+            let task = |at: usize, job: &mut Job<'_>| {
+                let spec = self.spec(rules.round * n_trees + at, job.outputs, rules, (team, stop));
+                let mut workspace = self.take_workspace();
+                let grown = grow(self.context(), spec, &mut workspace);
+                self.update(job, grown, rules, &mut workspace, team);
+                self.return_workspace(workspace);
+            };
+            self.compute.team.for_each_of(work > 1 << 15, jobs, task);
+        };
+        if work > LONG {
+            return attended(&mut || listener.poll(), run);
+        }
+        run(&AtomicBool::new(false));
+        Ok(())
+    }
+
+    /// Grows the trees step by step, together with the other hosts.
+    fn grow_on_all_hosts(
+        &self,
+        shard: Shard<'_>,
+        jobs: &mut [Job<'_>],
+        rules: RoundRules<'_>,
+        listener: &mut dyn Listener,
+    ) -> Result<()> {
+        let n_trees = jobs.len();
+        let inner = self.inner_team(n_trees);
+        let never = AtomicBool::new(false);
+        let specs: Vec<TreeSpec<'_>> = jobs
+            .iter()
+            .enumerate()
+            .map(|(at, job)| {
+                self.spec(rules.round * n_trees + at, job.outputs, rules, (inner, &never))
+            })
+            .collect();
+        let mut workspaces: Vec<Workspace> = specs.iter().map(|_| self.take_workspace()).collect();
+        let team = self.compute.team;
+        let poll = &mut || listener.poll();
+        let grown = grow_together(self.context(), &specs, &mut workspaces, (shard, team), poll)?;
+        let mut parts: Vec<_> =
+            jobs.iter_mut().zip(&mut workspaces).zip(grown.into_iter().map(Some)).collect();
+        team.for_each(&mut parts, |_, ((job, workspace), grown)| {
+            if let Some(grown) = grown.take() {
+                self.update(job, grown, rules, workspace, inner);
+            }
+        });
+        workspaces.into_iter().for_each(|workspace| self.return_workspace(workspace));
+        Ok(())
+    }
+
+    /// The threads that share the work within a tree: when whole trees would leave threads idle.
+    fn inner_team(&self, n_trees: usize) -> Option<&Team> {
+        let threads = self.compute.team.threads();
+        let shared = threads > 1 && !n_trees.is_multiple_of(threads) && n_trees < 8 * threads;
+        shared.then_some(self.compute.team)
+    }
+
+    fn context(&self) -> TrainingContext<'_> {
+        TrainingContext {
+            config: self.config,
+            rules: &self.rules,
+            binner: &self.ensemble.binner,
+            bins: &self.bins,
+            weights: &self.weights,
+            seed: self.seed,
+            isa: self.compute.isa,
+        }
+    }
+
+    fn spec<'s>(
+        &'s self,
+        number: usize,
+        outputs: Outputs,
+        rules: RoundRules<'s>,
+        (team, stop): (Option<&'s Team>, &'s AtomicBool),
+    ) -> TreeSpec<'s> {
+        let (gradients, RoundRules { round, sample, .. }) = (&self.gradients, rules);
+        TreeSpec { gradients, outputs, sample, number, round, team, stop }
+    }
+
+    /// Scales a tree and adds its values to the margins.
+    fn update(
+        &self,
+        job: &mut Job<'_>,
+        GrownTree { mut tree, leaves }: GrownTree,
+        RoundRules { sample, factor, .. }: RoundRules<'_>,
+        workspace: &mut Workspace,
+        team: Option<&Team>,
+    ) {
+        let isa = self.compute.isa;
+        if factor != 1.0 {
+            tree.values.iter_mut().for_each(|value| *value *= factor);
+        }
+        let mut sets = job.margins.iter_mut();
+        if let Some(margins) = sets.next() {
+            if sample.is_none() {
+                add_leaves(&tree, 1.0, &leaves, margins, &workspace.rows, (isa, team));
+            } else {
+                add_routed(&tree, 1.0, &self.bins.columns, margins, workspace, (isa, team));
+            }
+        }
+        for (margins, set) in sets.zip(&self.eval) {
+            add_routed(&tree, 1.0, &set.columns, margins, workspace, (isa, team));
+        }
+        job.tree = Some(tree);
+    }
+}

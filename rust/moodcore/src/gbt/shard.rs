@@ -1,0 +1,142 @@
+//! Training on several hosts, each of which has some of the rows.
+//!
+//! Every host grows the same trees from sums over all rows. These are sums of integers, so that
+//! they have one value whatever the order, and the model is that of one host with all rows, to the
+//! bit. Everything is exchanged by one operation, [`Reduce::sum`].
+
+use super::binning::Binner;
+use crate::rng::Stream;
+use crate::{Error, Result};
+use std::fmt::Debug;
+
+/// Adds up numbers of all hosts.
+pub trait Reduce: Sync + Debug {
+    /// Replaces each number by its sum over all hosts, modulo 2^64. Every host calls it equally
+    /// often, with equally many numbers.
+    ///
+    /// # Errors
+    /// When another host cannot be reached, or the caller stops training.
+    fn sum(&self, words: &mut [u64]) -> Result<()>;
+}
+
+/// Neighboring rows of the whole table that are on one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Number of the first row in the whole table.
+    pub first: u64,
+    /// The number of rows.
+    pub n_rows: usize,
+}
+
+/// Facts about all rows of all hosts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Totals {
+    /// The number of rows.
+    pub n_rows: u64,
+    /// The largest weight; none if all rows have weight one.
+    pub largest_weight: Option<f64>,
+    /// Whether all weights are whole numbers.
+    pub whole_weights: bool,
+    /// The sum of the weights, added in the order of the rows.
+    pub weight: f64,
+    /// The sum of the weights of each class, added in the order of the rows.
+    pub class_weights: Vec<f64>,
+    /// For each feature, whether any row misses it.
+    pub missing: Vec<bool>,
+}
+
+/// The rows of one host among those of all.
+#[derive(Clone, Copy, Debug)]
+pub struct Shard<'a> {
+    /// The number of this host, from 0. Host 0 has the evaluation sets and the listener.
+    pub rank: usize,
+    /// The number of hosts.
+    pub size: usize,
+    /// How sums are computed.
+    pub reduce: &'a dyn Reduce,
+    /// Where the rows of this host are in the whole table, in their order.
+    pub pieces: &'a [Piece],
+    /// Facts about all rows.
+    pub totals: &'a Totals,
+    /// The bins of all features.
+    pub binner: &'a Binner,
+    /// The number of evaluation sets, which host 0 has.
+    pub n_eval_sets: usize,
+    /// Whether host 0 has a listener of rounds.
+    pub listens: bool,
+}
+
+impl Shard<'_> {
+    /// Checks the description against the rows of this host.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with what does not fit.
+    pub(super) fn check(&self, n_rows: usize, n_features: usize, n_classes: usize) -> Result<()> {
+        let described: usize = self.pieces.iter().map(|piece| piece.n_rows).sum();
+        let Totals { missing, class_weights, .. } = self.totals;
+        let widths = [missing.len(), self.binner.features.len()];
+        if described != n_rows || widths != [n_features; 2] || class_weights.len() != n_classes {
+            return Err(Error::Data(format!(
+                "the description of all hosts' rows must have {n_rows} rows, {n_features} features \
+                 and {n_classes} classes, got {described}, {widths:?} and {}",
+                class_weights.len()
+            )));
+        }
+        if self.rank >= self.size {
+            return Err(Error::Data(format!(
+                "the number of the host must be below {}, got {}",
+                self.size, self.rank
+            )));
+        }
+        Ok(())
+    }
+
+    /// The rows of this host among a random fraction of all rows; none for all.
+    ///
+    /// # Errors
+    /// What [`Reduce::sum`] returns.
+    pub(super) fn subsample(&self, stream: &Stream, share: f64) -> Result<Option<Vec<u32>>> {
+        if share == 1.0 {
+            return Ok(None);
+        }
+        let (mut rows, mut start) = (Vec::new(), 0);
+        for piece in self.pieces {
+            let mut stream = stream.clone();
+            stream.skip(piece.first);
+            let drawn = (start..start + piece.n_rows as u32).filter(|_| stream.next_unit() < share);
+            rows.extend(drawn);
+            start += piece.n_rows as u32;
+        }
+        let mut n_drawn = [rows.len() as u64];
+        self.reduce.sum(&mut n_drawn)?;
+        Ok((n_drawn[0] > 0).then_some(rows))
+    }
+
+    /// The numbers of host 0 on all hosts; the others pass as many of any value.
+    ///
+    /// # Errors
+    /// What [`Reduce::sum`] returns.
+    pub(super) fn broadcast(&self, numbers: &mut [f64]) -> Result<()> {
+        let mut words: Vec<u64> =
+            numbers.iter().map(|n| if self.rank == 0 { n.to_bits() } else { 0 }).collect();
+        self.reduce.sum(&mut words)?;
+        numbers.iter_mut().zip(words).for_each(|(n, bits)| *n = f64::from_bits(bits));
+        Ok(())
+    }
+
+    /// Sums of numbers in the order of the hosts.
+    ///
+    /// # Errors
+    /// What [`Reduce::sum`] returns.
+    pub(super) fn sum_in_order<const N: usize>(&self, numbers: [f64; N]) -> Result<[f64; N]> {
+        let mut words = vec![0; self.size * N];
+        let place = &mut words[self.rank * N..][..N];
+        place.iter_mut().zip(numbers).for_each(|(word, number)| *word = number.to_bits());
+        self.reduce.sum(&mut words)?;
+        let mut sums = [0.0; N];
+        for host in words.chunks(N) {
+            sums.iter_mut().zip(host).for_each(|(sum, &bits)| *sum += f64::from_bits(bits));
+        }
+        Ok(sums)
+    }
+}
