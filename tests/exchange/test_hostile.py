@@ -248,8 +248,8 @@ def params(name, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_in("left_children", 0, 0), "tree 0: two ways lead to node 0"),
-        (set_in("right_children", 0, 1), "tree 0: two ways lead to node 1"),
+        (set_in("left_children", 0, 0), "tree 0: node 0 has two parents"),
+        (set_in("right_children", 0, 1), "tree 0: node 1 has two parents"),
         (set_in("right_children", 0, 99), "tree 0: children of node 0 must be nodes 0 to"),
         (set_in("left_children", 0, -7), "tree 0: children of node 0 must be nodes 0 to"),
         (set_in("split_indices", 0, 2), "tree 0: there is no feature 2: features are 0 to 1"),
@@ -258,7 +258,7 @@ def params(name, value):
         (set_in("split_conditions", -1, float("inf")), "tree 0: value must be finite, got inf"),
         (set_in("sum_hessian", 0, float("nan")), "tree 0: cover must be finite, got nan"),
         (set_in("split_type", 0, 1), "tree 0: node 0 splits by category"),
-        (set_in("left_children", 0, 1.5), "tree 0: left_children must be whole numbers"),
+        (set_in("left_children", 0, 1.5), "tree 0: left_children must be integers"),
         (set_in("left_children", 0, "1"), "tree 0: left_children must be a list of numbers"),
         (lambda d: tree_of(d)["parents"].clear() or tree_of(d)["right_children"].pop(),
          "tree 0: right_children must have"),
@@ -270,7 +270,7 @@ def params(name, value):
         (lambda d: d["learner"].pop("objective"), "the object objective is missing"),
         (params("num_class", "5000000000"), "objective must be one of"),
         (params("num_feature", "99999999999"), "num_feature must be 1 to"),
-        (params("num_feature", "x"), "num_feature must be a whole number, got 'x'"),
+        (params("num_feature", "x"), "num_feature must be an integer, got 'x'"),
         (params("base_score", "[1,2]"), "base_score must be 1 or 3 numbers"),
         (params("base_score", "NaN"), "base_score must be 1 or 3 numbers"),
         (lambda d: d["learner"]["attributes"].update(best_iteration="7"), "best_iteration 7"),
@@ -291,7 +291,7 @@ def test_the_error_says_where(change, message, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b"left_child=-1 -2", b"left_child=0 -2", "tree 0: two ways lead to node 0"),
+        (b"left_child=-1 -2", b"left_child=0 -2", "tree 0: node 0 has two parents"),
         (b"right_child=1 -3", b"right_child=1 -9", "tree 0: children must be splits 0 to 1"),
         (b"right_child=1 -3", b"right_child=1", "tree 0: right_child must have 2 numbers, got 1"),
         (b"split_feature=0 1", b"split_feature=0 7", "tree 0: there is no feature 7"),
@@ -302,9 +302,9 @@ def test_the_error_says_where(change, message, tmp_path):
         (b"num_leaves=3", b"num_leaves=300000000", "num_leaves is 300000000, but leaf_value has 3"),
         (b"decision_type=10 1", b"decision_type=14 1", "decision_type 14 is unknown"),
         (b"Tree=1", b"Tree=7", "Tree=1 is expected"),
-        (b"shrinkage=1\n", b"shrinkage=1\nshrinkage=1\n", "shrinkage comes twice"),
+        (b"shrinkage=1\n", b"shrinkage=1\nshrinkage=1\n", "shrinkage appears twice"),
         (b"end of trees", b"", '"end of trees" is missing'),
-        (b"tree_sizes=1 1", b"tree_sizes=1", "tree_sizes tells of 1 trees, the file has 2"),
+        (b"tree_sizes=1 1", b"tree_sizes=1", "tree_sizes lists 1 trees, the file has 2"),
         (b"max_feature_idx=1", b"max_feature_idx=999999999", "max_feature_idx must be below"),
         (b"sigmoid:1", b"sigmoid:0", "sigmoid must be above 0"),
         (b"version=v4", b"version=v9", "version must be v3 or v4, got 'v9'"),
@@ -335,10 +335,10 @@ def test_the_error_of_a_lightgbm_file_says_where(old, new, message, tmp_path):
         ("kernel_type", "kernel_type precomputed", "kernel_type must be one of"),
         ("vector", "1 2 1:1 1:2", "columns must ascend from 1"),
         ("vector", "1 2 99999999999:1", "columns must ascend from 1"),
-        ("vector", "1 2 16000000:1", "columns are too many"),
+        ("vector", "1 2 16000000:1", "columns do not fit"),
         ("vector", "1 2 0:1", "columns must ascend from 1"),
         ("vector", "1 2 1:x", "a value must be a number, got 'x'"),
-        ("vector", "1 2 1:1e60", "must fit single precision"),
+        ("vector", "1 2 1:1e60", "must be in the range of float32"),
         ("vector", "1", "a vector begins with 2 coefficients, got 1"),
         ("vector", "1 2 nonsense", "values must be written as column:value"),
     ],
@@ -381,5 +381,5 @@ def test_what_xgboost_parses_is_checked_as_json_is(tmp_path, monkeypatch):
     tree_of(document)["left_children"][0] = 0
     monkeypatch.setattr(xgboost_ubjson, "convert", lambda data, to: json.dumps(document).encode())
     (tmp_path / "bad.ubj").write_bytes(b"{L")
-    with pytest.raises(ModelFileError, match="tree 0: two ways lead to node 0"):
+    with pytest.raises(ModelFileError, match="tree 0: node 0 has two parents"):
         exchange.load(tmp_path / "bad.ubj")

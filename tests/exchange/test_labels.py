@@ -101,7 +101,7 @@ def test_texts_of_source_code_are_read_back(tmp_path):
 
 def test_classes_are_no_option_of_our_own_files(tmp_path):
     GBT(2).fit(np.arange(40.0).reshape(-1, 1), np.arange(40) > 20).save(tmp_path / "x.safetensors")
-    with pytest.raises(ValueError, match="classes is an option of other programs' files"):
+    with pytest.raises(ValueError, match="classes is an option for models of other libraries"):
         exchange.load(tmp_path / "x.safetensors", classes=["a", "b"])
     assert load(tmp_path / "x.safetensors").classes_.tolist() == [False, True]
     assert issubclass(ModelFileError, ValueError)

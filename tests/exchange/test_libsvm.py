@@ -132,7 +132,7 @@ def test_labels_that_libsvm_lacks_become_positions_on_request(blobs, tmp_path):
     X, y = blobs
     names = np.array(["calm", "sad", "happy"])[np.searchsorted([-2, 3, 7], y)]
     model = SVM().fit(X, names)
-    with pytest.raises(ValueError, match=r"integers of 32 bits, got 'calm'.*label_positions=True"):
+    with pytest.raises(ValueError, match=r"32-bit integers, got 'calm'.*label_positions=True"):
         exchange.export(model, tmp_path / "model", format="libsvm")
     exchange.export(model, tmp_path / "model", format="libsvm", label_positions=True)
     assert "label 0 1 2" in (tmp_path / "model").read_text().splitlines()
@@ -158,7 +158,7 @@ def test_columns_of_zeros_at_the_end_are_kept(blobs, tmp_path):
     assert (loaded.predict(wide) == their_predictions(svm, wide, False)[0]).all()
     with pytest.raises(ValueError, match=rf"n_features must be {X.shape[1]}, the columns in"):
         exchange.load(tmp_path / "theirs", n_features=1)
-    with pytest.raises(ValueError, match="missing is an option of XGBoost's files, not of libsvm"):
+    with pytest.raises(ValueError, match="missing is an option for XGBoost files only"):
         exchange.load(tmp_path / "theirs", missing=0.0)
 
 

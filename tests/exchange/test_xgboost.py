@@ -354,7 +354,7 @@ def test_a_missing_value_is_passed_when_loading(missing, table, tmp_path):
     ours = exchange.load(path, missing=missing)
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-6)
     assert np.abs(exchange.load(path).predict_proba(X) - theirs.predict_proba(X)).max() > 0.1
-    with pytest.warns(UserWarning, match=rf"no place for missing={missing:g}: pass it to"):
+    with pytest.warns(UserWarning, match=rf"does not store missing={missing:g}: pass it to"):
         exchange.export(ours, tmp_path / "again.json")
     again = exchange.load(tmp_path / "again.json")
     np.testing.assert_allclose(again.predict_proba(X), ours.predict_proba(X), rtol=0, atol=1e-7)

@@ -14,7 +14,7 @@ import safetensors.numpy
 from parts_of_files import changed, joined, parted, rewritten, text_of, with_text
 
 HERE = Path(__file__).parent
-DAMAGED, CHECKSUM = "no model file, or is damaged", "does not match its checksum"
+DAMAGED, CHECKSUM = "not a model file, or is damaged", "does not match its checksum"
 PART = "the header does not describe a model"
 
 
@@ -47,7 +47,7 @@ def damaged_files(raw):
     yield "zip_bomb_name", b"PK\3\4" + bytes(60), DAMAGED
     yield "bit_flipped_in_an_array", raw[:-1] + bytes([raw[-1] ^ 16]), CHECKSUM
     foreign = safetensors.numpy.save({"w": np.zeros(2, np.float32)}, metadata={"format": "pt"})
-    yield "of_another_program", foreign, "not of moodcore"
+    yield "of_another_program", foreign, "not a moodcore model"
 
 
 def lying_descriptions(raw):

@@ -176,7 +176,7 @@ def test_a_failure_in_writing_leaves_the_old_file(small, tmp_path, monkeypatch, 
     [
         (MLP(), {}, NotFittedError, "not fitted"),
         (song_model(), {}, NotFittedError, "not fitted"),
-        (Normalizer(), {}, TypeError, "holds BalancedClassifier, .* got Normalizer"),
+        (Normalizer(), {}, TypeError, "can contain BalancedClassifier, .* got Normalizer"),
         (None, {}, TypeError, "got NoneType"),
         ("small", {"songs": object()}, TypeError, "not JSON serializable"),
     ],
@@ -191,13 +191,13 @@ def test_what_cannot_be_saved(small, tmp_path, model, provenance, error, text):
         save(small, tmp_path / "none" / "model")
 
 
-DAMAGED = "is no model file, or is damaged: .{10}"
+DAMAGED = "is not a model file, or is damaged: .{10}"
 CHECKSUM = "does not match its checksum"
 HEADER = "the header is damaged: .{10}"
 PART = "the header does not describe a model: .{3}"
 
 
-def refuse(path, content, says=f"{DAMAGED}|{CHECKSUM}|{HEADER}|{PART}|format version|not of mood"):
+def refuse(path, content, says=f"{DAMAGED}|{CHECKSUM}|{HEADER}|{PART}|format version|not a mood"):
     """Loading the content is refused, and the message names the file and the reason."""
     path.write_bytes(content)
     try:
@@ -295,7 +295,7 @@ LIES = [
     ("model.kind", "os.system", "unknown kind 'os.system'"),
     ("model.n_features", 2**70, PART),
     ("model.n_features", float("inf"), "numbers must be finite"),
-    ("model.feature_names", "abc", "features need as many names"),
+    ("model.feature_names", "abc", "features need the same number of names"),
     ("model.n_features", 2.0, "n_features must be an int"),
     ("model.params", {"foo": 1}, "foo"),
     ("model.params.hidden_sizes", [65536] * 1024, PART),
@@ -347,10 +347,10 @@ FOREIGN = [("BF16", [2], 4), ("F8_E4M3", [2], 2), ("F32", [1] * 100, 4)]
 def test_safetensors_of_another_program(path, dtype, shape, size):
     entry = {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}
     for header in ({"w": entry}, {"w": entry, "__metadata__": {"format": "pt"}}):
-        refuse(path, joined(header, bytes(size)), "a safetensors file, but not of moodcore")
+        refuse(path, joined(header, bytes(size)), "a safetensors file, but not a moodcore model")
 
 
 def test_what_is_no_file(tmp_path):
     for absent in (tmp_path, tmp_path / "none", str(tmp_path / "none" / "none"), "", "/dev/null"):
-        with pytest.raises(OSError, match=r"no such model file|is a folder|is no regular file"):
+        with pytest.raises(OSError, match=r"no such model file|is a folder|is not a regular file"):
             load(absent)

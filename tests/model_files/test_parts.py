@@ -34,7 +34,7 @@ def saved(tmp_path_factory):
 
 LIES = [
     ("select", "columns", ["tempo", "tempo", "valence"], "different names or positions"),
-    ("select", "columns", ["tempo", "energy"], "2 columns are not 3 features"),
+    ("select", "columns", ["tempo", "energy"], "2 columns do not match 3 features"),
     ("select", "columns", [0, True, 2], "different names or positions"),
     ("select", "output", "os.system", "unknown output 'os.system'"),
     ("minmax", "params.feature_range", [1, 0], "two ascending numbers"),
@@ -43,7 +43,7 @@ LIES = [
     ("filter", "support", [True, True, False], "step standardscaler takes 3 columns"),
     ("standard", "params.with_mean", 0, "must be True or False"),
     ("classify", "counts_after", [5], "a count for each of 2 classes"),
-    ("classify", "estimator.best_epoch", 9, "none of 1 epochs"),
+    ("classify", "estimator.best_epoch", 9, "must be one of 1 epochs"),
     ("classify", "estimator.history", ["loss", "profit"], "profit"),
 ]
 

@@ -183,7 +183,10 @@ def test_what_holds_code_or_is_unknown_is_refused_by_name(tmp_path):
     X, y = frame(0, 100)
     for transformer, message in (
         (FunctionTransformer(np.log1p), r"FunctionTransformer with func cannot .* code"),
-        (PolynomialFeatures(), r"a model file holds .*SimpleImputer.*; got PolynomialFeatures"),
+        (
+            PolynomialFeatures(),
+            r"a model file can contain .*SimpleImputer.*; got PolynomialFeatures",
+        ),
         (SimpleImputer(strategy=np.nanmax), "strategy of a SimpleImputer is a function"),
     ):
         model = make_pipeline(transformer, GBT(2)).fit(X[["size"]], y)
@@ -236,7 +239,7 @@ def test_transformers_of_dense_rows_do_not_follow_sparse_ones(follower, tmp_path
     load(path)
     forged = changed(path.read_bytes(), "model.steps.0.1.params.sparse_output", value=True)
     path.write_bytes(forged)
-    with pytest.raises(ModelFileError, match="takes dense rows, onehotencoder gives sparse ones"):
+    with pytest.raises(ModelFileError, match="takes dense rows, onehotencoder returns sparse ones"):
         load(path)
 
 

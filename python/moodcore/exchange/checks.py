@@ -24,7 +24,7 @@ def read_int(fields: Mapping[str, Any], name: str, default: int | None = None) -
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must be a whole number, got {value!r}") from error
+        raise ValueError(f"{name} must be an integer, got {value!r}") from error
 
 
 def read_float(text: str, name: str) -> float:
@@ -39,7 +39,7 @@ def read_float(text: str, name: str) -> float:
 
 
 def check_length(name: str, values: Any, length: int | None) -> None:
-    """Refuse a list that has not as many numbers as it must have."""
+    """Raise a `ValueError` unless a list has the required length."""
     if length is not None and len(values) != length:
         raise ValueError(f"{name} must have {length} numbers, got {len(values)}")
 

@@ -1,7 +1,7 @@
-"""What a fitted model computes, as a list of steps that every writer translates.
+"""Computation graph of a fitted model: a list of steps that every writer translates.
 
-`computation_of` splits a classifier or a pipeline into steps. Writers of formats know these steps
-and nothing of estimators.
+`computation_of` splits a classifier or a pipeline into steps. Writers of formats
+depend on these steps, not on the estimators.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class CenterAndScale:
 
 @dataclass(frozen=True)
 class MissingValue:
-    """Numbers at most ``within`` from ``value`` are replaced by NaN, in the ``columns``."""
+    """Replace numbers at most ``within`` from ``value`` by NaN, in the ``columns``."""
 
     value: float
     columns: NDArray[np.bool_]
@@ -78,7 +78,7 @@ class MissingValue:
 
 @dataclass(frozen=True)
 class Truncate:
-    """Fractions are cut off in the ``columns``."""
+    """Truncate numbers to integers, in the ``columns``."""
 
     columns: NDArray[np.bool_]
 

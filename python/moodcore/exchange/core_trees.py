@@ -20,8 +20,8 @@ _MOST_CATEGORIES = 255
 def core_arrays(forest: Forest) -> dict[str, NDArray[Any]]:
     """Return the arrays from which ``_core.GbtModel`` is made.
 
-    A `ValueError` refuses whatever the core could not hold: trees that are no trees, features out
-    of range, numbers that are not finite, features that are both number and category.
+    A `ValueError` refuses what the core cannot represent: nodes that do not form a tree, features
+    out of range, values that are not finite, features that are both numeric and categorical.
     """
     trees = [_checked(tree, number, forest) for number, tree in enumerate(forest.trees)]
     bins = _Bins(trees, forest.n_features)
@@ -55,7 +55,7 @@ def core_arrays(forest: Forest) -> dict[str, NDArray[Any]]:
 
 
 def _checked(tree: Tree, number: int, forest: Forest) -> Tree:
-    """Put a tree in order and refuse what the core could not hold."""
+    """Sort the nodes of a tree and refuse what the core cannot represent."""
     try:
         tree = tree.in_order()
         largest = tree.feature.max()
@@ -85,7 +85,7 @@ class _Bins:
         for column, column_codes in codes.items():
             if column in self._cuts:
                 raise ValueError(
-                    f"feature {column} is a number in some splits, a category in others"
+                    f"feature {column} is numeric in some splits and categorical in others"
                 )
             if len(column_codes) > _MOST_CATEGORIES:
                 raise ValueError(

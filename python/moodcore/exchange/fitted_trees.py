@@ -60,7 +60,7 @@ def class_labels(classes: ArrayLike | None, n_classes: int) -> NDArray[Any]:
     if labels.shape != (n_classes,):
         raise ValueError(f"classes must be {n_classes} labels, got {np.size(classes)}")
     if not np.array_equal(labels, np.unique(labels)):
-        raise ValueError(f"classes must differ and be in ascending order, got {labels.tolist()}")
+        raise ValueError(f"classes must be different and in ascending order, got {labels.tolist()}")
     return labels
 
 

@@ -94,7 +94,7 @@ class Tree:
         while waiting:
             node = waiting.popleft() if by_level else waiting.pop()
             if seen[node]:
-                raise ValueError(f"two ways lead to node {node}")
+                raise ValueError(f"node {node} has two parents")
             seen[node] = True
             order.append(node)
             if leaf[node]:
@@ -210,6 +210,6 @@ def _splits(
             categories[node] = tuple(values[np.array(inside, dtype=bool)].tolist())
         else:
             last = int(arrays["bin"][at])
-            # In the last bin all values go left, and only missing ones can go right.
+            # In the last bin all values go left; only missing ones can go right.
             threshold[node] = values[last] if last < len(values) else np.inf
     return threshold, categories

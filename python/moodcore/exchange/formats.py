@@ -69,7 +69,7 @@ def export(
     format : str, optional
         The format's name, for other endings: a key of ``FORMATS``.
     classifier_only : bool, default=False
-        Leave out what a pipeline does before its classifier; rows must then come prepared.
+        Write only the classifier of a pipeline; rows must then be prepared before prediction.
     inputs : {"tensor", "columns"} or None, default=None
         For ONNX: one input with all columns, or one named input per column. None selects
         "tensor", unless a column holds text.
@@ -78,7 +78,7 @@ def export(
         precision; see :doc:`/how-to/exchange`.
     label_positions : bool, default=False
         For libsvm, whose labels are integers of 32 bits: write the positions of other labels, 0,
-        1, 2, ..., in their place. Otherwise they are refused.
+        1, 2, ..., instead. By default such labels are refused.
 
     Raises
     ------
@@ -111,13 +111,13 @@ def export(
         save(model, path)
         return
     if inputs is not None and chosen != "onnx":
-        raise ValueError(f"inputs is an option of ONNX, not of {chosen}")
+        raise ValueError(f"inputs is an option for ONNX only, not for {chosen}")
     if dtype not in ("float64", "float32"):
         raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
     if dtype != "float64" and chosen not in _TYPED:
-        raise ValueError(f"dtype is an option of {', '.join(_TYPED)}, not of {chosen}")
+        raise ValueError(f"dtype is an option for {', '.join(_TYPED)} only, not for {chosen}")
     if label_positions and chosen != "libsvm":
-        raise ValueError(f"label_positions is an option of libsvm, not of {chosen}")
+        raise ValueError(f"label_positions is an option for libsvm only, not for {chosen}")
     if chosen == "libsvm":
         from moodcore.exchange.libsvm_text import write_libsvm
 
@@ -146,13 +146,13 @@ def export(
 
 
 def _single_svm(model: Any, classifier_only: bool) -> Any:
-    """Return the `SVM` to write; around it there may be other steps only with classifier_only."""
+    """Return the `SVM` to write; a pipeline around it is refused without `classifier_only`."""
     from moodcore.exchange.computation import flat_parts
 
     parts = flat_parts(model)
     kind = type(parts[-1]).__name__
     if kind != "SVM":
-        raise TypeError(f"libsvm's file holds an SVM, got {kind}")
+        raise TypeError(f"only an SVM can be written as a libsvm model, got {kind}")
     if len(parts) > 1 and not classifier_only:
         raise ValueError(
             "libsvm's file has no place for what the pipeline does before its classifier; with "
@@ -178,7 +178,7 @@ def load(
         The file: XGBoost's ``.json`` or ``.ubj``, LightGBM's ``.txt``, libsvm's ``.model``, or our
         own. Its content decides, not its ending.
     format : str, optional
-        Name of the format, to refuse all others.
+        Name of the expected format; other formats are refused.
     classes : array-like of shape (n_classes,), optional
         Labels of the classes, ascending; by default those in the file, or 0, 1, 2, ...
     missing : float, optional
@@ -191,16 +191,16 @@ def load(
 
     Returns
     -------
-    GBT, SVM, or what `moodcore.load` gives
+    GBT, SVM, or any model that `moodcore.load` returns
         Its ``provenance_`` names the format and the file.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, or no model of this package can represent it. Nothing in a file is
-        ever run.
+        If the file is damaged, or no model of this package can represent it. No code in a file is
+        executed.
     ValueError
-        If ``format`` is unknown or is not read, or an option is of another format.
+        If ``format`` is unknown or write-only, or an option does not apply to it.
     OSError
         If the file cannot be read.
 
@@ -223,16 +223,18 @@ def load(
     name = format or _detect(data)
     if name is None:
         known = "; ".join(entry.summary for entry in FORMATS.values() if entry.reads)
-        raise ModelFileError(f"{path} is none of the formats that are read: {known}")
+        raise ModelFileError(f"{path} has none of the supported formats: {known}")
     if missing is not None and not name.startswith("xgboost"):
-        raise ValueError(f"missing is an option of XGBoost's files, not of {name}")
+        raise ValueError(f"missing is an option for XGBoost files only, not for {name}")
     if n_features is not None and name != "libsvm":
-        raise ValueError(f"n_features is an option of libsvm's files, not of {name}")
+        raise ValueError(f"n_features is an option for libsvm files only, not for {name}")
     if name == "safetensors":
         from moodcore.model_files.container import load as load_moodcore
 
         if classes is not None:
-            raise ValueError("classes is an option of other programs' files, not of moodcore's")
+            raise ValueError(
+                "classes is an option for models of other libraries only, not for moodcore's"
+            )
         return load_moodcore(path)
     try:
         model = _read(name, data, classes, missing, n_features)

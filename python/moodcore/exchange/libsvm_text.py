@@ -25,7 +25,7 @@ _MOST_COLUMNS = 2**24
 def write_libsvm(model: Any, *, label_positions: bool = False) -> bytes:
     """Write a fitted `SVM` as libsvm does.
 
-    libsvm's labels are integers of 32 bits; others are refused, or with ``label_positions`` become
+    libsvm's labels are 32-bit integers; others are refused, or with ``label_positions`` become
     their positions.
     """
     check_is_fitted(model)
@@ -74,7 +74,7 @@ def _label_codes(labels: NDArray[Any], label_positions: bool) -> list[int]:
     if label_positions:
         return list(range(len(values)))
     raise ValueError(
-        f"libsvm's labels are integers of 32 bits, got {values[fits.index(False)]!r}; with "
+        f"libsvm's labels are 32-bit integers, got {values[fits.index(False)]!r}; with "
         "label_positions=True (--label-positions) their positions 0, 1, 2, ... are written, and "
         "load(..., classes=) restores the labels"
     )
@@ -93,9 +93,11 @@ def read_libsvm(
     """
     stripped = [line.strip() for line in text_lines(data)]
     if not data.endswith(b"\n"):
-        raise ValueError("the last line has no end: the file is truncated")
+        raise ValueError("the last line is incomplete: the file is truncated")
     if "SV" not in stripped:
-        raise ValueError('the line "SV" is missing: the file is no model of libsvm, or truncated')
+        raise ValueError(
+            'the line "SV" is missing: the file is not a libsvm model, or is truncated'
+        )
     start = stripped.index("SV") + 1
     head = _Head(stripped[: start - 1])
     rows = [(number, line) for number, line in enumerate(stripped[start:], start + 1) if line]
@@ -121,7 +123,7 @@ class _Head:
         for number, line in enumerate(lines, start=1):
             name, *values = line.split() or [""]
             if name in fields:
-                raise ValueError(f"line {number}: {name} comes twice")
+                raise ValueError(f"line {number}: {name} appears twice")
             fields[name] = values
         self._fields = fields
         kind, kernel = self._word("svm_type"), self._word("kernel_type")
@@ -172,9 +174,9 @@ class _Head:
         try:
             value = int(text)
         except ValueError as error:
-            raise ValueError(f"{name} must be whole numbers, got {text!r}") from error
+            raise ValueError(f"{name} must be integers, got {text!r}") from error
         if not -(2**31) <= value < 2**31:
-            raise ValueError(f"{name} must be numbers of 32 bits, got {value}")
+            raise ValueError(f"{name} must be 32-bit integers, got {value}")
         return value
 
     def _whole(self, name: str, least: int, most: int) -> int:
@@ -209,13 +211,15 @@ def _read_vectors(
     # A forged column number must not claim the memory of a table that is nearly empty.
     count = sum(len(columns) for columns, _ in entries)
     if width == 0 or width * len(rows) > 2**22 + 100 * count:
-        raise ValueError(f"{width} columns are too many, or none, for {count} values")
+        raise ValueError(f"{width} columns do not fit {count} values")
     vectors = np.zeros((len(rows), width), dtype=np.float32)
     with np.errstate(over="ignore"):
         for vector, (columns, values) in zip(vectors, entries, strict=True):
             vector[np.array(columns, dtype=np.intp) - 1] = values
     if not np.isfinite(vectors).all():
-        raise ValueError("values must fit single precision (at most 3.4e38 in size)")
+        raise ValueError(
+            "values must be in the range of float32 (at most 3.4e38 in absolute value)"
+        )
     return coefs, vectors
 
 

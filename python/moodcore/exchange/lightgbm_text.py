@@ -52,7 +52,9 @@ def read_lightgbm(data: bytes, *, classes: ArrayLike | None = None) -> Any:
         trees.append(replace(tree, output=number % head.n_outputs))
         kinds |= missing
     if len(trees) % head.n_outputs:
-        raise ValueError(f"{len(trees)} trees are no whole rounds of {head.n_outputs}")
+        raise ValueError(
+            f"{len(trees)} trees are not a multiple of the trees per round, {head.n_outputs}"
+        )
     if _ZERO in kinds and len(kinds) > 1:
         raise ValueError(
             "zero counts as missing in some splits and not in others; train all of the model "
@@ -91,13 +93,13 @@ def _parts(data: bytes) -> tuple[dict[str, str], list[dict[str, str]], list[str]
             fields = {}
             blocks.append(fields)
         elif name in fields:
-            raise ValueError(f"line {number}: {name} comes twice")
+            raise ValueError(f"line {number}: {name} appears twice")
         else:
             # Some fields, such as average_output, have no value.
             fields[name] = value if equals else ""
     sizes = head.get("tree_sizes", "").split()
     if len(sizes) != len(blocks):
-        raise ValueError(f"tree_sizes tells of {len(sizes)} trees, the file has {len(blocks)}")
+        raise ValueError(f"tree_sizes lists {len(sizes)} trees, the file has {len(blocks)}")
     return head, blocks, lines[end + 1 :]
 
 
@@ -156,7 +158,7 @@ class _Head:
 def _read_tree(fields: Mapping[str, str], n_features: int) -> tuple[Tree, set[int]]:
     """Return a tree, and the kinds of missing values in its splits."""
     if read_int(fields, "is_linear", default=0):
-        raise ValueError("linear models in leaves (linear_tree) are not read")
+        raise ValueError("linear models in leaves (linear_tree) are not supported")
     n_leaves = read_int(fields, "num_leaves")
     leaf_value = _array(fields, "leaf_value", np.float64, None)
     if n_leaves < 1 or len(leaf_value) != n_leaves:

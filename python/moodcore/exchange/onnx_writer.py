@@ -82,7 +82,7 @@ def _exportable_labels(classes: NDArray[Any]) -> NDArray[Any]:
     if kinds == {str} and not any(map(has_surrogate, labels)):
         return classes.astype(object)
     raise TypeError(
-        "class labels must be all text, all booleans, all floats or all integers of 64 bits to be "
+        "class labels must be all text, all booleans, all floats or all 64-bit integers to be "
         f"exported to ONNX, got {labels[:4]} of type {classes.dtype}"
     )
 

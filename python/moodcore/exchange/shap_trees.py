@@ -46,12 +46,14 @@ def shap_trees(model: Any) -> dict[str, Any]:
     computation = computation_of(model)
     if not isinstance(computation.classifier, Forest):
         raise TypeError(
-            f"TreeExplainer explains trees, GBT; got {type(flat_parts(model)[-1]).__name__}"
+            "shap_trees requires a GBT, or a pipeline that ends in one, "
+            f"got {type(flat_parts(model)[-1]).__name__}"
         )
     for step in computation.steps:
         if isinstance(step, MissingValue):
             raise ValueError(
-                f"TreeExplainer knows NaN as missing only, got missing={step.value:g}; replace it "
+                "TreeExplainer supports only NaN as the missing value, "
+                f"got missing={step.value:g}; replace it "
                 "by NaN before training"
             )
     forest = unscaled_forest(computation)

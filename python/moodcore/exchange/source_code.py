@@ -1,6 +1,6 @@
-"""C and Rust source of a fitted model, for places without libraries.
+"""C and Rust source code of a fitted model, without dependencies.
 
-The templates ``model.c.j2`` and ``model.rs.j2`` hold the code; this module fills in the tables.
+The templates ``model.c.j2`` and ``model.rs.j2`` contain the code; this module fills in the tables.
 Margins of trees are added in the same order as in the core, in double precision; a network's
 inputs and weights are of single precision, its sums of double.
 """
@@ -284,7 +284,7 @@ def _number(value: float, nan: str, infinity: str, negative: str) -> str:
 
 
 def _written(table: _Table, number: Callable[[float], str]) -> Iterable[str]:
-    """Write the numbers of a table; single precision in the fewest digits that restore it."""
+    """Format the numbers of a table; float32 with the fewest digits that restore it."""
     if table.type not in ("float", "f32"):
         return map(number, table.values.tolist())
     ending = "f" if table.type == "float" else ""
@@ -297,7 +297,7 @@ def quoted(text: str, language: Language = "c") -> str:
     Raises
     ------
     ValueError
-        If the language has no such text.
+        If the language cannot represent the text.
     """
     if has_surrogate(text) or ("\0" in text and language != "rust"):
         what = "surrogates" if has_surrogate(text) else "null characters"

@@ -1,4 +1,4 @@
-"""Thresholds of trees, moved so that the same rows pass without scaling or in single precision.
+"""Conversion of thresholds, so that trees give the same results without scaling or in float32.
 
 Our trees send a value left if it is at most a number of double precision. XGBoost rounds values
 to single precision and sends them left if they are below a number of single precision.
@@ -172,7 +172,7 @@ def _scaling(
             at = places[columns]
             if isinstance(step, Scale):
                 if (step.multiply[at] <= 0).any():
-                    raise ValueError("a column is scaled by a number that is not above zero")
+                    raise ValueError("a column is scaled by a factor that is not positive")
                 values = values * step.multiply[at] + step.add[at]
                 if step.limits is not None:
                     values = np.clip(values, *step.limits)

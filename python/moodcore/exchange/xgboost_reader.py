@@ -203,7 +203,9 @@ def _leaf_vectors(
         raise ValueError(f"size_leaf_vector must be 1 or {head.n_outputs}, got {width}")
     vectors = _array(document, "leaf_weights", np.float32, None)
     if len(vectors) % width:
-        raise ValueError(f"{len(vectors)} leaf_weights are no whole vectors of {width}")
+        raise ValueError(
+            f"{len(vectors)} leaf_weights are not a multiple of the vector size {width}"
+        )
     vectors = vectors.reshape(-1, width)
     if not ((index[leaf] >= 0) & (index[leaf] < len(vectors))).all():
         raise ValueError(f"leaves must refer to one of {len(vectors)} vectors of leaf_weights")
@@ -229,7 +231,7 @@ def _array(parent: Mapping[str, Any], name: str, dtype: Any, length: int | None)
         if array.ndim != 1 or array.dtype.kind not in "biuf":
             raise ValueError(f"{name} must be a list of numbers")
         if np.issubdtype(dtype, np.integer) and array.dtype.kind == "f":
-            raise ValueError(f"{name} must be whole numbers")
+            raise ValueError(f"{name} must be integers")
         with np.errstate(over="ignore"):
             array = array.astype(dtype)
     except (TypeError, OverflowError) as error:

@@ -19,7 +19,7 @@ _TIMEOUT = 300.0
 
 
 def convert(data: bytes, *, to: Literal["json", "ubj"]) -> bytes:
-    """Convert a model of XGBoost to the other of its formats.
+    """Convert a model of XGBoost from JSON to UBJSON, or the reverse.
 
     XGBoost's parser crashes on some damaged files (with version 3.2, on one in ten files with a
     few altered bytes), so it runs in a child process, and a crash becomes a `ValueError`.

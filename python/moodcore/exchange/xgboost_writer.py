@@ -37,7 +37,7 @@ _NO_PARENT = 2**31 - 1
 
 
 def write_xgboost(model: Any, *, classifier_only: bool = False, dtype: Dtype = "float64") -> bytes:
-    """Write the rounds of fitted trees that predict; the scaling goes into the thresholds.
+    """Write the rounds that a fitted model predicts with, scaling folded into the thresholds.
 
     ``dtype`` is the type of rows before XGBoost rounds them; see `below_of` and
     `check_single_precision`.
@@ -45,7 +45,7 @@ def write_xgboost(model: Any, *, classifier_only: bool = False, dtype: Dtype = "
     computation = computation_of(model, classifier_only=classifier_only)
     if not isinstance(computation.classifier, Forest):
         kind = type(flat_parts(model)[-1]).__name__
-        raise TypeError(f"XGBoost's format holds boosted trees, GBT, got {kind}")
+        raise TypeError(f"only a GBT can be written in XGBoost's format, got {kind}")
     if len(computation.classes) < 2:
         raise ValueError("XGBoost's format needs at least two classes, got one")
     forest = unscaled_forest(computation)
@@ -57,7 +57,7 @@ def write_xgboost(model: Any, *, classifier_only: bool = False, dtype: Dtype = "
             name = computation.columns[tree.feature[next(iter(tree.categories))]].name
             raise ValueError(
                 f"feature {name!r} is split by category: XGBoost's format is written for numbers "
-                "only. ONNX, C and Rust hold categories"
+                "only. ONNX, C and Rust support categories"
             )
         # XGBoost expects the right child to follow the left one.
         ordered = tree.in_order(by_level=True)
@@ -79,7 +79,7 @@ def _checked_names(computation: Computation) -> list[str]:
     """
     names = [column.name for column in computation.columns]
     if all(re.fullmatch(r"x\d+", name) for name in names):
-        # XGBoost then takes tables with any names, or none.
+        # XGBoost then accepts tables with any column names, or none.
         return []
     for name in names:
         if re.search(r"[\[\]<\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", name):
@@ -98,8 +98,8 @@ def _missing_value(computation: Computation) -> dict[str, str]:
     if not values:
         return {}
     warnings.warn(
-        f"XGBoost's format has no place for missing={values[0]:g}: pass it to "
-        "xgboost.XGBClassifier or xgboost.DMatrix (moodcore.exchange.load knows it)",
+        f"XGBoost's format does not store missing={values[0]:g}: pass it to "
+        "xgboost.XGBClassifier or xgboost.DMatrix (moodcore.exchange.load restores it)",
         stacklevel=4,
     )
     return {MISSING: repr(values[0])}
@@ -131,7 +131,7 @@ def _tree_values(tree: Tree, number: int, n_features: int, dtype: Dtype) -> dict
     with np.errstate(over="ignore"):
         value = tree.value[:, 0].astype(np.float32)
     if not np.isfinite(value).all():
-        raise ValueError(f"tree {number}: leaf values must fit single precision")
+        raise ValueError(f"tree {number}: leaf values must be in the range of float32")
     condition = np.where(leaf, value, below_of(np.where(leaf, 0.0, tree.threshold), dtype=dtype))
     parents = np.full(count, _NO_PARENT, dtype=np.int32)
     for children in (tree.left, tree.right):

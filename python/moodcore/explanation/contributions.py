@@ -65,7 +65,7 @@ class Explanation:
     def output(self, name: str | None = None, row: int = 0) -> int:
         """Return the position of a class among the outputs, by default of that of a row."""
         if name is None:
-            # Of two classes the second has the one output there is.
+            # For two classes, the only output is that of the second.
             name = self.outputs[0] if len(self.outputs) == 1 else self.predicted[row]
         if name not in self.outputs:
             near = get_close_matches(str(name), self.outputs, n=1)
@@ -76,7 +76,7 @@ class Explanation:
         return self.outputs.index(name)
 
     def row(self, row: int, output: str | None = None) -> pd.DataFrame:
-        """Return the contributions to one row and class, the largest first.
+        """Return the contributions to the margin of one row and class, the largest first.
 
         Parameters
         ----------
@@ -201,8 +201,8 @@ def explain(
     background : table, optional
         Rows from whose mean contributions are measured; by default up to 100 rows of `X`. For a
         single row, or rows that are all alike, the default is the mean of the training rows if the
-        last step before the classifier is a `StandardScaler`, and a `ValueError` otherwise. Trees
-        know their training rows, and take none.
+        last step before the classifier is a `StandardScaler`, and a `ValueError` otherwise. Boosted
+        trees use the training rows counted in their nodes, and take no background.
     random_state : int, optional, default=0
         Seed of the choice of background rows, and of sampled coalitions.
     n_samples : int, optional

@@ -52,7 +52,7 @@ def final_classifier(model: Any) -> tuple[Any, Any]:
 
 
 def takes_background(model: Any) -> bool:
-    """Return whether contributions are measured from rows that the caller can give."""
+    """Return whether the method takes background rows."""
     from moodcore import GBT
 
     return not isinstance(final_classifier(model)[0], GBT)
@@ -78,7 +78,9 @@ def contributions_of(
     measured = f"measured from {origin}"
     if isinstance(classifier, GBT):
         if background is not None:
-            raise ValueError("trees know their training rows: GBT takes no background")
+            raise ValueError(
+                "GBT takes no background: TreeSHAP uses the training rows counted in its nodes"
+            )
         found = _of_trees(classifier, rows)
     elif isinstance(classifier, LinearSVM):
         found = _of_lines(classifier, rows, background, measured)
@@ -119,12 +121,14 @@ def _of_lines(model: Any, rows: Any, background: Any, measured: str) -> Contribu
     values = (given - mean)[:, :, None] * model.coef_.T
     base = model.coef_ @ mean + model.intercept_
     margins = _columns(model.decision_function(rows))
-    return Contributions(values, base, margins, f"exact Shapley values of the lines, {measured}")
+    return Contributions(
+        values, base, margins, f"exact Shapley values of the linear model, {measured}"
+    )
 
 
 def _margin(model: Any) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the function from rows to margins, one column per output."""
-    # It is called with bare arrays, of which a model that knows names would warn.
+    # It is called with arrays, about which a model with feature names would warn.
     nameless = copy.copy(model)
     vars(nameless).pop("feature_names_in_", None)
     decide = next(decide for kind, decide in _kinds().items() if isinstance(model, kind))

@@ -102,7 +102,7 @@ def _sampled(
     n_orders: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Let the features become known in random orders, and in the reverses of these."""
+    """Estimate from random permutations of the features and their reverses."""
     values: NDArray[np.float64] | None = None
     for _ in range(n_orders):
         drawn = rng.permutation(n_features)

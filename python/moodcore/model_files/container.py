@@ -113,12 +113,12 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def check_is_there(path: Path) -> None:
-    """Refuse a path that is no file.
+    """Check that a path is a file.
 
     Raises
     ------
     OSError
-        With the nearest name there, or the model in a folder.
+        If it is not; the message suggests the most similar name, or the model in the folder.
     """
     if path.is_dir():
         inside = sorted(file.name for file in path.glob("*.safetensors"))
@@ -127,7 +127,7 @@ def check_is_there(path: Path) -> None:
     if not path.exists():
         raise no_such_file(path, "model file")
     if not path.is_file():
-        raise OSError(f"{path}: is no regular file; a model file is needed")
+        raise OSError(f"{path}: is not a regular file; a model file is needed")
 
 
 def _hint(path: Path) -> str:
@@ -153,9 +153,9 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
     # A type or shape that NumPy does not have is an error of another kind.
     except (safetensors.SafetensorError, AttributeError, TypeError, ValueError) as error:
         hint = _hint(path)
-        raise ModelFileError(f"{path} is no model file, or is damaged: {error}{hint}") from error
+        raise ModelFileError(f"{path} is not a model file, or is damaged: {error}{hint}") from error
     if content is None:
-        raise ModelFileError(f"{path} is a safetensors file, but not of moodcore")
+        raise ModelFileError(f"{path} is a safetensors file, but not a moodcore model")
     checksum, _, text = content.partition("\n")
     header = _read_header(path, text)
     if checksum != _digest(arrays, text):
@@ -164,7 +164,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
 
 
 def _read_header(path: Path, text: str) -> dict[str, Any]:
-    """Read the JSON, and refuse other versions before anything else."""
+    """Read the JSON; other versions are refused first."""
     try:
         header = json.loads(text, parse_constant=_finite, parse_float=_finite)
         version = header["version"]
@@ -175,7 +175,7 @@ def _read_header(path: Path, text: str) -> dict[str, Any]:
             f"{path} is of format version {version}; this moodcore reads version {VERSION}"
         )
     if not all(isinstance(header.get(key), dict) for key in ("model", "provenance")):
-        raise ModelFileError(f"{path}: the header is damaged: model or provenance is no object")
+        raise ModelFileError(f"{path}: the header is damaged: model or provenance is not an object")
     return header
 
 

@@ -24,7 +24,7 @@ from moodcore.model_files.values import (
     write_labels,
 )
 
-# Callables do not go into a file, nor does a generator; a loaded model has none.
+# A file contains neither callables nor random generators; a loaded model has none.
 _LEFT_OUT = frozenset({"class_weight", "random_state", "objective", "eval_metric", "callbacks"})
 
 
@@ -76,7 +76,7 @@ def _object_array(values: list[Any]) -> Any:
 
 
 def _texts(eval_metric: Any) -> Any:
-    """Keep metrics that all have names of ours."""
+    """Return the metrics if all of them are names, else None."""
     if isinstance(eval_metric, str):
         return eval_metric
     listed = [] if eval_metric is None or callable(eval_metric) else list(eval_metric)
@@ -159,7 +159,7 @@ def read_gbt(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> GBT:
     model.best_iteration_ = None if best is None else int(best)
     model.best_score_ = None if score is None else float(score)
     if best is not None and not 0 <= int(best) < core.n_rounds:
-        raise ValueError(f"best_iteration {best} is none of {core.n_rounds} rounds")
+        raise ValueError(f"best_iteration {best} must be one of {core.n_rounds} rounds")
     return model
 
 

@@ -29,7 +29,7 @@ _CURVES = {
 }
 
 
-# What networks had before these parameters came in; files of that time do not name them.
+# Values of parameters that older files do not contain.
 _BEFORE = {
     "activation": "relu",
     "input_scaling": None,
@@ -124,7 +124,7 @@ def read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> MLP:
     best = described["best_epoch"]
     model.best_epoch_ = None if best is None else int(best)
     if best is not None and not 0 <= int(best) <= model.n_iter_:
-        raise ValueError(f"best_epoch {best} is none of {model.n_iter_} epochs")
+        raise ValueError(f"best_epoch {best} must be one of {model.n_iter_} epochs")
     return model
 
 

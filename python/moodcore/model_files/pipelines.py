@@ -30,8 +30,8 @@ def read_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> lis
     Raises
     ------
     KeyError, TypeError, ValueError
-        If a step is not described as it must be, or takes another number of columns than the one
-        before gives.
+        If a step is not described as it must be, or takes another number of columns than the
+        step before returns.
     """
     steps = [
         (name, read_part(step, _inside(prefix, name), arrays)) for name, step in described["steps"]
@@ -44,9 +44,9 @@ def read_steps(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> lis
             raise ValueError(f"only the last step of a pipeline can be a classifier, got {name}")
         given, taken = output_width(step), following.n_features_in_
         if given != taken:
-            raise ValueError(f"step {after} takes {taken} columns, {name} gives {given}")
+            raise ValueError(f"step {after} takes {taken} columns, {name} returns {given}")
         if returns_sparse(step) and _refuses_sparse(following):
-            raise ValueError(f"step {after} takes dense rows, {name} gives sparse ones")
+            raise ValueError(f"step {after} takes dense rows, {name} returns sparse ones")
     return steps
 
 

@@ -107,7 +107,7 @@ def read_columns(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> A
         raise ValueError(f"unknown output {output!r}")
     model = read_features(SelectColumns(None if described["every"] else tuple(columns)), described)
     if model.n_features_in_ != len(columns):
-        raise ValueError(f"{len(columns)} columns are not {model.n_features_in_} features")
+        raise ValueError(f"{len(columns)} columns do not match {model.n_features_in_} features")
     model.columns_ = columns
     # The part after it may read the columns by name.
     model.set_output(transform=output)

@@ -53,7 +53,7 @@ def write_part(model: Any, prefix: str, arrays: Arrays) -> Described:
     """
     kind = type(model).__name__
     if kind not in _CODECS:
-        raise TypeError(f"a model file holds {', '.join(sorted(_CODECS))}; got {kind}")
+        raise TypeError(f"a model file can contain {', '.join(sorted(_CODECS))}; got {kind}")
     return {"kind": kind, **_codec("write", kind)(model, prefix, arrays)}
 
 

@@ -15,7 +15,7 @@ from moodcore.model_files.values import (
     write_classifier,
 )
 
-# How the training of each pair of classes ended is not known of models from elsewhere.
+# Models of other libraries do not record how the training of each pair of classes ended.
 _OPTIONAL = ("dual_objective", "duality_gap")
 
 
@@ -25,7 +25,7 @@ def write_svm(model: SVM, prefix: str, arrays: Arrays) -> Described:
     Raises
     ------
     TypeError
-        If its kernel is a callable, which no file holds.
+        If its kernel is a callable.
     """
     if callable(model.kernel):
         raise TypeError("an SVM whose kernel is a callable cannot be saved")

@@ -73,7 +73,7 @@ def read_categories(described: Mapping[str, Any]) -> NDArray[Any]:
     if dtype.kind not in "OUbiuf" or not isinstance(values, list):
         raise ValueError(f"categories must be a list of text or numbers, got {dtype}")
     if dtype.itemsize > _MOST_ITEM_BYTES or dtype.itemsize * len(values) > 1 << 24:
-        raise ValueError(f"categories of type {dtype} are wider than any text needs to be")
+        raise ValueError(f"categories of type {dtype} are too wide")
     read = [_read_value(value) for value in values]
     if not all(value is None or isinstance(value, bool | int | float | str) for value in read):
         raise ValueError("categories must be text, numbers or None")
@@ -96,7 +96,7 @@ def read_columns_of(described: Any) -> Any:
     if isinstance(described, Mapping):
         ends = described["slice"]
         if len(ends) != 3 or not all(end is None or isinstance(end, str | int) for end in ends):
-            raise ValueError(f"a slice of columns has three ends, got {ends!r}")
+            raise ValueError(f"a slice of columns has a start, a stop and a step, got {ends!r}")
         return slice(*ends)
     if isinstance(described, str | int):
         return described
@@ -116,7 +116,9 @@ def fit_quietly(model: Any, rows: Any, described: Mapping[str, Any]) -> None:
         vars(model).pop(name, None)
     columns = rows if isinstance(rows, list) else list(rows.T)
     if len(columns) != n_features or (names is not None and len(set(names)) < len(names)):
-        raise ValueError(f"{n_features} features need as many columns of different names")
+        raise ValueError(
+            f"{n_features} features need the same number of columns, with different names"
+        )
     if names is not None:
         table = {name: pd.Series(column, dtype=_column_type(column))
                  for name, column in zip(names, columns, strict=True)}  # fmt: skip
@@ -174,7 +176,7 @@ def _read_value(described: Any) -> Any:
     if "dtype" in described:
         dtype = np.dtype(described["dtype"])
         if dtype.kind not in "biuf":
-            raise ValueError(f"a type of numbers is expected, got {dtype}")
+            raise ValueError(f"a numeric type is expected, got {dtype}")
         return dtype.type
     if "tuple" in described:
         return tuple(_read_value(entry) for entry in described["tuple"])

@@ -1,7 +1,7 @@
 """Codecs of scikit-learn's imputer, encoders, further scalers and `ColumnTransformer`.
 
-A file has the parameters and the public fitted attributes. The reader fits the transformer on a
-few rows of its own, so that scikit-learn checks the parameters and sets what else it needs, and
+A file contains the parameters and the public fitted attributes. The reader fits the transformer on
+a few artificial rows, so that scikit-learn checks the parameters and sets what else it needs, and
 then sets the fitted attributes.
 """
 
@@ -184,7 +184,9 @@ def read_encoder(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> A
     rare = described["infrequent"]
     n_features = count_of_features(described)
     if not len(categories) == len(rare) == n_features or not all(map(len, categories)):
-        raise ValueError(f"an encoder of {n_features} features needs as many lists of categories")
+        raise ValueError(
+            f"an encoder of {n_features} features needs one list of categories per feature"
+        )
     counts = [np.full(len(values), 2) for values in categories]
     for count, positions in zip(counts, rare, strict=True):
         if positions is not None:

@@ -35,7 +35,7 @@ def read_labels(described: Mapping[str, Any]) -> NDArray[Any]:
     if dtype.kind not in "OUbiuf" or not isinstance(values, list):
         raise ValueError(f"labels must be a list of text or numbers, got {dtype} and {values!r}")
     if dtype.itemsize * len(values) > _MOST_LABEL_BYTES:
-        raise ValueError(f"labels of type {dtype} are wider than any text needs to be")
+        raise ValueError(f"labels of type {dtype} are too wide")
     if not all(isinstance(value, str | int | float | bool) for value in values):
         raise ValueError(f"labels must be text or numbers, got {values!r}")
     labels = np.array(values, dtype=dtype)
@@ -126,7 +126,9 @@ def read_features(model: Any, described: Mapping[str, Any]) -> Any:
     if names is not None:
         is_text = isinstance(names, list) and all(isinstance(name, str) for name in names)
         if not is_text or len(names) != n_features:
-            raise ValueError(f"{model.n_features_in_} features need as many names, got {names!r}")
+            raise ValueError(
+                f"{model.n_features_in_} features need the same number of names, got {names!r}"
+            )
         model.feature_names_in_ = np.array(names, dtype=object)
     return model
 

@@ -5,8 +5,9 @@ use moodcore::{Error, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Calls `on_epoch` with a dict after every epoch, which ends training where it returns `True`; looks for signals and calls `on_poll` at every
-/// poll. Signals reach only Python's main thread: in another one, `on_poll` is what can stop.
+/// Calls `on_epoch` with a dict after every epoch, and ends training if it returns `True`. At every
+/// poll it checks for signals and calls `on_poll`. Signals reach only Python's main thread: in other
+/// threads only `on_poll` can stop training.
 #[derive(Default)]
 pub(crate) struct PythonMonitor {
     pub(crate) on_epoch: Option<Py<PyAny>>,

@@ -1,9 +1,9 @@
-//! Small systems of equations with a symmetric positive matrix, and products of vectors.
+//! Cholesky factors of small symmetric positive definite matrices, and dot products.
 
 /// Lanes of a sum over a vector.
 const LANES: usize = 8;
 
-/// Where row `row` of a packed lower triangle starts.
+/// Returns the index of the first entry of row `row` in a packed lower triangle.
 pub(crate) fn start_of(row: usize) -> usize {
     row * (row + 1) / 2
 }
@@ -16,8 +16,8 @@ pub(crate) struct Factor {
 }
 
 impl Factor {
-    /// Factors a packed lower triangle. A pivot that rounding has made zero or negative is lifted
-    /// to what rounding can tell from zero, so that any matrix of finite numbers has a factor.
+    /// Factors a packed lower triangle. A pivot that rounding has made zero or negative is replaced
+    /// by the smallest value above rounding errors, so that every finite matrix has a factor.
     pub(crate) fn new(mut a: Vec<f64>, size: usize) -> Self {
         for row in 0..size {
             let (above, rest) = a.split_at_mut(start_of(row));
@@ -49,14 +49,14 @@ impl Factor {
     }
 }
 
-/// Halves are added until one number is left.
+/// Adds halves until one number is left.
 #[inline(always)]
 pub(crate) fn sum_lanes(lanes: [f64; LANES]) -> f64 {
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-/// The product of two vectors of any length.
+/// Returns the dot product of two vectors of any length.
 #[inline(always)]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (a, a_rest) = a.as_chunks::<LANES>();

@@ -1,9 +1,9 @@
-//! Borrowed views of training data, checked once at the door.
+//! Borrowed views of training data, validated once on construction.
 
 use crate::kernels::{Simd, gather_rows, prefetch_rows};
 use crate::{Error, Result};
 
-/// Rows of features of which most are zero: compressed sparse rows, as SciPy's `csr_array` has them.
+/// Sparse rows of features in compressed form, as in SciPy's `csr_array`.
 #[derive(Clone, Copy, Debug)]
 pub struct SparseRows<'a> {
     starts: &'a [i64],
@@ -13,7 +13,7 @@ pub struct SparseRows<'a> {
 }
 
 impl<'a> SparseRows<'a> {
-    /// Checks the parts against each other: the entries of row `r` are those from `starts[r]` up to
+    /// Checks that the parts fit together: the entries of row `r` are those from `starts[r]` up to
     /// `starts[r + 1]`, their columns ascend.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl<'a> SparseRows<'a> {
 /// Rows of features with their class codes and weights.
 ///
 /// `x` is row-major, `n_rows x n_features`; `y` holds codes below `n_classes`; weights are
-/// finite and above zero (a row of weight zero is a row the caller leaves out).
+/// finite and above zero (the caller leaves out rows of weight zero).
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a> {
     /// Empty if the rows are sparse.
@@ -89,7 +89,7 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// Checks the parts against each other and against what training can digest.
+    /// Checks that the parts fit together and that all values can be used in training.
     ///
     /// # Errors
     /// [`Error::Data`] when there are no rows or features, lengths differ, a feature is not
@@ -222,7 +222,7 @@ impl<'a> Samples<'a> {
         }
     }
 
-    /// Asks for the cache lines of the chosen rows ahead of their use.
+    /// Prefetches the cache lines of the chosen rows.
     #[inline(always)]
     pub(crate) fn prefetch<S: Simd>(&self, rows: &[u32]) {
         prefetch_rows::<S, _>(self.x, self.n_features, rows);
@@ -251,7 +251,7 @@ fn check_targets(y: &[u32], n_classes: usize, weight: Option<&[f32]>) -> Result<
     weight.map_or(Ok(()), |weight| check_weights(weight, y.len()))
 }
 
-/// Refuses NaN and infinite features, naming the first row and column.
+/// Checks that all features are finite; an error names the first other place.
 ///
 /// # Errors
 /// [`Error::Data`] with row, column and value.
@@ -267,7 +267,8 @@ pub(crate) fn check_finite(x: &[f32], n_features: usize) -> Result<()> {
     }
 }
 
-/// Refuses weights that are not one per row, finite and above zero, naming the first row.
+/// Checks that there is one weight per row, finite and above zero; an error names the first
+/// row for which this is not so.
 ///
 /// # Errors
 /// [`Error::Data`] with row and value.

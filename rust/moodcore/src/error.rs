@@ -1,6 +1,6 @@
-//! The one error type of the crate.
+//! The error type of the crate.
 
-/// What can go wrong. Every message says what was wrong, the value found, and what is allowed.
+/// An error. Every message says what is wrong, which value was passed, and what is allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A hyperparameter is outside its range.
@@ -13,7 +13,7 @@ pub enum Error {
         /// The value found.
         value: String,
     },
-    /// A hyperparameter is none of the names that it may have.
+    /// A hyperparameter is not one of the allowed names.
     #[error("{name} must be one of {allowed}, got {value}")]
     Choice {
         /// The parameter's name, as the user writes it.

@@ -1,8 +1,9 @@
-//! Classifiers for tables, trained by deterministic loops.
+//! Deterministic training of classifiers for tabular data: neural networks, gradient-boosted
+//! trees, and kernel and linear support vector machines.
 //!
 //! The same seed gives the same model, bit for bit, for any number of threads and any
-//! instruction set: every reduction has one fixed order, written once in [`kernels`] over
-//! sixteen lanes and compiled for AVX-512, AVX2 with FMA, and portable code.
+//! instruction set: every reduction has a fixed order, written once in [`kernels`] for
+//! vectors of sixteen lanes and compiled for AVX-512, AVX2 with FMA, and portable code.
 //!
 //! ```
 //! use moodcore::{Samples, kernels::Isa, mlp, monitor::Silent, parallel::{Compute, Team}};

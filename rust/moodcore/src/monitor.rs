@@ -1,16 +1,16 @@
-//! Progress out, cancellation in.
+//! Progress reports and cancellation of training.
 
 use crate::Result;
 use std::time::{Duration, Instant};
 
-/// What one pass over the data gave; means over the rows, weighted where rows have weights.
+/// Results of one epoch; means over the rows, weighted if rows have weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochRecord {
     /// Epochs finished, counted from one.
     pub epoch: usize,
-    /// Cross-entropy on the training rows, as met in the minibatches of this epoch.
+    /// Cross-entropy on the training rows, computed in the minibatches of this epoch.
     pub loss: f64,
-    /// Share of training rows classified correctly, as met in the minibatches.
+    /// Share of training rows classified correctly, computed in the minibatches.
     pub accuracy: f64,
     /// Cross-entropy and accuracy on the evaluation rows after the epoch.
     pub eval: Option<(f64, f64)>,
@@ -32,7 +32,7 @@ pub trait Monitor {
     fn poll(&mut self) -> Result<()>;
 }
 
-/// Listens to nothing.
+/// A monitor that ignores all reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

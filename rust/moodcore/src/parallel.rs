@@ -1,5 +1,5 @@
-//! What to compute with: an instruction set and the worker pool. Work is split by its size alone,
-//! never by the number of threads, so that results do not depend on it.
+//! Resources of a computation: an instruction set and a thread pool. Work is split by
+//! its size alone, so that results do not depend on the number of threads.
 
 use crate::kernels::Isa;
 use crate::{Error, Result};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// What to compute with; it changes the speed and nothing else.
+/// Instruction set and threads of a computation; they change its speed, not its results.
 #[derive(Clone, Copy, Debug)]
 pub struct Compute<'a> {
     /// The instruction set.
@@ -17,7 +17,7 @@ pub struct Compute<'a> {
     pub team: &'a Team,
 }
 
-/// A fixed number of worker threads, or none: one thread means the caller's own.
+/// A thread pool of fixed size; with one thread, the caller's thread does the work.
 #[derive(Debug)]
 pub struct Team {
     pool: Option<rayon::ThreadPool>,
@@ -27,7 +27,7 @@ impl Team {
     /// Starts the workers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for zero threads, [`Error::Threads`] when the system refuses them.
+    /// [`Error::Parameter`] for zero threads, [`Error::Threads`] if the system cannot start them.
     pub fn new(threads: usize) -> Result<Self> {
         if threads == 0 {
             return Err(Error::parameter("threads", "at least 1", threads));
@@ -43,7 +43,7 @@ impl Team {
         Ok(Team { pool: Some(pool) })
     }
 
-    /// How many threads share the work.
+    /// Returns the number of threads.
     pub fn threads(&self) -> usize {
         self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
@@ -74,11 +74,11 @@ impl Team {
     }
 }
 
-/// Does long work on a thread of its own while this one polls; the work ends early, with a result
-/// that is thrown away, when the flag that it is given is set.
+/// Runs long work on another thread while this one polls. If polling fails, the flag that the work
+/// receives is set, the work ends early, and its result is discarded.
 ///
 /// # Errors
-/// What `poll` returns; [`Error::Threads`] when the system refuses the thread.
+/// What `poll` returns; [`Error::Threads`] if the system cannot start the thread.
 pub(crate) fn attended<T: Send>(
     poll: &mut dyn FnMut() -> Result<()>,
     work: impl FnOnce(&AtomicBool) -> T + Send,

@@ -1,6 +1,6 @@
-//! Hyperparameters as JSON: what all learners share in reading them, and how wrong ones are named.
+//! Hyperparameters in JSON: parsing shared by all learners, and errors that name the parameter.
 //!
-//! Users write parameters in Python, so messages have Python's words for types and values.
+//! Users write parameters in Python, so messages use Python's names of types and values.
 
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -127,7 +127,7 @@ fn is_negative(reason: &str) -> bool {
     reason.starts_with("invalid value: integer `-")
 }
 
-/// Says in Python's words what serde says in Rust's.
+/// Translates an error of serde into Python's terms.
 fn explain<T: DeserializeOwned>(parameters: &Value, path: &Path, reason: &str) -> Reason {
     let mut changed = parameters.clone();
     let Some(place) = at(&mut changed, path) else { return Reason::Other(format!(": {reason}")) };

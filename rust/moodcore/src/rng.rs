@@ -1,5 +1,5 @@
 //! Seeded, counter-based random numbers: the n-th draw of a stream is a pure function of
-//! (seed, purpose, index, n), the same on every machine and thread.
+//! (seed, purpose, index, n), the same on every host and thread.
 
 /// What a stream is for; streams of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Stream {
 /// The odd number nearest 2^64 / golden ratio, the step of `SplitMix64`.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The finaliser of `SplitMix64`: a bijection of 64-bit words in which every input bit moves
+/// The finalizer of `SplitMix64`: a bijection of 64-bit words in which every input bit moves
 /// every output bit.
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

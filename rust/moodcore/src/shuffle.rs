@@ -134,7 +134,7 @@ mod tests {
     /// Over many seeds each row must land in each place equally often, and the place of one row
     /// must tell nothing of its neighbour's: chi-square within five standard deviations.
     #[test]
-    fn places_and_neighbours_are_uniform() {
+    fn places_and_neighbors_are_uniform() {
         for n_rows in [50_usize, 64, 100] {
             let (trials, cells) = (20_000, 10);
             let mut place = vec![0_f64; cells];

@@ -1,7 +1,7 @@
 //! Raw values to bins of one byte.
 //!
 //! A feature of at most `max_bin` distinct values gets a bin for each, with cut points half-way
-//! between neighbours; of more, bins that hold nearly equal shares of the rows, but a value too
+//! between neighbors; of more, bins that hold nearly equal shares of the rows, but a value too
 //! frequent to share a bin gets its own. A categorical feature gets a bin for each of its
 //! `max_bin` most frequent categories; the others count as missing, as do categories never seen.
 //! Row weights count as repetitions, so that a row twice and a row of weight two give the same
@@ -206,7 +206,7 @@ impl Binner {
         columns
     }
 
-    /// The bins of some neighbouring rows, column by column.
+    /// The bins of some neighboring rows, column by column.
     pub(super) fn transform_rows(
         &self,
         table: &Table<'_>,
@@ -264,7 +264,7 @@ fn count_values(column: &Column<'_>, counted: RowsOf<'_>) -> Vec<(f64, u64)> {
     runs(keys.iter().map(|&(key, count)| (unsortable(key), u64::from(count))))
 }
 
-/// Equal neighbours counted together.
+/// Equal neighbors counted together.
 fn runs(sorted: impl Iterator<Item = (f64, u64)>) -> Vec<(f64, u64)> {
     let mut counted: Vec<(f64, u64)> = Vec::new();
     for (value, count) in sorted {
@@ -368,7 +368,7 @@ fn cut_points(counted: &[(f64, u64)], max_bin: usize) -> Vec<f64> {
     cuts
 }
 
-/// The middle of two neighbouring values, which the lower one does not pass and the upper one
+/// The middle of two neighboring values, which the lower one does not pass and the upper one
 /// does; the lower one where there is no such number between.
 fn between(low: f64, high: f64) -> f64 {
     let middle = low / 2.0 + high / 2.0;

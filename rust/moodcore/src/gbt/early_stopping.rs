@@ -1,4 +1,4 @@
-//! Early stopping: the best round so far, and when to give up.
+//! Early stopping: the best round so far, and when to stop.
 
 use super::training::{BestRound, Metric};
 

@@ -39,7 +39,7 @@ impl RowBins {
     }
 }
 
-/// A few neighbouring features.
+/// A few neighboring features.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     /// The first feature.

@@ -3,8 +3,8 @@
 //! Quantiles of a sample are as good as those of all rows: with 262,144 sampled rows the share of
 //! rows in one of 254 bins has a standard deviation of 1/32 of its value, and trees depend little
 //! on where exactly a cut point is. The sample depends on row numbers alone, so that a table in
-//! memory, a stream of unknown length, and the parts of a table on several machines have the same
-//! one.
+//! memory, a stream of unknown length, and the parts of a table on several hosts have the same
+//! sample.
 
 use crate::rng::hash;
 

@@ -1,4 +1,4 @@
-//! What each feature contributes to a margin: Shapley values of the ensemble.
+//! Contributions of features to margins: Shapley values of the ensemble.
 //!
 //! For one leaf of value v, let `o_j` be 1 where the row passes all tests of feature j on the way
 //! to the leaf, else 0, and `z_j` the share of the training rows that pass them. If a coalition S

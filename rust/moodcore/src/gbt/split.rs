@@ -1,4 +1,4 @@
-//! The best split of a node by one feature, found by walking over its histogram.
+//! The best split of a node by one feature, found by a scan of its histogram.
 
 use super::candidates::{Lanes, Places, largest};
 use super::categories::Order;

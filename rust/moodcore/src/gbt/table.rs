@@ -1,4 +1,4 @@
-//! A borrowed table of raw feature values, column by column, however they lie in memory.
+//! A borrowed table of raw feature values, column by column, in any memory layout.
 
 use crate::{Error, Result};
 
@@ -144,7 +144,7 @@ impl<'a> Table<'a> {
     /// A table whose rows lie one after another.
     ///
     /// # Errors
-    /// [`Error::Data`] when the values are no whole rows.
+    /// [`Error::Data`] if the number of values is not a multiple of the row length.
     pub fn from_rows(values: Values<'a>, n_features: usize) -> Result<Self> {
         if n_features == 0 || !values.len().is_multiple_of(n_features) {
             return Err(Error::Data(format!(

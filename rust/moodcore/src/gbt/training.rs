@@ -22,9 +22,9 @@ pub struct Rows<'a> {
 /// A metric that is computed after every round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// Mean of minus the logarithm of the right class's probability.
+    /// Log loss: mean negative logarithm of the probability of the true class.
     LogLoss,
-    /// Share of rows whose likeliest class is wrong.
+    /// Error rate: fraction of rows whose most probable class is wrong.
     Error,
     /// [`Listener::metric`] of the metric's index.
     Custom,
@@ -45,7 +45,7 @@ pub type Derivatives = (Vec<f64>, Vec<f64>);
 /// Mean cross-entropy of the training rows, and the fraction whose most probable class is wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainingLoss {
-    /// Mean of minus the logarithm of the right class's probability.
+    /// Log loss: mean negative logarithm of the probability of the true class.
     pub loss: f64,
     /// Fraction of rows whose most probable class is wrong.
     pub error: f64,
@@ -64,7 +64,7 @@ pub trait Listener {
     /// of the training rows.
     ///
     /// # Errors
-    /// The listener's reason to give up.
+    /// The listener's reason to stop.
     fn round(
         &mut self,
         round: usize,

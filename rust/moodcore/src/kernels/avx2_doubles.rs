@@ -4,7 +4,7 @@ use super::avx2::Avx2;
 use super::doubles::Doubles;
 use std::arch::x86_64::*;
 
-/// Sixteen `f64`, four a register.
+/// Sixteen `f64`, four per register.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2Doubles([__m256d; 4]);
 

@@ -1,4 +1,4 @@
-//! Decision trees on 512 rows at a time, one bit a row.
+//! Decision trees on 512 rows at a time, one bit per row.
 //!
 //! The outcome of a test for 512 rows is 512 bits, and a split of the rows that reached a node is
 //! two logical operations on them, whatever the test. As in QuickScorer (Lucchese et al. 2015)

@@ -1,4 +1,4 @@
-//! Where numbers fall among ascending cut points.
+//! Search for the positions of numbers among ascending cut points.
 
 use super::simd::{LANES, Simd};
 

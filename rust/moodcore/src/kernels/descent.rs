@@ -140,7 +140,7 @@ fn first_places<T: Real, L: FromMemory<T>>() -> L {
     unsafe { L::load(lanes.as_ptr()) }
 }
 
-/// What is left of the lanes when halves are joined until one is left: no branch to predict wrongly.
+/// Reduces the lanes to one by joining halves, without branches that could be mispredicted.
 #[inline(always)]
 fn halve<T: Real>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
     let mut width = LANES / 2;
@@ -158,7 +158,7 @@ fn halve<T: Real>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
 /// `low` being so.
 ///
 /// # Panics
-/// When the slices differ in length or are no whole vectors.
+/// When the slices differ in length or do not have the length of whole vectors.
 #[inline(always)]
 pub fn step_and_extremes<S: Simd, T: Real>(
     gradient: &mut [T],
@@ -211,7 +211,7 @@ impl Extremes {
 /// Looks for the extremes of a gradient.
 ///
 /// # Panics
-/// When the slices differ in length or are no whole vectors.
+/// When the slices differ in length or do not have the length of whole vectors.
 #[inline(always)]
 pub fn extremes<S: Simd>(gradient: &[f64], directions: Directions<'_>) -> Extremes {
     let n = gradient.len();
@@ -238,7 +238,7 @@ pub fn extremes<S: Simd>(gradient: &[f64], directions: Directions<'_>) -> Extrem
 /// 2005, equation 9); none when nothing that may shrink has a larger gradient.
 ///
 /// # Panics
-/// When the slices differ in length or are no whole vectors.
+/// When the slices differ in length or do not have the length of whole vectors.
 #[inline(always)]
 pub fn best_partner<S: Simd, T: Real>(
     gradient: &[T],

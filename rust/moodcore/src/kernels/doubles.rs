@@ -1,4 +1,4 @@
-//! Sixteen `f64` lanes: what sixteen `f32` become where single precision is not enough.
+//! Vectors of sixteen `f64` lanes, for computations that need double precision.
 
 use super::simd::LANES;
 

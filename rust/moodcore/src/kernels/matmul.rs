@@ -4,8 +4,8 @@
 //! gradient passed back (right is the transposed weights), the gradient of the weights (rows
 //! are inputs, the sum runs over samples: the left matrix read by columns), and the scores of
 //! the classes (lanes are samples). Matrices have at most a few hundred rows and stay in the
-//! first two cache levels, so nothing is packed; the time goes where it should, into one
-//! multiply-add per sixteen products.
+//! first two cache levels, so nothing is packed, and nearly all time is spent in
+//! multiply-adds.
 //!
 //! **Order of summation.** Each element is one chain of fused multiply-adds in the order of the
 //! inner index. The tile's shape, which differs between instruction sets, decides only which
@@ -39,9 +39,9 @@ pub struct Right<'a> {
 pub enum Start<'a> {
     /// Nothing.
     Zero,
-    /// One value a column, the same in all rows: a bias of neurons in the lanes.
+    /// One value per column, the same in all rows: a bias of neurons in the lanes.
     Columns(&'a [f32]),
-    /// One value a row, the same in all columns: a bias of classes, samples in the lanes.
+    /// One value per row, the same in all columns: a bias of classes, samples in the lanes.
     Rows(&'a [f32]),
 }
 

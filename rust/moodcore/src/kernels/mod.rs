@@ -1,10 +1,10 @@
 //! Vector kernels, and the only unsafe code of the crate.
 //!
-//! Each algorithm is written once, generic over [`Simd`]; one file per instruction set says how
-//! its registers do the few operations. [`Isa::run`] compiles a whole training loop for each set
-//! and picks one at run time: once per loop, not once per call. Because every operation rounds
-//! the same way everywhere and every sum has one order, the choice changes speed and nothing
-//! else.
+//! Each algorithm is written once, generic over [`Simd`]; one file per instruction set
+//! implements the few operations with its registers. [`Isa::run`] compiles a whole training
+//! loop for each set and picks one at run time: once per loop, not once per call. Because every
+//! operation rounds the same way everywhere and every sum has a fixed order, the choice changes
+//! only the speed.
 #![allow(unsafe_code)]
 
 mod activations;
@@ -68,21 +68,21 @@ pub enum Isa {
     /// AVX2 and FMA (x86-64).
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// Plain code, vectorised by the compiler (NEON on AArch64).
+    /// Plain code, vectorized by the compiler (NEON on AArch64).
     Portable,
 }
 
 /// Work written once for all instruction sets.
 pub trait Task {
-    /// What the work gives.
+    /// Result of the task.
     type Output;
-    /// Does the work with vectors of type `S`; implementations are `#[inline(always)]`, so that
+    /// Runs the task with vectors of type `S`; implementations are `#[inline(always)]`, so that
     /// all of it is compiled with the instructions of `S`.
     fn run<S: Simd>(self) -> Self::Output;
 }
 
 impl Isa {
-    /// All sets that this processor can run, the fastest first.
+    /// All instruction sets that this CPU supports, the fastest first.
     pub fn available() -> Vec<Isa> {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -99,7 +99,7 @@ impl Isa {
         found
     }
 
-    /// The fastest set that this processor can run.
+    /// The fastest instruction set that this CPU supports.
     pub fn detect() -> Isa {
         Self::available()[0]
     }
@@ -118,7 +118,7 @@ impl Isa {
     /// Runs the task with this set's instructions.
     ///
     /// # Panics
-    /// When the processor lacks them: an `Isa` comes from [`Isa::available`].
+    /// If the CPU does not support them; use [`Isa::available`].
     pub fn run<T: Task>(self, task: T) -> T::Output {
         match self {
             #[cfg(target_arch = "x86_64")]

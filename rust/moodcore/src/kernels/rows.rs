@@ -1,4 +1,4 @@
-//! What boosted trees do with lists of row numbers: the loops in which a check for each access
+//! Operations of boosted trees on lists of row indices: the loops in which a check for each access
 //! would cost as much as the access. The largest row is looked for first instead.
 
 use super::simd::{LANES, Simd, extent};
@@ -77,7 +77,7 @@ fn end_of(rows: &[u32]) -> usize {
     if rows.is_empty() { 0 } else { (last as usize).saturating_add(1) }
 }
 
-/// Adds rows to the histograms of `F` neighbouring features. `bins` holds `stride` bins a row of
+/// Adds rows to the histograms of `F` neighboring features. `bins` holds `stride` bins a row of
 /// the table, those of the features from `first` on; `rows` are the rows to add, and `words` gives
 /// what the row at a place of that list adds. The rows of `next` are fetched meanwhile.
 ///

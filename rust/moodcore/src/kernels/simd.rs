@@ -8,7 +8,7 @@ use super::Task;
 use super::bitslices::{RowLeaves, SLICE_CHUNK, SLICE_ROWS};
 use super::doubles::Doubles;
 
-/// Lanes of a vector, whatever the width of the machine's registers.
+/// Lanes of a vector, for any register width of the CPU.
 pub const LANES: usize = 16;
 
 /// The length of a slice that holds `count` rows of `width` values, `stride` apart.
@@ -98,7 +98,7 @@ pub trait Simd: Copy {
         }
         mask
     }
-    /// Asks for the cache line of an address ahead of its use; changes nothing else.
+    /// Prefetches the cache line of an address.
     fn prefetch<T>(_address: *const T) {}
     /// Adds to each row's sum the value of its leaf.
     #[inline(always)]

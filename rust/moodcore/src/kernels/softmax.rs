@@ -3,7 +3,7 @@
 use super::math::{exp_negative, ln};
 use super::simd::{LANES, Simd, extent};
 
-/// What a batch should have been: one lane a sample.
+/// The targets of a batch, one lane per sample.
 #[derive(Clone, Copy)]
 pub struct Targets<'a> {
     /// Class codes, as numbers (exact: there are fewer than 2^24 classes).
@@ -131,7 +131,7 @@ pub fn softmax_loss<S: Simd>(
     BatchLoss { loss: f64::from(loss.sum_lanes()), correct: f64::from(correct.sum_lanes()) }
 }
 
-/// What a prediction should give.
+/// The kind of scores to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScoreKind {
     /// The scores before the softmax.

@@ -7,7 +7,7 @@ use super::simd::{LANES, Simd};
 pub struct Momentum {
     /// Learning rate over the weight of the batch: the gradient comes as a sum.
     pub rate: f32,
-    /// Share of the last step that is kept, alpha.
+    /// Momentum alpha: fraction of the previous step that is kept.
     pub momentum: f32,
     /// Whether to look ahead along the new step, as Nesterov's method does.
     pub nesterov: bool,
@@ -20,7 +20,7 @@ impl Momentum {
     /// `w <- w + alpha v - eta g` with the new `v`.
     ///
     /// # Panics
-    /// When the slices differ in length or are no whole vectors.
+    /// When the slices differ in length or do not have the length of whole vectors.
     #[inline(always)]
     pub fn step<S: Simd>(self, weights: &mut [f32], velocity: &mut [f32], gradient: &[f32]) {
         let n = weights.len();
@@ -63,7 +63,7 @@ impl Adam {
     /// `v <- beta2 v + (1 - beta2) g^2`, `w <- w - rate m / (root_scale sqrt(v) + epsilon)`.
     ///
     /// # Panics
-    /// When the slices differ in length or are no whole vectors.
+    /// When the slices differ in length or do not have the length of whole vectors.
     #[inline(always)]
     pub fn step<S: Simd>(
         self,
@@ -99,7 +99,7 @@ impl Adam {
 /// Multiplies weights by a factor, such as that of weight decay, and zeroes subnormal results.
 ///
 /// # Panics
-/// When the slice is no whole number of vectors.
+/// When the slice is not a whole number of vectors.
 #[inline(always)]
 pub fn scale_weights<S: Simd>(factor: f32, weights: &mut [f32]) {
     assert!(weights.len().is_multiple_of(LANES));
@@ -116,7 +116,7 @@ pub fn scale_weights<S: Simd>(factor: f32, weights: &mut [f32]) {
 /// Multiplies values by those of a mask at the same place.
 ///
 /// # Panics
-/// When the slices differ in length or are no whole vectors.
+/// When the slices differ in length or do not have the length of whole vectors.
 #[inline(always)]
 pub fn multiply<S: Simd>(values: &mut [f32], mask: &[f32]) {
     let n = values.len();
@@ -134,7 +134,7 @@ pub fn multiply<S: Simd>(values: &mut [f32], mask: &[f32]) {
 /// zero.
 ///
 /// # Panics
-/// When the slices differ in length or are no whole vectors.
+/// When the slices differ in length or do not have the length of whole vectors.
 #[inline(always)]
 pub fn add_penalty_gradient<S: Simd>(l1: f32, l2: f32, weights: &[f32], gradient: &mut [f32]) {
     assert!(weights.len().is_multiple_of(LANES) && weights.len() == gradient.len());

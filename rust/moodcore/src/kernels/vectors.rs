@@ -42,7 +42,7 @@ pub fn keep_below<S: Simd>(candidates: [u32; LANES], limit: u32, out: &mut [u32]
     unsafe { S::store_below(candidates, limit, out.as_mut_ptr()) }
 }
 
-/// Asks for the cache lines of the chosen rows of a matrix ahead of their use: the first and the
+/// Prefetches the cache lines of the chosen rows of a matrix: the first and the
 /// last of each row and, for long rows, those between.
 #[inline(always)]
 pub fn prefetch_rows<S: Simd, T>(from: &[T], columns: usize, rows: &[u32]) {

@@ -1,16 +1,16 @@
-//! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
+//! Hyperparameters: names, defaults and ranges. This is the only place where ranges are checked.
 
 use crate::parameters::read_json;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// What a row costs whose margin is less than one.
+/// The loss of a row whose margin is less than one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// What the margin lacks.
+    /// Hinge loss: one minus the margin.
     Hinge,
-    /// Its square.
+    /// Squared hinge loss.
     #[default]
     SquaredHinge,
 }
@@ -24,37 +24,38 @@ impl Loss {
     }
 }
 
-/// What weights cost.
+/// The penalty of the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Penalty {
-    /// The sum of their sizes, which makes many of them zero.
+    /// The sum of absolute weights, which makes many of them zero.
     L1,
-    /// Half the sum of their squares.
+    /// Half the sum of squared weights.
     #[default]
     L2,
 }
 
-/// How more than two classes are separated.
+/// Strategy for more than two classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MultiClass {
-    /// Each class against the rest, one problem a class.
+    /// One-vs-rest: one problem per class.
     #[default]
     Ovr,
-    /// One problem for all classes (Crammer and Singer 2001); loss, penalty and dual do not count.
+    /// One problem for all classes (Crammer and Singer 2001); `loss`, `penalty` and `dual`
+    /// are ignored.
     CrammerSinger,
 }
 
-/// In which form the problem is solved.
+/// Whether the dual or the primal problem is solved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dual {
-    /// By the shape of the table; see [`super::fit`].
+    /// Chosen by the shape of the table; see [`super::fit`].
     #[default]
     Auto,
-    /// By coordinate descent on the multipliers of the rows.
+    /// The dual problem, by coordinate descent on one multiplier per row.
     Yes,
-    /// On the weights themselves.
+    /// The primal problem, whose variables are the weights.
     No,
 }
 
@@ -85,24 +86,25 @@ impl<'de> Deserialize<'de> for Dual {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// What a unit of loss costs beside the penalty, above 0.
+    /// Regularization parameter, above 0; larger C fits the training data more closely.
     #[serde(rename = "C")]
     pub c: f64,
     /// The loss.
     pub loss: Loss,
     /// The penalty.
     pub penalty: Penalty,
-    /// In which form the problem is solved.
+    /// Whether the dual or the primal problem is solved.
     pub dual: Dual,
-    /// How more than two classes are separated.
+    /// Strategy for more than two classes.
     pub multi_class: MultiClass,
     /// Whether there is an intercept: the weight of a constant feature.
     pub fit_intercept: bool,
-    /// The value of the constant feature, above 0; the larger, the less the intercept is penalised.
+    /// The value of the constant feature, above 0; the larger, the less the intercept is penalized.
     pub intercept_scaling: f64,
-    /// How far from the optimum the objective may be, above 0: a hundredth of it, relatively.
+    /// Tolerance, above 0: training ends when the objective is within a hundredth of it of the
+    /// optimum, relatively.
     pub tol: f64,
-    /// Iterations of a problem, at least 1.
+    /// Maximum number of iterations per problem, at least 1.
     pub max_iter: usize,
 }
 

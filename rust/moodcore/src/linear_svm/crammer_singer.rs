@@ -67,7 +67,7 @@ impl JointProblem<'_> {
     }
 }
 
-/// Minimises penalty and loss; gives the weights of all classes, one after another.
+/// Minimizes penalty and loss; gives the weights of all classes, one after another.
 pub(super) fn descend_jointly(problem: &JointProblem<'_>, config: &Config, seed: u64) -> Solution {
     let k = problem.n_classes;
     let rows = (0..problem.cost.len()).filter(|&row| problem.cost[row] > 0.0);

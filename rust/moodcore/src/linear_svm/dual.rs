@@ -1,6 +1,6 @@
 //! Hinge and squared hinge with the squared penalty: coordinate descent on the multipliers.
 //!
-//! One multiplier a row, each in turn set to its best value, in a new random order every pass;
+//! One multiplier per row, each in turn set to its best value, in a new random order every pass;
 //! rows whose multiplier sits firmly at a bound are left out until the rest is solved (Hsieh,
 //! Chang, Lin, Keerthi and Sundararajan 2008, algorithms 1 and 3). The weights are kept beside
 //! the multipliers, so that a step costs two passes over one row.
@@ -69,7 +69,7 @@ struct State {
     low: f64,
 }
 
-/// Minimises penalty and loss, from zero multipliers.
+/// Minimizes penalty and loss, from zero multipliers.
 pub(super) fn descend(
     problem: &DualProblem<'_>,
     config: &Config,

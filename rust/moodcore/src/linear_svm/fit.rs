@@ -1,4 +1,4 @@
-//! From checked samples to fitted weights: which solver, one problem a class, and back.
+//! Training: choice of the solver, one problem per class, and conversion of the solution.
 
 use super::config::{Config, Dual, Loss, MultiClass, Penalty};
 use super::crammer_singer::{JointProblem, descend_jointly};
@@ -74,7 +74,7 @@ struct Shared<'a> {
 ///
 /// # Errors
 /// [`Error::Parameter`] and [`Error::Configuration`] as [`Config::check`]; [`Error::Data`] for
-/// fewer than two classes and for class weights that are not one finite number of at least zero a
+/// fewer than two classes and for class weights that are not one finite number of at least zero per
 /// class; whatever the monitor stops with.
 pub fn fit(
     config: &Config,
@@ -371,14 +371,14 @@ impl<'a> Shared<'a> {
             interior(&choices, self.config)
         };
         let width = self.samples.n_features() + usize::from(self.config.fit_intercept);
-        let vectors = centred(&solution.weights, width, n_classes);
+        let vectors = centered(&solution.weights, width, n_classes);
         (vectors, solution.outcome)
     }
 }
 
 /// The weights of all classes with a sum of zero (those of a last class that is missing are
 /// zero before); of two classes, those of the second minus those of the first.
-fn centred(weights: &[f64], width: usize, n_classes: usize) -> Vec<Vec<f64>> {
+fn centered(weights: &[f64], width: usize, n_classes: usize) -> Vec<Vec<f64>> {
     let mut vectors: Vec<Vec<f64>> = weights.chunks(width).map(<[f64]>::to_vec).collect();
     vectors.resize(n_classes, vec![0.0; width]);
     if let [first, second] = &vectors[..] {

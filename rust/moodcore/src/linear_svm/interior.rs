@@ -2,7 +2,7 @@
 //!
 //! Each row has a few options, of which the worst is what it costs:
 //! `cost max_k e_k` with `e_k = [k is not own] - (w_own - w_k) x`. Two options are the hinge loss,
-//! one option a class is the loss of Crammer and Singer (2001). Only differences of the weights
+//! one option per class is the loss of Crammer and Singer (2001). Only differences of the weights
 //! count, so that those of the last option are zero. With a slack `s_k = bound - e_k` and a share
 //! `a_k` of the row's multiplier for each option, the optimum is where all `s_k a_k` are zero;
 //! Newton's method follows the path on which they equal a number that is led to zero (Mehrotra
@@ -120,7 +120,7 @@ struct Best {
     age: usize,
 }
 
-/// Minimises penalty and loss; gives the weights of all options but the last.
+/// Minimizes penalty and loss; gives the weights of all options but the last.
 pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
     let size = choices.ridge.len() * choices.n_free();
     let table = choices.table;

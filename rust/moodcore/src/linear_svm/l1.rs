@@ -39,7 +39,7 @@ pub(super) fn gap(price: &[f64], weights: &[f64], sums: &Sums) -> f64 {
     sums.loss + penalty(price, weights) - dual
 }
 
-/// Minimises penalty and loss where all second derivatives fit a small matrix, from the weights
+/// Minimizes penalty and loss where all second derivatives fit a small matrix, from the weights
 /// given.
 pub(super) fn proximal_newton(
     problem: &Problem<'_>,

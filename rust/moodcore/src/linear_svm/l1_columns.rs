@@ -23,7 +23,7 @@ struct State {
     violation: f64,
 }
 
-/// Minimises penalty and loss, from the weights given.
+/// Minimizes penalty and loss, from the weights given.
 pub(super) fn descend_columns(
     problem: &Problem<'_>,
     price: &[f64],

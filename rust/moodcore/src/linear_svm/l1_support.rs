@@ -21,7 +21,7 @@ const STAGES: i32 = 6;
 /// The tolerance before the last stage.
 const ROUGH: f64 = 0.1;
 
-/// Minimises penalty and loss, or gives up: where too many columns matter, or some are still
+/// Minimizes penalty and loss, or gives up: where too many columns matter, or some are still
 /// missing at the end.
 pub(super) fn solve_support(
     problem: &Problem<'_>,

@@ -1,10 +1,10 @@
 //! Linear support vector machines: the problems of LIBLINEAR (Fan, Chang, Hsieh, Wang and Lin
 //! 2008), solved to a hundredth of `tol` of their objective or better.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `config` | the hyperparameters, their ranges, and which go together |
-//! | `fit` | which solver; one problem a class; back to weights and intercepts |
+//! | `fit` | choice of the solver; one problem per class; weights and intercepts |
 //! | `table` | the features by columns in blocks of rows, and the sums over them |
 //! | `sparse_table` | the same of sparse rows |
 //! | `rows` | the features row by row |
@@ -53,11 +53,11 @@ const GOOD: f64 = 0.01;
 pub enum Solver {
     /// Newton's method on the weights.
     Newton,
-    /// Coordinate descent on one multiplier a row.
+    /// Coordinate descent on one multiplier per row.
     DualDescent,
     /// Primal-dual interior point method.
     InteriorPoint,
-    /// Newton's method with the absolute penalty kept as it is.
+    /// Proximal Newton method for the L1 penalty.
     ProximalNewton,
     /// Coordinate descent on the weights.
     ColumnDescent,
@@ -96,13 +96,13 @@ pub struct Outcome {
 /// Fitted weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
-    /// One row of weights a class, or one for two classes.
+    /// One row of weights per class, or one for two classes.
     pub coef: Vec<f64>,
-    /// One a row of `coef`; zero where there is none.
+    /// One intercept per row of `coef`; zero without intercepts.
     pub intercept: Vec<f64>,
-    /// One a problem: a class, or all of them.
+    /// One outcome per problem: one per class, or one for all classes.
     pub outcomes: Vec<Outcome>,
-    /// What solved them.
+    /// The solver.
     pub solver: Solver,
 }
 

@@ -153,7 +153,7 @@ fn add_scaled(factor: f64, from: &[f64], to: &mut [f64]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * from);
 }
 
-/// Minimises `ridge[j] / 2 * w_j^2`, summed, plus the loss, from zero weights.
+/// Minimizes `ridge[j] / 2 * w_j^2`, summed, plus the loss, from zero weights.
 pub(super) fn newton(
     problem: &Problem<'_>,
     ridge: &[f64],

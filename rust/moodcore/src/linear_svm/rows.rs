@@ -20,7 +20,7 @@ pub(super) fn squared_lengths(samples: &Samples<'_>, constant: f64) -> Vec<f64> 
     (0..samples.n_rows()).map(|row| square(row) + constant).collect()
 }
 
-/// One weight a feature, and the intercept.
+/// One weight per feature, and the intercept.
 #[derive(Clone, Debug)]
 pub(super) struct WeightVector {
     pub(super) weights: Vec<f64>,

@@ -54,7 +54,7 @@ fn add(sums: &mut [f64], others: &[f64]) {
 }
 
 impl Problem<'_> {
-    /// Whether somebody wants the work to end.
+    /// Whether the work is to be cancelled.
     pub(super) fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

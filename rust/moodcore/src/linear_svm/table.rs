@@ -108,7 +108,7 @@ impl Table {
         self.n_rows
     }
 
-    /// Rows with those that fill up: what arrays of one entry a row have.
+    /// Rows with those that fill up: the length of arrays with one entry per row.
     pub(super) fn height(&self) -> usize {
         self.n_rows.next_multiple_of(HEIGHT)
     }

@@ -6,7 +6,7 @@ use crate::parameters::{name_or_table, read_json};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// How a gradient becomes a step.
+/// The optimizer, which computes a step from a gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimizer {
@@ -101,7 +101,7 @@ pub enum Record {
 pub enum BatchSize {
     /// This many (the last batch of an epoch may be smaller).
     Samples(usize),
-    /// All of them: gradient descent in the narrow sense.
+    /// All samples: batch gradient descent.
     #[serde(serialize_with = "write_full")]
     Full,
 }
@@ -142,18 +142,18 @@ pub struct Config {
     pub hidden_sizes: Vec<usize>,
     /// Activation function of the hidden layers.
     pub activation: Activation,
-    /// How a gradient becomes a step.
+    /// The optimizer, which computes a step from a gradient.
     pub optimizer: Optimizer,
     /// Step size, above 0.
     pub learning_rate: f64,
-    /// Share of the last step that is kept, in [0, 1); for Adam the decay rate of the mean
-    /// gradient, `beta_1`.
+    /// Momentum: fraction of the previous step that is kept, in [0, 1); for Adam the decay
+    /// rate of the mean gradient, `beta_1`.
     pub momentum: f64,
     /// For Adam: decay rate of the mean squared gradient, in [0, 1).
     pub beta2: f64,
     /// For Adam: what is added to the root of the mean squared gradient, above 0.
     pub epsilon: f64,
-    /// Whether momentum looks ahead (Nesterov).
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
     /// Samples in one weight update.
     pub batch_size: BatchSize,
@@ -170,18 +170,18 @@ pub struct Config {
     pub dropout: f64,
     /// Share of each target that is spread evenly over the classes, in [0, 1).
     pub label_smoothing: f64,
-    /// How first weights are drawn.
+    /// Distribution of the initial weights.
     pub init: Init,
-    /// Standard deviation of first weights where `init` is normal.
+    /// Standard deviation of the initial weights if `init` is normal.
     pub init_std: f64,
-    /// How the learning rate falls.
+    /// Schedule of the learning rate.
     #[serde(deserialize_with = "name_or_table")]
     pub learning_rate_schedule: Schedule,
     /// Whether to stop when the evaluation metric no longer improves, and keep the best weights.
     pub early_stopping: bool,
     /// The metric by which early stopping compares epochs.
     pub eval_metric: EvalMetric,
-    /// Share of the training rows that the caller sets aside for early stopping, in (0, 1).
+    /// Share of the training rows that the caller holds out for early stopping, in (0, 1).
     pub validation_fraction: f64,
     /// Epochs without improvement before early stopping, at least 1.
     pub patience: usize,
@@ -226,8 +226,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The widest layer and the deepest network that are accepted: sizes beyond them are slips
-    /// of the keyboard, and refused before memory is allocated.
+    /// The widest layer and the deepest network that are accepted: sizes beyond them are typing
+    /// errors, and refused before memory is allocated.
     pub const MAX_WIDTH: usize = 1 << 16;
     /// See [`Config::MAX_WIDTH`].
     pub const MAX_LAYERS: usize = 1 << 10;

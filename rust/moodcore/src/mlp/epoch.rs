@@ -1,4 +1,4 @@
-//! One pass over the data: draw the order, cut it into batches and blocks, update.
+//! One epoch: shuffle the rows, split them into batches and blocks, update the weights.
 
 use super::config::{Config, Optimizer};
 use super::dropout::Dropout;
@@ -14,7 +14,7 @@ use crate::parallel::Compute;
 use crate::shuffle::Shuffle;
 use crate::{Result, Samples};
 
-/// What one pass gave.
+/// Results of one epoch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pass {
     /// Sums over all samples.

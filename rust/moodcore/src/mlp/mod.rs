@@ -1,12 +1,12 @@
 //! The multilayer perceptron: hidden layers, softmax output, cross-entropy, trained by gradient
-//! descent in any of its textbook forms (Bishop 2006, chapter 5) or by Adam.
+//! descent with any batch size and momentum (Bishop 2006, chapter 5) or by Adam.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `config` | the hyperparameters and their ranges |
 //! | `dropout` | which outputs of hidden layers a training step drops |
 //! | `schedule` | the learning rate of each epoch |
-//! | `network` | where each weight lies in one flat vector; first weights |
+//! | `network` | the layout of parameters in one flat vector; initial weights |
 //! | `step` | forward and backward through one block of samples |
 //! | `epoch` | one pass over the data: order, blocks, gradient, update |
 //! | `train` | epochs, curves, early stopping, divergence |

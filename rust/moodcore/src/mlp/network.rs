@@ -1,4 +1,4 @@
-//! Where each weight lies: one flat vector for the whole network, in whole vectors of lanes.
+//! Layout of the parameters: one flat vector for the whole network, padded to whole SIMD vectors.
 //!
 //! A hidden layer of `width` neurons stores `W[input][neuron]`, one row per input and neurons in
 //! the lanes, then its biases. The output layer stores `W[class][neuron]`, neurons in the lanes,
@@ -11,12 +11,12 @@ use crate::kernels::{Aligned, LANES};
 use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
 
-/// One layer's weights as the outside sees them: `weights[input * outputs + output]`.
+/// The parameters of a layer without padding: `weights[input * outputs + output]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// Weights, row-major, one row per input.
     pub weights: Vec<f32>,
-    /// One bias an output.
+    /// One bias per output.
     pub biases: Vec<f32>,
 }
 
@@ -225,8 +225,8 @@ impl Place {
     }
 }
 
-/// What training changes: weights, what the optimizer remembers of them, and how many epochs and
-/// updates there were.
+/// The state of training: weights, the state of the optimizer, and the numbers of epochs and
+/// updates so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// The shape.
@@ -239,12 +239,12 @@ pub struct State {
     pub square: Aligned,
     /// For Adam: updates behind the means.
     pub updates: u64,
-    /// Epochs behind this state: schedules and shuffles continue from here.
+    /// Number of epochs so far: schedules and shuffles continue from here.
     pub epoch: usize,
 }
 
 impl State {
-    /// First weights, drawn layer by layer from the seed's own streams.
+    /// Draws the initial weights, layer by layer, from the streams of the seed.
     ///
     /// # Errors
     /// [`Error::Parameter`] when the configuration is out of range.
@@ -276,8 +276,8 @@ impl State {
         Ok(State { network, weights, velocity, square, updates: 0, epoch: 0 })
     }
 
-    /// Makes what the optimizer remembers fit to `optimizer`: where another one trained before,
-    /// it starts from nothing, because a step is no mean gradient.
+    /// Prepares the state of the optimizer: it is reset if another optimizer trained before,
+    /// because a momentum step is not a mean gradient.
     pub(super) fn prepare(&mut self, optimizer: Optimizer) {
         let is_adam = !self.square.is_empty();
         match optimizer {

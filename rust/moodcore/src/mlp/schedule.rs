@@ -3,11 +3,11 @@
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate falls.
+/// Schedule of the learning rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
-    /// It does not.
+    /// Constant.
     #[default]
     Constant,
     /// Multiplied by `factor` every `step_epochs` epochs.
@@ -31,7 +31,7 @@ pub struct Schedule {
     pub step_epochs: usize,
     /// For `step`: what each fall multiplies by, in (0, 1].
     pub factor: f64,
-    /// For `inverse-time`: growth of the divisor an epoch, at least 0.
+    /// For `inverse-time`: growth of the divisor per epoch, at least 0.
     pub decay: f64,
     /// For `cosine`: share of the rate that is left at the end, in [0, 1].
     pub final_fraction: f64,

@@ -7,12 +7,12 @@ use crate::monitor::{EpochRecord, Monitor};
 use crate::parallel::Compute;
 use crate::{Error, Result, Samples};
 
-/// The course of a training; one entry an epoch.
+/// The learning curves of training, one entry per epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// Cross-entropy on the training rows, as met in the minibatches.
+    /// Cross-entropy on the training rows, computed in the minibatches.
     pub loss: Vec<f64>,
-    /// Share of training rows classified correctly, as met in the minibatches.
+    /// Share of training rows classified correctly, computed in the minibatches.
     pub accuracy: Vec<f64>,
     /// Cross-entropy on the evaluation rows after the epoch; empty without them.
     pub eval_loss: Vec<f64>,
@@ -31,7 +31,7 @@ pub enum Outcome {
     EarlyStopped,
     /// The training loss no longer fell.
     Converged,
-    /// The monitor ended it.
+    /// The monitor ended training.
     Ended,
     /// The loss became infinite or NaN; the state is the last whose loss was finite.
     Diverged {
@@ -45,9 +45,9 @@ pub enum Outcome {
 /// A finished training.
 #[derive(Clone, Debug)]
 pub struct Fit {
-    /// Weights, velocities and the number of epochs behind them.
+    /// Weights, velocities and the number of epochs.
     pub state: State,
-    /// The course.
+    /// The learning curves.
     pub history: History,
     /// Why it ended.
     pub outcome: Outcome,

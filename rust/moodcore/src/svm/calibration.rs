@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 /// `P(first class | decision value f) = 1 / (1 + exp(a f + b))`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sigmoid {
-    /// The slope, below zero where larger values speak for the first class.
+    /// The slope, negative if larger decision values mean the first class.
     pub a: f64,
     /// The offset.
     pub b: f64,

@@ -1,4 +1,4 @@
-//! The hyperparameters: names, defaults and ranges. The ranges are checked here and nowhere else.
+//! Hyperparameters: names, defaults and ranges. This is the only place where ranges are checked.
 
 use super::rows::Values;
 use crate::kernels::{KernelFunction, Real};
@@ -6,7 +6,7 @@ use crate::parameters::read_json;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Which kernel.
+/// The kernel function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kernel {
@@ -19,7 +19,7 @@ pub enum Kernel {
     Rbf,
     /// `tanh(gamma <x, z> + coef0)`
     Sigmoid,
-    /// Given as a matrix.
+    /// A kernel matrix that the caller computed.
     Precomputed,
 }
 
@@ -31,7 +31,7 @@ pub enum Gamma {
     Scale,
     /// One over the number of features.
     Auto,
-    /// This.
+    /// This number.
     Value(f64),
 }
 
@@ -94,7 +94,7 @@ pub struct Config {
     /// Regularization parameter, above 0; larger C fits the training data more closely.
     #[serde(rename = "C")]
     pub c: f64,
-    /// Which kernel.
+    /// The kernel function.
     pub kernel: Kernel,
     /// Kernel coefficient of the RBF, polynomial and sigmoid kernel.
     pub gamma: Gamma,
@@ -107,7 +107,7 @@ pub struct Config {
     pub tol: f64,
     /// Whether to use the shrinking heuristic.
     pub shrinking: bool,
-    /// Kernel values held at once, in megabytes.
+    /// Size of the kernel cache in megabytes.
     pub cache_size: f64,
     /// Maximum number of SMO iterations per pair of classes; -1 for no limit.
     pub max_iter: i64,
@@ -178,7 +178,7 @@ impl Config {
         Ok(())
     }
 
-    /// The kernel as a function of two rows; none where it is given as a matrix. A width that
+    /// The kernel as a function of two rows; none for a precomputed kernel. A `gamma` that
     /// depends on the rows must have been resolved.
     pub fn function(&self) -> Option<KernelFunction> {
         let Gamma::Value(gamma) = self.gamma else { return None };

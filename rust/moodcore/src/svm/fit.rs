@@ -1,4 +1,4 @@
-//! One against one: a problem for each pair of classes, side by side.
+//! One-vs-one training: a binary problem for each pair of classes, solved in parallel.
 
 use super::calibration::{Sigmoid, calibrate};
 use super::config::{Config, Gamma};
@@ -12,14 +12,14 @@ use crate::parallel::{Compute, attended};
 use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
 
-/// What training gave for all pairs of classes.
+/// A fitted model: the solutions for all pairs of classes.
 #[derive(Clone, Debug)]
 pub struct Fitted {
     /// The kernel coefficient.
     pub gamma: f64,
-    /// Support vectors: numbers of rows, class by class, ascending in each.
+    /// Row indices of the support vectors, class by class, ascending in each.
     pub support: Vec<u32>,
-    /// How many each class has.
+    /// Number of support vectors of each class.
     pub n_support: Vec<u32>,
     /// Coefficients, `(n_classes - 1) x support.len()`: that of a vector of class `c` against class
     /// `d` is in row `d` when `d < c`, in row `d - 1` otherwise.
@@ -28,20 +28,20 @@ pub struct Fitted {
     pub pairs: Vec<PairFit>,
 }
 
-/// What training gave for a pair of classes.
+/// The solution for a pair of classes.
 #[derive(Clone, Debug)]
 pub struct PairFit {
-    /// What is added to the sum over support vectors.
+    /// Added to the sum over the support vectors.
     pub intercept: f64,
-    /// Steps of two coefficients that were made.
+    /// Number of SMO iterations.
     pub n_iter: usize,
-    /// Whether the limits of training left it where `tol` is kept.
+    /// Whether training met `tol` before its limits.
     pub converged: bool,
     /// The dual problem's objective, which is minimized.
     pub dual_objective: f64,
-    /// The primal objective less what the dual says it is at least.
+    /// The primal objective minus the lower bound from the dual objective.
     pub duality_gap: f64,
-    /// The sigmoid of calibrated probabilities.
+    /// Platt scaling parameters of calibrated probabilities.
     pub sigmoid: Option<Sigmoid>,
     /// The coefficients of the pair's rows.
     pub coefficients: Vec<f64>,

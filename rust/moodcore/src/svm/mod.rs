@@ -1,16 +1,16 @@
-//! Support vector machines with kernels: C-SVC, one class against one (Cortes and Vapnik 1995;
+//! Support vector machines with kernels: C-SVC, one-vs-one (Cortes and Vapnik 1995;
 //! Chang and Lin 2011).
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
 //! | `config` | hyperparameters |
-//! | `rows` | training rows, checked at the door |
-//! | `fit` | a problem for each pair of classes, what training gives |
+//! | `rows` | training rows, validated on construction |
+//! | `fit` | a problem for each pair of classes; the fitted model |
 //! | `solver` | the dual problem of a pair: working sets, shrinking, corrections in double precision |
 //! | `active` | the active rows of the solver, and those that are shrunk |
 //! | `working_set` | sequential minimal optimization on a block of kernel values |
 //! | `newton` | Newton steps on the free coefficients of a working set |
-//! | `precision` | whether single precision can tell rows apart |
+//! | `precision` | whether single precision can distinguish rows |
 //! | `gram` | kernel values among rows |
 //! | `calibration` | probabilities |
 //! | `predict` | decision values of new rows |

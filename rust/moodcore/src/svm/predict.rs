@@ -69,7 +69,7 @@ impl Model {
         self.n_support.iter().map(|&count| count as usize).sum()
     }
 
-    /// How many support vectors each class has.
+    /// Returns the number of support vectors of each class.
     pub fn n_support(&self) -> &[u32] {
         &self.n_support
     }
@@ -79,7 +79,7 @@ impl Model {
         &self.dual_coef
     }
 
-    /// What is added for each pair of classes.
+    /// Returns the intercept of each pair of classes.
     pub fn intercept(&self) -> &[f64] {
         &self.intercept
     }

@@ -3,28 +3,28 @@
 use crate::data::{check_finite, check_weights};
 use crate::{Error, Result};
 
-/// What is known of the rows.
+/// Representation of the training rows.
 #[derive(Clone, Copy, Debug)]
 pub enum Values<'a> {
     /// Features, row by row.
     Features {
         /// The features.
         x: &'a [f32],
-        /// How many a row has.
+        /// Number of features per row.
         n_features: usize,
     },
     /// Features of which single precision would lose digits, row by row.
     Doubles {
         /// The features.
         x: &'a [f64],
-        /// How many a row has.
+        /// Number of features per row.
         n_features: usize,
     },
     /// The kernel values of each row with each.
     Kernel(&'a [f64]),
 }
 
-/// Rows with their class codes and weights, checked once at the door.
+/// Rows with their class codes and weights, validated once on construction.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     pub(super) values: Values<'a>,

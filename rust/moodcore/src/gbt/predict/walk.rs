@@ -1,4 +1,4 @@
-//! Down the nodes of trees, several at once.
+//! Traversal of trees, several rows or trees at once.
 //!
 //! A step from a node to its child waits for memory; eight independent walks
 //! wait at the same time.
@@ -50,7 +50,7 @@ impl Walk {
         let root = self.nodes.len();
         self.roots.push(root as u32);
         self.nodes.push(0);
-        // A queue, of which `steps` is what has been taken out: children are neighbours.
+        // A queue, of which `steps` is what has been taken out: children are neighbors.
         while self.steps.len() < self.nodes.len() {
             let node = &tree.nodes[self.nodes[self.steps.len()] as usize];
             if node.is_leaf() {
