@@ -23,6 +23,7 @@ _Objective: TypeAlias = Callable[
 ]
 
 __all__ = [
+    "GbtBinnedRows",
     "GbtModel",
     "LinearSvmModel",
     "MlpModel",
@@ -33,6 +34,7 @@ __all__ = [
     "gbt_base",
     "gbt_fit",
     "gbt_probabilities",
+    "gbt_repetitions",
     "gbt_sampled_rows",
     "instruction_sets",
     "linear_svm_fit",
@@ -41,6 +43,25 @@ __all__ = [
 ]
 
 __version__: str
+
+@final
+class GbtBinnedRows:
+    @property
+    def n_rows(self) -> int: ...
+    @staticmethod
+    def learn(
+        sample: _Table,
+        repetitions: NDArray[np.uint32] | None,
+        counts: Sequence[tuple[NDArray[np.float64], NDArray[np.uint64]] | None],
+        n_rows: int,
+        *,
+        max_bin: int,
+        threads: int = 1,
+    ) -> GbtBinnedRows: ...
+    @staticmethod
+    def of_model(model: GbtModel, n_rows: int) -> GbtBinnedRows: ...
+    def like(self, n_rows: int) -> GbtBinnedRows: ...
+    def append(self, table: _Table, *, threads: int = 1, instructions: str) -> None: ...
 
 @final
 class GbtModel:
@@ -185,6 +206,7 @@ def gbt_fit(
     on_round: Callable[[int, list[list[float]], tuple[float, float]], bool] | None = None,
     on_poll: Callable[[], object] | None = None,
 ) -> dict[str, Any]: ...
+def gbt_repetitions(weight: NDArray[np.float64]) -> NDArray[np.uint32]: ...
 def gbt_sampled_rows(n_rows: int) -> NDArray[np.uint32] | None: ...
 def gbt_probabilities(
     margins: NDArray[np.float64], n_classes: int, *, log: bool = False

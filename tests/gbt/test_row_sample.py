@@ -119,6 +119,6 @@ def test_the_number_of_rounds_is_searched_on_the_sample(monkeypatch):
     y = (X[:, 0] + 3 * rng.normal(size=len(X)) > 0).astype(int)
     model = GBT(random_state=0)
     model.seed_ = 0
-    rows = training.training_rows(model, X, y, None, None, learns=True)
+    rows = training.training_rows(model, X, y, None, None, start=None, evaluated=False)
     resolve(model, rows, starts=True)
     assert seen == [SAMPLE_ROWS]

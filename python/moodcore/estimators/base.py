@@ -187,8 +187,12 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
             raise ValueError("sample_weight must be above zero in at least one row, got none")
         return features[kept], labels[kept], weight[kept]
 
-    def _learn_classes(self, labels: NDArray[Any]) -> NDArray[np.intp]:
-        """Set ``classes_``; return each label's position in it."""
+    def _learn_classes(self, labels: NDArray[Any], n_rows: int | None = None) -> NDArray[np.intp]:
+        """Set ``classes_``; return each label's position in it.
+
+        With ``n_rows``, the labels are the distinct ones of this many rows.
+        """
+        n_rows = len(labels) if n_rows is None else n_rows
         if labels.dtype.kind not in "biuU":
             # Integers and text are classes by their type; other values must be looked at.
             with warnings.catch_warnings():
@@ -196,9 +200,9 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
                 warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
                 check_classification_targets(labels)
         self.classes_ = np.unique(labels)
-        if len(labels) > _FEW_ROWS and len(self.classes_) > round(0.5 * len(labels)):
+        if n_rows > _FEW_ROWS and len(self.classes_) > round(0.5 * n_rows):
             warnings.warn(
-                f"y has {len(self.classes_)} different values in {len(labels)} rows: this looks "
+                f"y has {len(self.classes_)} different values in {n_rows} rows: this looks "
                 "like a regression problem, not a classification problem",
                 UserWarning,
                 stacklevel=4,

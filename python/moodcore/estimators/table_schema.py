@@ -1,7 +1,7 @@
 """From columns of numbers and categories to the table of numbers that the core reads."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self
@@ -82,18 +82,26 @@ class TableSchema:
         """
         categories = list(self.categories)
         for at, values in enumerate(categories):
-            # Values of a kind that occurs less often must not become one that is refused.
-            if values is None or len(values) <= most or len({type(v) for v in values}) > 1:
+            if values is None or not _has_rare(values, most):
                 continue
             assert isinstance(table, list)
             codes = np.nan_to_num(table[at], nan=len(values)).astype(np.intp)
             counts = np.bincount(codes, weight, minlength=len(values) + 1)[:-1]
-            kept = np.sort(np.argsort(-counts, kind="stable")[:most])
+            kept = most_frequent(counts, most)
             places = np.full(len(values) + 1, np.nan)
             places[kept] = np.arange(most)
             table = [*table[:at], places[codes], *table[at + 1 :]]
             categories[at] = [values[code] for code in kept.tolist()]
         return replace(self, categories=tuple(categories)), table
+
+    def keep_counted(self, counts: Mapping[int, Sequence[float]], most: int) -> Self:
+        """Keep the most frequent categories as `keep_frequent`, by the counts of each column."""
+        categories = list(self.categories)
+        for at, values in enumerate(categories):
+            if values is not None and _has_rare(values, most):
+                kept = most_frequent(np.asarray(counts[at]), most)
+                categories[at] = [values[code] for code in kept.tolist()]
+        return replace(self, categories=tuple(categories))
 
     @cached_property
     def has_categories(self) -> bool:
@@ -108,7 +116,7 @@ class TableSchema:
     def table(self, raw: RawTable) -> Table:
         """Convert a table to numbers; categories that were not in training become NaN."""
         if raw.matrix is not None and not (self.has_categories or self.lightgbm):
-            return contiguous(self._without_missing(raw.matrix))
+            return contiguous(self.without_missing(raw.matrix))
         columns = enumerate(raw.as_columns())
         return [np.ascontiguousarray(self._encode(column, at)) for at, column in columns]
 
@@ -153,7 +161,7 @@ class TableSchema:
             values = np.array([*(self._value(value, at) for value in column.values), np.nan])
             return (self._as_lightgbm(values, at) if self.lightgbm else values)[column.codes]
         numbers: NDArray[Any] = (
-            self._as_lightgbm(column, at) if self.lightgbm else self._without_missing(column)
+            self._as_lightgbm(column, at) if self.lightgbm else self.without_missing(column)
         )
         codes = self._codes[at]
         return numbers if codes is None else codes.encode(numbers)
@@ -196,13 +204,13 @@ class TableSchema:
             return isinstance(value, str) and value == self.missing
         return isinstance(value, NUMBERS) and bool(value == self.missing)
 
-    def _without_missing(self, values: Any) -> Any:
+    def without_missing(self, values: Any) -> Any:
         """Put NaN for the value that counts as missing."""
         if _is_nan(self.missing) or isinstance(self.missing, str):
             return values
         if is_sparse(values):
             if self.missing == 0:
-                return self._without_missing(values.toarray())
+                return self.without_missing(values.toarray())
             is_missing = values.data == self.missing
             if is_missing.any():
                 values = values.copy()
@@ -218,6 +226,19 @@ class TableSchema:
     def __getstate__(self) -> dict[str, Any]:
         # Without what is computed on first use.
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _has_rare(values: list[Any], most: int) -> bool:
+    """Return whether some of a column's categories are left out.
+
+    Values of a kind that occurs less often must not become one that is refused.
+    """
+    return len(values) > most and len({type(value) for value in values}) == 1
+
+
+def most_frequent(counts: NDArray[Any], most: int) -> NDArray[np.intp]:
+    """Return the positions of the largest counts, ascending; of equal ones the first."""
+    return np.sort(np.argsort(-counts, kind="stable")[:most])
 
 
 def _is_nan(value: Any) -> bool:

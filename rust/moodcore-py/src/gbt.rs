@@ -6,7 +6,7 @@ use crate::gbt_listener::PythonListener;
 use crate::gbt_model::GbtModel;
 use crate::gbt_tables::{LabelledArrays, read_rows, row_major};
 use crate::platform::instruction_set;
-use moodcore::gbt::{Config, Metric, MetricKind, Plan, fit, sampled_rows};
+use moodcore::gbt::{Config, Metric, MetricKind, Plan, fit};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -97,13 +97,6 @@ pub(crate) fn gbt_base(shares: Vec<f64>) -> Vec<f64> {
         [share] => vec![libm::log(share) - libm::log1p(-share)],
         _ => shares.into_iter().map(libm::log).collect(),
     }
-}
-
-/// The rows of a table from which cut points are learned, ascending; None for all.
-#[pyfunction]
-pub(crate) fn gbt_sampled_rows(py: Python<'_>, n_rows: u32) -> Option<Bound<'_, PyArray1<u32>>> {
-    let rows = py.detach(|| sampled_rows(n_rows as usize));
-    rows.map(|rows| PyArray1::from_vec(py, rows))
 }
 
 /// Probabilities of all classes, or their logarithms, from margins of shape (n, n_outputs).

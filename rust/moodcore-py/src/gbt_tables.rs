@@ -2,7 +2,8 @@
 
 use crate::arrays::vector;
 use crate::errors::to_python;
-use moodcore::gbt::{Rows, SparseValues, Table, Values};
+use crate::gbt_binned::GbtBinnedRows;
+use moodcore::gbt::{Features, Rows, SparseValues, Table, Values};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -62,9 +63,16 @@ pub(crate) enum ColumnArray<'py> {
     F64(PyReadonlyArray1<'py, f64>),
 }
 
-/// Table, class codes, weights and base margins, as Python sends them.
+/// A table, or rows that were binned before.
+#[derive(FromPyObject)]
+pub(crate) enum FeatureArrays<'py> {
+    Binned(PyRef<'py, GbtBinnedRows>),
+    Table(TableArrays<'py>),
+}
+
+/// Features, class codes, weights and base margins, as Python sends them.
 pub(crate) type LabelledArrays<'py> = (
-    TableArrays<'py>,
+    FeatureArrays<'py>,
     PyReadonlyArray1<'py, u32>,
     Option<PyReadonlyArray1<'py, f64>>,
     Option<PyReadonlyArray2<'py, f64>>,
@@ -104,12 +112,20 @@ fn matrix<'a, T: numpy::Element>(
     Table::from_columns(&columns).map_err(to_python)
 }
 
+/// The features that arrays or bins hold; nothing is copied.
+fn read_features<'a>(features: &'a FeatureArrays<'_>) -> PyResult<Features<'a>> {
+    match features {
+        FeatureArrays::Binned(rows) => Ok(Features::Binned(rows.rows())),
+        FeatureArrays::Table(arrays) => read_table(arrays).map(Features::Table),
+    }
+}
+
 /// The rows that arrays hold.
 pub(crate) fn read_rows<'a>(arrays: &'a LabelledArrays<'_>) -> PyResult<Rows<'a>> {
     let (x, y, weight, margin) = arrays;
     let weight = weight.as_ref().map(vector).transpose()?;
     let margin = margin.as_ref().map(row_major).transpose()?;
-    Ok(Rows { table: read_table(x)?, y: vector(y)?, weight, margin })
+    Ok(Rows { features: read_features(x)?, y: vector(y)?, weight, margin })
 }
 
 /// The values of a C-contiguous matrix.

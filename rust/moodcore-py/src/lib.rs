@@ -9,6 +9,7 @@ mod arrays;
 mod errors;
 mod gbt;
 mod gbt_arrays;
+mod gbt_binned;
 mod gbt_listener;
 mod gbt_model;
 mod gbt_tables;
@@ -23,6 +24,7 @@ mod svm;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<gbt_model::GbtModel>()?;
+    module.add_class::<gbt_binned::GbtBinnedRows>()?;
     module.add_class::<linear_svm::LinearSvmModel>()?;
     module.add_class::<mlp::MlpModel>()?;
     module.add_class::<svm::SvmModel>()?;
@@ -31,7 +33,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(gbt::gbt_base, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_fit, module)?)?;
     module.add_function(wrap_pyfunction!(gbt::gbt_probabilities, module)?)?;
-    module.add_function(wrap_pyfunction!(gbt::gbt_sampled_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(gbt_binned::gbt_repetitions, module)?)?;
+    module.add_function(wrap_pyfunction!(gbt_binned::gbt_sampled_rows, module)?)?;
     module.add_function(wrap_pyfunction!(linear_svm::linear_svm_fit, module)?)?;
     module.add_function(wrap_pyfunction!(mlp::mlp_fit, module)?)?;
     module.add_function(wrap_pyfunction!(platform::instruction_sets, module)?)?;

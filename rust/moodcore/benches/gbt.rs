@@ -53,7 +53,7 @@ fn songs() -> (Vec<f32>, Vec<u32>) {
 fn train(x: &[f32], y: &[u32], n_estimators: usize, compute: Compute<'_>) -> Result<Ensemble> {
     let config = Config { n_estimators, ..Default::default() };
     let table = Table::from_rows(Values::F32(x), FEATURES)?;
-    let rows = Rows { table, y, weight: None, margin: None };
+    let rows = Rows { features: table.into(), y, weight: None, margin: None };
     let plan = Plan {
         config: &config,
         n_classes: CLASSES,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodcore import _core
 from moodcore.estimators.gbt.rows import BoostingRows
+from moodcore.estimators.gbt.streamed import BinnedRows
 
 if TYPE_CHECKING:
     from moodcore.estimators.gbt.estimator import GBT
@@ -78,7 +78,7 @@ def values_by_size(n_rows: int) -> dict[str, Any]:
     }
 
 
-def resolve(model: "GBT", rows: BoostingRows, *, starts: bool) -> dict[str, Any]:
+def resolve(model: "GBT", rows: BoostingRows | BinnedRows, *, starts: bool) -> dict[str, Any]:
     """Return values for the parameters of a model that are "auto".
 
     ``model`` is the copy that is trained, with its columns and classes. Where it does not start
@@ -87,12 +87,13 @@ def resolve(model: "GBT", rows: BoostingRows, *, starts: bool) -> dict[str, Any]
     names = auto_names(model)
     chosen = TEXTBOOK | vars(model).get("resolved_", {})
     if starts and "n_estimators" in names:
-        chosen = TEXTBOOK | values_by_size(len(rows.y))
+        chosen = TEXTBOOK | values_by_size(rows.n_rows)
         if model.early_stopping_rounds is not None:
             chosen["n_estimators"] = MOST_ROUNDS_EARLY_STOPPING
-        elif model.objective is None and len(rows.y) >= FEWEST_ROWS and len(model.classes_) > 1:
+        elif model.objective is None and rows.n_rows >= FEWEST_ROWS and len(model.classes_) > 1:
             model.resolved_ = {name: chosen[name] for name in names}
-            rounds = _choose_rounds(model, rows)
+            assert rows.sample is not None
+            rounds = _choose_rounds(model, rows.sample, rows.n_rows)
             if rounds is not None:
                 chosen["n_estimators"] = min(rounds, MOST_ROUNDS)
                 if rounds >= MOST_ROUNDS:
@@ -101,18 +102,14 @@ def resolve(model: "GBT", rows: BoostingRows, *, starts: bool) -> dict[str, Any]
     return {name: chosen[name] for name in names}
 
 
-def _choose_rounds(model: "GBT", rows: BoostingRows) -> int | None:
+def _choose_rounds(model: "GBT", rows: BoostingRows, n_rows: int) -> int | None:
     """Return the number of rounds with the lowest log loss on held-out rows, None if no loss is.
 
     With more rows more rounds pay: the square root of the factor by which all rows are more than
-    the training rows of a fold. Large tables are searched on the rows of which their cut points
-    are learned.
+    the training rows of a fold. Large tables are searched on the rows from which their cut
+    points are learned, ``rows`` of ``n_rows``.
     """
     seed = model.seed_ % 2**32
-    n_rows = len(rows.y)
-    sampled = _core.gbt_sampled_rows(n_rows)
-    if sampled is not None:
-        rows = rows.part(sampled)
     if len(rows.y) < ROWS_FOR_FOLDS:
         parts, more = rows.folds(3, seed), 3 / 2
     else:

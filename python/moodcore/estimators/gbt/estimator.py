@@ -335,8 +335,8 @@ class GBT(Classifier):
     def fit(
         self,
         X: Any,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
+        y: ArrayLike | str,
+        sample_weight: ArrayLike | str | None = None,
         *,
         base_margin: ArrayLike | None = None,
         eval_set: Any = None,
@@ -344,8 +344,8 @@ class GBT(Classifier):
         sample_weight_eval_set: Any = None,
         base_margin_eval_set: Any = None,
         X_val: Any = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
+        y_val: ArrayLike | str | None = None,
+        sample_weight_val: ArrayLike | str | None = None,
         init_model: GBT | str | os.PathLike[str] | None = None,
     ) -> Self:
         """Train the trees.
@@ -354,16 +354,21 @@ class GBT(Classifier):
         ----------
         X : table of shape (n_rows, n_features)
             A NumPy array, pandas or Polars frame, Arrow table, or sparse matrix. NaN is missing.
-            float32 and float64 in memory are read in place.
-        y : array-like of shape (n_rows,)
-            Class labels of any type.
-        sample_weight : array-like of shape (n_rows,), optional
-            Row weights, at least 0.
+            float32 and float64 in memory are read in place. A table that does not fit in memory
+            is read from files in batches: a Parquet file, a folder of them, a pattern such as
+            ``"songs/*.parquet"``, a pyarrow Dataset, or a callable that returns an iterator of
+            record batches. The model is the same to the byte as that of the rows in memory.
+        y : array-like of shape (n_rows,), or str
+            Class labels of any type; of files the name of their column. All other columns but
+            that of the weights are features.
+        sample_weight : array-like of shape (n_rows,), or str, optional
+            Row weights, at least 0; of files the name of their column.
         base_margin : array-like of shape (n_rows,) or (n_rows, n_classes), optional
             Margins to start from, added to that of ``base_score``. Predictions do not include it
             unless it is passed to them.
         eval_set : tuple (X, y), list of (X, y), or dict, optional
-            Rows on which the metrics are computed after every round; a dict gives them names.
+            Rows on which the metrics are computed after every round; a dict gives them names. A
+            set is read from files as the training rows, if these are.
         eval_names : list of str, optional
             Names of the evaluation sets; by default "validation_0" and so on.
         sample_weight_eval_set, base_margin_eval_set : list or dict of array-like, optional
@@ -403,8 +408,10 @@ class GBT(Classifier):
         if start is not None:
             for name in _COLUMNS & set(vars(start)):
                 setattr(model, name, getattr(start, name))
-        rows = training_rows(model, X, y, sample_weight, base_margin, learns=start is None)
-        sets = evaluation_rows(model, passed)
+        rows = training_rows(
+            model, X, y, sample_weight, base_margin, start=start, evaluated=bool(passed)
+        )
+        sets = evaluation_rows(model, passed, rows)
         model.resolved_ = resolve(model, rows, starts=start is None)
         rounds = rounds_to_train(model) if continues else int(model._value("n_estimators"))
         if rounds == 0:

@@ -14,6 +14,7 @@ from moodcore.errors import check_choice
 from moodcore.estimators.gbt.options import takes_weight
 from moodcore.estimators.gbt.rows import BoostingRows
 from moodcore.estimators.gbt.scikit_learn_metrics import ScikitLearnMetric, scikit_learn_metric
+from moodcore.estimators.gbt.streamed import BinnedRows
 
 # Metrics that the core computes.
 _OF_THE_CORE = {"logloss": "logloss", "mlogloss": "logloss", "error": "error", "merror": "error"}
@@ -149,7 +150,7 @@ _MEASURES: dict[str, tuple[_Measure, bool]] = {
 
 
 def core_metrics(
-    metrics: Sequence[Metric], sets: Sequence[BoostingRows], classes: NDArray[Any]
+    metrics: Sequence[Metric], sets: Sequence[BoostingRows | BinnedRows], classes: NDArray[Any]
 ) -> list[tuple[str, bool, Callable[[int, NDArray[np.float64]], float] | None]]:
     """Return the metrics as the core calls them: with the number of a set and its margins."""
 

@@ -1,14 +1,20 @@
 """Training and evaluation rows of boosting in the form that the core takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from moodcore import _core
+from moodcore.estimators.base import class_factors
 from moodcore.estimators.rows import hold_out, readable
 from moodcore.estimators.table_schema import Table, row_count, take_rows
+
+if TYPE_CHECKING:
+    from moodcore.estimators.gbt.estimator import GBT
 
 # Squares of sums of gradients must not overflow.
 _LARGEST_TOTAL = 1e100
@@ -37,17 +43,22 @@ class BoostingRows:
         y = readable(codes, np.uint32)
         if weight is not None:
             weight = readable(weight, np.float64)
-            with np.errstate(over="ignore"):
-                total = weight.sum()
-            if total > _LARGEST_TOTAL:
-                raise ValueError(
-                    "row weights (sample_weight times class_weight) must sum to at most 1e100, "
-                    f"got {total:.3g}; scale them"
-                )
+            check_total(weight)
         rows = cls(table, y, weight, margin)
         if weight is None or (weight > 0).all():
             return rows
         return rows.part(np.flatnonzero(weight > 0))
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return len(self.y)
+
+    @property
+    def sample(self) -> Self:
+        """The rows from which cut points are learned."""
+        sampled = _core.gbt_sampled_rows(self.n_rows)
+        return self if sampled is None else self.part(sampled)
 
     def arrays(
         self,
@@ -72,6 +83,33 @@ class BoostingRows:
         fits = counts[counts > 0].min() >= n_folds
         folds = (StratifiedKFold if fits else KFold)(n_folds, shuffle=True, random_state=seed)
         return [(self.part(kept), self.part(held)) for kept, held in folds.split(self.y, self.y)]
+
+
+def check_total(weight: NDArray[np.float64]) -> None:
+    """Raise a ValueError if row weights sum to too much."""
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if total > _LARGEST_TOTAL:
+        raise ValueError(
+            "row weights (sample_weight times class_weight) must sum to at most 1e100, "
+            f"got {total:.3g}; scale them"
+        )
+
+
+def class_weighted(
+    model: "GBT", codes: NDArray[Any], weight: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """Multiply row weights by those of the classes, of which ``codes`` are the positions."""
+    if model.class_weight is None:
+        return weight
+    present = np.unique(codes)
+    factors = np.ones(len(model.classes_))
+    if isinstance(model.class_weight, Mapping):
+        named = model.classes_[present]
+        factors[present] = class_factors(model.class_weight, named, named, None)
+    else:
+        factors[present] = class_factors(model.class_weight, present, codes, weight)
+    return factors[codes] if weight is None else weight * factors[codes]
 
 
 def read_margin(margin: Any, n_rows: int, n_outputs: int) -> NDArray[np.float64] | None:

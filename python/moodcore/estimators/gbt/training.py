@@ -4,7 +4,7 @@ The functions take the model that is trained, and set its fitted state.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length
 
 from moodcore import _core
-from moodcore.estimators.base import class_factors
+from moodcore.estimators.batches import is_batch_source
 from moodcore.estimators.evaluation import EvaluationSet
 from moodcore.estimators.gbt.metrics import Metric, core_metrics, resolve_metrics
 from moodcore.estimators.gbt.options import (
@@ -25,13 +25,23 @@ from moodcore.estimators.gbt.options import (
     monotone_signs,
     validation_share,
 )
-from moodcore.estimators.gbt.rows import BoostingRows, drop_weightless, read_margin
+from moodcore.estimators.gbt.rows import (
+    BoostingRows,
+    class_weighted,
+    drop_weightless,
+    read_margin,
+)
+from moodcore.estimators.gbt.streamed import BinnedRows, evaluation_bins, training_bins
 from moodcore.estimators.progress import current_poll, progress_listener
 from moodcore.estimators.table_schema import TableSchema, row_count
 from moodcore.estimators.tables import validate_table
 
 if TYPE_CHECKING:
     from moodcore.estimators.gbt.estimator import GBT
+
+
+# Rows in memory, or bins of rows that were read from files.
+Rows = BoostingRows | BinnedRows
 
 
 def rounds_to_train(model: "GBT") -> int:
@@ -59,9 +69,18 @@ def training_rows(
     sample_weight: ArrayLike | None,
     base_margin: ArrayLike | None,
     *,
-    learns: bool,
-) -> BoostingRows:
-    """Check the training data; if ``learns``, set the columns and the classes of the model."""
+    start: "GBT | None",
+    evaluated: bool,
+) -> Rows:
+    """Check the training data; without a start, set the columns and the classes of the model.
+
+    ``evaluated`` says whether evaluation sets were passed, so that no rows are held out.
+    """
+    learns = start is None
+    if is_batch_source(X):
+        _refuse_margin(base_margin)
+        holds_out = not evaluated and _holds_out(model)
+        return training_bins(model, X, y, sample_weight, start=start, holds_out=holds_out)
     if learns:
         raw = validate_table(model, X, reset=True)
         names = getattr(model, "feature_names_in_", None)
@@ -73,7 +92,7 @@ def training_rows(
     labels, weight = _labels_and_weight(model, y, sample_weight, row_count(table))
     table, labels, weight, margin = drop_weightless(table, labels, weight, base_margin)
     codes = model._learn_classes(labels) if learns else model._known_codes(labels)
-    weight = _with_class_weight(model, labels, codes, weight)
+    weight = class_weighted(model, codes, weight)
     if learns:
         schema, table = model.table_schema_.keep_frequent(table, weight, model.max_bin)
         model.table_schema_ = schema
@@ -81,10 +100,19 @@ def training_rows(
     return BoostingRows.of(table, codes, weight, margin)
 
 
-def evaluation_rows(model: "GBT", sets: Sequence[EvaluationSet]) -> dict[str, BoostingRows]:
+def evaluation_rows(model: "GBT", sets: Sequence[EvaluationSet], training: Rows) -> dict[str, Rows]:
     """Check the rows of each evaluation set."""
-    rows = {}
+    rows: dict[str, Rows] = {}
     for passed in sets:
+        if is_batch_source(passed.X):
+            _refuse_margin(passed.base_margin)
+            if not isinstance(training, BinnedRows):
+                raise TypeError(
+                    f"evaluation set {passed.name!r} must be a table in memory, because the "
+                    "training data are; pass both as files, or read the set"
+                )
+            rows[passed.name] = evaluation_bins(model, passed, training)
+            continue
         table = model.read_rows(passed.X)
         labels, weight = _labels_and_weight(model, passed.y, passed.sample_weight, row_count(table))
         table, labels, weight, margin = drop_weightless(table, labels, weight, passed.base_margin)
@@ -94,10 +122,12 @@ def evaluation_rows(model: "GBT", sets: Sequence[EvaluationSet]) -> dict[str, Bo
     return rows
 
 
-def hold_out(model: "GBT", rows: BoostingRows) -> tuple[BoostingRows, dict[str, BoostingRows]]:
+def hold_out(model: "GBT", rows: Rows) -> tuple[Rows, dict[str, Rows]]:
     """Hold rows out for evaluation where early stopping, or the user, needs some."""
-    if model.early_stopping_rounds is None and model.validation_fraction is None:
+    if not _holds_out(model):
         return rows, {}
+    if isinstance(rows, BinnedRows):
+        return rows, {} if rows.held_out is None else {"validation": rows.held_out}
     share = validation_share(model.validation_fraction)
     rows, held_out = rows.split(share, model.seed_ % 2**32)
     return rows, {"validation": held_out}
@@ -105,8 +135,8 @@ def hold_out(model: "GBT", rows: BoostingRows) -> tuple[BoostingRows, dict[str, 
 
 def boost(
     model: "GBT",
-    rows: BoostingRows,
-    sets: dict[str, BoostingRows],
+    rows: Rows,
+    sets: Mapping[str, Rows],
     *,
     start: "GBT | None",
     rounds: int,
@@ -144,6 +174,15 @@ def boost(
     _warn_of_training(model, result, rows)
 
 
+def _holds_out(model: "GBT") -> bool:
+    return model.early_stopping_rounds is not None or model.validation_fraction is not None
+
+
+def _refuse_margin(base_margin: Any) -> None:
+    if base_margin is not None:
+        raise TypeError("base_margin must be None for tables that are read from files")
+
+
 def _labels_and_weight(
     model: "GBT", y: ArrayLike, sample_weight: ArrayLike | None, n_rows: int
 ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
@@ -161,21 +200,7 @@ def _labels_and_weight(
     return labels, weight
 
 
-def _with_class_weight(
-    model: "GBT",
-    labels: NDArray[Any],
-    codes: NDArray[np.intp],
-    weight: NDArray[np.float64] | None,
-) -> NDArray[np.float64] | None:
-    if model.class_weight is None:
-        return weight
-    present = np.unique(codes)
-    factors = np.ones(len(model.classes_))
-    factors[present] = class_factors(model.class_weight, model.classes_[present], labels, weight)
-    return factors[codes] if weight is None else weight * factors[codes]
-
-
-def _base(model: "GBT", rows: BoostingRows) -> list[float] | None:
+def _base(model: "GBT", rows: Rows) -> list[float] | None:
     """Return the margins before the first tree; None for those of the classes' shares."""
     n_classes = len(model.classes_)
     if model.base_score is not None and n_classes > 1:
@@ -196,7 +221,7 @@ def _keep(model: "GBT", result: dict[str, Any], sets: list[str], metrics: Sequen
     model.core_model_ = result["model"]
 
 
-def _warn_of_training(model: "GBT", result: dict[str, Any], rows: BoostingRows) -> None:
+def _warn_of_training(model: "GBT", result: dict[str, Any], rows: Rows) -> None:
     """Warn if early stopping could not choose a round, or no tree could be split."""
     n_classes = len(model.classes_)
     if n_classes > 1 and model.early_stopping_rounds is not None and result["best_round"] is None:
@@ -215,7 +240,7 @@ def _warn_of_training(model: "GBT", result: dict[str, Any], rows: BoostingRows) 
         )
 
 
-def _why_no_split(model: "GBT", rows: BoostingRows) -> str:
+def _why_no_split(model: "GBT", rows: Rows) -> str:
     n_rows = len(rows.y)
     least = model._value("min_child_samples")
     if n_rows < 2 * least:

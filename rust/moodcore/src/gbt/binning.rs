@@ -182,18 +182,63 @@ impl Binner {
         Binner::new(features)
     }
 
+    /// Learns the bins of a table of which `sample` is the sample, and the categories of whose
+    /// columns were counted in all rows; none for columns of numbers.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the parts do not fit.
+    pub fn learn_counted(
+        sample: &Table<'_>,
+        weight: Option<&[u32]>,
+        counts: Vec<Option<Vec<(f64, u64)>>>,
+        max_bin: usize,
+        team: &Team,
+    ) -> Result<Self> {
+        let n_weights = weight.map_or(sample.n_rows(), <[u32]>::len);
+        if (n_weights, counts.len()) != (sample.n_rows(), sample.n_features()) {
+            return Err(Error::Data(format!(
+                "there must be {} weights and counts of {} columns, got {n_weights} and {}",
+                sample.n_rows(),
+                sample.n_features(),
+                counts.len()
+            )));
+        }
+        let categorical: Vec<bool> = counts.iter().map(Option::is_some).collect();
+        let mut binner = Self::learn_of(sample, weight, &categorical, max_bin, (None, team));
+        for (bins, counted) in binner.features.iter_mut().zip(counts) {
+            if let Some(counted) = counted {
+                *bins = FeatureBins::of_categories(counted, max_bin);
+            }
+        }
+        Ok(binner)
+    }
+
     /// The bins of a table's values, column by column.
     ///
     /// # Panics
     /// When the table has another number of columns.
     pub fn transform(&self, table: &Table<'_>, compute: Compute<'_>) -> Vec<Vec<u8>> {
+        let mut columns = vec![vec![0; table.n_rows()]; self.features.len()];
+        self.transform_into(table, columns.iter_mut().map(Vec::as_mut_slice).collect(), compute);
+        columns
+    }
+
+    /// Writes the bins of a table's values, column by column.
+    ///
+    /// # Panics
+    /// When the table has another number of columns.
+    pub(super) fn transform_into(
+        &self,
+        table: &Table<'_>,
+        columns: Vec<&mut [u8]>,
+        compute: Compute<'_>,
+    ) {
         assert_eq!(table.n_features(), self.n_columns());
         // Rows that stay in the cache while column after column is read from them.
         const TOGETHER: usize = 4096;
-        let mut columns = vec![vec![0; table.n_rows()]; self.features.len()];
         let mut chunks: Vec<Vec<&mut [u8]>> =
             (0..table.n_rows().div_ceil(TOGETHER)).map(|_| Vec::new()).collect();
-        for column in &mut columns {
+        for column in columns {
             for (chunk, part) in chunks.iter_mut().zip(column.chunks_mut(TOGETHER)) {
                 chunk.push(part);
             }
@@ -203,7 +248,6 @@ impl Binner {
                 self.bin_column(at, table, chunk * TOGETHER, part, compute.isa);
             }
         });
-        columns
     }
 
     /// The bins of some neighboring rows, column by column.

@@ -10,13 +10,14 @@ use super::weights::Weights;
 use crate::kernels::Isa;
 use crate::parallel::Team;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// The training table in the two forms that trees are grown from.
 #[derive(Clone, Debug)]
 pub(super) struct Bins {
     /// For partitions, feature by feature.
-    pub(super) columns: Vec<Vec<u8>>,
+    pub(super) columns: Arc<Vec<Vec<u8>>>,
     /// For histograms, row by row.
     pub(super) rows: RowBins,
     /// What is counted together.

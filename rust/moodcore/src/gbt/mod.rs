@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `config` | the hyperparameters and their ranges |
 //! | `table`, `binning` | raw columns, and how their values become bins of one byte |
+//! | `binned` | bins of a table that arrives in chunks of rows |
 //! | `row_sample` | the rows of a large table from which cut points are learned |
 //! | `training`, `plan`, `prepared` | inputs and results of training; their checks; the state before the first round |
 //! | `weights`, `gradients` | derivatives of the loss as integers |
@@ -26,6 +27,7 @@
 //! | `batch`, `predict`, `shap` | margins, leaves and Shapley values of new rows |
 
 mod batch;
+mod binned;
 mod binning;
 mod boost;
 mod candidates;
@@ -61,6 +63,7 @@ mod weights;
 mod workspace;
 
 pub use batch::useful_threads;
+pub use binned::{BinnedRows, Features};
 pub use binning::{Binner, FeatureBins};
 pub use boost::fit;
 pub use config::{Boosting, BoostingKind, Config, GrowPolicy, MultiStrategy};
@@ -73,6 +76,7 @@ pub use training::{
     BestRound, Derivatives, Fit, Listener, Metric, MetricKind, Plan, Progress, Rows, TrainingLoss,
 };
 pub use tree::{BinSet, Ensemble, MISSING, NONE, Node, Tree, contains};
+pub use weights::repetitions;
 
 #[cfg(test)]
 mod tests;

@@ -36,7 +36,7 @@ impl Plan<'_> {
     /// # Errors
     /// [`Error::Data`] and [`Error::Parameter`] with what was expected.
     pub(super) fn check(&self, train: &Rows<'_>, eval: &[Rows<'_>]) -> Result<()> {
-        let n_features = train.table.n_features();
+        let n_features = train.features.n_features();
         let refuse = |what: String| Err(Error::Data(what));
         if train.y.is_empty() || n_features == 0 {
             return refuse(format!(
@@ -101,7 +101,7 @@ impl Plan<'_> {
     fn check_rows(&self, rows: &Rows<'_>, n_features: usize) -> Result<()> {
         let refuse = |what: String| Err(Error::Data(what));
         let (n_rows, n_outputs) = (rows.y.len(), self.n_outputs());
-        let shape = (rows.table.n_rows(), rows.table.n_features());
+        let shape = (rows.features.n_rows(), rows.features.n_features());
         if shape != (n_rows, n_features) {
             return refuse(format!(
                 "X must have {n_rows} rows and {n_features} features, got {shape:?}"

@@ -1,19 +1,20 @@
 //! The state before the first round: binned rows and their margins.
 
+use super::binned::Features;
 use super::binning::Binner;
 use super::context::Bins;
 use super::histogram::{Block, RowBins};
 use super::margins::Margins;
-use super::table::Table;
 use super::training::{Listener, Plan, Rows};
 use super::tree::{Ensemble, MISSING};
 use super::weights::Weights;
 use crate::Result;
 use crate::parallel::{Compute, Team, attended};
+use std::sync::Arc;
 
 /// Rows whose margins follow the ensemble.
 pub(super) struct Followed<'a> {
-    pub(super) columns: Vec<Vec<u8>>,
+    pub(super) columns: Arc<Vec<Vec<u8>>>,
     pub(super) y: &'a [u32],
     pub(super) weights: Weights,
     pub(super) margins: Margins,
@@ -47,12 +48,14 @@ impl<'a> Prepared<'a> {
             .collect::<Result<_>>()?;
         let trees_per_round = if plan.config.is_vector_leaf() { 1 } else { plan.n_outputs() };
         let (binner, mut bins, eval_columns) = attended(&mut || listener.poll(), |_| {
-            let binner = binner_of(plan, &train.table, &weights, compute.team);
-            let bins = bins_of(binner.transform(&train.table, compute), trees_per_round, compute);
-            let eval: Vec<_> =
-                eval.iter().map(|rows| binner.transform(&rows.table, compute)).collect();
-            (binner, bins, eval)
-        })?;
+            let binner = binner_of(plan, &train.features, &weights, compute.team);
+            let bins = bins_of(train.features.columns(&binner, compute)?, trees_per_round, compute);
+            let eval: Vec<_> = eval
+                .iter()
+                .map(|rows| rows.features.columns(&binner, compute))
+                .collect::<Result<_>>()?;
+            Result::Ok((binner, bins, eval))
+        })??;
         if let Some(shard) = plan.shard {
             bins.missing.clone_from(&shard.totals.missing);
         }
@@ -78,11 +81,12 @@ impl<'a> Prepared<'a> {
 }
 
 /// The bins of the model that training continues from, or new ones.
-fn binner_of(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team) -> Binner {
-    match (&plan.start, plan.shard) {
-        (Some(start), _) => start.binner.clone(),
-        (None, Some(shard)) => shard.binner.clone(),
-        (None, None) => {
+fn binner_of(plan: &Plan<'_>, features: &Features<'_>, weights: &Weights, team: &Team) -> Binner {
+    match (&plan.start, plan.shard, features) {
+        (Some(start), ..) => start.binner.clone(),
+        (None, Some(shard), _) => shard.binner.clone(),
+        (None, None, Features::Binned(rows)) => Binner::clone(rows.binner()),
+        (None, None, Features::Table(table)) => {
             let repetitions = weights.repetitions();
             Binner::learn(
                 table,
@@ -95,7 +99,7 @@ fn binner_of(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team)
     }
 }
 
-fn bins_of(columns: Vec<Vec<u8>>, trees_per_round: usize, compute: Compute<'_>) -> Bins {
+fn bins_of(columns: Arc<Vec<Vec<u8>>>, trees_per_round: usize, compute: Compute<'_>) -> Bins {
     // The only tree of a round is shared by threads, block by block.
     let least = if trees_per_round == 1 { compute.team.threads() } else { 1 };
     let missing = columns.iter().map(|column| column.contains(&MISSING)).collect();

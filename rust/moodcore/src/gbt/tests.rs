@@ -168,7 +168,8 @@ fn watch(config: &Config, songs: &Songs, isa: Isa, threads: usize) -> (Fit, Vec<
     let team = Team::new(threads).expect("threads");
     let flat = songs.rows.concat();
     let table = Table::from_rows(Values::F64(&flat), songs.n_features()).expect("whole rows");
-    let rows = Rows { table, y: &songs.y, weight: songs.weight.as_deref(), margin: None };
+    let rows =
+        Rows { features: table.into(), y: &songs.y, weight: songs.weight.as_deref(), margin: None };
     let metric = |kind| Metric { kind, maximize: false };
     let plan = Plan {
         config,

@@ -1,16 +1,16 @@
 //! Inputs and results of training, and its listener.
 
+use super::binned::Features;
 use super::config::Config;
 use super::shard::Shard;
-use super::table::Table;
 use super::tree::Ensemble;
 use crate::{Error, Result};
 
 /// Rows with their classes.
 #[derive(Clone, Debug)]
 pub struct Rows<'a> {
-    /// Raw features.
-    pub table: Table<'a>,
+    /// Features: raw values, or their bins.
+    pub features: Features<'a>,
     /// Class codes, below the number of classes.
     pub y: &'a [u32],
     /// Weights, finite and above zero; one each where absent.

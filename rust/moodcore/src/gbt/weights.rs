@@ -127,6 +127,15 @@ impl Weights {
     }
 }
 
+/// How often each row of positive weights counts in the shares of bins.
+///
+/// # Errors
+/// [`Error::Data`] for a weight that is not finite and above zero, with its row.
+pub fn repetitions(weight: &[f64]) -> Result<Vec<u32>> {
+    let weights = Weights::new(weight.len(), Some(weight))?;
+    Ok(weights.repetitions().map_or_else(Vec::new, Cow::into_owned))
+}
+
 /// The factors of derivatives before rounding; powers of two.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scales {

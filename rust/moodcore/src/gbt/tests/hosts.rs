@@ -159,7 +159,7 @@ fn train_on(
             resume: start.progress.clone(),
         };
         let rows_of = |flat, songs: &'_ Songs| Rows {
-            table: rows(flat, songs),
+            features: rows(flat, songs).into(),
             y: &[],
             weight: None,
             margin: None,
