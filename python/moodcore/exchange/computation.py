@@ -183,11 +183,11 @@ def computation_of(model: Any, *, classifier_only: bool = False) -> Computation:
     walk = _Walk()
     for part in parts[:-1]:
         kind = type(part).__name__
-        if kind not in _TRANSFORMERS:
+        if not is_known_transformer(part):
             known = ", ".join(sorted(_TRANSFORMERS))
             raise TypeError(
-                f"an exported pipeline consists of {known}, and a classifier; got {kind}. To ONNX, "
-                "skl2onnx converts others: see moodcore.exchange.register_skl2onnx"
+                f"this format supports pipelines of {known}, and a classifier; got {kind}"
+                f"{_reason(part)}. ONNX files support other transformers of scikit-learn too"
             )
         if walk.enter(part) and kind == "SelectColumns":
             continue
@@ -212,6 +212,49 @@ def computation_of(model: Any, *, classifier_only: bool = False) -> Computation:
             for code in codes
         )
     return Computation(tuple(walk.columns), tuple(walk.steps), classifier, classes, names)
+
+
+def is_known_transformer(part: Any) -> bool:
+    """Return whether a transformer can be translated to steps."""
+    return type(part).__name__ in _TRANSFORMERS and not _reason(part)
+
+
+def _reason(part: Any) -> str:
+    """Return why a transformer of a known kind cannot be translated; empty if it can."""
+    kind = type(part).__name__
+    if kind == "FunctionTransformer" and part.func is not None:
+        return " with a function"
+    if kind == "MaxAbsScaler" and getattr(part, "clip", False):
+        return " with clip=True"
+    return _reason_of_imputer(part) if kind == "SimpleImputer" else ""
+
+
+def _reason_of_imputer(part: Any) -> str:
+    check_is_fitted(part)
+    missing = part.missing_values
+    if part.statistics_.dtype.kind != "f":
+        return " of text"
+    if not (isinstance(missing, float) and np.isnan(missing)):
+        return f" with missing_values={missing!r}"
+    if part.add_indicator:
+        return " with add_indicator=True"
+    return " with a column that has no values" if np.isnan(part.statistics_).any() else ""
+
+
+def transformer_steps(part: Any) -> tuple[Step, ...]:
+    """Return the steps of a single transformer.
+
+    Raises
+    ------
+    TypeError
+        If its parameters are not supported.
+    """
+    if _reason(part):
+        raise TypeError(f"{type(part).__name__}{_reason(part)} is not supported")
+    walk = _Walk()
+    walk.enter(part)
+    _TRANSFORMERS[type(part).__name__](part, walk)
+    return tuple(walk.steps)
 
 
 def flat_parts(model: Any) -> list[Any]:
@@ -281,6 +324,22 @@ def _standard(part: Any, walk: _Walk) -> None:
         walk.steps.append(Standardize(subtract, divide))
 
 
+def _max_abs(part: Any, walk: _Walk) -> None:
+    walk.steps.append(Standardize(None, part.scale_))
+
+
+def _robust(part: Any, walk: _Walk) -> None:
+    walk.steps.append(Standardize(part.center_, part.scale_))
+
+
+def _imputer(part: Any, walk: _Walk) -> None:
+    walk.steps.append(Encode(np.zeros(len(part.statistics_), int), part.statistics_.astype(float)))
+
+
+def _identity(part: Any, walk: _Walk) -> None:
+    """Add nothing: a `FunctionTransformer` without function returns its rows."""
+
+
 def _table_preparation(part: Any, walk: _Walk) -> None:
     if walk.steps or walk.names != [column.name for column in part.columns_]:
         raise TypeError("the preparation of a table is exported as the first step of a pipeline")
@@ -305,8 +364,12 @@ def _table_preparation(part: Any, walk: _Walk) -> None:
 
 _TRANSFORMERS: dict[str, Callable[[Any, _Walk], None]] = {
     "CorrelationFilter": _correlation_filter,
+    "FunctionTransformer": _identity,
+    "MaxAbsScaler": _max_abs,
     "MinMaxScaler": _min_max,
+    "RobustScaler": _robust,
     "SelectColumns": _select_columns,
+    "SimpleImputer": _imputer,
     "StandardScaler": _standard,
     "TablePreparation": _table_preparation,
 }

@@ -61,8 +61,9 @@ def export(
     Parameters
     ----------
     model : MLP, GBT, SVM, LinearSVM, or a fitted pipeline
-        ONNX, C and Rust files contain the preparation of a pipeline too. XGBoost's contain the
-        scaling, in the thresholds of the trees; libsvm's contain the SVM alone.
+        ONNX, C and Rust files contain the preparation of a pipeline too; for ONNX, skl2onnx
+        converts scikit-learn's transformers that C and Rust files do not support. XGBoost's contain
+        the scaling, in the thresholds of the trees; libsvm's contain the SVM alone.
     path : path
         The file. Its ending selects the format: ``.onnx``, ``.json`` or ``.ubj``
         (XGBoost), ``.model`` (libsvm), ``.c``, ``.h``, ``.rs``, ``.safetensors``.
@@ -87,7 +88,8 @@ def export(
     TypeError, ValueError
         If the format is unknown, or cannot represent the model.
     ModuleNotFoundError
-        If the package onnx is missing, which ONNX needs, or xgboost, which ``.ubj`` needs.
+        If the package onnx is missing, which ONNX needs, skl2onnx, which other transformers
+        need, or xgboost, which ``.ubj`` needs.
     OSError
         If the file cannot be written.
 
@@ -131,18 +133,35 @@ def export(
         if chosen == "xgboost-ubjson":
             content = convert(content, to="ubj")
     else:
-        from moodcore.exchange.computation import computation_of
-
-        computation = computation_of(model, classifier_only=classifier_only)
-        if chosen == "onnx":
-            from moodcore.exchange.onnx_writer import write_onnx
-
-            content = write_onnx(computation, inputs=inputs, dtype=dtype)
-        else:
-            from moodcore.exchange.source_code import write_source
-
-            content = write_source(computation, chosen, path.stem)  # type: ignore[arg-type]
+        content = (
+            _onnx(model, classifier_only=classifier_only, inputs=inputs, dtype=dtype)
+            if chosen == "onnx"
+            else _source(model, chosen, path.stem, classifier_only=classifier_only)
+        )
     write_bytes(path, content)
+
+
+def _onnx(model: Any, *, classifier_only: bool, inputs: Any, dtype: Any) -> bytes:
+    """Return an ONNX file; skl2onnx converts pipelines that `computation_of` does not support."""
+    from moodcore.exchange.computation import computation_of, flat_parts, is_known_transformer
+
+    if not classifier_only and not all(map(is_known_transformer, flat_parts(model)[:-1])):
+        from moodcore.exchange.skl2onnx_converter import write_with_skl2onnx
+
+        return write_with_skl2onnx(model, inputs=inputs, dtype=dtype)
+    from moodcore.exchange.onnx_writer import write_onnx
+
+    computation = computation_of(model, classifier_only=classifier_only)
+    return write_onnx(computation, inputs=inputs, dtype=dtype)
+
+
+def _source(model: Any, language: str, stem: str, *, classifier_only: bool) -> bytes:
+    """Return C or Rust source code."""
+    from moodcore.exchange.computation import computation_of
+    from moodcore.exchange.source_code import write_source
+
+    computation = computation_of(model, classifier_only=classifier_only)
+    return write_source(computation, language, stem)  # type: ignore[arg-type]
 
 
 def _single_svm(model: Any, classifier_only: bool) -> Any:

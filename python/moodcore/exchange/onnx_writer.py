@@ -69,6 +69,16 @@ def write_onnx(
     )
 
 
+def write_steps(steps: Sequence[Step], n_columns: int) -> bytes:
+    """Write a transformer as an ONNX graph from ``X`` to ``Y``, in double precision."""
+    graph = Graph()
+    rows = _read_numbers(graph, "X", "DOUBLE", n_columns)
+    for step in steps:
+        rows = _apply(graph, step, rows)
+    graph.add("Identity", [rows], output="Y")
+    return graph.serialize(outputs=[("Y", "DOUBLE", ["N", n_columns])], metadata={})
+
+
 def _exportable_labels(classes: NDArray[Any]) -> NDArray[Any]:
     """Convert class labels to a type that ONNX has and that represents them exactly."""
     labels = classes.tolist()
