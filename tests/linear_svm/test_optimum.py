@@ -136,6 +136,22 @@ def test_more_columns_than_small_matrices_take(params, dual, C, n_classes):
             assert gap <= 1e-5 * value
 
 
+@pytest.mark.parametrize("C", [1e-2, 1.0, 30.0])
+@pytest.mark.parametrize("share", [0.0, 0.7])
+def test_l1_with_many_columns_meets_the_optimum_in_few_iterations(share, C):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 160))
+    X += share * rng.normal(size=(600, 5)) @ rng.normal(size=(5, 160))
+    X = X.astype(np.float32).astype(np.float64)
+    y = (X[:, :8].sum(axis=1) + 3 * rng.normal(size=600) > 0).astype(int)
+    table = (X, y, None, None)
+    model = ours({"C": C, "penalty": "l1"}, table)
+    # Passes of coordinate descent, and steps of Newton's method on the columns that matter.
+    assert model.n_iter_ < 150
+    for gap, value in zip(gaps(model, X, y), objectives(model, X, y), strict=True):
+        assert gap <= 1e-2 * model.tol * value
+
+
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
 @pytest.mark.parametrize("C", [1e-3, 1.0, 1e3])
 def test_descent_on_multipliers_meets_the_optimum_where_classes_overlap(loss, C, two):

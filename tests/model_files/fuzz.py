@@ -216,13 +216,16 @@ def is_deliberate(error):
 
 
 def fitting_rows(model, table):
-    """Return rows with the columns that a model has; zeros in those that the table lacks."""
+    """Return rows with the columns that a model has; by position those that the table lacks."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         width = model.n_features_in_
         values = table.to_numpy() if width == table.shape[1] else np.zeros((2, min(width, 9999)))
         return values
-    return pd.DataFrame({name: table.get(name, np.zeros(len(table))) for name in names})
+    columns = [table.iloc[:, at % table.shape[1]] for at in range(len(names))]
+    return pd.DataFrame(
+        {name: table.get(name, column) for name, column in zip(names, columns, strict=True)}
+    )
 
 
 def too_slow(signum, frame):

@@ -90,7 +90,8 @@ class LinearSVM(Classifier):
     hinge, l2            up to 128 columns            interior point
     hinge, l2            more                         dual coordinate descent
     squared hinge, l1    up to 128 columns            proximal Newton
-    squared hinge, l1    more                         coordinate descent
+    squared hinge, l1    more                         coordinate descent, then proximal
+                                                      Newton in the columns that matter
     Crammer and Singer   up to 256 unknowns           interior point
     Crammer and Singer   more                         dual descent, row by row
     ==================== ============================ ===================================

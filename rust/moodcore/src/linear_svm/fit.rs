@@ -22,6 +22,8 @@ const FEW_UNKNOWNS: usize = 256;
 
 /// Passes of coordinate descent after which another method finishes where it can.
 const PATIENCE: usize = 100;
+/// The same of descent by columns: it finds most columns that matter in a few passes.
+const COLUMN_PATIENCE: usize = 10;
 
 /// Which solver fits the hyperparameters and the shape of the table.
 ///
@@ -278,13 +280,13 @@ impl<'a> Shared<'a> {
         let descend = |weights, config: &Config| {
             descend_columns(&problem, &price, weights, config, self.seed, class as u64)
         };
-        let patience = config.max_iter.min(PATIENCE);
+        let patience = config.max_iter.min(COLUMN_PATIENCE);
         let first = descend(vec![0.0; price.len()], &config.with_max_iter(patience));
         if first.outcome.converged || patience == config.max_iter {
             return first;
         }
         let left = config.with_max_iter(config.max_iter - patience);
-        let finished = solve_support(&problem, &price, &left);
+        let finished = solve_support(&problem, &price, &left, &first.weights);
         let mut solution = finished.unwrap_or_else(|| descend(first.weights, &left));
         solution.outcome.iterations += patience;
         solution

@@ -114,6 +114,8 @@ const RIDGE: f64 = 1e-10;
 /// is then missing the next step makes up for.
 const CYCLES: usize = 8;
 const ROUNDS: usize = 12;
+/// The smallest share of a step to the minimum on which weights that cross zero are set to it.
+const SHORTEST: f64 = 0.05;
 
 /// The quadratic problem of one step: minimize `g d + d' H d / 2 + penalty(w + d)`.
 struct Quadratic<'a> {
@@ -153,7 +155,8 @@ impl Quadratic<'_> {
 
     /// Sets all weights that are not zero to their best values together, as far as none changes
     /// its sign; where one would, it becomes zero (Lee, Battle, Raina and Ng 2007). Descent alone
-    /// creeps along directions that the matrix hardly bends.
+    /// creeps along directions that the matrix hardly bends. Returns by how much the objective
+    /// falls.
     fn leap(&mut self) -> f64 {
         let support: Vec<usize> = (0..self.price.len()).filter(|&j| self.point[j] != 0.0).collect();
         let mut triangle = Vec::with_capacity(start_of(support.len()));
@@ -163,19 +166,53 @@ impl Quadratic<'_> {
         }
         let pull = |&j: &usize| -(self.slope[j] + self.price[j].copysign(self.point[j]));
         let mut step: Vec<f64> = support.iter().map(pull).collect();
-        let slope = step.clone();
         Factor::new(triangle, support.len()).solve(&mut step);
-        let promised = dot(&slope, &step);
         let room = |(&j, by): (&usize, &f64)| {
             if self.point[j] * by < 0.0 { -self.point[j] / by } else { f64::INFINITY }
         };
         let length = support.iter().zip(&step).map(room).fold(1.0, f64::min);
-        for (&j, by) in support.iter().zip(&step) {
-            let to = self.point[j] + length * by;
-            let crosses = to * self.point[j] <= 0.0;
-            self.change(j, if crosses { -self.point[j] } else { length * by });
+        let mut change = self.clipped(&support, &step, length);
+        let mut best = self.fall(&change);
+        // Where that is a small part of the step, weights may also change their signs on the way,
+        // or those that would become zero together (Bertsekas 1982), if that helps more.
+        let mut share = 1.0;
+        while share > length && share > SHORTEST {
+            let whole = support.iter().zip(&step).map(|(&j, by)| (j, share * by)).collect();
+            for candidate in [whole, self.clipped(&support, &step, share)] {
+                let fall = self.fall(&candidate);
+                if fall > best {
+                    (change, best) = (candidate, fall);
+                }
+            }
+            share *= 0.5;
         }
-        length * promised
+        for (j, by) in change {
+            self.change(j, by);
+        }
+        best
+    }
+
+    /// The changes of weights for a share of a step; none beyond zero.
+    fn clipped(&self, support: &[usize], step: &[f64], share: f64) -> Vec<(usize, f64)> {
+        let change = |(&j, by): (&usize, &f64)| {
+            let to = self.point[j] + share * by;
+            let crosses = to * self.point[j] <= 0.0;
+            (j, if crosses { -self.point[j] } else { share * by })
+        };
+        support.iter().zip(step).map(change).collect()
+    }
+
+    /// By how much the objective falls with changes of some weights.
+    fn fall(&self, changes: &[(usize, f64)]) -> f64 {
+        let n = self.price.len();
+        let mut fall = 0.0;
+        for &(j, by) in changes {
+            let column = &self.square[j * n..][..n];
+            let product: f64 = changes.iter().map(|&(i, other)| column[i] * other).sum();
+            let growth = (self.point[j] + by).abs() - self.point[j].abs();
+            fall -= by * (self.slope[j] + 0.5 * product) + self.price[j] * growth;
+        }
+        fall
     }
 }
 

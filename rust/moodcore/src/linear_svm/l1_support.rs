@@ -1,8 +1,9 @@
 //! Squared hinge with the sum of absolute weights, and many columns, most of whose weights are zero.
 //!
-//! Where columns are many and C is large, descent by columns creeps. Here C grows step by step, and
-//! the proximal Newton method solves each problem from the weights of the one before, in the
-//! columns that matter alone; columns that turn out to be missing are added until none is.
+//! Where columns are many and C is large, descent by columns creeps. Here the proximal Newton method
+//! works in the columns that matter alone; columns that turn out to be missing are added until none
+//! is. Where it does not meet the optimum soon from the weights that descent has left, C grows step
+//! by step, and each problem is solved from the weights of the one before.
 
 use super::config::Config;
 use super::l1::{gap, penalty, proximal_newton};
@@ -18,18 +19,26 @@ const LEAST: usize = 32;
 /// C grows by this factor, this many times.
 const GROWTH: f64 = 4.0;
 const STAGES: i32 = 6;
+/// Iterations from the weights given; where these are near the optimum, a few are enough.
+const SOON: usize = 10;
 /// The tolerance before the last stage.
 const ROUGH: f64 = 0.1;
 
-/// Minimizes penalty and loss, or gives up: where too many columns matter, or some are still
-/// missing at the end.
+/// Minimizes penalty and loss, at first from the weights given, or gives up: where too many columns
+/// matter, or some are still missing at the end.
 pub(super) fn solve_support(
     problem: &Problem<'_>,
     price: &[f64],
     config: &Config,
+    start: &[f64],
 ) -> Option<Solution> {
+    let soon = config.with_max_iter(config.max_iter.min(SOON));
+    let near = solve_stage(problem, price, start.to_vec(), &soon);
+    if near.is_some() || soon.max_iter == config.max_iter || problem.stopped() {
+        return near;
+    }
     let mut weights = vec![0.0; price.len()];
-    let mut iterations = 0;
+    let mut iterations = SOON;
     for stage in (0..=STAGES).rev() {
         let share = GROWTH.powi(-stage);
         let scaled = problem.with_costs(problem.cost.iter().map(|cost| cost * share).collect());
