@@ -202,7 +202,7 @@ def compare(
         Time limit, above 0: after it no other training begins, as soon as every model was tested
         and trained in two common folds.
     listener : Listener or None, default=None
-        Receives the progress.
+        Receives the progress; None shows a bar in notebooks and nothing elsewhere.
     scheduler : str or None, default=None
         Address of a Dask scheduler whose workers train.
     **settings : Any

@@ -125,7 +125,7 @@ class MLP(Classifier):
     random_state : int, RandomState or None, default=None
         Seed of initial weights and shuffling; None draws a new one.
     verbose : int, default=0
-        Print loss and accuracy every ``verbose`` epochs; 0 prints nothing.
+        Print loss and accuracy every ``verbose`` epochs; 0 prints nothing. Notebooks show a bar.
 
     Attributes
     ----------
@@ -611,7 +611,7 @@ class MLP(Classifier):
         self, eval_name: str, on_epoch: OnEpoch | None
     ) -> Callable[[dict[str, Any]], bool] | None:
         """Return what the core calls after each epoch, if anything listens."""
-        on_iteration = progress_listener(self.callbacks, self.verbose)
+        on_iteration = progress_listener(self.callbacks, self.verbose, self.epochs)
         if on_iteration is None and on_epoch is None:
             return None
 

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from moodcore.estimators.notebook import bar_listener, in_notebook
+
 Metrics = Mapping[str, float]
 Callback = Callable[[dict[str, Any]], object]
 # Called with the iteration, from 0, and the metrics of each set; returns whether to stop.
@@ -62,7 +64,9 @@ def check_callbacks(callbacks: Any) -> None:
             raise TypeError(f"callbacks must be a list of callables or None, got {callbacks!r}")
 
 
-def progress_listener(callbacks: Sequence[Callback] | None, verbose: int) -> OnIteration | None:
+def progress_listener(
+    callbacks: Sequence[Callback] | None, verbose: int, total: int | None = None
+) -> OnIteration | None:
     """Return the function to call after each iteration; None if nothing listens.
 
     Parameters
@@ -70,14 +74,20 @@ def progress_listener(callbacks: Sequence[Callback] | None, verbose: int) -> OnI
     callbacks : list of callable or None
         The parameter `callbacks` of the estimator.
     verbose : int
-        Print one line every `verbose` iterations; 0 prints nothing.
+        Print one line every `verbose` iterations; 0 prints nothing. In a notebook, a bar is
+        updated instead.
+    total : int or None, default=None
+        Maximum number of iterations.
     """
     listening, every = list(callbacks or ()), int(verbose)
     if not listening and not every:
         return None
+    show = bar_listener(total, every) if every and in_notebook() else None
 
     def on_iteration(iteration: int, metrics: Mapping[str, Metrics]) -> bool:
-        if every and iteration % every == 0:
+        if show is not None:
+            show(iteration, progress_line(iteration, metrics))
+        elif every and iteration % every == 0:
             print(progress_line(iteration, metrics), flush=True)
         record = {
             "iteration": iteration,

@@ -155,7 +155,7 @@ def feature_study(
     minutes : float or None, default=None
         Time after which no other training begins, once every model was trained with all features.
     listener : Listener or None, default=None
-        Receives the progress.
+        Receives the progress; None shows a bar in notebooks and nothing elsewhere.
     scheduler : str or None, default=None
         Address of a Dask scheduler whose workers train.
     **settings

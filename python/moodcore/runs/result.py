@@ -15,6 +15,7 @@ from moodcore.errors import ConfigError
 from moodcore.runs.folder import RunFolder, read_json
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.listener import Listener
+from moodcore.runs.notebook import default_listener
 from moodcore.runs.run import Execution, Run
 from moodcore.runs.settings import settings_of
 
@@ -166,7 +167,7 @@ def run_in_process(
         raise ConfigError(f"minutes must be above 0 or None, got {minutes!r}")
     run.execution = Execution(
         jobs=thread_count(n_jobs),
-        listener=listener or Listener(),
+        listener=listener or default_listener(),
         minutes=minutes,
         scheduler=scheduler,
         command=command,

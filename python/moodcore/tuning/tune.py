@@ -111,7 +111,7 @@ def tune(
     minutes : float or None, default=None
         Time limit of the search, above 0; one candidate is always finished.
     listener : Listener or None, default=None
-        Receives the progress.
+        Receives the progress; None shows a bar in notebooks and nothing elsewhere.
     scheduler : str or None, default=None
         Address of a Dask scheduler whose workers train.
     **settings : Any

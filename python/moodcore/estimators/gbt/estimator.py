@@ -169,7 +169,8 @@ class GBT(Classifier):
     random_state : int, RandomState or None, default=None
         Seed of all sampling; None draws a new one.
     verbose : int, default=0
-        Print training loss and metrics every ``verbose`` rounds; 0 prints nothing.
+        Print training loss and metrics every ``verbose`` rounds; 0 prints nothing. Notebooks
+        show a bar.
 
     Attributes
     ----------

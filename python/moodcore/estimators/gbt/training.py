@@ -265,7 +265,7 @@ def _listener(
     model: "GBT", sets: list[str], metrics: list[str]
 ) -> Callable[[int, list[list[float]], tuple[float, float]], bool] | None:
     """Return what the core calls after each round, if anything listens."""
-    on_iteration = progress_listener(model.callbacks, model.verbose)
+    on_iteration = progress_listener(model.callbacks, model.verbose, model._value("n_estimators"))
     if on_iteration is None:
         return None
 
