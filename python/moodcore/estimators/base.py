@@ -119,6 +119,7 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         params = self._core_parameters(**resolved)
         _core.check(self._LEARNER, params, callable=self._CALLABLE)
         thread_count(self.n_jobs)
+        self._random_generator()
         for name in self._SWITCHES:
             value = getattr(self, name)
             if not isinstance(value, bool | np.bool_):
@@ -224,10 +225,20 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         """Return the formats of sparse rows that are taken, as scikit-learn's ``accept_sparse``."""
         return self._SPARSE
 
+    def _random_generator(self) -> np.random.RandomState:
+        """Return the generator that ``random_state`` describes."""
+        try:
+            generator: np.random.RandomState = check_random_state(self.random_state)
+        except ValueError:
+            raise ValueError(
+                "random_state must be an int from 0 to 2**32 - 1, a RandomState or None, got "
+                f"{self.random_state!r}"
+            ) from None
+        return generator
+
     def _draw_seed(self) -> int:
         """Draw a 64-bit seed from ``random_state``."""
-        generator = check_random_state(self.random_state)
-        high, low = generator.randint(0, 2**32, size=2, dtype=np.uint64)
+        high, low = self._random_generator().randint(0, 2**32, size=2, dtype=np.uint64)
         return (int(high) << 32) | int(low)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -25,6 +25,11 @@ def _feature_index(feature: Any, names: Sequence[str] | None, n_features: int, w
     return int(feature)
 
 
+def _is_list(value: Any) -> bool:
+    """Return whether a value is None or something that can be listed, other than text."""
+    return value is None or (isinstance(value, Iterable) and not isinstance(value, str | bytes))
+
+
 def categorical_mask(
     categorical_features: Any, names: Sequence[str] | None, n_features: int
 ) -> NDArray[np.bool_] | None:
@@ -35,9 +40,9 @@ def categorical_mask(
     ValueError, TypeError
         If the features are not those of the table.
     """
-    if isinstance(categorical_features, str):
-        if categorical_features == "from_dtype":
-            return None
+    if isinstance(categorical_features, str) and categorical_features == "from_dtype":
+        return None
+    if isinstance(categorical_features, str) or not _is_list(categorical_features):
         raise ValueError(
             "categorical_features must be 'from_dtype', None, or a list of features, "
             f"got {categorical_features!r}"
@@ -100,8 +105,13 @@ def _signs(constraints: Any, names: Sequence[str] | None, n_features: int) -> li
             for feature, sign in constraints.items()
         }
         listed = [given.get(at, 0) for at in range(n_features)]
-    else:
+    elif _is_list(constraints):
         listed = list(constraints)
+    else:
+        raise ValueError(
+            f"{what} must be a list of signs, a dict from features to signs, or None, "
+            f"got {constraints!r}"
+        )
     if len(listed) != n_features:
         raise ValueError(f"{what} must have a sign for each of {n_features} features, "
                          f"got {len(listed)}")  # fmt: skip
@@ -149,7 +159,12 @@ def base_shares(base_score: Any, n_classes: int) -> list[float]:
         If there is another number than outputs, or one is not between 0 and 1.
     """
     n_outputs = 1 if n_classes <= 2 else n_classes
-    shares = [float(share) for share in np.atleast_1d(np.asarray(base_score, dtype=np.float64))]
+    try:
+        shares = np.atleast_1d(np.asarray(base_score, dtype=np.float64)).tolist()
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"base_score must be a float, a list of floats or None, got {base_score!r}"
+        ) from None
     if len(shares) != n_outputs:
         wanted = (
             "the probability of the second class" if n_outputs == 1 else "a probability a class"
