@@ -2,7 +2,7 @@
 
 use super::Task;
 use super::avx2_doubles::Avx2Doubles;
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, array_of};
 use std::arch::x86_64::*;
 
 /// Sixteen lanes in two AVX2 registers, the first eight in the first.
@@ -231,14 +231,14 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
         let quarter = |first: usize, high: bool| {
-            transpose_eight(std::array::from_fn(|row| {
+            transpose_eight(array_of(|row| {
                 let Avx2(left, right) = rows[first + row];
                 if high { right } else { left }
             }))
         };
         let (top_left, top_right) = (quarter(0, false), quarter(0, true));
         let (bottom_left, bottom_right) = (quarter(8, false), quarter(8, true));
-        std::array::from_fn(|column| match column {
+        array_of(|column| match column {
             0..8 => Avx2(top_left[column], bottom_left[column]),
             _ => Avx2(top_right[column - 8], bottom_right[column - 8]),
         })

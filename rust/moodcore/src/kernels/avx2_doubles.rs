@@ -2,6 +2,7 @@
 
 use super::avx2::Avx2;
 use super::doubles::Doubles;
+use super::simd::array_of;
 use std::arch::x86_64::*;
 
 /// Sixteen `f64`, four per register.
@@ -21,7 +22,7 @@ impl Avx2Doubles {
     /// Applies an operation to all quarters.
     #[inline(always)]
     fn zip(self, other: Self, op: impl Fn(__m256d, __m256d) -> __m256d) -> Self {
-        Avx2Doubles(std::array::from_fn(|quarter| op(self.0[quarter], other.0[quarter])))
+        Avx2Doubles(array_of(|quarter| op(self.0[quarter], other.0[quarter])))
     }
 
     /// The lanes of sixteen `f32`.
@@ -52,9 +53,7 @@ impl Doubles for Avx2Doubles {
     #[inline(always)]
     unsafe fn load(from: *const f64) -> Self {
         // SAFETY: the caller vouches for sixteen readable values.
-        Avx2Doubles(std::array::from_fn(|quarter| unsafe {
-            _mm256_loadu_pd(from.add(4 * quarter))
-        }))
+        Avx2Doubles(array_of(|quarter| unsafe { _mm256_loadu_pd(from.add(4 * quarter)) }))
     }
 
     #[inline(always)]
@@ -87,9 +86,7 @@ impl Doubles for Avx2Doubles {
 
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        Avx2Doubles(std::array::from_fn(|q| {
-            avx2!(_mm256_fmadd_pd(self.0[q], factor.0[q], addend.0[q]))
-        }))
+        Avx2Doubles(array_of(|q| avx2!(_mm256_fmadd_pd(self.0[q], factor.0[q], addend.0[q]))))
     }
 
     #[inline(always)]
@@ -99,7 +96,7 @@ impl Doubles for Avx2Doubles {
 
     #[inline(always)]
     fn select_less(self, other: Self, if_less: Self, otherwise: Self) -> Self {
-        Avx2Doubles(std::array::from_fn(|q| {
+        Avx2Doubles(array_of(|q| {
             avx2!({
                 let less = _mm256_cmp_pd::<_CMP_LT_OQ>(self.0[q], other.0[q]);
                 _mm256_blendv_pd(otherwise.0[q], if_less.0[q], less)

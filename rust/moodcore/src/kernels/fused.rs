@@ -5,7 +5,7 @@
 //! four to ten times as long. In double precision, where products are not exact, the emulation took
 //! longer than the calls; there they stay.
 
-use super::simd::LANES;
+use super::simd::{LANES, array_of};
 
 /// Whether `mul_add` is one instruction in code without runtime detection.
 const NATIVE: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
@@ -18,7 +18,7 @@ pub(super) fn mul_add_singles(
     c: &[f32; LANES],
 ) -> [f32; LANES] {
     if NATIVE {
-        return std::array::from_fn(|lane| a[lane].mul_add(b[lane], c[lane]));
+        return array_of(|lane| a[lane].mul_add(b[lane], c[lane]));
     }
     #[cfg(target_arch = "x86_64")]
     {
@@ -26,7 +26,7 @@ pub(super) fn mul_add_singles(
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
-        std::array::from_fn(|lane| by_rounding_to_odd(a[lane], b[lane], c[lane]))
+        array_of(|lane| by_rounding_to_odd(a[lane], b[lane], c[lane]))
     }
 }
 
@@ -64,20 +64,20 @@ fn two_sum(x: f64, y: f64) -> (f64, f64) {
 /// [`mul_add_singles`] four lanes at a time. Rounding to odd costs more than the sum itself, and is
 /// needed only where the sum in double precision is a tie of single precision, or where single
 /// precision has fewer digits, from the smallest normal number down.
+///
+/// Both are found by the minimum of sixteen numbers of 16 bits, the upper halves of words: SSE2 has
+/// no minimum of whole words. So one sum in 2^16 that is no tie is rounded to odd as well, with the
+/// same result.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn sse2(a: &[f32; LANES], b: &[f32; LANES], c: &[f32; LANES]) -> [f32; LANES] {
     use std::arch::x86_64::*;
+    let largest = i32::MAX;
     let mut out = [0.0_f32; LANES];
     // SAFETY: every x86-64 CPU has SSE2; each load and store is of four of sixteen lanes.
     let doubtful = unsafe {
-        let tail = _mm_set1_epi32(0x1fff_ffff);
-        let tie = _mm_set1_epi32(0x1000_0000);
-        let size_of = _mm_set1_epi32(0x7fff_ffff);
-        // The upper half of 2^-126 in double precision.
-        let smallest = _mm_set1_epi32(0x3810_0000);
-        let minus_one = _mm_set1_epi32(-1);
-        let mut doubtful = _mm_setzero_si128();
+        let mut least_tail = _mm_set1_epi32(largest);
+        let mut least_size = _mm_set1_epi32(largest);
         for at in (0..LANES).step_by(4) {
             let [a, b, c] = [a, b, c].map(|lanes| _mm_loadu_ps(lanes.as_ptr().add(at)));
             let upper = |x| _mm_cvtps_pd(_mm_movehl_ps(x, x));
@@ -86,26 +86,31 @@ fn sse2(a: &[f32; LANES], b: &[f32; LANES], c: &[f32; LANES]) -> [f32; LANES] {
             let second = _mm_add_pd(_mm_mul_pd(upper(a), upper(b)), upper(c));
             let rounded = _mm_movelh_ps(_mm_cvtpd_ps(first), _mm_cvtpd_ps(second));
             _mm_storeu_ps(out.as_mut_ptr().add(at), rounded);
-            let (first, second) = (_mm_castpd_ps(first), _mm_castpd_ps(second));
-            let low = _mm_castps_si128(_mm_shuffle_ps::<0x88>(first, second));
-            let high = _mm_castps_si128(_mm_shuffle_ps::<0xdd>(first, second));
-            let is_tie = _mm_cmpeq_epi32(_mm_and_si128(low, tail), tie);
-            // Minus one for zero, whose rounding is exact.
-            let size = _mm_add_epi32(_mm_and_si128(high, size_of), minus_one);
-            let is_small =
-                _mm_and_si128(_mm_cmpgt_epi32(smallest, size), _mm_cmpgt_epi32(size, minus_one));
-            doubtful = _mm_or_si128(doubtful, _mm_or_si128(is_tie, is_small));
+            // The 29 bits that single precision does not have; those of a tie are the smallest
+            // signed word, and only those of its upper half, the smallest half.
+            let low = _mm_shuffle_ps::<0x88>(_mm_castpd_ps(first), _mm_castpd_ps(second));
+            let tail = _mm_slli_epi32::<3>(_mm_castps_si128(low));
+            least_tail = _mm_min_epi16(least_tail, tail);
+            // Without its sign and less the smallest word: zero, whose rounding is exact, becomes
+            // the largest word, and the smallest numbers the smallest words.
+            let bits = _mm_castps_si128(rounded);
+            let size = _mm_add_epi32(_mm_add_epi32(bits, bits), _mm_set1_epi32(largest));
+            least_size = _mm_min_epi16(least_size, size);
         }
-        _mm_movemask_epi8(doubtful) != 0
+        let is_tie = _mm_cmpeq_epi16(least_tail, _mm_set1_epi32(i32::MIN));
+        // Less than 2^-125: exponent and sign take nine bits, of which the sign was dropped.
+        let is_small = _mm_cmpgt_epi16(_mm_set1_epi32(i32::MIN + (2 << 24)), least_size);
+        _mm_movemask_ps(_mm_castsi128_ps(_mm_or_si128(is_tie, is_small))) != 0
     };
-    if doubtful { all_to_odd(a, b, c) } else { out }
+    if doubtful { all_to_odd([*a, *b, *c]) } else { out }
 }
 
+/// All sixteen lanes rounded to odd. By value: the lanes of the caller can stay in registers.
 #[cfg(target_arch = "x86_64")]
 #[cold]
 #[inline(never)]
-fn all_to_odd(a: &[f32; LANES], b: &[f32; LANES], c: &[f32; LANES]) -> [f32; LANES] {
-    std::array::from_fn(|lane| by_rounding_to_odd(a[lane], b[lane], c[lane]))
+fn all_to_odd([a, b, c]: [[f32; LANES]; 3]) -> [f32; LANES] {
+    array_of(|lane| by_rounding_to_odd(a[lane], b[lane], c[lane]))
 }
 
 #[cfg(test)]
@@ -154,6 +159,20 @@ mod tests {
                 assert_eq!(ours[lane].to_bits(), truth.to_bits(), "{a:e} * {b:e} + {c:e}");
             }
         }
+    }
+
+    #[test]
+    fn sums_beside_a_tie_of_two_subnormal_numbers() {
+        let power = |exponent: f64| libm::exp2(exponent) as f32;
+        let (up, down) = (1.0 + power(-23.0), 1.0 - power(-23.0));
+        // The product is 2^-150 less a little, half of the distance of subnormal numbers, and a
+        // part of it that double precision cannot add to the third number.
+        let (a, b) = ([up * power(-75.0); LANES], [down * power(-75.0); LANES]);
+        let c = std::array::from_fn(|lane| f32::from_bits(0x0040_0001 + lane as u32));
+        let ours = mul_add_singles(&a, &b, &c);
+        assert_eq!(ours.map(f32::to_bits), c.map(f32::to_bits));
+        let instruction = |lane: usize| a[lane].mul_add(b[lane], c[lane]).to_bits();
+        assert_eq!(ours.map(f32::to_bits), std::array::from_fn(instruction));
     }
 
     #[test]

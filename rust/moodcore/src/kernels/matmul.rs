@@ -12,7 +12,7 @@
 //! chains run side by side; it cannot change a bit.
 
 use super::Task;
-use super::simd::{LANES, Simd, extent};
+use super::simd::{LANES, Simd, array_of, extent};
 
 /// The left matrix: element (m, k) is `data[m * row + k * column]`.
 #[derive(Clone, Copy)]
@@ -335,18 +335,17 @@ unsafe fn tile<S: Simd, E: Epilogue, const MR: usize, const NV: usize, const SUM
     unsafe {
         let mut sum = [[S::splat(0.0); NV]; MR];
         if at.start_column > 0 {
-            sum = [std::array::from_fn(|v| S::load(at.start.add(column + v * LANES))); MR];
+            sum = [array_of(|v| S::load(at.start.add(column + v * LANES))); MR];
         } else if at.start_row > 0 {
-            sum = std::array::from_fn(|r| [S::splat(*at.start.add(row + r)); NV]);
+            sum = array_of(|r| [S::splat(*at.start.add(row + r)); NV]);
         }
         let left = at.left.add(row * at.left_row);
         let right = at.right.add(column);
         let mut column_sums = [S::splat(0.0); NV];
         for k in 0..inner {
-            let b: [S; NV] =
-                std::array::from_fn(|v| S::load(right.add(k * at.right_row + v * LANES)));
+            let b: [S; NV] = array_of(|v| S::load(right.add(k * at.right_row + v * LANES)));
             if SUMS {
-                column_sums = std::array::from_fn(|v| column_sums[v].add(b[v]));
+                column_sums = array_of(|v| column_sums[v].add(b[v]));
             }
             for (r, sum) in sum.iter_mut().enumerate() {
                 let a = S::splat(*left.add(r * at.left_row + k * at.left_column));

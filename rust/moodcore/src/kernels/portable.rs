@@ -4,7 +4,7 @@
 use super::Task;
 use super::fused::mul_add_singles;
 use super::portable_doubles::PortableDoubles;
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, array_of};
 
 /// Sixteen lanes in plain code.
 #[derive(Clone, Copy)]
@@ -14,8 +14,16 @@ pub struct Portable([f32; LANES]);
 impl Portable {
     #[inline(always)]
     fn zip(self, other: Self, op: impl Fn(f32, f32) -> f32) -> Self {
-        Portable(std::array::from_fn(|lane| op(self.0[lane], other.0[lane])))
+        Portable(array_of(|lane| op(self.0[lane], other.0[lane])))
     }
+}
+
+/// `first` if the condition holds, else `second`; by a mask, because the compiler makes branches
+/// of conditions on single lanes, which it cannot vectorize and CPUs cannot predict.
+#[inline(always)]
+fn choose(condition: bool, first: f32, second: f32) -> f32 {
+    let mask = u32::from(condition).wrapping_neg();
+    f32::from_bits(first.to_bits() & mask | second.to_bits() & !mask)
 }
 
 impl Simd for Portable {
@@ -52,7 +60,7 @@ impl Simd for Portable {
     unsafe fn load_first(from: *const f32, count: usize) -> Self {
         // SAFETY: the caller vouches for `count` readable values.
         let first = unsafe { std::slice::from_raw_parts(from, count) };
-        Portable(std::array::from_fn(|lane| if lane < count { first[lane] } else { 0.0 }))
+        Portable(array_of(|lane| if lane < count { first[lane] } else { 0.0 }))
     }
 
     #[inline(always)]
@@ -87,7 +95,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn zero_subnormal(self) -> Self {
-        Portable(self.0.map(|x| if x.abs() < f32::MIN_POSITIVE { x * 0.0 } else { x }))
+        Portable(self.0.map(|x| choose(x.abs() < f32::MIN_POSITIVE, x * 0.0, x)))
     }
 
     #[inline(always)]
@@ -97,16 +105,14 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
-        Portable(std::array::from_fn(|lane| {
-            if self.0[lane] > other.0[lane] { if_greater.0[lane] } else { otherwise.0[lane] }
+        Portable(array_of(|lane| {
+            choose(self.0[lane] > other.0[lane], if_greater.0[lane], otherwise.0[lane])
         }))
     }
 
     #[inline(always)]
     fn keep_equal(self, other: Self, if_equal: Self) -> Self {
-        Portable(std::array::from_fn(|lane| {
-            if self.0[lane] == other.0[lane] { if_equal.0[lane] } else { 0.0 }
-        }))
+        Portable(array_of(|lane| choose(self.0[lane] == other.0[lane], if_equal.0[lane], 0.0)))
     }
 
     #[inline(always)]
@@ -123,7 +129,18 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
-        std::array::from_fn(|column| Portable(std::array::from_fn(|row| rows[row].0[column])))
+        // Four by four, which the compiler does in registers; single lanes would pass through
+        // memory, where loading sixteen lanes waits for all stores of one.
+        let mut columns = [Portable([0.0; LANES]); LANES];
+        for top in (0..LANES).step_by(4) {
+            for left in (0..LANES).step_by(4) {
+                for (offset, column) in columns[left..left + 4].iter_mut().enumerate() {
+                    let four: [f32; 4] = array_of(|row| rows[top + row].0[left + offset]);
+                    column.0[top..top + 4].copy_from_slice(&four);
+                }
+            }
+        }
+        columns
     }
 
     #[inline(always)]

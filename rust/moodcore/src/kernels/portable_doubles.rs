@@ -1,7 +1,7 @@
 //! Sixteen `f64` in an array.
 
 use super::doubles::Doubles;
-use super::simd::LANES;
+use super::simd::{LANES, array_of};
 
 /// Sixteen `f64` in plain code.
 #[derive(Clone, Copy)]
@@ -11,7 +11,7 @@ pub struct PortableDoubles(pub(super) [f64; LANES]);
 impl PortableDoubles {
     #[inline(always)]
     fn zip(self, other: Self, op: impl Fn(f64, f64) -> f64) -> Self {
-        PortableDoubles(std::array::from_fn(|lane| op(self.0[lane], other.0[lane])))
+        PortableDoubles(array_of(|lane| op(self.0[lane], other.0[lane])))
     }
 }
 
@@ -56,9 +56,7 @@ impl Doubles for PortableDoubles {
 
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
-        PortableDoubles(std::array::from_fn(|lane| {
-            self.0[lane].mul_add(factor.0[lane], addend.0[lane])
-        }))
+        PortableDoubles(array_of(|lane| self.0[lane].mul_add(factor.0[lane], addend.0[lane])))
     }
 
     #[inline(always)]
@@ -68,7 +66,7 @@ impl Doubles for PortableDoubles {
 
     #[inline(always)]
     fn select_less(self, other: Self, if_less: Self, otherwise: Self) -> Self {
-        PortableDoubles(std::array::from_fn(|lane| {
+        PortableDoubles(array_of(|lane| {
             if self.0[lane] < other.0[lane] { if_less.0[lane] } else { otherwise.0[lane] }
         }))
     }

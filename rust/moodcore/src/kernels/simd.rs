@@ -21,6 +21,20 @@ pub(super) fn extent(count: usize, stride: usize, width: usize) -> usize {
     if count == 0 { 0 } else { (count - 1).saturating_mul(stride).saturating_add(width) }
 }
 
+/// The array of `make(0)`, `make(1)` and so on.
+///
+/// `std::array::from_fn` does the same, but the compiler decides whether to inline it. Where it does
+/// not, the call leaves the function that has the instructions of the set, and each operation
+/// becomes a call.
+#[inline(always)]
+pub(super) fn array_of<T: Copy, const N: usize>(make: impl Fn(usize) -> T) -> [T; N] {
+    let mut values = [make(0); N];
+    for (at, value) in values.iter_mut().enumerate().skip(1) {
+        *value = make(at);
+    }
+    values
+}
+
 /// A vector of sixteen `f32`, in registers of one instruction set.
 ///
 /// Values exist only inside [`super::Isa::run`], which has checked that the instructions are
