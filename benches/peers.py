@@ -1,6 +1,6 @@
-"""Training speed compared with scikit-learn, PyTorch and NumPy, in one run.
+"""Training speed compared with scikit-learn, PyTorch, NumPy and JAX, in one run.
 
-    pip install '.[bench]' && python benches/peers.py [mlp|gbt|svm]
+    pip install '.[bench]' && python benches/peers.py [mlp|gbt|svm] [--quick]
 
 This file measures the network, `peers_gbt.py` boosted trees, `peers_svm.py` support vector
 machines.
@@ -8,23 +8,32 @@ machines.
 Every library trains the same network on the same rows with the same batches, on one thread,
 shuffling included. The libraries alternate within each round, so that changes of the machine's
 speed affect all of them; the table shows the median over the rounds of each library's time divided
-by ours in the same round. PyTorch is left out where it is not installed.
+by ours in the same round. Libraries that are not installed are left out.
 """
 
 import argparse
 import os
+import platform
 import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 # One thread for every network: must be set before the numerical libraries are loaded. Trees and
 # support vector machines use two.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "2" if {"gbt", "svm"} & set(sys.argv) else "1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+)
 
 import numpy as np
 
@@ -147,10 +156,72 @@ def numpy_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
     return time.perf_counter() - start
 
 
-def installed(name: str) -> bool:
-    from importlib.util import find_spec
+def jax_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
+    import jax
 
-    return find_spec(name) is not None
+    epoch, parameters, data = jax_program(shape, X, y)
+    start = time.perf_counter()
+    jax.block_until_ready(epoch(parameters, *data, jax.random.key(1)))
+    return time.perf_counter() - start
+
+
+@cache
+def jax_compiled(shape: Shape) -> Any:
+    """Return an epoch as one compiled program: the shuffle, and a scan over full batches."""
+    import jax
+    import jax.numpy as jnp
+
+    def loss(weights: Any, x: Any, labels: Any) -> Any:
+        for w, b in weights[:-1]:
+            x = jax.nn.relu(x @ w + b)
+        logits = jax.nn.log_softmax(x @ weights[-1][0] + weights[-1][1])
+        return -jnp.take_along_axis(logits, labels[:, None], axis=1).mean()
+
+    def update(state: Any, batch: Any) -> Any:
+        weights, steps = state
+        gradient = jax.grad(loss)(weights, *batch)
+        steps = jax.tree.map(lambda s, g: MOMENTUM * s - LEARNING_RATE * g, steps, gradient)
+        return (jax.tree.map(jnp.add, weights, steps), steps), None
+
+    def epoch(state: Any, X: Any, y: Any, key: Any) -> Any:
+        full = shape.rows // shape.batch
+        order = jax.random.permutation(key, shape.rows)[: full * shape.batch]
+        batches = order.reshape(full, shape.batch)
+        return jax.lax.scan(lambda state, rows: update(state, (X[rows], y[rows])), state, batches)
+
+    return jax.jit(epoch)
+
+
+def jax_program(shape: Shape, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any, Any]:
+    """Return the program, which has run once, its first weights and steps, and the data."""
+    import jax
+
+    rng = np.random.default_rng(0)
+    sizes = [shape.features, *shape.hidden, shape.classes]
+    weights = [
+        (
+            jax.numpy.asarray(rng.normal(size=(a, b)) * np.sqrt(2 / a), dtype="float32"),
+            jax.numpy.zeros(b),
+        )
+        for a, b in pairwise(sizes)
+    ]
+    state = weights, jax.tree.map(jax.numpy.zeros_like, weights)
+    data = jax.numpy.asarray(X), jax.numpy.asarray(y)
+    epoch = jax_compiled(shape)
+    jax.block_until_ready(epoch(state, *data, jax.random.key(0)))
+    return epoch, state, data
+
+
+def processor() -> str:
+    """Return the name of the CPU, and how busy the host is."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":")[1].strip() for line in info.read_text().splitlines()
+                 if line.startswith("model name")]  # fmt: skip
+        name = names[0] if names else name
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{name}, {os.cpu_count()} CPUs{load}"
 
 
 def compare(shape: Shape, rounds: int) -> None:
@@ -158,9 +229,10 @@ def compare(shape: Shape, rounds: int) -> None:
         "scikit-learn": sklearn_epoch,
         "PyTorch": torch_epoch,
         "NumPy": numpy_epoch,
+        "JAX": jax_epoch,
     }
-    if not installed("torch"):
-        del peers["PyTorch"]
+    modules = {"PyTorch": "torch", "JAX": "jax"}
+    peers = {name: epoch for name, epoch in peers.items() if find_spec(modules.get(name, "numpy"))}
     X, y = shape.data()
     moodcore_epoch(shape, X, y)
     ratios: dict[str, list[float]] = {name: [] for name in peers}
@@ -196,11 +268,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only the song shape")
     arguments = parser.parse_args()
     show_versions()
+    print(processor())
     if arguments.family == "gbt":
         import peers_gbt
 
-        for shape in peers_gbt.SHAPES[:1] if arguments.quick else peers_gbt.SHAPES:
-            peers_gbt.compare(shape, arguments.rounds)
+        peers_gbt.run(arguments.rounds, arguments.quick)
         return
     if arguments.family == "svm":
         import peers_svm

@@ -1,6 +1,6 @@
 """Speed of support vector machines compared with scikit-learn and scikit-learn-intelex.
 
-    pip install '.[bench]' scikit-learn-intelex && python benches/peers.py svm
+    pip install '.[bench]' && python benches/peers.py svm
 
 Balanced four-class songs, the seven published features, standardized, RBF kernel, gamma "scale",
 two threads. The libraries alternate within each round; the table shows the shortest time of each
