@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         tables,
     )
     from moodcore.comparison import Comparison, compare
+    from moodcore.estimators.checkpoint import Checkpoint
     from moodcore.estimators.gbt.estimator import GBT
     from moodcore.estimators.linear_svm import LinearSVM
     from moodcore.estimators.mlp import MLP
@@ -44,6 +45,7 @@ __all__ = [
     "GBT",
     "MLP",
     "SVM",
+    "Checkpoint",
     "Comparison",
     "Explanation",
     "FeatureStudy",
@@ -85,6 +87,7 @@ _SUBMODULES = (
     "tables",
 )
 _HOMES = {
+    "Checkpoint": "moodcore.estimators.checkpoint",
     "Comparison": "moodcore.comparison",
     "Explanation": "moodcore.explanation.contributions",
     "FeatureStudy": "moodcore.features",

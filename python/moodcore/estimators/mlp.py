@@ -527,7 +527,7 @@ class MLP(Classifier):
         return tags
 
     def _core_parameters(self, **resolved: Any) -> str:
-        check_callbacks(self.callbacks)
+        check_callbacks(self.callbacks, without_checkpoint="MLP")
         if self.input_scaling is not None:
             check_choice("input_scaling", self.input_scaling, ("robust", "standard", "none"))
         if self.early_stopping == "auto":

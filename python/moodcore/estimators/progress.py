@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from moodcore.estimators.checkpoint import checkpoint_of
 from moodcore.estimators.notebook import bar_listener, in_notebook
 
 Metrics = Mapping[str, float]
@@ -53,8 +54,11 @@ def current_poll() -> Callable[[], object] | None:
     return _poll.get()
 
 
-def check_callbacks(callbacks: Any) -> None:
-    """Raise a TypeError unless callbacks are a list of callables or None."""
+def check_callbacks(callbacks: Any, *, without_checkpoint: str = "") -> None:
+    """Raise a TypeError unless callbacks are a list of callables or None.
+
+    ``without_checkpoint`` is the name of an estimator that does not write checkpoints.
+    """
     if callbacks is None:
         return
     if not isinstance(callbacks, list | tuple):
@@ -62,6 +66,11 @@ def check_callbacks(callbacks: Any) -> None:
     for callback in callbacks:
         if not callable(callback):
             raise TypeError(f"callbacks must be a list of callables or None, got {callbacks!r}")
+    if without_checkpoint and checkpoint_of(callbacks) is not None:
+        raise TypeError(
+            f"callbacks of {without_checkpoint} must not contain a Checkpoint, which resumes the "
+            "training of GBT only; use warm_start to continue"
+        )
 
 
 def progress_listener(

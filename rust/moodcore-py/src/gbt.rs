@@ -6,7 +6,7 @@ use crate::gbt_listener::PythonListener;
 use crate::gbt_model::GbtModel;
 use crate::gbt_tables::{LabelledArrays, read_rows, row_major};
 use crate::platform::instruction_set;
-use moodcore::gbt::{Config, Metric, MetricKind, Plan, fit};
+use moodcore::gbt::{BestRound, Config, Metric, MetricKind, Plan, Progress, fit};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -16,6 +16,15 @@ use pyo3::types::PyDict;
 /// A metric's name, whether larger is better, and the callable that computes it; none for those
 /// that the crate computes.
 type PythonMetric = (String, bool, Option<Py<PyAny>>);
+
+/// How far a training came that another one resumes: the rounds of the model that it continued
+/// from, the metrics after its rounds, and its best round and score.
+type ProgressArguments = (usize, Vec<Vec<Vec<f64>>>, Option<usize>, Option<f64>);
+
+fn progress((first, history, round, value): ProgressArguments) -> Progress {
+    let best = round.zip(value).map(|(round, value)| BestRound { round, value });
+    Progress { first, history, best }
+}
 
 fn metric_kind(name: &str, callable: Option<&Py<PyAny>>) -> PyResult<MetricKind> {
     match (name, callable) {
@@ -29,7 +38,7 @@ fn metric_kind(name: &str, callable: Option<&Py<PyAny>>) -> PyResult<MetricKind>
 /// Trains: the model, the values of all metrics, the best round and its value, and the number of
 /// splits of the new trees.
 #[pyfunction]
-#[pyo3(signature = (params, train, n_classes, *, categorical, base=None, start=None, evaluate=Vec::new(), metrics=Vec::new(), objective=None, seed=0, threads=1, instructions, on_round=None, on_poll=None))]
+#[pyo3(signature = (params, train, n_classes, *, categorical, base=None, start=None, evaluate=Vec::new(), metrics=Vec::new(), objective=None, seed=0, threads=1, instructions, on_round=None, on_poll=None, resume=None, checkpoint=None))]
 #[expect(clippy::too_many_arguments, reason = "all but the first three are keywords")]
 pub(crate) fn gbt_fit<'py>(
     py: Python<'py>,
@@ -47,6 +56,8 @@ pub(crate) fn gbt_fit<'py>(
     instructions: &str,
     on_round: Option<Py<PyAny>>,
     on_poll: Option<Py<PyAny>>,
+    resume: Option<ProgressArguments>,
+    checkpoint: Option<(usize, Py<PyAny>)>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let train = read_rows(&train)?;
@@ -68,12 +79,12 @@ pub(crate) fn gbt_fit<'py>(
         metrics: &measured,
         seed,
         shard: None,
-        resume: None,
+        resume: resume.map(progress),
     };
     let callables = metrics.into_iter().map(|(_, _, callable)| callable).collect();
     let n_outputs = if n_classes <= 2 { 1 } else { n_classes };
     let mut listener =
-        PythonListener { metrics: callables, objective, on_round, on_poll, n_outputs };
+        PythonListener { metrics: callables, objective, on_round, on_poll, checkpoint, n_outputs };
     let fitted = py
         .detach(|| {
             let team = Team::new(threads)?;

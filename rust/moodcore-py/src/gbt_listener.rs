@@ -1,8 +1,9 @@
 //! Rounds, metrics and losses of boosting as Python callables; Ctrl-C from the interpreter.
 
+use crate::gbt_model::GbtModel;
 use crate::monitor::{poll, stopped};
 use moodcore::Result;
-use moodcore::gbt::{Derivatives, Listener, TrainingLoss};
+use moodcore::gbt::{BestRound, Derivatives, Ensemble, Listener, TrainingLoss};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -15,6 +16,8 @@ pub(crate) struct PythonListener {
     pub(crate) objective: Option<Py<PyAny>>,
     pub(crate) on_round: Option<Py<PyAny>>,
     pub(crate) on_poll: Option<Py<PyAny>>,
+    /// Every how many rounds a callable takes the model, the metrics, and the best round and score.
+    pub(crate) checkpoint: Option<(usize, Py<PyAny>)>,
     pub(crate) n_outputs: usize,
 }
 
@@ -55,6 +58,24 @@ impl Listener for PythonListener {
         Python::attach(|py| {
             let answer = on_round.bind(py).call1((round, values.to_vec(), (loss, error)))?;
             answer.extract::<Option<bool>>().map(|stop| stop == Some(true))
+        })
+        .map_err(stopped)
+    }
+
+    fn finished(
+        &mut self,
+        ensemble: &Ensemble,
+        history: &[Vec<Vec<f64>>],
+        best: Option<BestRound>,
+    ) -> Result<()> {
+        let Some((every, save)) = &self.checkpoint else { return Ok(()) };
+        if !ensemble.n_rounds().is_multiple_of(*every) {
+            return Ok(());
+        }
+        Python::attach(|py| {
+            let model = Bound::new(py, GbtModel::of(ensemble.clone()))?;
+            let best = (best.map(|best| best.round), best.map(|best| best.value));
+            save.bind(py).call1((model, history.to_vec(), best.0, best.1)).map(drop)
         })
         .map_err(stopped)
     }

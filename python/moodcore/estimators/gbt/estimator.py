@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
 from moodcore.estimators.base import Classifier
+from moodcore.estimators.checkpoint import checkpoint_of
 from moodcore.estimators.evaluation import evaluation_sets
 from moodcore.estimators.gbt.auto import TEXTBOOK, auto_names, resolve
 from moodcore.estimators.gbt.inspection import (
@@ -29,6 +30,7 @@ from moodcore.estimators.gbt.training import (
     boost,
     evaluation_rows,
     hold_out,
+    resume_seed,
     rounds_to_train,
     training_rows,
 )
@@ -404,8 +406,12 @@ class GBT(Classifier):
         start = self._starting_model(init_model)
         continues = init_model is None and start is not None
         model = self._training_copy(fitted=continues)
+        checkpoint = checkpoint_of(self.callbacks)
+        resumed = None if checkpoint is None else checkpoint.load(self)
         if not continues:
             model.seed_ = self._draw_seed()
+        if resumed is not None:
+            resume_seed(model, resumed, self.random_state)
         if start is not None:
             for name in _COLUMNS & set(vars(start)):
                 setattr(model, name, getattr(start, name))
@@ -413,7 +419,10 @@ class GBT(Classifier):
             model, X, y, sample_weight, base_margin, start=start, evaluated=bool(passed)
         )
         sets = evaluation_rows(model, passed, rows)
-        model.resolved_ = resolve(model, rows, starts=start is None)
+        if resumed is not None:
+            model.resolved_ = resumed.resolved_
+        else:
+            model.resolved_ = resolve(model, rows, starts=start is None)
         rounds = rounds_to_train(model) if continues else int(model._value("n_estimators"))
         if rounds == 0:
             warnings.warn(
@@ -425,7 +434,7 @@ class GBT(Classifier):
             return self
         if not sets:
             rows, sets = hold_out(model, rows)
-        boost(model, rows, sets, start=start, rounds=rounds)
+        boost(model, rows, sets, start=start, rounds=rounds, resumed=resumed)
         return self._take_over(model)
 
     def predict(self, X: Any, *, base_margin: ArrayLike | None = None) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, _check_y, check_consi
 
 from moodcore import _core
 from moodcore.estimators.batches import is_batch_source
+from moodcore.estimators.checkpoint import Checkpoint, checkpoint_of
 from moodcore.estimators.evaluation import EvaluationSet
 from moodcore.estimators.gbt.metrics import Metric, core_metrics, resolve_metrics
 from moodcore.estimators.gbt.options import (
@@ -140,13 +141,29 @@ def boost(
     *,
     start: "GBT | None",
     rounds: int,
+    resumed: "GBT | None" = None,
 ) -> None:
-    """Train the rounds and set what the core returns."""
+    """Train the rounds and set what the core returns.
+
+    ``resumed`` is the model of a checkpoint, from which this training resumes.
+    """
     metrics = resolve_metrics(model.eval_metric)
     names = getattr(model, "feature_names_in_", None)
     n_features = model.n_features_in_
     # Rounds after the best one are not continued from.
     first = 0 if start is None else start.n_predicting_rounds_
+    core_start = None if start is None else start.core_model_.slice(0, first)
+    checkpoint, resume = checkpoint_of(model.callbacks), None
+    if checkpoint is not None:
+        _refuse_dart(model)
+        if resumed is not None:
+            checkpoint.check(model, resumed)
+            resume = _progress(checkpoint, resumed, list(sets), metrics, first)
+            if resumed.core_model_.n_rounds > first + rounds:
+                raise checkpoint.error(
+                    f"{resumed.core_model_.n_rounds} rounds, got n_estimators={rounds}"
+                )
+            core_start = resumed.core_model_
     result = _core.gbt_fit(
         model._core_parameters(
             n_estimators=rounds,
@@ -161,13 +178,15 @@ def boost(
         len(model.classes_),
         categorical=list(model.table_schema_.categorical),
         base=_base(model, rows),
-        start=None if start is None else start.core_model_.slice(0, first),
+        start=core_start,
         evaluate=[held_out.arrays() for held_out in sets.values()],
         metrics=core_metrics(metrics, list(sets.values()), model.classes_),
         objective=core_objective(model.objective, rows.y, rows.weight),
         seed=model.seed_,
         on_round=_listener(model, list(sets), [metric.name for metric in metrics]),
         on_poll=current_poll(),
+        resume=resume,
+        checkpoint=_writer(checkpoint, model, list(sets), metrics),
         **model._compute(),
     )
     _keep(model, result, list(sets), metrics)
@@ -198,6 +217,64 @@ def _labels_and_weight(
         return labels, None
     weight = _check_sample_weight(sample_weight, labels, dtype=np.float64, ensure_non_negative=True)
     return labels, weight
+
+
+def resume_seed(model: "GBT", resumed: "GBT", random_state: Any) -> None:
+    """Take the seed of a checkpoint over, which must be that of a ``random_state`` that is an int.
+
+    Raises
+    ------
+    ValueError
+        If it is another.
+    """
+    checkpoint = checkpoint_of(model.callbacks)
+    if isinstance(random_state, int | np.integer) and model.seed_ != resumed.seed_:
+        assert checkpoint is not None
+        raise checkpoint.error(f"another seed than that of random_state={random_state!r}")
+    model.seed_ = resumed.seed_
+
+
+def _refuse_dart(model: "GBT") -> None:
+    boosting = model._value("boosting")
+    if "dart" in (boosting, boosting.get("kind") if isinstance(boosting, Mapping) else None):
+        raise ValueError(
+            "callbacks must not contain a Checkpoint with boosting='dart': training cannot resume "
+            "to the same bytes, because each round scales earlier trees; use another boosting"
+        )
+
+
+def _progress(
+    checkpoint: Checkpoint, resumed: "GBT", sets: list[str], metrics: Sequence[Metric], first: int
+) -> tuple[int, list[list[list[float]]], int | None, float | None]:
+    """Return how far the training of a checkpoint came, as the core takes it."""
+    known = {name: list(curves) for name, curves in resumed.evals_result_.items()}
+    named = {name: [metric.name for metric in metrics] for name in sets}
+    if known != named:
+        raise checkpoint.error(f"evaluation sets and metrics {known}, got {named}")
+    history = [list(resumed.evals_result_[name].values()) for name in sets]
+    best = resumed.best_iteration_
+    return first, history, None if best is None else best + 1, resumed.best_score_
+
+
+def _writer(
+    checkpoint: Checkpoint | None, model: "GBT", sets: list[str], metrics: Sequence[Metric]
+) -> tuple[int, Callable[..., object]] | None:
+    """Return every how many rounds the core calls a function, and the function."""
+    if checkpoint is None:
+        return None
+
+    def write(
+        core: _core.GbtModel,
+        history: list[list[list[float]]],
+        best_round: int | None,
+        best_score: float | None,
+    ) -> None:
+        snapshot = model._training_copy(fitted=True)
+        best = {"best_round": best_round, "best_score": best_score}
+        _keep(snapshot, {"model": core, "history": history, **best}, sets, metrics)
+        snapshot.save(checkpoint.path)
+
+    return checkpoint.every, write
 
 
 def _base(model: "GBT", rows: Rows) -> list[float] | None:

@@ -10,13 +10,13 @@ use super::round_trees::RoundRules;
 use super::sampling::{dropped_rounds, goss, subsample};
 use super::score::Rules;
 use super::shard::Shard;
-use super::training::{Fit, Listener, Plan, Progress, Rows};
+use super::training::{Fit, Listener, Metric, MetricKind, Plan, Progress, Rows};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
 use super::workspace::Workspace;
-use crate::Result;
 use crate::parallel::Compute;
 use crate::rng::{Purpose, Stream};
+use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -140,7 +140,9 @@ impl<'a> Boosting<'a> {
     ) -> Result<()> {
         let n_rounds = if plan.n_classes == 1 { 0 } else { plan.config.n_estimators };
         let stops_early = plan.config.early_stopping_rounds.is_some();
-        if *finished > 0 && plan.resume.is_none() && n_rounds > 0 && stops_early {
+        if plan.resume.is_some() && self.shard.is_none() {
+            self.check_resumed(plan.metrics, listener)?;
+        } else if *finished > 0 && plan.resume.is_none() && n_rounds > 0 && stops_early {
             // New rounds must be better than the model that training continues from.
             let values = self.measure(plan.metrics, listener)?;
             stopping.observe(*finished, &values);
@@ -162,8 +164,31 @@ impl<'a> Boosting<'a> {
                 self.before_scaling.clear();
             }
             *finished = round + 1;
+            listener.finished(&self.ensemble, &self.history, stopping.best)?;
             if stop_requested {
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the metrics of a resumed training are those that were recorded last.
+    fn check_resumed(&mut self, metrics: &[Metric], listener: &mut dyn Listener) -> Result<()> {
+        if self.history.iter().flatten().all(Vec::is_empty) {
+            return Ok(());
+        }
+        for (set, values) in self.measure(metrics, listener)?.iter().enumerate() {
+            let last = |at: usize| self.history[set][at].last().copied().unwrap_or(f64::NAN);
+            let differs = |&at: &usize| last(at).to_bits() != values[at].to_bits();
+            // A callable may return other values for the same rows.
+            let built_in = |at: &usize| metrics[*at].kind != MetricKind::Custom;
+            if let Some(at) = (0..values.len()).filter(built_in).find(differs) {
+                return Err(Error::Data(format!(
+                    "training resumes on other rows: evaluation set {set} has a metric of {} \
+                     where it was {}",
+                    values[at],
+                    last(at)
+                )));
             }
         }
         Ok(())

@@ -5,11 +5,12 @@ use super::binning::Binner;
 use super::context::Bins;
 use super::histogram::{Block, RowBins};
 use super::margins::Margins;
+use super::table::Table;
 use super::training::{Listener, Plan, Rows};
 use super::tree::{Ensemble, MISSING};
 use super::weights::Weights;
-use crate::Result;
 use crate::parallel::{Compute, Team, attended};
+use crate::{Error, Result};
 use std::sync::Arc;
 
 /// Rows whose margins follow the ensemble.
@@ -63,6 +64,9 @@ impl<'a> Prepared<'a> {
             Some(start) => start.base.clone(),
             None => plan.base.clone().unwrap_or_else(|| plan.prior(train.y, &weights)),
         };
+        if plan.resume.as_ref().is_some_and(|resume| resume.first == 0) && plan.shard.is_none() {
+            check_resumed(plan, train, &weights, compute.team)?;
+        }
         let eval = eval
             .iter()
             .zip(eval_columns)
@@ -80,23 +84,36 @@ impl<'a> Prepared<'a> {
     }
 }
 
+/// Checks that training resumes on the rows from which its model learned bins and base.
+fn check_resumed(plan: &Plan<'_>, train: &Rows<'_>, weights: &Weights, team: &Team) -> Result<()> {
+    let Some(start) = &plan.start else { return Ok(()) };
+    let base = plan.base.clone().unwrap_or_else(|| plan.prior(train.y, weights));
+    let same_bins = match &train.features {
+        Features::Binned(rows) => **rows.binner() == start.binner,
+        Features::Table(table) => learned(plan, table, weights, team) == start.binner,
+    };
+    if same_bins && base == start.base {
+        return Ok(());
+    }
+    let what = if same_bins { "shares of the classes" } else { "bins of the features" };
+    Err(Error::Data(format!(
+        "training can resume only on the same rows, labels and weights: the {what} differ"
+    )))
+}
+
 /// The bins of the model that training continues from, or new ones.
 fn binner_of(plan: &Plan<'_>, features: &Features<'_>, weights: &Weights, team: &Team) -> Binner {
     match (&plan.start, plan.shard, features) {
         (Some(start), ..) => start.binner.clone(),
         (None, Some(shard), _) => shard.binner.clone(),
         (None, None, Features::Binned(rows)) => Binner::clone(rows.binner()),
-        (None, None, Features::Table(table)) => {
-            let repetitions = weights.repetitions();
-            Binner::learn(
-                table,
-                repetitions.as_deref(),
-                plan.categorical,
-                plan.config.max_bin,
-                team,
-            )
-        }
+        (None, None, Features::Table(table)) => learned(plan, table, weights, team),
     }
+}
+
+fn learned(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team) -> Binner {
+    let repetitions = weights.repetitions();
+    Binner::learn(table, repetitions.as_deref(), plan.categorical, plan.config.max_bin, team)
 }
 
 fn bins_of(columns: Arc<Vec<Vec<u8>>>, trees_per_round: usize, compute: Compute<'_>) -> Bins {

@@ -72,6 +72,20 @@ pub trait Listener {
         training: &dyn Fn() -> TrainingLoss,
     ) -> Result<bool>;
 
+    /// Called after every round with the model so far, the values of all rounds, and the best
+    /// round: from these, training can resume ([`Plan::resume`]).
+    ///
+    /// # Errors
+    /// The listener's reason to give up.
+    fn finished(
+        &mut self,
+        _ensemble: &Ensemble,
+        _history: &[Vec<Vec<f64>>],
+        _best: Option<BestRound>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
     /// Derivatives of a custom loss at the margins of the training rows, which are
     /// computed row-major on demand; none for softmax (logistic, for two classes)
     /// cross-entropy. Row weights are applied afterwards.
