@@ -3,9 +3,16 @@
 Usage: python examples/optimizers.py [FOLDER]
 
 Writes the figures as SVG files to FOLDER, by default a temporary folder, and prints its path. The
-cells (`# %%`) open as a notebook in VS Code, PyCharm and Spyder; jupytext converts them to a
-Jupyter notebook. The page docs/tutorials/optimizers.md explains the figures.
+notebook examples/optimizers.ipynb has the same cells (`# %%`) and shows the figures. The page
+docs/tutorials/optimizers.md explains them.
 """
+
+# %% [markdown]
+# # Compare three optimizers
+#
+# Gradient descent, stochastic gradient descent (SGD) and SGD with momentum train the same network,
+# from the same initial weights, to classify synthetic songs as sad, happy, energetic or calm. All
+# cells take less than a minute.
 
 # %%
 import sys
@@ -14,12 +21,17 @@ from pathlib import Path
 
 from moodcore import MLP, plots, songs
 
-# %% The data: 4,000 synthetic songs, scaled as in the song experiment.
+# %% [markdown]
+# The data are 4,000 synthetic songs with seven features, scaled as in the song experiment.
+
+# %%
 X, y = songs.synthesize(4_000, random_state=0)
 X = songs.pipeline(MLP(epochs=1), random_state=0).fit(X, y)[:-1].transform(X)
 
 EPOCHS = 60
-FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+IN_NOTEBOOK = "ipykernel" in sys.modules
+HAS_FOLDER = len(sys.argv) > 1 and not IN_NOTEBOOK
+FOLDER = Path(sys.argv[1] if HAS_FOLDER else tempfile.mkdtemp())
 FOLDER.mkdir(exist_ok=True)
 
 
@@ -42,11 +54,22 @@ def report(title, models):
 
 
 def save(name, ax):
-    """Write a figure."""
-    (FOLDER / f"{name}.svg").write_text(plots.figure_svg(ax.figure), encoding="utf-8")
+    """Write a figure, and show it in a notebook."""
+    svg = plots.figure_svg(ax.figure)
+    (FOLDER / f"{name}.svg").write_text(svg, encoding="utf-8")
+    if IN_NOTEBOOK:
+        from IPython.display import SVG, display
+
+        display(SVG(svg))
 
 
-# %% Optimizers: the same network from the same initial weights.
+# %% [markdown]
+# ## Optimizers
+#
+# Gradient descent computes the gradient from all songs, and makes one weight update per epoch. SGD
+# makes one update for every 32 songs. With momentum, updates add up the gradients of earlier ones.
+
+# %%
 optimizers = {
     "gradient descent": train(batch_size="full", momentum=0.0),
     "SGD": train(batch_size=32, momentum=0.0),
@@ -56,11 +79,21 @@ save("optimizers_per_epoch", plots.loss_per_epoch(report("Optimizers", optimizer
 updates = {name: model.history_["update_loss"] for name, model in optimizers.items()}
 save("optimizers_per_update", plots.loss_per_update(updates))
 
-# %% Learning rates, with SGD and momentum.
+# %% [markdown]
+# ## Learning rates
+#
+# Small steps are slow; long ones make the loss fluctuate, and then training fail.
+
+# %%
 rates = {f"learning rate {rate}": train(learning_rate=rate) for rate in (0.0005, 0.005, 0.06, 0.3)}
 save("learning_rates", plots.loss_per_epoch(report("Learning rates", rates)))
 
-# %% Layers: the number and the width of the hidden layers.
+# %% [markdown]
+# ## Hidden layers
+#
+# Without a hidden layer the network is softmax regression.
+
+# %%
 layers = {
     "no hidden layer": train(hidden_sizes=()),
     "8": train(hidden_sizes=(8,)),

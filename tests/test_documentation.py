@@ -1,12 +1,16 @@
 """Pages say what is so: links lead somewhere, examples run, options exist."""
 
+import json
 import os
 import re
+import runpy
 import subprocess
 import sys
+import tempfile
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -126,6 +130,43 @@ def test_the_example_of_the_optimizers_writes_the_figures_of_its_page(tmp_path):
     page = (ROOT / "docs" / "tutorials" / "optimizers.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"_static/optimizers/(\w+)\.svg", page))
     assert {path.stem for path in (tmp_path / "figures").glob("*.svg")} == shown
+
+
+def test_the_notebook_has_the_cells_of_its_script():
+    path = ROOT / "docs" / "make_notebook.py"
+    made = runpy.run_path(str(path))["text_of"]((ROOT / "examples/optimizers.py").read_text())
+    kept = (ROOT / "examples" / "optimizers.ipynb").read_text(encoding="utf-8")
+    assert kept == made, "run python docs/make_notebook.py"
+
+
+def test_the_notebook_runs_and_shows_the_figures(tmp_path, monkeypatch):
+    cells = json.loads((ROOT / "examples/optimizers.ipynb").read_text(encoding="utf-8"))["cells"]
+    shown = []
+    module = SimpleNamespace(SVG=str, display=shown.append)
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda: str(tmp_path))
+    # A kernel has arguments of its own.
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    names = {"__name__": "__main__"}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert len(shown) == 4
+    assert all(figure.startswith("<svg") for figure in shown)
+    assert len(list(tmp_path.glob("*.svg"))) == 4
+
+
+def test_the_notebook_runs_in_a_kernel(tmp_path):
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    nbformat = pytest.importorskip("nbformat")
+    notebook = nbformat.read(ROOT / "examples" / "optimizers.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=None, resources=resources).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/svg+xml" in output.get("data", {}) for output in outputs) == 4
 
 
 def run(script, folder, *arguments):
