@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
 from moodcore.estimators.base import Classifier, class_factors
+from moodcore.estimators.linear_rotation import Rotation
 from moodcore.estimators.progress import current_poll
 from moodcore.estimators.rows import TrainingRows, core_features
+from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["LinearSVM"]
 
@@ -76,6 +79,9 @@ class LinearSVM(Classifier):
         Feature names, if the training data had names.
     core_model_ : moodcore._core.LinearSvmModel
         The weights in the compiled core.
+    takes_float64_ : bool
+        Whether rows are float64 in prediction, because float32 would change the differences
+        between training rows.
 
     Notes
     -----
@@ -98,6 +104,11 @@ class LinearSVM(Classifier):
 
     The number of unknowns is columns times (classes - 1). Rows with zero weight are ignored, and a
     row of weight two equals two rows.
+
+    Features are float32, unless rounding would change their differences (a column of 1e6 plus or
+    minus 1). The problem is then rotated in double precision so that it can be solved in float32,
+    with the same weights and objective; with ``penalty="l1"`` that is not possible, and a warning
+    advises centering the features.
 
     References
     ----------
@@ -126,6 +137,9 @@ class LinearSVM(Classifier):
 
     core_model_: _core.LinearSvmModel
     n_iter_: int
+    takes_float64_: bool = False
+    # Only while a model is trained.
+    _rotation: Rotation | None
 
     _LEARNER = "linear_svm"
     _SPARSE = "csr"
@@ -173,7 +187,7 @@ class LinearSVM(Classifier):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            Finite features; used as float32.
+            Finite features; used as float32 where that is precise enough (see Notes).
         y : array-like of shape (n_rows,)
             Class labels of any type, at least two classes.
         sample_weight : array-like of shape (n_rows,), optional
@@ -193,6 +207,9 @@ class LinearSVM(Classifier):
         -----
         ConvergenceWarning
             If ``max_iter`` is reached before ``tol``.
+        UserWarning
+            If features with ``penalty="l1"`` are so far from zero that float32 changes their
+            differences.
         """
         params = self._checked_parameters()
         model = self._training_copy()
@@ -202,6 +219,9 @@ class LinearSVM(Classifier):
                 "LinearSVM needs samples of at least 2 classes in the data, but the data contains "
                 f"only one class: {model.classes_.tolist()[0]!r}"
             )
+        rotation = model._rotation
+        if rotation is not None:
+            params = self._core_parameters(fit_intercept=False)
         result = _core.linear_svm_fit(
             params,
             rows.arrays(),
@@ -212,6 +232,9 @@ class LinearSVM(Classifier):
             **self._compute(),
         )
         model.core_model_ = result["model"]
+        model.takes_float64_ = rotation is not None
+        if rotation is not None:
+            model.core_model_ = _core.LinearSvmModel(*rotation.weights(result["model"].coef))
         model.n_iter_ = max(result["iterations"])
         model._report(result)
         return self._take_over(model)
@@ -232,7 +255,13 @@ class LinearSVM(Classifier):
         For two classes of shape (n_rows,), above zero for the second.
         """
         check_is_fitted(self)
-        scores = self.core_model_.decide(core_features(self.read_rows(X)), **self._compute())
+        rows = self.read_rows(X)
+        if self.takes_float64_:
+            scores = np.tile(self.intercept_, (len(rows), 1))
+            for values, weights in zip(rows.T, self.coef_.T, strict=True):
+                scores += values[:, np.newaxis] * weights
+        else:
+            scores = self.core_model_.decide(core_features(rows), **self._compute())
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -240,6 +269,51 @@ class LinearSVM(Classifier):
         scores = self.decision_function(X)
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[codes]
+
+    def read_rows(self, X: ArrayLike) -> Any:
+        """Check rows as `predict` does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features)
+            The features that the model computes with: float32, or float64 if the training rows
+            needed it.
+
+        Raises
+        ------
+        ValueError
+            For other columns than those of the training rows, or values that are not finite.
+        """
+        if not self.takes_float64_:
+            return super().read_rows(X)
+        rows: Any = X
+        rows = rows.toarray() if scipy.sparse.issparse(rows) else rows
+        return validate_numbers(self, rows, dtype=np.float64, order="C", reset=False)
+
+    def _learn_features(
+        self, features: NDArray[Any], weight: NDArray[np.float64] | None
+    ) -> NDArray[Any]:
+        """Return rotated rows if float32 does not hold the features."""
+        self._rotation = None
+        if scipy.sparse.issparse(features) or features.dtype == np.float32:
+            return features
+        constant = self.intercept_scaling if self.fit_intercept else None
+        rotation = Rotation.of_far_rows(features, constant)
+        if rotation is None:
+            return features
+        if self.penalty == "l1" and self.multi_class == "ovr":
+            warnings.warn(
+                "features are so far from zero that float32 changes their differences; center them "
+                "(StandardScaler), or use penalty='l2', which does it",
+                stacklevel=4,
+            )
+            return features
+        self._rotation = rotation
+        return rotation.rows(features)
 
     def _class_weight(self, rows: TrainingRows) -> NDArray[np.float64] | None:
         if self.class_weight is None:

@@ -19,7 +19,9 @@ from moodcore.model_files.values import (
 def write_linear_svm(model: LinearSVM, prefix: str, arrays: Arrays) -> Described:
     """Describe a fitted `LinearSVM`."""
     described = write_classifier(model)
-    arrays[f"{prefix}.coef"] = model.coef_
+    # By another name, so that readers that know nothing of rows of float64 refuse the file.
+    coef = "coef_of_float64" if model.takes_float64_ else "coef"
+    arrays[f"{prefix}.{coef}"] = model.coef_
     arrays[f"{prefix}.intercept"] = model.intercept_
     return {**described, "n_iter": model.n_iter_}
 
@@ -30,8 +32,10 @@ def read_linear_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -
     n_classes = len(model.classes_)
     n_scores = 1 if n_classes == 2 else n_classes
     shape = (n_scores, model.n_features_in_)
+    model.takes_float64_ = f"{prefix}.coef_of_float64" in arrays
+    coef = "coef_of_float64" if model.takes_float64_ else "coef"
     model.core_model_ = _core.LinearSvmModel(
-        take_array(arrays, f"{prefix}.coef", shape, np.float64),
+        take_array(arrays, f"{prefix}.{coef}", shape, np.float64),
         take_array(arrays, f"{prefix}.intercept", (n_scores,), np.float64),
     )
     model.n_iter_ = int(described["n_iter"])
