@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import sklearn.preprocessing
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -70,10 +71,20 @@ def read_scaler(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> An
         setattr(model, name, array)
     if model.scale_ is not None and not model.scale_.all():
         raise ValueError("scale_ must not be 0")
-    seen = described["n_samples"]
-    is_list = isinstance(seen, list)
-    model.n_samples_seen_ = np.array(seen, dtype=np.int64) if is_list else int(seen)
+    model.n_samples_seen_ = _read_counts(described["n_samples"], model.n_features_in_)
     return read_output(model, described)
+
+
+def _read_counts(seen: Any, n_features: int) -> int | NDArray[np.int64]:
+    """Read the number of training rows, or the number of values of each feature."""
+    is_list = isinstance(seen, list)
+    counts = seen if is_list else [seen]
+    are_counts = all(type(count) is int and 0 <= count < 2**63 for count in counts)
+    if not are_counts or (is_list and len(seen) != n_features):
+        raise ValueError(
+            f"n_samples must be an int of at least 0, or {n_features} of them, got {seen!r}"
+        )
+    return np.array(seen, dtype=np.int64) if is_list else int(seen)
 
 
 def _needless(params: Mapping[str, Any]) -> frozenset[str]:
