@@ -95,7 +95,7 @@ impl<C: Cell> Task for Histograms<'_, C> {
 }
 
 fn count<C: Cell>(bench: &mut Bencher, isa: Isa, bins: &[u8], rows: RowList<'_>, words: [C; 2]) {
-    let mut cells: [FeatureCells<C>; FEATURES] = [[C::EMPTY; 256]; FEATURES];
+    let mut cells: [FeatureCells<C>; FEATURES] = [FeatureCells::filled_with(C::EMPTY); FEATURES];
     bench.iter(|| isa.run(Histograms { bins, rows, cells: &mut cells, words }));
 }
 

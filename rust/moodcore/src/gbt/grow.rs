@@ -237,7 +237,7 @@ impl<'a, C: Packed> Growth<'a, C> {
         C::pool(self.workspace)
             .pop()
             .filter(|histogram| histogram.len() == size)
-            .unwrap_or_else(|| vec![[C::EMPTY; BINS]; size])
+            .unwrap_or_else(|| vec![FeatureCells::filled_with(C::EMPTY); size])
     }
 
     /// The input of a node's split search.

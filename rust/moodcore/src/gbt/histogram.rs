@@ -2,6 +2,7 @@
 
 use super::cells::{Packed, Sizes, Units};
 use super::gradients::Pair;
+use super::tree::MISSING;
 use crate::kernels::{FeatureCells, RowList, Simd, Task, add_to_histograms};
 use crate::parallel::Team;
 use std::marker::PhantomData;
@@ -169,10 +170,26 @@ impl Task for Measure<'_> {
     }
 }
 
-/// Subtracts one histogram from another: the difference is exactly the sibling's.
-pub(super) fn subtract<C: Packed>(from: &mut [FeatureCells<C>], other: &[FeatureCells<C>]) {
-    for (from, &other) in from.as_flattened_mut().iter_mut().zip(other.as_flattened()) {
+/// Empties the cells of a feature: those of its bins, and that of missing values. No row is in
+/// another bin, so that the others are empty.
+pub(super) fn clear<C: Packed>(cells: &mut FeatureCells<C>, n_bins: usize) {
+    cells[..n_bins].fill(C::EMPTY);
+    cells[usize::from(MISSING)] = C::EMPTY;
+}
+
+/// Subtracts the cells of a feature from those of the same feature in another node: the difference
+/// is exactly the sibling's.
+pub(super) fn subtract<C: Packed>(
+    from: &mut FeatureCells<C>,
+    other: &FeatureCells<C>,
+    n_bins: usize,
+) {
+    let last = usize::from(MISSING);
+    for (from, &other) in from[..n_bins].iter_mut().zip(&other[..n_bins]) {
         *from = from.minus(other);
+    }
+    if n_bins <= last {
+        from[last] = from[last].minus(other[last]);
     }
 }
 

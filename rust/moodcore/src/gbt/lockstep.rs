@@ -15,7 +15,7 @@ use super::shard::Shard;
 use super::tree::MISSING;
 use super::workspace::Workspace;
 use crate::Result;
-use crate::kernels::{NarrowCell, WideCell};
+use crate::kernels::{FeatureCells, NarrowCell, WideCell};
 use crate::parallel::Team;
 
 /// Words of the first message of a tree, besides one per host: weight, and sizes of derivatives.
@@ -180,7 +180,7 @@ impl<'a, C: Packed> SharedGrowth<'a, C> {
     }
 
     /// Reads the histogram of a node and, if its cells hold no weights, these.
-    fn read(&self, words: &mut &[u64], histogram: &mut [[C; BINS]]) -> Vec<BinWeights> {
+    fn read(&self, words: &mut &[u64], histogram: &mut [FeatureCells<C>]) -> Vec<BinWeights> {
         let n_features = self.growth.search.context.bins.columns.len();
         for (at, cells) in histogram.iter_mut().enumerate() {
             for bin in self.bins(at % n_features) {

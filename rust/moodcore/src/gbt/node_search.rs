@@ -7,7 +7,7 @@ use super::candidates::Lanes;
 use super::cells::{Dropped, Packed, Sizes, Units};
 use super::context::{TrainingContext, TreeSpec};
 use super::gradients::Pair;
-use super::histogram::{Accumulate, Block, Measure, NodeRows, Total, subtract};
+use super::histogram::{Accumulate, Block, Measure, NodeRows, Total, clear, subtract};
 use super::rows::{BinWeights, WeightCounts};
 use super::score::Sums;
 use super::split::{FeatureRules, Parent, Search, Split, SplitQuery};
@@ -301,6 +301,7 @@ impl<'a> NodeSearch<'a> {
         workspace: &Workspace,
         work: Work,
     ) {
+        let features = &self.context.binner.features;
         let n_nodes = parts.first().map_or(0, |part| part.nodes.len());
         for at in 0..n_nodes {
             if work != Work::Search {
@@ -314,7 +315,9 @@ impl<'a> NodeSearch<'a> {
                 let node = &mut after[0];
                 if let (Some(sibling), true) = (before.first(), node.left_over) {
                     for (from, other) in node.cells.iter_mut().zip(&sibling.cells) {
-                        subtract(from, other);
+                        for (at, (from, other)) in from.iter_mut().zip(other.iter()).enumerate() {
+                            subtract(from, other, features[block.first + at].count());
+                        }
                     }
                 }
                 self.find(*block, node, workspace);
@@ -331,9 +334,12 @@ impl<'a> NodeSearch<'a> {
             return;
         }
         let rows = node.side.rows.clone();
+        let features = &self.context.binner.features;
         for part in parts.iter_mut() {
             for cells in &mut part.nodes[at].cells {
-                cells.as_flattened_mut().fill(C::EMPTY);
+                for (at, cells) in cells.iter_mut().enumerate() {
+                    clear(cells, features[part.block.first + at].count());
+                }
             }
         }
         let together = if parts.len() == 1 { rows.len() } else { TOGETHER };

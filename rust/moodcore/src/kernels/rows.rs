@@ -3,6 +3,7 @@
 
 use super::simd::{LANES, Simd, extent};
 use std::fmt::Debug;
+use std::ops::{Deref, DerefMut};
 
 /// Sums over the rows in one bin of a histogram.
 pub trait Cell: Copy + Debug + PartialEq + Send + Sync + 'static {
@@ -23,7 +24,45 @@ pub type WideCell = [u64; 2];
 pub type NarrowCell = u64;
 
 /// The bins of one feature: a place for every byte.
-pub type FeatureCells<C> = [C; 256];
+///
+/// Features are a cache line or two more than a power of two apart. Otherwise the same bin of all
+/// features would be in the same set of the first-level cache, and an update of one would look to
+/// the processor like one of another (equal low twelve bits of the address). Where the features
+/// have few bins, or most rows are in one, all updates would wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct FeatureCells<C> {
+    bins: [C; 256],
+    apart: [C; 8],
+}
+
+impl<C: Cell> FeatureCells<C> {
+    /// Cells that all contain the same.
+    pub const fn filled_with(cell: C) -> Self {
+        FeatureCells { bins: [cell; 256], apart: [C::EMPTY; 8] }
+    }
+
+    /// Cells of these bins.
+    pub fn of(bins: [C; 256]) -> Self {
+        FeatureCells { bins, apart: [C::EMPTY; 8] }
+    }
+}
+
+impl<C> Deref for FeatureCells<C> {
+    type Target = [C; 256];
+
+    #[inline(always)]
+    fn deref(&self) -> &[C; 256] {
+        &self.bins
+    }
+}
+
+impl<C> DerefMut for FeatureCells<C> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [C; 256] {
+        &mut self.bins
+    }
+}
 
 impl Cell for WideCell {
     const EMPTY: Self = [0; 2];

@@ -105,7 +105,7 @@ fn products_refuse_sizes_that_wrap() {
 
 #[test]
 fn lists_of_rows_refuse_sizes_that_wrap() {
-    let mut cells = [[0_u64; 256]];
+    let mut cells = [FeatureCells::filled_with(0_u64)];
     for (stride, first, row) in [(SIXTEENTH, 0, 15), (1, usize::MAX, 0)] {
         let rows = [row; 4];
         assert_refused("bins of a row", || {

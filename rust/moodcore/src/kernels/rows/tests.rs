@@ -72,7 +72,7 @@ impl<C: Cell, const F: usize> Task for Count<'_, C, F> {
 fn check_count<C: Cell, const F: usize>(table: &Table<C>, before: C) -> Result<(), TestCaseError> {
     assert_eq!(table.bins.len(), table.n_rows * table.stride);
     // What was there before stays.
-    let before = vec![[before; 256]; F];
+    let before = vec![FeatureCells::filled_with(before); F];
     let mut expected = before.clone();
     for (at, row) in table.row_numbers().into_iter().enumerate() {
         for (feature, cells) in expected.iter_mut().enumerate() {
@@ -199,8 +199,8 @@ proptest! {
     ) {
         // Gradients may cancel: only second words tell.
         let cells: FeatureCells<WideCell> =
-            std::array::from_fn(|bin| [bin as u64 % 3, (filled[bin] / 2) << 40]);
-        let narrow: FeatureCells<NarrowCell> = std::array::from_fn(|bin| cells[bin][1]);
+            FeatureCells::of(std::array::from_fn(|bin| [bin as u64 % 3, (filled[bin] / 2) << 40]));
+        let narrow = FeatureCells::of(std::array::from_fn(|bin| cells[bin][1]));
         let expected: Vec<u32> =
             (0..end as u32).filter(|&bin| cells[bin as usize][1] != 0).collect();
         for isa in Isa::available() {
@@ -259,7 +259,7 @@ fn rows_that_do_not_exist_are_refused() {
         words: vec![1; 8],
     };
     let count = |table: &Table<NarrowCell>, isa: Isa| {
-        isa.run(Count::<_, 3>(table, vec![[0; 256]; 3]));
+        isa.run(Count::<_, 3>(table, vec![FeatureCells::filled_with(0); 3]));
     };
     // As the others, but allowed.
     Isa::available().into_iter().for_each(|isa| count(&table(Some((0, 5)), &[], 0), isa));
@@ -278,4 +278,10 @@ fn rows_that_do_not_exist_are_refused() {
     panics(&|isa| {
         isa.run(Gather(&[0; 4], &[4]));
     });
+}
+
+#[test]
+fn the_same_bin_of_neighboring_features_is_in_different_cache_sets() {
+    assert_eq!(size_of::<FeatureCells<NarrowCell>>() % 2048, 64);
+    assert_eq!(size_of::<FeatureCells<WideCell>>() % 4096, 128);
 }
