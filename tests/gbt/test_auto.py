@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.metrics import log_loss
 
 from moodcore import GBT, _core, exchange, load
-from moodcore.estimators.gbt.auto import MOST_ROUNDS, TEXTBOOK, values_by_size
+from moodcore.estimators.gbt.auto import FURTHER, MOST_ROUNDS, TEXTBOOK, values_by_size
 
 
 def noisy(n_rows=400, seed=0):
@@ -48,18 +49,56 @@ def test_noise_stops_sooner_than_a_clean_table():
     X, y = noisy()
     clean = GBT(random_state=0).fit(X, X[:, 0] * X[:, 1] > 0)
     assert GBT(random_state=0).fit(X, y).n_iter_ < clean.n_iter_
-    assert clean.n_iter_ <= MOST_ROUNDS
+    assert clean.n_iter_ <= FURTHER["n_estimators"]
 
 
-def test_a_loss_that_still_falls_at_the_end_takes_larger_steps():
+def test_a_loss_that_still_falls_at_the_end_goes_further():
     X = np.random.default_rng(0).uniform(size=(3000, 2))
     y = (np.floor(X[:, 0] * 12) + np.floor(X[:, 1] * 12)).astype(int) % 2
     model = GBT(random_state=0).fit(X, y)
-    assert (model.n_iter_, model.learning_rate_) == (MOST_ROUNDS, 0.2)
-    assert (model.resolved_["max_leaves"], model.resolved_["boosting"]) == (31, "gbdt")
+    assert model.resolved_ == values_by_size(3000) | {
+        "n_estimators": 130,
+        "learning_rate": 0.15,
+        "max_leaves": 31,
+        "min_child_samples": 10.0,
+        "subsample": 1.0,
+        "colsample_bynode": 1.0,
+    }
+    assert model.n_iter_ == 130
 
 
-def rounds_grown(monkeypatch, X, y):
+def boxes(n_rows=1500, seed=1):
+    """Labels that three thresholds on a path decide, a thirtieth of them wrong."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(size=(n_rows, 10))
+    y = ((X[:, 0] > 0.7) & (X[:, 1] > 0.5) & (X[:, 4] > 0.3)) | ((X[:, 2] < 0.3) & (X[:, 3] > 0.6))
+    return X, y ^ (rng.random(n_rows) < 0.03)
+
+
+def test_less_regularized_trees_are_taken_where_they_are_better():
+    X, y = boxes()
+    model = GBT(random_state=0).fit(X, y)
+    rounds = model.resolved_["n_estimators"]
+    flexible = {"max_leaves": 31, "subsample": 1.0, "colsample_bynode": 1.0, "boosting": "gbdt"}
+    assert model.resolved_ == {**values_by_size(1500), **flexible, "n_estimators": rounds}
+    new, labels = boxes(5000, seed=2)
+    regularized = GBT(**values_by_size(1500), random_state=0).fit(X, y)
+    assert regularized.resolved_["n_estimators"] < MOST_ROUNDS
+    losses = [log_loss(labels, fitted.predict_proba(new)) for fitted in (model, regularized)]
+    assert losses[0] < 0.95 * losses[1]
+
+
+def test_each_fold_is_searched_once_for_each_kind_of_trees(monkeypatch):
+    assert len(rounds_grown(monkeypatch, *boxes())) == 3 + 3 + 1
+
+
+def test_given_values_are_no_reason_to_search_twice(monkeypatch):
+    X, y = boxes()
+    given = {"max_leaves": 8, "subsample": 1.0, "colsample_bynode": 1.0, "boosting": "gbdt"}
+    assert len(rounds_grown(monkeypatch, X, y, **given)) == 4
+
+
+def rounds_grown(monkeypatch, X, y, **given):
     """Return the rounds of each training that a fit runs, that of the model last."""
     grown = []
     train = _core.gbt_fit
@@ -76,21 +115,21 @@ def rounds_grown(monkeypatch, X, y):
         return result
 
     monkeypatch.setattr(_core, "gbt_fit", count)
-    model = GBT(random_state=0).fit(X, y)
+    model = GBT(random_state=0, **given).fit(X, y)
     assert model.n_iter_ == grown[-1]
     return grown
 
 
 def test_the_search_grows_few_trees(monkeypatch):
-    """At most a third of the rounds per fold; the time of a fit is near that of its trees."""
+    """At most a third of the rounds per fold, and one fold for less regularized trees."""
     X, y = noisy()
-    assert rounds_grown(monkeypatch, X, y) == [15, 12, 13, 23]
+    assert rounds_grown(monkeypatch, X, y) == [15, 12, 13, 12, 23]
 
 
 def test_two_folds_that_need_all_rounds_decide(monkeypatch):
     X = np.random.default_rng(0).uniform(size=(3000, 2))
     y = (np.floor(X[:, 0] * 12) + np.floor(X[:, 1] * 12)).astype(int) % 2
-    assert rounds_grown(monkeypatch, X, y) == [33, 33, 100]
+    assert rounds_grown(monkeypatch, X, y) == [33, 33, 130]
 
 
 def test_large_tables_hold_rows_out_once(monkeypatch):

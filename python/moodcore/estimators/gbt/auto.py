@@ -5,6 +5,7 @@ the size of the table, and the number of rounds by the log loss on held-out rows
 """
 
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +42,19 @@ PATIENCE = 7
 # Tables of fewer rows than this are held out in three folds, larger ones once: the number of rounds
 # that one small part suggests is a matter of luck.
 ROWS_FOR_FOLDS = 10_000
-# Values with which the most rounds go further, where the loss still fell after them.
-FURTHER = {"learning_rate": 0.2, "max_leaves": 31, "boosting": "gbdt"}
+# Values where the loss still fell after the most rounds.
+FURTHER = {
+    "n_estimators": 130,
+    "learning_rate": 0.15,
+    "max_leaves": 31,
+    "min_child_samples": 10.0,
+    "subsample": 1.0,
+    "colsample_bynode": 1.0,
+}
+# Values that are tried where it did not, on tables that are held out in folds, and the part of the
+# loss below which they are taken.
+FLEXIBLE = {"max_leaves": 31, "subsample": 1.0, "colsample_bynode": 1.0, "boosting": "gbdt"}
+FLEXIBLE_LOSS = 0.985
 # Fewer rows than this are too few to choose by.
 FEWEST_ROWS = 50
 
@@ -91,42 +103,93 @@ def resolve(model: "GBT", rows: BoostingRows | BinnedRows, *, starts: bool) -> d
         if model.early_stopping_rounds is not None:
             chosen["n_estimators"] = MOST_ROUNDS_EARLY_STOPPING
         elif model.objective is None and rows.n_rows >= FEWEST_ROWS and len(model.classes_) > 1:
-            model.resolved_ = {name: chosen[name] for name in names}
             assert rows.sample is not None
-            rounds = _choose_rounds(model, rows.sample, rows.n_rows)
-            if rounds is not None:
-                chosen["n_estimators"] = min(rounds, MOST_ROUNDS)
-                if rounds >= MOST_ROUNDS:
-                    # The loss still fell at the end: the same number of rounds goes further.
-                    chosen |= FURTHER
+            chosen = _choose(model, rows.sample, rows.n_rows, chosen)
     return {name: chosen[name] for name in names}
 
 
-def _choose_rounds(model: "GBT", rows: BoostingRows, n_rows: int) -> int | None:
-    """Return the number of rounds with the lowest log loss on held-out rows, None if no loss is.
+def _choose(
+    model: "GBT", rows: BoostingRows, n_rows: int, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the values with the lowest log loss on held-out rows, and their number of rounds.
 
     With more rows more rounds pay: the square root of the factor by which all rows are more than
     the training rows of a fold. Large tables are searched on the rows from which their cut
     points are learned, ``rows`` of ``n_rows``.
     """
     seed = model.seed_ % 2**32
-    if len(rows.y) < ROWS_FOR_FOLDS:
-        parts, more = rows.folds(3, seed), 3 / 2
-    else:
-        parts, more = [rows.split(0.2, seed)], 5 / 4
-    growth = float(np.sqrt(more * (n_rows / len(rows.y))))
-    logarithms = []
+    several = len(rows.y) < ROWS_FOR_FOLDS
+    parts = rows.folds(3, seed) if several else [rows.split(0.2, seed)]
+    growth = float(np.sqrt((3 / 2 if several else 5 / 4) * n_rows / len(rows.y)))
+    enough = (MOST_ROUNDS - 0.5) / growth
+    best = _search(model, chosen, parts, enough)
+    if best is None:
+        return chosen
+    if best.rounds >= enough:
+        # The loss still fell at the end: less regularized trees go further.
+        return chosen | FURTHER
+    flexible = chosen | FLEXIBLE
+    if several and any(flexible[name] != chosen[name] for name in auto_names(model)):
+        # On most tables one fold is enough to see that they are worse.
+        first = _search(model, flexible, parts[:1], np.inf)
+        if first is not None and first.losses[0] < best.losses[0] * FLEXIBLE_LOSS:
+            other = first.joined(_search(model, flexible, parts[1:], np.inf))
+            if other.loss < best.loss * FLEXIBLE_LOSS:
+                best = other
+    rounds = min(max(1, round(best.rounds * growth)), MOST_ROUNDS)
+    return best.values | {"n_estimators": rounds}
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Numbers of rounds with the lowest log loss, and this loss, by fold."""
+
+    values: dict[str, Any]
+    by_fold: list[float]
+    losses: list[float]
+
+    @property
+    def rounds(self) -> float:
+        """The geometric mean over the folds."""
+        return float(np.exp(np.mean(np.log(self.by_fold))))
+
+    @property
+    def loss(self) -> float:
+        """The mean over the folds."""
+        return float(np.mean(self.losses))
+
+    def joined(self, other: "_Search | None") -> "_Search":
+        """Return this search with the folds of another of the same values."""
+        if other is None:
+            return self
+        return _Search(self.values, self.by_fold + other.by_fold, self.losses + other.losses)
+
+
+def _search(
+    model: "GBT",
+    values: dict[str, Any],
+    parts: list[tuple[BoostingRows, BoostingRows]],
+    enough: float,
+) -> _Search | None:
+    """Search the number of rounds with some values on each fold, None if no fold has a loss.
+
+    If the first two folds ask for ``enough`` rounds, the third is left out: such tables take
+    longest to train, and it would rarely disagree.
+    """
+    model.resolved_ = {name: values[name] for name in auto_names(model)}
+    by_fold, losses = [], []
     for kept, held_out in parts:
-        rounds = _best_rounds(model, kept, held_out)
-        if rounds is not None:
-            logarithms.append(np.log(rounds))
-            if len(logarithms) == 2 and min(logarithms) >= np.log(MOST_ROUNDS / growth):
-                # Such tables take longest to train, and the last fold would rarely disagree.
-                return MOST_ROUNDS
-    return max(1, round(float(np.exp(np.mean(logarithms))) * growth)) if logarithms else None
+        probe = _probe(model, kept, held_out)
+        if probe is not None:
+            by_fold.append(probe[0])
+            losses.append(probe[1])
+            if len(by_fold) == 2 and min(by_fold) >= enough:
+                break
+    return _Search(values, by_fold, losses) if by_fold else None
 
 
-def _best_rounds(model: "GBT", kept: BoostingRows, held_out: BoostingRows) -> float | None:
+def _probe(model: "GBT", kept: BoostingRows, held_out: BoostingRows) -> tuple[float, float] | None:
+    """Return the best number of rounds and its log loss, None if there is no loss."""
     from moodcore.estimators.gbt.training import boost
 
     # The loss of a class without training rows does not depend on the number of rounds.
@@ -147,4 +210,6 @@ def _best_rounds(model: "GBT", kept: BoostingRows, held_out: BoostingRows) -> fl
         warnings.simplefilter("ignore")
         rounds = round(MOST_ROUNDS / faster)
         boost(probe, kept, {"held out": held_out}, start=None, rounds=rounds)
-    return None if probe.best_iteration_ is None else (probe.best_iteration_ + 1) * faster
+    if probe.best_iteration_ is None or probe.best_score_ is None:
+        return None
+    return (probe.best_iteration_ + 1) * faster, probe.best_score_
