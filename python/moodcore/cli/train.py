@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     heading="Model",
     examples=(
         "moodcore train --data adult.csv --target income --model gbt -o adult.safetensors",
+        "moodcore train --data songs/ --target mood --model gbt -o songs.safetensors",
         "moodcore train --model mlp --set hidden_sizes=[32,32] -o songs.safetensors",
     ),
 )
@@ -52,20 +53,31 @@ if TYPE_CHECKING:
 )
 @options.debug
 def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
-    """Train one model, test it on a fifth of the rows, and save it."""
+    """Train one model, test it on a fifth of the rows, and save it.
+
+    With --model gbt, --data may be a folder of Parquet files or a pattern such as 'songs/*.parquet'
+    and is read in batches. So is a single Parquet file whose columns would take more than a
+    quarter of the memory.
+    """
     from moodcore.files import check_writable
     from moodcore.tuning.settings import TuneSettings
     from moodcore.tuning.train import train
 
     check_writable(out, (".safetensors", ""))
     settings = read_settings(TuneSettings, given, base={}, where="options")
-    test = train(settings, _parsed(assignments), out, on_data=_show_notes)
+    test = train(
+        settings, _parsed(assignments), out, on_data=_show_notes, on_progress=_show_progress
+    )
     click.echo(
         f"test: accuracy {100 * test.accuracy:.1f} %, balanced accuracy "
         f"{100 * test.balanced_accuracy:.1f} % ({test.n_rows:,} held-out rows)"
     )
     click.echo(f"model: {out}")
     return ExitCode.DONE
+
+
+def _show_progress(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _show_notes(dataset: Dataset) -> None:

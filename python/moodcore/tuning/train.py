@@ -14,6 +14,7 @@ from moodcore.runs.models import save_model
 from moodcore.runs.space import check_arguments
 from moodcore.tuning.refit import evaluate_test, refit
 from moodcore.tuning.settings import TuneSettings
+from moodcore.tuning.train_files import is_read_in_batches, train_on_files
 
 if TYPE_CHECKING:
     from moodcore.tables import Dataset
@@ -25,8 +26,11 @@ def train(
     path: str | os.PathLike[str],
     *,
     on_data: Callable[[Dataset], object] = lambda _: None,
+    on_progress: Callable[[str], object] = lambda _: None,
 ) -> Evaluation:
     """Train one model on the training rows, test it on the others, and save it.
+
+    Folders and large Parquet files are read in batches (see `train_files`).
 
     Raises
     ------
@@ -34,6 +38,11 @@ def train(
         For unknown names and values that the model refuses.
     """
     check_arguments(settings.family, arguments)
+    if is_read_in_batches(settings.data):
+        model, test, data = train_on_files(settings, arguments, on_progress)
+        chosen = settings.to_dict() | {"grid": dict(arguments)}
+        save_model(model, path, {"settings": chosen, "data": data, "test": test.to_dict()})
+        return test
     dataset = load(settings)
     on_data(dataset)
     parts = split(dataset, settings.seed)

@@ -24,6 +24,9 @@ pub(super) struct Bins {
     pub(super) blocks: Vec<Block>,
     /// For each feature, whether a row misses it.
     pub(super) missing: Vec<bool>,
+    /// Whether the trees of a round are grown one after another, because their workspaces would
+    /// take too much memory.
+    pub(super) one_tree_at_a_time: bool,
 }
 
 /// What all trees of a training run share.

@@ -116,13 +116,22 @@ fn learned(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team) -
     Binner::learn(table, repetitions.as_deref(), plan.categorical, plan.config.max_bin, team)
 }
 
+/// Bytes of the workspaces of trees that grow at the same time, above which one tree grows at a
+/// time. Tests meet it early.
+const MOST_BYTES: usize = if cfg!(test) { 1 << 14 } else { 1 << 30 };
+/// Bytes of a workspace per row: its number twice, and a pair of derivatives.
+const BYTES_PER_ROW: usize = 16;
+
 fn bins_of(columns: Arc<Vec<Vec<u8>>>, trees_per_round: usize, compute: Compute<'_>) -> Bins {
-    // The only tree of a round is shared by threads, block by block.
-    let least = if trees_per_round == 1 { compute.team.threads() } else { 1 };
+    let threads = compute.team.threads();
+    let n_rows = columns.first().map_or(0, Vec::len);
+    let one_tree_at_a_time = n_rows * BYTES_PER_ROW * threads.min(trees_per_round) > MOST_BYTES;
+    // A tree that grows alone is shared by threads, block by block.
+    let least = if one_tree_at_a_time || trees_per_round == 1 { threads } else { 1 };
     let missing = columns.iter().map(|column| column.contains(&MISSING)).collect();
     let blocks = Block::cut(columns.len(), least);
     let rows = RowBins::of(&columns, compute.team);
-    Bins { columns, rows, blocks, missing }
+    Bins { columns, rows, blocks, missing, one_tree_at_a_time }
 }
 
 /// The base plus the rows' base margins.

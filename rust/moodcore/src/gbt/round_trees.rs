@@ -88,7 +88,8 @@ impl Boosting<'_> {
                 self.update(job, grown, rules, &mut workspace, team);
                 self.return_workspace(workspace);
             };
-            self.compute.team.for_each_of(work > 1 << 15, jobs, task);
+            let together = work > 1 << 15 && !self.bins.one_tree_at_a_time;
+            self.compute.team.for_each_of(together, jobs, task);
         };
         if work > LONG {
             return attended(&mut || listener.poll(), run);
@@ -130,10 +131,12 @@ impl Boosting<'_> {
         Ok(())
     }
 
-    /// The threads that share the work within a tree: when whole trees would leave threads idle.
+    /// The threads that share the work within a tree: when whole trees would leave threads idle, or
+    /// take too much memory.
     fn inner_team(&self, n_trees: usize) -> Option<&Team> {
         let threads = self.compute.team.threads();
-        let shared = threads > 1 && !n_trees.is_multiple_of(threads) && n_trees < 8 * threads;
+        let idle = !n_trees.is_multiple_of(threads) && n_trees < 8 * threads;
+        let shared = threads > 1 && (idle || self.bins.one_tree_at_a_time);
         shared.then_some(self.compute.team)
     }
 
