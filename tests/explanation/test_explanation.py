@@ -242,3 +242,14 @@ def test_rows_that_are_alike_are_not_their_own_background(name, copies, table):
     mean = pd.DataFrame([X.mean()], columns=X.columns)
     expected = explain(scaled, row, background=mean)
     np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-5)
+
+
+def test_short_forms():
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 20))).add_prefix("<x")
+    explanation = explain(GBT(5, random_state=0).fit(X, X["<x3"] > 0), X)
+    lines = repr(explanation).splitlines()
+    title = "Explanation of 60 rows: mean absolute contributions of the first 10 of 20 features"
+    assert lines[0] == f"<{title}>" and len(lines) == 13
+    assert lines[2].split()[0] == "<x3" and lines[-1].startswith("(exact Shapley values")
+    page = explanation._repr_html_()
+    assert page.startswith(f"<p>{title}</p>") and "&lt;x3" in page and "<x3" not in page

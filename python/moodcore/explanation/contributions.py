@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,11 @@ __all__ = ["Explanation", "explain"]
 _N_BACKGROUND = 100
 
 
-@dataclass(frozen=True)
+# Features that the short forms of an explanation show.
+_SHOWN = 10
+
+
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Contributions of features to a model's margins.
 
@@ -123,6 +128,20 @@ class Explanation:
         order = np.argsort(-sizes.sum(axis=1), kind="stable")
         names = self.data.columns[order]
         return pd.DataFrame(sizes[order], index=names, columns=list(self.outputs))
+
+    def __repr__(self) -> str:
+        table = self.importance().head(_SHOWN).to_string(float_format="{:.4f}".format)
+        return f"<{self._title()}>\n{table}\n({self.method})"
+
+    def _repr_html_(self) -> str:
+        table = self.importance().head(_SHOWN).to_html(float_format="{:.4f}".format)
+        return f"<p>{escape(self._title())}</p>{table}<p>{escape(self.method)}</p>"
+
+    def _title(self) -> str:
+        n_rows, n_features, _ = self.values.shape
+        rows = f"{n_rows:,} row{'s' * (n_rows != 1)}"
+        first = f"the first {_SHOWN} of " if n_features > _SHOWN else ""
+        return f"Explanation of {rows}: mean absolute contributions of {first}{n_features} features"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it."""

@@ -105,12 +105,9 @@ class FeatureStudy(RunResult):
         return table.apply(lambda column: column.astype(float) if column.isna().all() else column)
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         accuracies = self.choices.pivot(index="choice", columns="model", values="accuracy")
         accuracies = accuracies.loc[list(dict.fromkeys(self.choices["choice"]))]
-        lines = "".join(f"<p>{escape(line)}</p>" for line in self.summary.splitlines())
-        return lines + str(accuracies.to_html(float_format="{:.4f}".format))
+        return super()._repr_html_() + str(accuracies.to_html(float_format="{:.4f}".format))
 
 
 def feature_study(

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -88,6 +89,9 @@ class RunResult:
         where = f", folder={str(self.folder)!r}" if self.folder else ""
         lines = self.summary.splitlines()
         return "\n  ".join([f"<{type(self).__name__}{where}>", *lines])
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in self.summary.splitlines())
 
 
 def in_memory(

@@ -60,7 +60,7 @@ def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.f
     return values
 
 
-def warn_of_uneven_spreads(features: NDArray[Any]) -> None:
+def warn_of_uneven_spreads(features: NDArray[Any], estimator: str = "SVM") -> None:
     """Warn of features of which few decide alone, because they are on other scales."""
     with np.errstate(over="ignore", under="ignore"):
         spreads = np.multiply(*_relative_spreads(features))
@@ -73,7 +73,7 @@ def warn_of_uneven_spreads(features: NDArray[Any]) -> None:
         warnings.warn(
             f"features differ by orders of magnitude (standard deviation {spreads[widest]:.3g} in "
             f"column {widest}, {spreads[narrowest]:.3g} in column {narrowest}): the widest decide "
-            "alone. Scale them first, as make_pipeline(StandardScaler(), SVM()) does",
+            f"alone. Scale them first, as make_pipeline(StandardScaler(), {estimator}()) does",
             UserWarning,
             stacklevel=4,
         )
