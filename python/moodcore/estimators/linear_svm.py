@@ -17,6 +17,7 @@ from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.linear_rotation import Rotation
 from moodcore.estimators.progress import current_poll
 from moodcore.estimators.rows import TrainingRows, core_features
+from moodcore.estimators.svm.kernels import warn_of_uneven_spreads
 from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["LinearSVM"]
@@ -222,6 +223,13 @@ class LinearSVM(Classifier):
         rotation = model._rotation
         if rotation is not None:
             params = self._core_parameters(fit_intercept=False)
+        elif not scipy.sparse.issparse(rows.X):
+            warn_of_uneven_spreads(
+                rows.X,
+                "Scale them first, as make_pipeline(StandardScaler(), LinearSVM()) does",
+                "the penalty keeps the weights of the narrowest near zero",
+                stacklevel=3,
+            )
         result = _core.linear_svm_fit(
             params,
             rows.arrays(),

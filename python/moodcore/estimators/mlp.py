@@ -26,6 +26,7 @@ from moodcore.estimators.progress import (
     progress_listener,
 )
 from moodcore.estimators.rows import DENSE_VALUES, TrainingRows, dense_float32
+from moodcore.estimators.svm.kernels import warn_of_uneven_spreads
 from moodcore.estimators.tables import validate_numbers
 
 __all__ = ["MLP"]
@@ -512,6 +513,14 @@ class MLP(Classifier):
         self, features: NDArray[Any], weight: NDArray[np.float64] | None
     ) -> NDArray[Any]:
         self.input_scale_ = InputScale.of(features, weight, self.input_scaling)
+        if self.input_scale_ is None and not issparse(features):
+            warn_of_uneven_spreads(
+                features,
+                'Use input_scaling="robust", or scale them first, as '
+                "make_pipeline(StandardScaler(), MLP()) does",
+                "the network learns little from the narrowest",
+                stacklevel=6,
+            )
         return self._scaled(features)
 
     def _training_rows(

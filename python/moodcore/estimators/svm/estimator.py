@@ -444,7 +444,8 @@ class SVM(Classifier):
                 )
             return readable(rows[:, kept], np.float64)
         features = in_sufficient_precision(dense_float32(rows))
-        warn_of_uneven_spreads(features)
+        advice = "Scale them first, as make_pipeline(StandardScaler(), SVM()) does"
+        warn_of_uneven_spreads(features, advice)
         return features
 
     def _keep(self, result: Mapping[str, Any], rows: NDArray[Any], kept: NDArray[np.intp]) -> None:

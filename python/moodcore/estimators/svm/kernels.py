@@ -12,6 +12,8 @@ from moodcore.estimators.rows import readable
 
 # Features whose spreads differ by more than this make one of them the kernel.
 _UNEVEN = 1e3
+# Rows from which spreads are computed for a warning.
+_ENOUGH = 10_000
 # Part of a feature's standard deviation that rounding to float32 may change.
 _ROUNDED = 1e-5
 
@@ -60,10 +62,16 @@ def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.f
     return values
 
 
-def warn_of_uneven_spreads(features: NDArray[Any], estimator: str = "SVM") -> None:
-    """Warn of features of which few decide alone, because they are on other scales."""
+def warn_of_uneven_spreads(
+    features: NDArray[Any],
+    advice: str,
+    consequence: str = "the widest decide alone",
+    stacklevel: int = 4,
+) -> None:
+    """Warn of features of very different scales, with the consequence and what to do."""
     with np.errstate(over="ignore", under="ignore"):
-        spreads = np.multiply(*_relative_spreads(features))
+        # Evenly spaced rows show orders of magnitude as well as all rows do.
+        spreads = np.multiply(*_relative_spreads(features[:: len(features) // _ENOUGH + 1]))
     varied = spreads[spreads > 0]
     if varied.size and varied.max() > _UNEVEN * varied.min():
         widest, narrowest = (
@@ -72,8 +80,8 @@ def warn_of_uneven_spreads(features: NDArray[Any], estimator: str = "SVM") -> No
         )
         warnings.warn(
             f"features differ by orders of magnitude (standard deviation {spreads[widest]:.3g} in "
-            f"column {widest}, {spreads[narrowest]:.3g} in column {narrowest}): the widest decide "
-            f"alone. Scale them first, as make_pipeline(StandardScaler(), {estimator}()) does",
+            f"column {widest}, {spreads[narrowest]:.3g} in column {narrowest}): {consequence}. "
+            f"{advice}",
             UserWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
