@@ -6,7 +6,7 @@ use crate::gbt_listener::PythonListener;
 use crate::gbt_model::GbtModel;
 use crate::gbt_tables::{LabelledArrays, read_rows, row_major};
 use crate::platform::instruction_set;
-use moodcore::gbt::{BestRound, Config, Metric, MetricKind, Plan, Progress, fit};
+use moodcore::gbt::{BestRound, Config, Features, Metric, MetricKind, Plan, Progress, fit};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -61,7 +61,12 @@ pub(crate) fn gbt_fit<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let train = read_rows(&train)?;
-    check_memory(train.y.len(), categorical.len(), 96 + 16 * n_classes, 2)?;
+    // The bins by column are there already, and trees of so many rows grow one at a time.
+    let (per_row, per_cell) = match train.features {
+        Features::Binned(_) => (40, 1),
+        Features::Table(_) => (96, 2),
+    };
+    check_memory(train.y.len(), categorical.len(), per_row + 16 * n_classes, per_cell)?;
     let eval = evaluate.iter().map(read_rows).collect::<PyResult<Vec<_>>>()?;
     let isa = instruction_set(instructions)?;
     let measured = metrics
