@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from moodcore import GBT, MLP, SVM, LinearSVM, load, predict, tables
 from moodcore.errors import ConfigError, TableError
+from moodcore.runs.listener import Listener
 
 FAMILIES = {
     "mlp": MLP((4,), epochs=3, random_state=0),
@@ -177,3 +178,26 @@ def test_the_table_of_training_is_recognized(people, tmp_path, capsys):
         out, err = capsys.readouterr()
         assert ("trained on rows of this table" in err) == is_known
         assert json.loads(out)["target"] == "pays"
+
+
+def test_names_of_songs_stand_in_for_an_identifier(tmp_path):
+    X = pd.DataFrame({"energy": [0.1, 0.2, 0.8, 0.9] * 5})
+    model = GBT(3, min_child_samples=1, random_state=0).fit(X, ["low", "low", "high", "high"] * 5)
+    table = X.assign(**{"Artist": "A", "Song Name": "B", "year": 2001})
+    lines = []
+
+    class Said(Listener):
+        def stage(self, text):
+            lines.append(text)
+
+    def columns(frame, **options):
+        frame.to_csv(tmp_path / "in.csv", index=False)
+        predict.score(model, tmp_path / "in.csv", tmp_path / "out.csv", listener=Said(), **options)
+        return pd.read_csv(tmp_path / "out.csv").columns.tolist()[: -len(model.classes_) - 1]
+
+    assert columns(table) == ["Artist", "Song Name"] and lines == []
+    assert columns(table.assign(id=range(20))) == ["id"]
+    assert columns(table.assign(id=range(20)), keep=["year"]) == ["id", "year"]
+    assert columns(X) == [] and lines == []
+    assert columns(X.assign(year=2001)) == []
+    assert "no column that identifies the rows was found; --keep COLUMN" in lines[-1]

@@ -120,3 +120,22 @@ def test_nothing_in_a_table_adds_lines_to_a_playlist(table, model, tmp_path):
         lines = path.read_text().split("\n")
         assert lines[1] == f"#PLAYLIST:{mood}"
         assert len(lines) == 3 + 2 * len(found[0].songs)
+
+
+def test_artist_and_title_are_written(tmp_path, model, source):
+    table = pd.read_csv(source)
+    table["Artist Name(s)"], table["track_name"] = (
+        "The\nBand",
+        [f"No. {n}" for n in range(len(table))],
+    )
+    table.loc[table.index[0], "track_name"] = None
+    table.to_csv(tmp_path / "named.csv", index=False)
+    playlists = make_playlists(model, tmp_path / "named.csv", per_mood=3)
+    for path, playlist in zip(
+        write_playlists(playlists, tmp_path / "lists"), playlists, strict=True
+    ):
+        shown = [line for line in path.read_text().splitlines() if line.startswith("#EXTINF")]
+        titles = playlist.songs["title"].tolist()
+        assert shown == [f"#EXTINF:-1,The Band - {title}" if title else "#EXTINF:-1,The Band"
+                         for title in titles]  # fmt: skip
+        assert (playlist.songs["artist"] == "The Band").all()

@@ -90,7 +90,7 @@ def score(
         Columns that are passed through; "all" for all.
     id : str, optional
         Column that identifies the rows, which is passed through first; by default that of one of
-        the usual names, such as `uri` or `id`.
+        the usual names, such as `uri` or `id`, or those of artist and title.
     on_error : {"fail", "skip", "null"}, default="fail"
         What to do with rows whose values are missing (unless the model takes them so), not
         numbers, infinite or out of range: stop with an error and write nothing, leave them out, or

@@ -24,6 +24,7 @@ from moodcore.predict.run import row_error
 from moodcore.predict.scorer import LABEL_COLUMN, PROBABILITY_COLUMN, Scorer
 from moodcore.predict.values import to_numbers
 from moodcore.songs.schema import URI
+from moodcore.tables.text_files import ARTIST_NAMES, TITLE_NAMES, plain_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,8 @@ class Playlist:
     mood : str
         Its name.
     songs : DataFrame
-        `uri`, `probability`, `tempo` (BPM) and `energy`, in the order of playing.
+        `uri`, `probability`, `tempo` (BPM), `energy`, and `artist` and `title` if the files have
+        them, in the order of playing.
     """
 
     mood: str
@@ -106,6 +108,7 @@ def make_playlists(
             if missing:
                 raise TableError(f"{file.name}: {missing_columns(missing, reader.columns)}")
             kept = {name: columns.names[name] for name in (URI, *_ORDERED_BY)}
+            kept |= _names_of_songs(reader.columns, columns)
             scorer = Scorer(model, columns, list(kept.values()))
             n_rows = 0
             for batch in reader.batches(scorer.wanted):
@@ -119,6 +122,22 @@ def make_playlists(
                 enough = songs[songs["probability"] >= min_probability]
                 best = _best(pd.concat([best, enough]) if len(best) else enough, per_mood)
     return [Playlist(mood, _in_order(best[best["mood"] == mood])) for mood in moods]
+
+
+def _names_of_songs(present: Sequence[str], columns: ModelColumns) -> dict[str, str]:
+    """Return the columns "artist" and "title" of a file, if it has them."""
+    free = {plain_name(name): name for name in present if name not in set(columns.in_file)}
+    found = {}
+    for key, known in (("artist", ARTIST_NAMES), ("title", TITLE_NAMES)):
+        names = [name for plain, name in free.items() if plain in known]
+        if names:
+            found[key] = names[0]
+    return found
+
+
+def _one_line(text: str) -> str:
+    """Replace what is not printable, such as line breaks, by single spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _usable(
@@ -140,6 +159,9 @@ def _usable(
     for name in _ORDERED_BY:
         column = table.column(kept[name]).combine_chunks()
         songs[name] = to_numbers(column, decimal_comma=True)[0]
+    for name in kept.keys() & {"artist", "title"}:
+        values = table.column(kept[name]).to_pylist()
+        songs[name] = ["" if value is None else _one_line(str(value)) for value in values]
     uri = songs[URI].fillna("").astype(str)
     # A line break within a name would add lines to the playlist, and "#" begins a comment there.
     for reason, unusable in (
@@ -197,14 +219,16 @@ def write_playlists(playlists: Sequence[Playlist], folder: str | os.PathLike[str
     target.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for playlist in playlists:
-        mood = " ".join("".join(c if c.isprintable() else " " for c in playlist.mood).split())
+        mood = _one_line(playlist.mood)
         stem = re.sub(r"[^\w-]+", "_", mood)
         if target / f"{stem}.m3u" in written:
             # Two moods whose names differ in punctuation alone.
             stem += f"_{len(written) + 1}"
         lines = ["#EXTM3U", f"#PLAYLIST:{mood}"]
         for song in playlist.songs.itertuples():
-            lines += [f"#EXTINF:-1,{mood} {song.probability:.3f}", str(song.uri)]
+            names = (getattr(song, "artist", None), getattr(song, "title", None))
+            shown = " - ".join(name for name in names if isinstance(name, str) and name)
+            lines += [f"#EXTINF:-1,{shown or f'{mood} {song.probability:.3f}'}", str(song.uri)]
         write_text(target / f"{stem}.m3u", "\n".join(lines) + "\n")
         write_table(target / f"{stem}.csv", playlist.songs)
         written.append(target / f"{stem}.m3u")

@@ -23,7 +23,7 @@ from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.listener import Listener
 from moodcore.songs.column_checks import ColumnWarning
 from moodcore.songs.schema import URI
-from moodcore.tables.text_files import ID_NAMES, plain_name
+from moodcore.tables.text_files import ARTIST_NAMES, ID_NAMES, TITLE_NAMES, plain_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -202,6 +202,11 @@ class _FileRun:
         self._task, self._file, self._progress = task, file, progress
         self._columns = ModelColumns.find(task.model, reader.columns, file.name)
         keep = _kept_columns(task, reader.columns, self._columns, file)
+        if not keep and set(reader.columns) - set(self._columns.in_file):
+            progress.listener.stage(
+                f"{file.name}: no column that identifies the rows was found; --keep COLUMN passes "
+                "one through"
+            )
         null_rows = task.on_error == "null"
         self._scorer = Scorer(task.model, self._columns, keep, null_rows=null_rows)
         self._batches = reader.batches(self._scorer.wanted)
@@ -298,17 +303,25 @@ def _kept_columns(
     if missing:
         option = "--id" if task.id in missing else "--keep"
         raise TableError(f"{file.name}: {option}: {missing_columns(missing, present)}")
-    if task.id is None and (identifier := _identifier(present, columns)) is not None:
-        requested.insert(0, identifier)
+    if task.id is None:
+        requested = _identifiers(present, columns) + requested
     return list(dict.fromkeys(requested))
 
 
-def _identifier(present: Sequence[str], columns: ModelColumns) -> str | None:
-    """Return the column of the usual names for identifiers that the model does not read."""
+def _identifiers(present: Sequence[str], columns: ModelColumns) -> list[str]:
+    """Return the column of the usual names for identifiers, else those of artist and title.
+
+    Columns that the model reads are left out.
+    """
     if URI in columns.names:
-        return columns.names[URI]
+        return [columns.names[URI]]
     used = set(columns.in_file)
-    return next((n for n in present if plain_name(n) in ID_NAMES and n not in used), None)
+    free = {name: plain_name(name) for name in present if name not in used}
+    for known in (ID_NAMES, ARTIST_NAMES | TITLE_NAMES):
+        found = [name for name, plain in free.items() if plain in known]
+        if found:
+            return found[:1] if known is ID_NAMES else found
+    return []
 
 
 def _refusal(file: InputFile, row: BadRow) -> str:

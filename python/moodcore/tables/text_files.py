@@ -30,6 +30,11 @@ MISSING_TEXTS: Final = (
 ID_NAMES: Final = frozenset(
     {"id", "uri", "uuid", "guid", "track id", "track uri", "song id", "spotify id", "url"}
 )
+# Names of columns with the titles and the artists of songs, in the same form.
+TITLE_NAMES: Final = frozenset({"title", "name", "track", "track name", "song", "song name"})
+ARTIST_NAMES: Final = frozenset(
+    {"artist", "artists", "artist name", "artist names", "artist name s", "track artist"}
+)
 
 _SAMPLE = 1 << 16
 _LONGEST_HEADER = 1 << 20
