@@ -86,19 +86,36 @@ pub(crate) fn zeros<T: Clone + Default>(len: usize) -> PyResult<Vec<T>> {
     Ok(values)
 }
 
+/// The address space that a thread takes when it starts: its stack, and the heap that the C library
+/// reserves for it.
+const PER_THREAD: usize = 66 << 20;
+/// Threads beyond these are left out: so large a reservation may be refused for its size alone.
+const MOST_THREADS: usize = 8;
+/// What a training run takes besides its rows, rounded up.
+const PER_RUN: usize = 4 << 20;
+/// Below this many bytes a training run is not checked.
+const LITTLE: usize = 1 << 20;
+
 /// Checks that training can allocate what it needs for its rows: this many bytes per row and per
 /// cell of the table, measured and rounded up. They are reserved and freed, and no page is touched.
+///
+/// Threads that start after the check must leave as much, since a limit of the address space counts
+/// what they reserve, too.
 pub(crate) fn check_memory(
-    n_rows: usize,
-    n_features: usize,
+    (n_rows, n_features): (usize, usize),
     per_row: usize,
     per_cell: usize,
+    threads: usize,
 ) -> PyResult<()> {
     let cells = n_rows.saturating_mul(n_features).saturating_mul(per_cell);
     let bytes = n_rows.saturating_mul(per_row).saturating_add(cells);
+    if bytes < LITTLE {
+        return Ok(());
+    }
+    let with_threads = bytes.saturating_add(PER_RUN + threads.min(MOST_THREADS) * PER_THREAD);
     Vec::<u8>::new()
-        .try_reserve_exact(bytes)
-        .map_err(|_| out_of_memory(&format!("training on {n_rows} rows"), bytes))
+        .try_reserve_exact(with_threads)
+        .map_err(|_| out_of_memory(&format!("training on {n_rows} rows"), with_threads))
 }
 
 fn out_of_memory(what: &str, bytes: usize) -> PyErr {

@@ -66,7 +66,8 @@ pub(crate) fn gbt_fit<'py>(
         Features::Binned(_) => (40, 1),
         Features::Table(_) => (96, 2),
     };
-    check_memory(train.y.len(), categorical.len(), per_row + 16 * n_classes, per_cell)?;
+    let shape = (train.y.len(), categorical.len());
+    check_memory(shape, per_row + 16 * n_classes, per_cell, threads)?;
     let eval = evaluate.iter().map(read_rows).collect::<PyResult<Vec<_>>>()?;
     let isa = instruction_set(instructions)?;
     let measured = metrics

@@ -127,7 +127,7 @@ pub(crate) fn linear_svm_fit<'py>(
     let train = match features {
         FeatureArrays::Dense(x) => {
             let (x, n_features) = matrix(x)?;
-            check_memory(y.len(), n_features, 32 + 8 * n_classes, 4)?;
+            check_memory((y.len(), n_features), 64 + 40 * n_classes, 4, threads)?;
             Samples::new(x, n_features, y, n_classes, weight)
         }
         FeatureArrays::Sparse(arrays) => {

@@ -1,6 +1,6 @@
 //! The multilayer perceptron for Python.
 
-use crate::arrays::{SampleArrays, fixed, matrix, owned, samples, zeros};
+use crate::arrays::{SampleArrays, check_memory, fixed, matrix, owned, samples, zeros};
 use crate::errors::to_python;
 use crate::monitor::PythonMonitor;
 use crate::platform::instruction_set;
@@ -207,6 +207,7 @@ pub(crate) fn mlp_fit<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let train = samples(&train, n_classes)?;
+    check_memory((train.n_rows(), train.n_features()), 32, 0, threads)?;
     let eval = evaluate.as_ref().map(|arrays| samples(arrays, n_classes)).transpose()?;
     let state = match start {
         None => State::initial(&config, train.n_features(), n_classes, seed).map_err(to_python)?,

@@ -331,7 +331,8 @@ pub(crate) fn svm_fit<'py>(
     let values = match values {
         RowArray::Single(array) => {
             let (x, n_features) = matrix(array)?;
-            check_memory(x.len() / n_features.max(1), n_features, 100 + 25 * n_classes, 12)?;
+            let shape = (x.len() / n_features.max(1), n_features);
+            check_memory(shape, 100 + 25 * n_classes, 12, threads)?;
             Values::Features { x, n_features }
         }
         RowArray::Double(array) if config.kernel == Kernel::Precomputed => {
@@ -339,6 +340,8 @@ pub(crate) fn svm_fit<'py>(
         }
         RowArray::Double(array) => {
             let (x, n_features) = matrix(array)?;
+            let shape = (x.len() / n_features.max(1), n_features);
+            check_memory(shape, 100 + 25 * n_classes, 24, threads)?;
             Values::Doubles { x, n_features }
         }
     };
