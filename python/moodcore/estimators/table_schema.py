@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from moodcore.estimators.categories import CategoryCodes, number_in
+from moodcore.estimators.rows import readable
 from moodcore.estimators.table_columns import (
     NUMBERS,
     Categories,
@@ -118,7 +119,7 @@ class TableSchema:
         if raw.matrix is not None and not (self.has_categories or self.lightgbm):
             return contiguous(self.without_missing(raw.matrix))
         columns = enumerate(raw.as_columns())
-        return [np.ascontiguousarray(self._encode(column, at)) for at, column in columns]
+        return [readable(self._encode(column, at)) for at, column in columns]
 
     def row(self, values: Sequence[Any]) -> list[float]:
         """Convert the values of one row as `table` does."""

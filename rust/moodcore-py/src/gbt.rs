@@ -4,9 +4,10 @@ use crate::arrays::{check_memory, zeros};
 use crate::errors::to_python;
 use crate::gbt_listener::PythonListener;
 use crate::gbt_model::GbtModel;
+use crate::gbt_shard::{PythonReduce, ShardArguments};
 use crate::gbt_tables::{LabelledArrays, read_rows, row_major};
 use crate::platform::instruction_set;
-use moodcore::gbt::{BestRound, Config, Features, Metric, MetricKind, Plan, Progress, fit};
+use moodcore::gbt::{BestRound, Config, Features, Metric, MetricKind, Plan, Progress, Shard, fit};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -36,9 +37,9 @@ fn metric_kind(name: &str, callable: Option<&Py<PyAny>>) -> PyResult<MetricKind>
 }
 
 /// Trains: the model, the values of all metrics, the best round and its value, and the number of
-/// splits of the new trees.
+/// splits of the new trees; on several hosts also the exception that ended training early, if any.
 #[pyfunction]
-#[pyo3(signature = (params, train, n_classes, *, categorical, base=None, start=None, evaluate=Vec::new(), metrics=Vec::new(), objective=None, seed=0, threads=1, instructions, on_round=None, on_poll=None, resume=None, checkpoint=None))]
+#[pyo3(signature = (params, train, n_classes, *, categorical, base=None, start=None, evaluate=Vec::new(), metrics=Vec::new(), objective=None, seed=0, threads=1, instructions, on_round=None, on_poll=None, shard=None, resume=None, checkpoint=None))]
 #[expect(clippy::too_many_arguments, reason = "all but the first three are keywords")]
 pub(crate) fn gbt_fit<'py>(
     py: Python<'py>,
@@ -56,6 +57,7 @@ pub(crate) fn gbt_fit<'py>(
     instructions: &str,
     on_round: Option<Py<PyAny>>,
     on_poll: Option<Py<PyAny>>,
+    shard: Option<ShardArguments>,
     resume: Option<ProgressArguments>,
     checkpoint: Option<(usize, Py<PyAny>)>,
 ) -> PyResult<Bound<'py, PyDict>> {
@@ -76,6 +78,7 @@ pub(crate) fn gbt_fit<'py>(
             Ok(Metric { kind: metric_kind(name, callable.as_ref())?, maximize: *maximize })
         })
         .collect::<PyResult<Vec<_>>>()?;
+    let shared = shard.as_ref().map(|s| (s.pieces(), s.totals(), PythonReduce::of(s)));
     let plan = Plan {
         config: &config,
         n_classes,
@@ -84,7 +87,15 @@ pub(crate) fn gbt_fit<'py>(
         base,
         metrics: &measured,
         seed,
-        shard: None,
+        shard: shard.as_ref().zip(shared.as_ref()).map(|(shard, (pieces, totals, reduce))| Shard {
+            rank: shard.rank,
+            size: shard.size,
+            reduce,
+            pieces,
+            totals,
+            n_eval_sets: shard.n_eval_sets,
+            listens: shard.listens,
+        }),
         resume: resume.map(progress),
     };
     let callables = metrics.into_iter().map(|(_, _, callable)| callable).collect();
@@ -103,6 +114,8 @@ pub(crate) fn gbt_fit<'py>(
     out.set_item("best_round", fitted.best.map(|best| best.round))?;
     out.set_item("best_score", fitted.best.map(|best| best.value))?;
     out.set_item("n_splits", fitted.n_splits)?;
+    let interrupted = fitted.interrupted.map(|error| to_python(error).into_value(py));
+    out.set_item("interrupted", interrupted)?;
     Ok(out)
 }
 

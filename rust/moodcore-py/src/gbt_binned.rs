@@ -5,7 +5,7 @@ use crate::errors::to_python;
 use crate::gbt_model::GbtModel;
 use crate::gbt_tables::{TableArrays, read_table};
 use crate::platform::instruction_set;
-use moodcore::gbt::{BinnedRows, Binner, repetitions, sampled_rows};
+use moodcore::gbt::{BinnedRows, Binner, Ensemble, repetitions, sampled_rows};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -64,6 +64,13 @@ impl GbtBinnedRows {
         let binner = Arc::new(model.ensemble().binner.clone());
         let rows = BinnedRows::new(binner, n_rows).map_err(to_python)?;
         Ok(GbtBinnedRows { rows })
+    }
+
+    /// The bins as a model without trees, which can be sent to other hosts.
+    fn model(&self) -> GbtModel {
+        let binner = Binner::clone(self.rows.binner());
+        let (base, trees) = (vec![0.0], Vec::new());
+        GbtModel::of(Ensemble { binner, base, trees, trees_per_round: 1 })
     }
 
     /// Memory for other rows in the same bins.

@@ -12,6 +12,7 @@ mod gbt_arrays;
 mod gbt_binned;
 mod gbt_listener;
 mod gbt_model;
+mod gbt_shard;
 mod gbt_tables;
 mod learners;
 mod linear_svm;

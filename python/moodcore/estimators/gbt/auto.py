@@ -6,12 +6,11 @@ the size of the table, and the number of rounds by the log loss on held-out rows
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from moodcore.estimators.gbt.rows import BoostingRows
-from moodcore.estimators.gbt.streamed import BinnedRows
 
 if TYPE_CHECKING:
     from moodcore.estimators.gbt.estimator import GBT
@@ -72,6 +71,18 @@ def auto_names(model: "GBT") -> list[str]:
     return [name for name, value in values.items() if isinstance(value, str) and value == "auto"]
 
 
+class SampledRows(Protocol):
+    """Training rows, wherever they are, and those of them on which the rounds are searched."""
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+
+    @property
+    def sample(self) -> BoostingRows | None:
+        """The rows from which cut points are learned."""
+
+
 def values_by_size(n_rows: int) -> dict[str, Any]:
     """Return the values of the parameters that depend on the number of rows alone.
 
@@ -90,7 +101,7 @@ def values_by_size(n_rows: int) -> dict[str, Any]:
     }
 
 
-def resolve(model: "GBT", rows: BoostingRows | BinnedRows, *, starts: bool) -> dict[str, Any]:
+def resolve(model: "GBT", rows: SampledRows, *, starts: bool) -> dict[str, Any]:
     """Return values for the parameters of a model that are "auto".
 
     ``model`` is the copy that is trained, with its columns and classes. Where it does not start

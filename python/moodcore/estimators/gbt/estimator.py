@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["GBT"]
 
 # The fitted state that training on `init_model` takes over from it.
-_COLUMNS = {"classes_", "n_features_in_", "feature_names_in_", "table_schema_"}
+COLUMNS = {"classes_", "n_features_in_", "feature_names_in_", "table_schema_"}
 
 # What has a length but no order, or is no list of values.
 _NO_ROWS = (set, frozenset, dict, str, bytes)
@@ -415,7 +415,7 @@ class GBT(Classifier):
         if resumed is not None:
             resume_seed(model, resumed, self.random_state)
         if start is not None:
-            for name in _COLUMNS & set(vars(start)):
+            for name in COLUMNS & set(vars(start)):
                 setattr(model, name, getattr(start, name))
         rows = training_rows(
             model, X, y, sample_weight, base_margin, start=start, evaluated=bool(passed)

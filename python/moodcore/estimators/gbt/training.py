@@ -80,8 +80,8 @@ def training_rows(
     learns = start is None
     if is_batch_source(X):
         _refuse_margin(base_margin)
-        holds_out = not evaluated and _holds_out(model)
-        return training_bins(model, X, y, sample_weight, start=start, holds_out=holds_out)
+        held = not evaluated and holds_out(model)
+        return training_bins(model, X, y, sample_weight, start=start, holds_out=held)
     if learns:
         raw = validate_table(model, X, reset=True)
         names = getattr(model, "feature_names_in_", None)
@@ -125,7 +125,7 @@ def evaluation_rows(model: "GBT", sets: Sequence[EvaluationSet], training: Rows)
 
 def hold_out(model: "GBT", rows: Rows) -> tuple[Rows, dict[str, Rows]]:
     """Hold rows out for evaluation where early stopping, or the user, needs some."""
-    if not _holds_out(model):
+    if not holds_out(model):
         return rows, {}
     if isinstance(rows, BinnedRows):
         return rows, {} if rows.held_out is None else {"validation": rows.held_out}
@@ -148,8 +148,6 @@ def boost(
     ``resumed`` is the model of a checkpoint, from which this training resumes.
     """
     metrics = resolve_metrics(model.eval_metric)
-    names = getattr(model, "feature_names_in_", None)
-    n_features = model.n_features_in_
     # Rounds after the best one are not continued from.
     first = 0 if start is None else start.n_predicting_rounds_
     core_start = None if start is None else start.core_model_.slice(0, first)
@@ -164,7 +162,33 @@ def boost(
                     f"{resumed.core_model_.n_rounds} rounds, got n_estimators={rounds}"
                 )
             core_start = resumed.core_model_
-    result = _core.gbt_fit(
+    result = run_core(
+        model,
+        rows,
+        sets,
+        start=core_start,
+        rounds=rounds,
+        resume=resume,
+        checkpoint=_writer(checkpoint, model, list(sets), metrics),
+    )
+    keep_result(model, result, list(sets), metrics)
+    warn_of_training(model, result, rows)
+
+
+def run_core(
+    model: "GBT",
+    rows: Rows,
+    sets: Mapping[str, Rows],
+    *,
+    start: _core.GbtModel | None,
+    rounds: int,
+    **more: Any,
+) -> dict[str, Any]:
+    """Train in the core, with the arguments in ``more`` besides; return its result."""
+    metrics = resolve_metrics(model.eval_metric)
+    names = getattr(model, "feature_names_in_", None)
+    n_features = model.n_features_in_
+    return _core.gbt_fit(
         model._core_parameters(
             n_estimators=rounds,
             monotone_constraints=monotone_signs(
@@ -178,22 +202,19 @@ def boost(
         len(model.classes_),
         categorical=list(model.table_schema_.categorical),
         base=_base(model, rows),
-        start=core_start,
+        start=start,
         evaluate=[held_out.arrays() for held_out in sets.values()],
         metrics=core_metrics(metrics, list(sets.values()), model.classes_),
         objective=core_objective(model.objective, rows.y, rows.weight),
         seed=model.seed_,
         on_round=_listener(model, list(sets), [metric.name for metric in metrics]),
         on_poll=current_poll(),
-        resume=resume,
-        checkpoint=_writer(checkpoint, model, list(sets), metrics),
-        **model._compute(),
+        **(model._compute() | more),
     )
-    _keep(model, result, list(sets), metrics)
-    _warn_of_training(model, result, rows)
 
 
-def _holds_out(model: "GBT") -> bool:
+def holds_out(model: "GBT") -> bool:
+    """Return whether rows are held out where no evaluation set is passed."""
     return model.early_stopping_rounds is not None or model.validation_fraction is not None
 
 
@@ -271,7 +292,7 @@ def _writer(
     ) -> None:
         snapshot = model._training_copy(fitted=True)
         best = {"best_round": best_round, "best_score": best_score}
-        _keep(snapshot, {"model": core, "history": history, **best}, sets, metrics)
+        keep_result(snapshot, {"model": core, "history": history, **best}, sets, metrics)
         snapshot.save(checkpoint.path)
 
     return checkpoint.every, write
@@ -287,7 +308,10 @@ def _base(model: "GBT", rows: Rows) -> list[float] | None:
     return None
 
 
-def _keep(model: "GBT", result: dict[str, Any], sets: list[str], metrics: Sequence[Metric]) -> None:
+def keep_result(
+    model: "GBT", result: dict[str, Any], sets: list[str], metrics: Sequence[Metric]
+) -> None:
+    """Set the fitted state that the core returned."""
     model.evals_result_ = {
         name: {metric.name: values for metric, values in zip(metrics, curves, strict=True)}
         for name, curves in zip(sets, result["history"], strict=True)
@@ -298,7 +322,7 @@ def _keep(model: "GBT", result: dict[str, Any], sets: list[str], metrics: Sequen
     model.core_model_ = result["model"]
 
 
-def _warn_of_training(model: "GBT", result: dict[str, Any], rows: Rows) -> None:
+def warn_of_training(model: "GBT", result: dict[str, Any], rows: Rows) -> None:
     """Warn if early stopping could not choose a round, or no tree could be split."""
     n_classes = len(model.classes_)
     if n_classes > 1 and model.early_stopping_rounds is not None and result["best_round"] is None:

@@ -1,5 +1,6 @@
 //! Checks of the inputs of training, and the margins that it starts from.
 
+use super::binned::Features;
 use super::config::BoostingKind;
 use super::training::{Plan, Rows};
 use super::weights::Weights;
@@ -88,7 +89,10 @@ impl Plan<'_> {
             );
         }
         if let Some(shard) = &self.shard {
-            shard.check(train.y.len(), n_features, self.n_classes)?;
+            shard.check(train.y.len(), self.n_classes)?;
+            if matches!(train.features, Features::Table(_)) {
+                return refuse("several hosts must bin their rows before training".into());
+            }
             if self.config.boosting.kind == BoostingKind::Goss {
                 let allowed = "\"gbdt\", \"dart\" or \"extra_trees\" on several hosts: the rows with \
                                the largest gradients are those of all hosts together";

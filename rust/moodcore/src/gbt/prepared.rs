@@ -58,7 +58,7 @@ impl<'a> Prepared<'a> {
             Result::Ok((binner, bins, eval))
         })??;
         if let Some(shard) = plan.shard {
-            bins.missing.clone_from(&shard.totals.missing);
+            bins.missing = shard.any(&bins.missing)?;
         }
         let base = match &plan.start {
             Some(start) => start.base.clone(),
@@ -103,11 +103,10 @@ fn check_resumed(plan: &Plan<'_>, train: &Rows<'_>, weights: &Weights, team: &Te
 
 /// The bins of the model that training continues from, or new ones.
 fn binner_of(plan: &Plan<'_>, features: &Features<'_>, weights: &Weights, team: &Team) -> Binner {
-    match (&plan.start, plan.shard, features) {
-        (Some(start), ..) => start.binner.clone(),
-        (None, Some(shard), _) => shard.binner.clone(),
-        (None, None, Features::Binned(rows)) => Binner::clone(rows.binner()),
-        (None, None, Features::Table(table)) => learned(plan, table, weights, team),
+    match (&plan.start, features) {
+        (Some(start), _) => start.binner.clone(),
+        (None, Features::Binned(rows)) => Binner::clone(rows.binner()),
+        (None, Features::Table(table)) => learned(plan, table, weights, team),
     }
 }
 

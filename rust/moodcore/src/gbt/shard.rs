@@ -4,7 +4,6 @@
 //! they have one value whatever the order, and the model is that of one host with all rows, to the
 //! bit. Everything is exchanged by one operation, [`Reduce::sum`].
 
-use super::binning::Binner;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use std::fmt::Debug;
@@ -41,8 +40,6 @@ pub struct Totals {
     pub weight: f64,
     /// The sum of the weights of each class, added in the order of the rows.
     pub class_weights: Vec<f64>,
-    /// For each feature, whether any row misses it.
-    pub missing: Vec<bool>,
 }
 
 /// The rows of one host among those of all.
@@ -58,8 +55,6 @@ pub struct Shard<'a> {
     pub pieces: &'a [Piece],
     /// Facts about all rows.
     pub totals: &'a Totals,
-    /// The bins of all features.
-    pub binner: &'a Binner,
     /// The number of evaluation sets, which host 0 has.
     pub n_eval_sets: usize,
     /// Whether host 0 has a listener of rounds.
@@ -71,15 +66,13 @@ impl Shard<'_> {
     ///
     /// # Errors
     /// [`Error::Data`] with what does not fit.
-    pub(super) fn check(&self, n_rows: usize, n_features: usize, n_classes: usize) -> Result<()> {
+    pub(super) fn check(&self, n_rows: usize, n_classes: usize) -> Result<()> {
         let described: usize = self.pieces.iter().map(|piece| piece.n_rows).sum();
-        let Totals { missing, class_weights, .. } = self.totals;
-        let widths = [missing.len(), self.binner.features.len()];
-        if described != n_rows || widths != [n_features; 2] || class_weights.len() != n_classes {
+        let n_sums = self.totals.class_weights.len();
+        if (described, n_sums) != (n_rows, n_classes) {
             return Err(Error::Data(format!(
-                "the description of all hosts' rows must have {n_rows} rows, {n_features} features \
-                 and {n_classes} classes, got {described}, {widths:?} and {}",
-                class_weights.len()
+                "the description of the rows of a host must have {n_rows} rows and {n_classes} \
+                 classes, got {described} and {n_sums}"
             )));
         }
         if self.rank >= self.size {
@@ -110,6 +103,16 @@ impl Shard<'_> {
         let mut n_drawn = [rows.len() as u64];
         self.reduce.sum(&mut n_drawn)?;
         Ok((n_drawn[0] > 0).then_some(rows))
+    }
+
+    /// For each place, whether it is true on any host.
+    ///
+    /// # Errors
+    /// What [`Reduce::sum`] returns.
+    pub(super) fn any(&self, here: &[bool]) -> Result<Vec<bool>> {
+        let mut words: Vec<u64> = here.iter().map(|&is_true| u64::from(is_true)).collect();
+        self.reduce.sum(&mut words)?;
+        Ok(words.into_iter().map(|count| count > 0).collect())
     }
 
     /// The numbers of host 0 on all hosts; the others pass as many of any value.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Error;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// Adds up the numbers of some threads, and counts the messages.
 #[derive(Debug)]
@@ -88,20 +88,16 @@ fn deal(songs: &Songs, size: usize, seed: u64) -> Vec<Host> {
     ranges.into_iter().map(host).collect()
 }
 
-fn totals_of(songs: &Songs, bins: &Binner) -> Totals {
+fn totals_of(songs: &Songs) -> Totals {
     let n_rows = songs.rows.len();
     let mut class_weights = vec![0.0; songs.n_classes];
     (0..n_rows).for_each(|row| class_weights[songs.y[row] as usize] += songs.weight(row));
-    let missing = |feature: usize| {
-        songs.rows.iter().any(|row| bins.features[feature].bin(row[feature]) == MISSING)
-    };
     Totals {
         n_rows: n_rows as u64,
         largest_weight: songs.weight.as_ref().map(|w| w.iter().copied().fold(0.0, f64::max)),
         whole_weights: songs.weight.iter().flatten().all(|weight| weight.fract() == 0.0),
         weight: (0..n_rows).map(|row| songs.weight(row)).sum(),
         class_weights,
-        missing: (0..songs.n_features()).map(missing).collect(),
     }
 }
 
@@ -128,21 +124,23 @@ fn train_on(
         ..Config::default()
     };
     let binner = train(&once, songs, Isa::detect(), 1).ensemble.binner;
-    let totals = totals_of(songs, &binner);
+    let (binner, totals) = (Arc::new(binner), totals_of(songs));
     let sums = Sums::new(hosts.len(), lost);
     let run = |rank: usize, host: &Host| {
         let team = Team::new(threads).expect("threads");
         let (flat, all) = (host.songs.rows.concat(), songs.rows.concat());
-        let rows = |flat, songs: &'_ Songs| {
+        let table = |flat, songs: &'_ Songs| {
             Table::from_rows(Values::F64(flat), songs.n_features()).expect("whole rows")
         };
+        let compute = Compute { isa: Isa::detect(), team: &team };
+        let mut binned = BinnedRows::new(binner.clone(), host.songs.rows.len()).expect("memory");
+        binned.append(&table(&flat, &host.songs), compute).expect("same columns");
         let shard = Shard {
             rank,
             size: hosts.len(),
             reduce: &sums,
             pieces: &host.pieces,
             totals: &totals,
-            binner: &binner,
             n_eval_sets: 1,
             listens: false,
         };
@@ -158,17 +156,19 @@ fn train_on(
             shard: Some(shard),
             resume: start.progress.clone(),
         };
-        let rows_of = |flat, songs: &'_ Songs| Rows {
-            features: rows(flat, songs).into(),
-            y: &[],
-            weight: None,
+        let train = Rows {
+            features: Features::Binned(&binned),
+            y: &host.songs.y,
+            weight: host.songs.weight.as_deref(),
             margin: None,
         };
-        let (train, eval) = (rows_of(&flat, &host.songs), rows_of(&all, songs));
-        let train = Rows { y: &host.songs.y, weight: host.songs.weight.as_deref(), ..train };
-        let eval = Rows { y: &songs.y, weight: songs.weight.as_deref(), ..eval };
+        let eval = Rows {
+            features: table(&all, songs).into(),
+            y: &songs.y,
+            weight: songs.weight.as_deref(),
+            margin: None,
+        };
         let eval = if rank == 0 { std::slice::from_ref(&eval) } else { &[] };
-        let compute = Compute { isa: Isa::detect(), team: &team };
         fit(plan, &train, eval, compute, &mut Watching::default())
     };
     let fits = std::thread::scope(|scope| {
@@ -255,12 +255,12 @@ fn a_round_takes_one_message_per_split() {
     let config = Config { n_estimators: 2, max_leaves: Some(6), max_bin: 16, ..Config::default() };
     let hosts = deal(&songs, 2, 1);
     let (_, state) = train_on(&config, &songs, &hosts, 1, (Start::default(), None));
-    // Each round: sizes of derivatives, root, four splits (children of the fifth are leaves), metrics.
-    assert_eq!(state.n_messages, 2 * (1 + 1 + 4 + 1));
+    // First, which features miss values. Each round: sizes of derivatives, root, four splits (children of the fifth are leaves), metrics.
+    assert_eq!(state.n_messages, 1 + 2 * (1 + 1 + 4 + 1));
     // The bins of four features, of which the third has twelve values, and those of missing
     // values: two words for each, of a wide cell or of a narrow one and its weight.
     let per_node = (16 + 16 + 12 + 16 + 4) * 2;
-    let expected = 2 * (3 * (3 + 2) + 3 * 5 * per_node + 2);
+    let expected = 4 + 2 * (3 * (3 + 2) + 3 * 5 * per_node + 2);
     assert_eq!(state.n_words, expected);
 }
 

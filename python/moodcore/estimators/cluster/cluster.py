@@ -1,0 +1,106 @@
+"""The training data on the workers of a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+# Seconds between two looks at tasks, and at the workers.
+POLL = 0.05
+_LOOK = 0.25
+# Seconds that a scheduler may take to answer as long as the connection is not lost.
+_TIMEOUT = 60
+
+
+class SchedulerLostError(Exception):
+    """The scheduler does not answer."""
+
+
+class Cluster:
+    """The parts of the training data on the workers of a cluster."""
+
+    def __init__(self, client: Client, delayed: list[Any]) -> None:
+        self.client, self._delayed = client, delayed
+        self._parts: list[Future] = []
+        self._answered, self._workers = time.monotonic(), set[str]()
+
+    @contextmanager
+    def errors(self, callbacks: Any) -> Iterator[None]:
+        """Turn a lost scheduler into a `ConnectionError` that names the checkpoint."""
+        try:
+            yield
+        except (OSError, SchedulerLostError) as error:
+            if isinstance(error, OSError) and self.client.status == "running":
+                raise
+            paths = [getattr(callback, "path", None) for callback in callbacks or ()]
+            saved = [f"; the checkpoint {path} has the rounds so far" for path in paths if path]
+            raise ConnectionError(
+                f"the Dask scheduler at {self.client.scheduler.address} does not answer"
+                + "".join(saved)
+            ) from error
+        finally:
+            self._parts = []
+
+    def load(self) -> None:
+        """Compute the parts on the workers, where they stay."""
+        self._parts = self.client.compute(self._delayed)
+
+    def mapped(self, function: Any, *each: list[Any], **same: Any) -> list[Any]:
+        """Call a function with each part on its worker, and collect the results."""
+        arguments = zip(self._parts, *each, strict=True)
+        futures = [self.client.submit(function, *own, **same, pure=False) for own in arguments]
+        self.wait(futures)
+        return self.client.gather(futures)
+
+    def wait(self, futures: Sequence[Future]) -> None:
+        """Wait for futures as long as the scheduler answers."""
+        while any(future.status == "pending" for future in futures):
+            self.workers()
+            time.sleep(POLL)
+
+    def workers(self) -> set[str]:
+        """Return the addresses of the workers.
+
+        Raises
+        ------
+        SchedulerLostError
+            If the scheduler does not answer for some seconds.
+        """
+        client = self.client
+        if client.status != "running":
+            # The scheduler forgets the tasks of a client whose connection is lost.
+            raise SchedulerLostError
+        if time.monotonic() - self._answered < _LOOK and self._workers:
+            return self._workers
+        try:
+            known = client.sync(client.scheduler.ncores, callback_timeout=_TIMEOUT)
+        except Exception as error:
+            raise SchedulerLostError from error
+        self._answered, self._workers = time.monotonic(), set(known)
+        return self._workers
+
+    def placed(self) -> dict[str, list[int]]:
+        """Return the parts of each worker, ascending; parts of lost workers are computed again."""
+        while True:
+            self.wait(self._parts)
+            for future in self._parts:
+                if future.status == "error":
+                    future.result()
+            holders = self.client.who_has(self._parts)
+            places = [min(holders.get(future.key) or [""]) for future in self._parts]
+            if all(places):
+                break
+            time.sleep(POLL)
+        placed: dict[str, list[int]] = {}
+        for part, address in enumerate(places):
+            placed.setdefault(address, []).append(part)
+        return placed
+
+    def parts(self, numbers: Sequence[int]) -> list[Future]:
+        """Return some parts."""
+        return [self._parts[number] for number in numbers]

@@ -1,0 +1,129 @@
+"""The client's part of a fit: what is learned before training, and the result."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moodcore import _core
+from moodcore.estimators.cluster.attempts import Training
+from moodcore.estimators.cluster.cluster import Cluster
+from moodcore.estimators.cluster.parts import delayed_parts, labels_of
+from moodcore.estimators.cluster.rows import (
+    held_out_rows,
+    hold_rows_out,
+    learn_columns,
+    learn_labels,
+    take_sample,
+)
+from moodcore.estimators.evaluation import EvaluationSet
+from moodcore.estimators.gbt import estimator as local
+from moodcore.estimators.gbt.auto import resolve
+from moodcore.estimators.gbt.metrics import resolve_metrics
+from moodcore.estimators.gbt.rows import BoostingRows
+from moodcore.estimators.gbt.training import (
+    evaluation_rows,
+    holds_out,
+    keep_result,
+    rounds_to_train,
+    warn_of_training,
+)
+from moodcore.estimators.progress import progress_listener
+from moodcore.estimators.tables import validate_table
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from moodcore.estimators.cluster.estimator import GBT
+
+
+def fit(
+    estimator: GBT,
+    data: tuple[Any, Any, Any],
+    passed: Sequence[EvaluationSet],
+    *,
+    start: local.GBT | None,
+    may_continue: bool,
+    client: Client | None,
+) -> GBT | None:
+    """Train on a cluster; return the trained copy, None if there is nothing to train."""
+    from distributed import default_client
+
+    X, y, sample_weight = data
+    continues = may_continue and start is not None
+    model = estimator._training_copy(fitted=continues)
+    if not continues:
+        model.seed_ = estimator._draw_seed()
+    if start is not None:
+        for name in local.COLUMNS & set(vars(start)):
+            setattr(model, name, getattr(start, name))
+    cluster = Cluster(client or default_client(), delayed_parts(X, y, sample_weight))
+    with cluster.errors(estimator.callbacks):
+        return _fit(model, cluster, X, passed, start=start, continues=continues)
+
+
+def _fit(
+    model: GBT,
+    cluster: Cluster,
+    X: Any,
+    passed: Sequence[EvaluationSet],
+    *,
+    start: local.GBT | None,
+    continues: bool,
+) -> GBT | None:
+    learns = start is None
+    _check_columns(model, X, reset=learns)
+    cluster.load()
+    rows = learn_labels(model, cluster.mapped(labels_of), learns=learns)
+    if not passed and holds_out(model):
+        rows = hold_rows_out(model, rows)
+    counts = learn_columns(model, rows, cluster.mapped) if learns else []
+    sample = take_sample(model, rows, cluster.mapped)
+    model.resolved_ = resolve(model, sample, starts=learns)
+    rounds = rounds_to_train(model) if continues else int(model._value("n_estimators"))
+    if rounds == 0:
+        warnings.warn(
+            f"n_estimators is {model._value('n_estimators')}, and the model has that many: "
+            "warm_start adds none",
+            UserWarning,
+            stacklevel=4,
+        )
+        return None
+    first = None if start is None else start.core_model_.slice(0, start.n_predicting_rounds_)
+    if first is None:
+        bins = _core.GbtBinnedRows.learn(
+            sample.for_bins.table,
+            sample.repetitions,
+            counts,
+            0,
+            max_bin=model.max_bin,
+            threads=model._compute()["threads"],
+        ).model()
+    else:
+        bins = first.slice(0, 0)
+    sets: dict[str, Any] = dict(evaluation_rows(model, passed, sample.for_bins))
+    if len(rows.held_out):
+        sets = {"validation": held_out_rows(model, rows, cluster.mapped)}
+    del sample
+    plain = model.to_local()
+    plain.callbacks, plain.verbose = None, 0
+    training = Training(cluster, plain, rows=rows, sets=sets, bins=bins, start=first, rounds=rounds)
+    result = training.run(progress_listener(model.callbacks, model.verbose))
+    keep_result(model, result, list(sets), resolve_metrics(model.eval_metric))
+    weight = None if rows.weight is None else rows.weight[rows.training]
+    summary = BoostingRows(np.empty((0, 0)), rows.codes[rows.training], weight, None)
+    warn_of_training(model, result, summary)
+    return model
+
+
+def _check_columns(model: GBT, X: Any, *, reset: bool) -> None:
+    """Check the names and the number of the columns, which need no row."""
+    import pandas as pd
+
+    row: Any = np.zeros((1, len(X.columns) if hasattr(X, "columns") else X.shape[1]))
+    if hasattr(X, "columns"):
+        row = pd.DataFrame(row, columns=X.columns)
+    validate_table(model, row, reset=reset)

@@ -1,0 +1,205 @@
+"""What one worker does in a training: bins its rows and grows the trees with the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodcore import _core
+from moodcore.estimators.cluster.parts import Part, table_of
+from moodcore.estimators.cluster.sums import SumNode, WorkerLostError, is_ended
+from moodcore.estimators.gbt.estimator import GBT
+from moodcore.estimators.gbt.rows import BoostingRows
+from moodcore.estimators.gbt.streamed import BinnedRows
+from moodcore.estimators.gbt.training import run_core
+from moodcore.estimators.progress import polled
+from moodcore.estimators.rows import readable
+from moodcore.platform import instruction_set
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training came before workers were lost."""
+
+    model: _core.GbtModel
+    first: int
+    history: list[list[list[float]]]
+    best_round: int | None
+    best_score: float | None
+
+    def arguments(self) -> tuple[int, list[list[list[float]]], int | None, float | None]:
+        """Return them as the core takes them."""
+        return self.first, self.history, self.best_round, self.best_score
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The part of one worker in a training.
+
+    Attributes
+    ----------
+    run : str
+        Identifies the training.
+    rank : int
+        The number of the worker; the first has the evaluation sets.
+    addresses : list of str
+        All workers.
+    model : GBT
+        With columns, classes and parameters; no trees.
+    bins : GbtModel
+        The bins, without trees.
+    kept : list of ndarray or None
+        For each part of the worker, the rows that are trained on; None for all.
+    pieces : list of tuple of int
+        For each part, the number of its first row among all training rows, and of its rows.
+    totals : dict
+        Facts about all training rows.
+    sets : dict of BoostingRows
+        Evaluation sets, on the first worker.
+    listens : bool
+        Whether the client waits for a record after each round.
+    """
+
+    run: str
+    rank: int
+    addresses: list[str]
+    model: GBT
+    rounds: int
+    bins: _core.GbtModel
+    kept: list[NDArray[np.intp] | None]
+    pieces: list[tuple[int, int]]
+    y: NDArray[np.uint32]
+    weight: NDArray[np.float64] | None
+    totals: Mapping[str, Any]
+    sets: dict[str, BoostingRows]
+    n_sets: int
+    listens: bool
+    start: _core.GbtModel | None
+    resume: Progress | None
+
+
+def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
+    """Train with the other workers; runs in a thread of a worker.
+
+    Returns
+    -------
+    dict
+        The result of the core, with the messages that this worker sent.
+    """
+    from distributed import get_worker, secede
+
+    worker = get_worker()
+    if _core.__version__ != version:
+        raise RuntimeError(
+            f"the Dask worker {worker.address} has moodcore {_core.__version__}, the client "
+            f"{version}; install the same"
+        )
+    key = worker.get_current_task()
+    # Two trainings may wait for each other's workers; without the place of a task neither does.
+    secede()
+
+    def should_stop() -> bool:
+        # The scheduler forgets a task when it is cancelled, or when its client is gone.
+        state = worker.state.tasks.get(key)
+        running = state is not None and state.state in ("executing", "long-running")
+        return not running or worker.status.name not in ("running", "paused")
+
+    def poll() -> None:
+        if should_stop():
+            raise WorkerLostError("the training was cancelled")
+
+    jobs = plan.model.n_jobs
+    threads = worker.state.nthreads if jobs is None or jobs < 0 else jobs
+    rows = _binned(plan, parts, threads)
+    with (
+        SumNode(worker, plan.run, plan.rank, plan.addresses, should_stop) as node,
+        polled(poll),
+    ):
+        shard = {
+            "rank": plan.rank,
+            "size": len(plan.addresses),
+            "pieces": plan.pieces,
+            "n_eval_sets": plan.n_sets,
+            "listens": plan.listens,
+            "sum": node.sum,
+            **plan.totals,
+        }
+        try:
+            result = run_core(
+                _listening(plan, worker),
+                rows,
+                plan.sets,
+                start=plan.start if plan.resume is None else plan.resume.model,
+                rounds=plan.rounds,
+                threads=threads,
+                shard=shard,
+                resume=None if plan.resume is None else plan.resume.arguments(),
+            )
+        except WorkerLostError as error:
+            # Before the first round.
+            return {"interrupted": str(error), "model": None}
+    interrupted = result["interrupted"]
+    if interrupted is not None and not isinstance(interrupted, WorkerLostError):
+        raise interrupted
+    result["interrupted"] = None if interrupted is None else str(interrupted)
+    result["n_messages"], result["n_bytes"] = node.n_messages, node.n_bytes
+    return result
+
+
+def _binned(plan: Plan, parts: list[Part], threads: int) -> BinnedRows:
+    bins = _core.GbtBinnedRows.of_model(plan.bins, len(plan.y))
+    names = getattr(plan.model, "feature_names_in_", None)
+    names = None if names is None else tuple(names.tolist())
+    for part, kept in zip(parts, plan.kept, strict=True):
+        table = table_of(part, kept, names, plan.model.table_schema_)
+        if table is not None:
+            bins.append(table, threads=threads, instructions=instruction_set())
+    weight = None if plan.weight is None else readable(plan.weight)
+    return BinnedRows(bins, readable(plan.y), weight, len(plan.y))
+
+
+def _listening(plan: Plan, worker: Any) -> GBT:
+    """Return the model, on the first worker with a callback that asks the client."""
+    model = plan.model._training_copy(fitted=True)
+    model.callbacks, model.verbose = None, 0
+    if plan.rank == 0 and plan.listens:
+
+        def report(record: dict[str, Any]) -> bool:
+            answer = _answers[plan.run] = _Answer()
+            # The worker adds its address to what it logs.
+            worker.log_event(plan.run, {"record": record})
+            try:
+                while not answer.given.wait(0.2):
+                    if worker.state.tasks.get(key) is None or is_ended(worker.address, plan.run):
+                        raise WorkerLostError("the training was cancelled")
+            finally:
+                del _answers[plan.run]
+            return answer.stop
+
+        key = worker.get_current_task()
+        model.callbacks = [report]
+    return model
+
+
+class _Answer:
+    """Whether the client wants the training to stop after a round."""
+
+    def __init__(self) -> None:
+        self.given = threading.Event()
+        self.stop = False
+
+
+_answers: dict[str, _Answer] = {}
+
+
+def answer(run: str, stop: bool) -> None:
+    """Answer the record of a round; runs on the first worker."""
+    waiting = _answers.get(run)
+    if waiting is not None:
+        waiting.stop = stop
+        waiting.given.set()

@@ -1,0 +1,306 @@
+"""Boosted trees trained by Dask workers: the bytes of a training in one process."""
+
+import dataclasses
+import os
+import signal
+
+import dask
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+
+from moodcore import GBT, load
+from moodcore.dask import GBT as DaskGBT
+
+from .conftest import PATIENCE, Cluster
+
+
+@pytest.fixture(scope="module")
+def workers(long_lived_processes):
+    """Return a cluster of four workers, of which tests use some."""
+    made = Cluster(long_lived_processes)
+    for _ in range(4):
+        made.add_worker()
+    made.wait_for_workers()
+    with made.client() as client:
+        yield client
+
+
+@dataclasses.dataclass
+class Data:
+    """Rows in memory, and the same as Dask collections."""
+
+    X: object
+    y: object
+    weight: object
+    n_parts: int = 5
+
+    def collections(self, weighted):
+        """Return the rows as collections of several partitions."""
+        if isinstance(self.X, pd.DataFrame):
+            tables = (self.X, self.y, pd.Series(self.weight))
+            X, y, weight = (dd.from_pandas(table, npartitions=self.n_parts) for table in tables)
+        else:
+            size = -(-len(self.y) // self.n_parts)
+            X, y, weight = (da.from_array(values, chunks=(size, -1)[: values.ndim])
+                            for values in (self.X, self.y, self.weight))  # fmt: skip
+        return X, y, weight if weighted else None
+
+
+def numbers(n_rows=1500, seed=0):
+    """Return rows whose class depends on two of five numbers, some of which are missing."""
+    rng = np.random.default_rng(seed)
+    X = rng.random((n_rows, 5))
+    y = (2 * X[:, 0] * X[:, 1] + rng.random(n_rows)).astype(int)
+    X[rng.random(X.shape) < 0.03] = np.nan
+    weight = rng.random(n_rows) * 2
+    weight[::7] = 0
+    return Data(X, y, weight)
+
+
+def categories(n_rows=1500, seed=1):
+    """Return a frame with text, more categories than bins, integers, and a column of both."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(rng.random((n_rows, 2)), columns=["a", "b"])
+    frame["text"] = rng.choice(["low", "high", None], n_rows)
+    frame["many"] = [f"m{int(value)}" for value in 400 * rng.random(n_rows) ** 2]
+    frame["codes"] = pd.Categorical(rng.choice([3, 1, 2], n_rows))
+    frame["integers"] = rng.integers(0, 40, n_rows)
+    # Text in the last rows alone.
+    frame["late"] = pd.Series([None] * (n_rows - 200) + ["x", "y"] * 100, dtype=object)
+    labels = np.array(["no", "maybe", "yes"])
+    signal_ = frame["a"] + (frame["text"] == "high") + 0.5 * rng.random(n_rows)
+    y = pd.Series(labels[np.clip(signal_.astype(int), 0, 2)])
+    return Data(frame, y, rng.integers(0, 4, n_rows))
+
+
+def file_bytes(model, folder, name="model"):
+    model.save(folder / name)
+    return (folder / name).read_bytes()
+
+
+def assert_same(trained, parameters, data, folder, *, weighted=False, **fit):
+    local = GBT(**parameters).fit(data.X, data.y, data.weight if weighted else None, **fit)
+    assert file_bytes(trained, folder) == file_bytes(local, folder, "local")
+    assert local.n_trees_ > 0
+
+
+CASES = {
+    "numbers": (numbers, {"n_estimators": 4}, False, {}),
+    "defaults": (numbers, {}, False, {}),
+    "categories": (categories, {"n_estimators": 4, "max_bin": 60}, False, {}),
+    "whole weights": (categories, {"n_estimators": 4, "max_bin": 60}, True, {}),
+    "real weights": (numbers, {"n_estimators": 4, "class_weight": "balanced"}, True, {}),
+    "sampled": (numbers, {"n_estimators": 4, "subsample": 0.5, "colsample_bynode": 0.5}, False, {}),
+    "extra trees": (categories, {"n_estimators": 4, "boosting": "extra_trees"}, False, {}),
+    "dart": (numbers, {"n_estimators": 6, "boosting": "dart"}, False, {}),
+    "vector leaves": (
+        categories,
+        {"n_estimators": 3, "multi_strategy": "multi_output_tree"},
+        False,
+        {},
+    ),
+    "constraints": (
+        categories,
+        {
+            "n_estimators": 4,
+            "monotone_constraints": {"yes": {"a": 1}},
+            "interaction_constraints": [["a", "text"], ["b", "many"]],
+        },
+        False,
+        {},
+    ),
+    "held out": (numbers, {"n_estimators": 30, "early_stopping_rounds": 3}, True, {}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_models_are_those_of_one_process(workers, tmp_path, case):
+    make, parameters, weighted, fit = CASES[case]
+    data, parameters = make(), {"random_state": 3, **parameters}
+    X, y, weight = data.collections(weighted)
+    trained = DaskGBT(**parameters).fit(X, y, weight, client=workers, **fit)
+    assert_same(trained, parameters, data, tmp_path, weighted=weighted, **fit)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 4])
+@pytest.mark.parametrize("n_parts", [4, 9])
+def test_any_number_of_workers_and_partitions(workers, tmp_path, n_workers, n_parts):
+    data = dataclasses.replace(numbers(), n_parts=n_parts)
+    X, y, _ = data.collections(weighted=False)
+    parameters = {"n_estimators": 3, "random_state": 3, "n_jobs": 2}
+    addresses = sorted(workers.scheduler_info()["workers"])[:n_workers]
+    with dask.annotate(workers=addresses, allow_other_workers=False):
+        X, y = (part.map_blocks(np.copy) for part in (X, y))
+        X, y = workers.persist([X, y], optimize_graph=False)
+    trained = DaskGBT(**parameters).fit(X, y, client=workers)
+    assert_same(trained, parameters, data, tmp_path)
+
+
+def test_evaluation_sets_and_metrics(workers, tmp_path):
+    data, other = categories(), categories(400, seed=5)
+    X, y, _ = data.collections(weighted=False)
+    parameters = {"n_estimators": 20, "random_state": 1, "early_stopping_rounds": 4,
+                  "eval_metric": ["error", "auc"]}  # fmt: skip
+    sets = {"other": (other.X, other.y)}
+    lazy = {"other": other.collections(weighted=False)[:2]}
+    trained = DaskGBT(**parameters).fit(X, y, client=workers, eval_set=lazy)
+    assert_same(trained, parameters, data, tmp_path, eval_set=sets)
+    assert list(trained.evals_result_["other"]) == ["error", "auc"]
+
+
+def test_cut_points_come_from_the_sample(workers, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.random((270_000, 2)).astype(np.float32)
+    data = Data(X, (X[:, 0] > rng.random(len(X))).astype(int), np.ones(len(X)))
+    collections = data.collections(weighted=False)
+    parameters = {"n_estimators": 2, "max_leaves": 8, "random_state": 0}
+    trained = DaskGBT(**parameters).fit(*collections, client=workers)
+    assert_same(trained, parameters, data, tmp_path)
+
+
+def test_training_continues_from_a_model(workers, tmp_path):
+    data = categories()
+    X, y, _ = data.collections(weighted=False)
+    first = GBT(2, random_state=0).fit(data.X, data.y)
+    parameters = {"n_estimators": 3, "random_state": 5, "early_stopping_rounds": 2}
+    sets = [(data.X[:300], data.y[:300])]
+    trained = DaskGBT(**parameters).fit(X, y, client=workers, init_model=first, eval_set=sets)
+    assert_same(trained, parameters, data, tmp_path, init_model=first, eval_set=sets)
+    more = {"warm_start": True, "n_estimators": 6}
+    trained.set_params(**more).fit(X, y, client=workers, eval_set=sets)
+    local = GBT(**parameters).fit(data.X, data.y, init_model=first, eval_set=sets)
+    local.set_params(**more).fit(data.X, data.y, eval_set=sets)
+    assert file_bytes(trained, tmp_path) == file_bytes(local, tmp_path, "local")
+
+
+def test_predictions_are_lazy(workers, tmp_path):
+    data = categories()
+    X, y, _ = data.collections(weighted=False)
+    trained = DaskGBT(3, random_state=0).fit(X, y, client=workers)
+    local = trained.to_local()
+    assert type(local) is GBT
+    classes, shares = trained.predict(X), trained.predict_proba(X)
+    assert all(map(dask.is_dask_collection, (classes, shares)))
+    assert classes.compute().tolist() == local.predict(data.X).tolist()
+    assert list(shares.columns) == ["maybe", "no", "yes"]
+    np.testing.assert_array_equal(shares.compute(), local.predict_proba(data.X))
+    np.testing.assert_array_equal(trained.predict(data.X), local.predict(data.X))
+    trained.save(tmp_path / "model")
+    assert type(load(tmp_path / "model")) is GBT
+
+
+def test_predictions_of_arrays(workers):
+    data = numbers()
+    X, y, _ = data.collections(weighted=False)
+    trained = DaskGBT(3, random_state=0).fit(X, y, client=workers)
+    local = trained.to_local()
+    for method in ("predict", "predict_proba"):
+        lazy = getattr(trained, method)(X)
+        expected = getattr(local, method)(data.X)
+        assert (lazy.shape, lazy.dtype) == (expected.shape, expected.dtype)
+        np.testing.assert_array_equal(lazy.compute(scheduler=workers), expected)
+
+
+def test_callbacks_hear_every_round_and_may_stop(workers, capsys):
+    data = numbers()
+    X, y, _ = data.collections(weighted=False)
+    heard = []
+
+    def stop(record):
+        heard.append(record)
+        return len(heard) == 3
+
+    trained = DaskGBT(9, random_state=0, callbacks=[stop], verbose=2).fit(X, y, client=workers)
+    assert trained.n_iter_ == 3
+    assert [record["iteration"] for record in heard] == [0, 1, 2]
+    local = []
+    GBT(3, random_state=0, callbacks=[local.append]).fit(data.X, data.y)
+    for record, expected in zip(heard, local, strict=True):
+        assert record["training"] == pytest.approx(expected["training"], rel=1e-6)
+    assert "iteration 2: training logloss=" in capsys.readouterr().out
+
+
+def test_what_a_callback_raises_ends_the_fit(workers):
+    X, y, _ = numbers().collections(weighted=False)
+
+    def refuse(record):
+        raise ZeroDivisionError
+
+    model = DaskGBT(3, random_state=0).fit(X, y, client=workers)
+    before = dict(vars(model))
+    model.callbacks = [refuse]
+    with pytest.raises(ZeroDivisionError):
+        model.fit(X, y, client=workers)
+    assert {name: vars(model)[name] for name in before if name != "callbacks"} == {
+        name: value for name, value in before.items() if name != "callbacks"
+    }
+
+
+def test_what_cannot_be_trained_is_refused(workers):
+    data = numbers()
+    X, y, _ = data.collections(weighted=False)
+    for parameters, message in [
+        ({"boosting": "goss"}, r"boosting must be 'gbdt', 'dart' or 'extra_trees' .* 'goss'"),
+        ({"objective": max}, r"objective must be None in moodcore\.dask\.GBT"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            DaskGBT(2, **parameters).fit(X, y, client=workers)
+    with pytest.raises(ValueError, match="base_margin must be None"):
+        DaskGBT(2).fit(X, y, client=workers, base_margin=y)
+    with pytest.raises(TypeError, match=r"X must be a Dask .* ndarray; .* use moodcore\.GBT"):
+        DaskGBT(2).fit(data.X, y, client=workers)
+    with pytest.raises(ValueError, match="y must have the 5 partitions of X, got 1"):
+        DaskGBT(2).fit(X, da.from_array(data.y[:3], chunks=3), client=workers)
+
+
+def test_partitions_must_hold_columns_of_one_kind(workers):
+    frame = pd.DataFrame(
+        {"a": np.arange(40.0), "b": pd.Series([1.5] * 20 + ["x"] * 20, dtype=object)}
+    )
+    with dask.config.set({"dataframe.convert-string": False}):
+        X = dd.from_pandas(frame, npartitions=2)
+    y = dd.from_pandas(pd.Series([0, 1] * 20), npartitions=2)
+    with pytest.raises(ValueError, match=r"column 'b' must hold numbers or categories in all"):
+        DaskGBT(2).fit(X, y, client=workers)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
+def test_a_killed_worker_changes_no_bit(mortal_cluster, tmp_path):
+    mortal_cluster.add_worker()
+    mortal_cluster.wait_for_workers()
+    data = numbers()
+    X, y, _ = data.collections(weighted=False)
+    killed = []
+
+    def kill(record):
+        if record["iteration"] == 4 and not killed:
+            killed.append(mortal_cluster.workers[0])
+            killed[0].kill()
+            assert killed[0].wait(PATIENCE) == -signal.SIGKILL
+
+    parameters = {"n_estimators": 12, "random_state": 0, "early_stopping_rounds": 5,
+                  "subsample": 0.7}  # fmt: skip
+    with mortal_cluster.client() as client:
+        trained = DaskGBT(**parameters, callbacks=[kill]).fit(X, y, client=client)
+    assert killed
+    assert_same(trained, parameters, data, tmp_path)
+
+
+def test_a_lost_scheduler_is_an_error_that_names_the_checkpoint(mortal_cluster, tmp_path):
+    X, y, _ = numbers().collections(weighted=False)
+
+    class Kill:
+        path = tmp_path / "checkpoint"
+
+        def __call__(self, record):
+            mortal_cluster.scheduler.kill()
+            mortal_cluster.scheduler.wait(PATIENCE)
+
+    with mortal_cluster.client() as client:
+        model = DaskGBT(500, random_state=0, callbacks=[Kill()])
+        with pytest.raises(ConnectionError, match=r"the Dask scheduler .* the checkpoint .*point"):
+            model.fit(X, y, client=client)
+    assert not hasattr(model, "core_model_")
