@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -385,3 +386,29 @@ def test_ctrl_c_ends_training_at_once():
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout.strip() == "interrupted"
+
+
+def test_weights_that_sum_to_one_are_weights_of_the_same_rows():
+    X, y = load_breast_cancer(return_X_y=True)
+    weight = np.full(len(y), 1 / len(y))
+    # The penalty of a leaf is the only parameter in units of the loss.
+    model = GBT(20, reg_lambda=0, random_state=0)
+    expected = model.fit(X, y).predict_proba(X)
+    found = model.fit(X, y, sample_weight=weight).predict_proba(X)
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    assert GBT(random_state=0).fit(X, y, sample_weight=weight).score(X, y) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("params", "scale", "message"),
+    [
+        ({}, 0, "all features are constant"),
+        ({"gamma": 1e6}, 1, "no split gains more than gamma"),
+        ({"min_child_samples": 300}, 1, "fewer than two leaves of min_child_samples=300"),
+    ],
+    ids=str,
+)
+def test_a_model_without_splits_warns(params, scale, message):
+    X, y = load_breast_cancer(return_X_y=True)
+    with pytest.warns(UserWarning, match=message):
+        GBT(5, random_state=0, **params).fit(X * scale, y)

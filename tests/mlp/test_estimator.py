@@ -442,3 +442,11 @@ def test_adam_continues_where_it_stopped(spirals, tmp_path):
         np.testing.assert_array_equal(model.coefs_[0], through.coefs_[0])
     with pytest.raises(ValueError, match="activation must stay 'relu' when training continues"):
         half.set_params(activation="tanh").fit(X, y)
+
+
+def test_one_hidden_layer_may_be_given_as_its_width():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+    model = MLP(hidden_sizes=100, epochs=1, random_state=0).fit(X, y)
+    same = MLP(hidden_sizes=(100,), epochs=1, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), same.predict_proba(X))
+    assert model.coefs_[0].shape == (3, 100)

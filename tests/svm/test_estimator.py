@@ -200,3 +200,11 @@ def test_an_exception_of_the_listener_comes_back(blobs):
 
     with pytest.raises(RuntimeError, match="enough"), polled(stop):
         SVM(C=1e4).fit(X, y)
+
+
+def test_probabilities_that_were_not_fitted():
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:90], y[:90]
+    model = SVM().fit(X, y).set_params(probability=True)
+    with pytest.raises(NotFittedError, match="was fitted with probability=False: fit it again"):
+        model.predict_proba(X)

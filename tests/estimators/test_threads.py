@@ -1,0 +1,34 @@
+"""Threads that cannot be started are an error, not the end of the process."""
+
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import re, resource, sys
+from pathlib import Path
+import numpy as np
+from moodcore import GBT, LinearSVM, MLP, SVM
+
+X = np.random.default_rng(0).normal(size=(60, 3))
+y = (X[:, 0] > 0).astype(int)
+for kind in (GBT, LinearSVM, MLP, SVM):
+    model = kind(random_state=0).fit(X, y)
+    used = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20), resource.RLIM_INFINITY))
+    try:
+        kind(n_jobs=60, random_state=0).fit(X, y)
+    except OSError as error:
+        print(kind.__name__, error)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    model.predict(X)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
+def test_too_many_threads_are_an_error():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for kind in ("GBT", "LinearSVM", "MLP", "SVM"):
+        assert f"{kind} cannot start 60 worker threads" in done.stdout
