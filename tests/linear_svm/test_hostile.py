@@ -55,6 +55,9 @@ def test_training_ends_and_is_finite(name, X, y, params, C):
     assert np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()
     assert np.isfinite(model.decision_function(X)).all()
     assert 1 <= model.n_iter_ <= 300
+    # Subnormal weights would slow down training and prediction.
+    size = np.abs(model.coef_)
+    assert ((size == 0) | (size >= np.finfo(float).tiny)).all()
 
 
 @pytest.mark.parametrize("params", PARAMS, ids=str)

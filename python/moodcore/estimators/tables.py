@@ -157,6 +157,8 @@ def validate_numbers(
     ndarray, or ndarray and ndarray
         The matrix, and the labels if there are any.
     """
+    if not reset and isinstance(y, str) and _is_ready(X, estimator, options.get("dtype")):
+        return X
     frame = named_table(X)
     if frame is None:
         array = X if is_sparse(X) else as_array(X)
@@ -169,6 +171,22 @@ def validate_numbers(
     if isinstance(y, str) and y == "no_validation":
         return check_array(matrix, input_name="X", **options)
     return check_X_y(matrix, y, **options)
+
+
+def _is_ready(X: Any, estimator: Any, dtypes: Any) -> bool:
+    """Return whether all checks of rows to predict would return this array.
+
+    They take longer than predicting a few rows. Any other table gets them, and their messages.
+    """
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.flags.c_contiguous:
+        return False
+    has_shape = len(X) > 0 and X.shape[1] == getattr(estimator, "n_features_in_", None)
+    has_dtype = isinstance(dtypes, list) and X.dtype in dtypes
+    if not (has_shape and has_dtype) or hasattr(estimator, "feature_names_in_"):
+        return False
+    # The sum of finite values may overflow; then the other checks decide.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def to_frame(X: Any, *, strict: bool = True) -> "pd.DataFrame":

@@ -7,6 +7,11 @@ use crate::{Error, Result, SparseRows};
 const CHUNK: usize = 256;
 /// Multiplications between two polls, for each thread.
 const POLL: usize = 1 << 24;
+/// Multiplications from which threads are worth starting.
+const THREADED: usize = 1 << 19;
+/// Rows whose sums are computed side by side. Each sum is a chain of additions, of which the CPU can
+/// start another before one has ended.
+const SIDE: usize = 8;
 
 /// Writes the scores of each row of `x` to `out`, one for each row of `coef`: the intercept, and
 /// then the products feature by feature, rounded one by one.
@@ -37,20 +42,44 @@ pub fn decide(
     for (x, out) in x.chunks(wave * n_features).zip(out.chunks_mut(wave * n_scores)) {
         let rows = x.chunks(CHUNK * n_features);
         let mut parts: Vec<_> = rows.zip(out.chunks_mut(CHUNK * n_scores)).collect();
-        let enough = x.len() * n_scores > 1 << 16;
+        let enough = x.len() * n_scores > THREADED;
         compute.team.for_each_of(enough, &mut parts, |_, (x, out)| {
-            for (x, out) in x.chunks_exact(n_features).zip(out.chunks_exact_mut(n_scores)) {
-                for ((weights, intercept), out) in
-                    coef.chunks_exact(n_features).zip(intercept).zip(out)
-                {
-                    let products = x.iter().zip(weights).map(|(&x, weight)| f64::from(x) * weight);
-                    *out = products.fold(*intercept, |sum, product| sum + product);
-                }
-            }
+            decide_chunk((coef, intercept), (x, n_features), out);
         });
         poll()?;
     }
     Ok(())
+}
+
+/// The scores of one chunk of rows.
+fn decide_chunk(
+    (coef, intercept): (&[f64], &[f64]),
+    (x, n_features): (&[f32], usize),
+    out: &mut [f64],
+) {
+    let n_scores = intercept.len();
+    let mut columns = vec![[0.0; SIDE]; n_features];
+    for (x, out) in x.chunks(SIDE * n_features).zip(out.chunks_mut(SIDE * n_scores)) {
+        for (row, x) in x.chunks_exact(n_features).enumerate() {
+            for (column, &x) in columns.iter_mut().zip(x) {
+                column[row] = f64::from(x);
+            }
+        }
+        for (score, (weights, &intercept)) in
+            coef.chunks_exact(n_features).zip(intercept).enumerate()
+        {
+            let mut sums = [intercept; SIDE];
+            for (column, weight) in columns.iter().zip(weights) {
+                for (sum, x) in sums.iter_mut().zip(column) {
+                    *sum += x * weight;
+                }
+            }
+            // The last rows of a table fill only some of the sums.
+            for (out, sum) in out.chunks_exact_mut(n_scores).zip(sums) {
+                out[score] = sum;
+            }
+        }
+    }
 }
 
 /// Writes the scores of sparse rows as [`decide`] does.
