@@ -127,9 +127,15 @@ def test_the_search_grows_few_trees(monkeypatch):
 
 
 def test_two_folds_that_need_all_rounds_decide(monkeypatch):
-    X = np.random.default_rng(0).uniform(size=(3000, 2))
-    y = (np.floor(X[:, 0] * 12) + np.floor(X[:, 1] * 12)).astype(int) % 2
+    X = np.random.default_rng(0).uniform(size=(3000, 3))
+    y = X.sum(axis=1) > 1.5
     assert rounds_grown(monkeypatch, X, y) == [33, 33, 130]
+
+
+@pytest.mark.parametrize(("copies", "trainings"), [(8, 3 + 1 + 1), (9, 2 + 1)])
+def test_wide_tables_are_searched_on_two_folds(monkeypatch, copies, trainings):
+    X, y = noisy(3000)
+    assert len(rounds_grown(monkeypatch, np.tile(X, copies), y)) == trainings
 
 
 def test_large_tables_hold_rows_out_once(monkeypatch):

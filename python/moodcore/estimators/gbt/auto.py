@@ -41,7 +41,11 @@ PATIENCE = 7
 # Tables of fewer rows than this are held out in three folds, larger ones once: the number of rounds
 # that one small part suggests is a matter of luck.
 ROWS_FOR_FOLDS = 10_000
-# Values where the loss still fell after the most rounds.
+# With this many cells trees take long: two folds are used, and less regularized trees not tried.
+CELLS_FOR_FOLDS = 100_000
+# Rounds in the search, of at most 99, from which the loss still falls at the end.
+STILL_FALLING = 92
+# Values where it does.
 FURTHER = {
     "n_estimators": 130,
     "learning_rate": 0.15,
@@ -131,16 +135,17 @@ def _choose(
     seed = model.seed_ % 2**32
     several = len(rows.y) < ROWS_FOR_FOLDS
     parts = rows.folds(3, seed) if several else [rows.split(0.2, seed)]
+    wide = several and len(rows.y) * model.n_features_in_ >= CELLS_FOR_FOLDS
+    parts = parts[: 2 if wide else None]
     growth = float(np.sqrt((3 / 2 if several else 5 / 4) * n_rows / len(rows.y)))
-    enough = (MOST_ROUNDS - 0.5) / growth
-    best = _search(model, chosen, parts, enough)
+    best = _search(model, chosen, parts, STILL_FALLING)
     if best is None:
         return chosen
-    if best.rounds >= enough:
+    if best.rounds >= STILL_FALLING:
         # The loss still fell at the end: less regularized trees go further.
         return chosen | FURTHER
     flexible = chosen | FLEXIBLE
-    if several and any(flexible[name] != chosen[name] for name in auto_names(model)):
+    if several and not wide and any(flexible[name] != chosen[name] for name in auto_names(model)):
         # On most tables one fold is enough to see that they are worse.
         first = _search(model, flexible, parts[:1], np.inf)
         if first is not None and first.losses[0] < best.losses[0] * FLEXIBLE_LOSS:

@@ -65,8 +65,9 @@ class GBT(Classifier):
     n_estimators : int or "auto", default="auto"
         Number of boosting rounds, at least 1. A round grows one tree, or one tree per class if
         there are more than two. "auto" chooses the number by the log loss on held-out rows (three
-        folds below 10,000 rows, else a fifth of the rows), at most 130, and trains on all rows.
-        With ``early_stopping_rounds`` it is 1000, with ``objective`` or fewer than 50 rows 100.
+        folds below 10,000 rows, two of them from 100,000 cells, else a fifth of the rows), at most
+        130, and trains on all rows. With ``early_stopping_rounds`` it is 1000, with ``objective``
+        or fewer than 50 rows 100.
     learning_rate : float or "auto", default="auto"
         Shrinkage of the values of each new tree, above 0. This and the following parameters that
         are "auto" have the textbook's values if ``n_estimators`` is a number: 0.1, 31 leaves, 20
@@ -74,8 +75,8 @@ class GBT(Classifier):
         2,000 rows, 31 from 20,000), 5 rows per leaf, ``subsample`` 0.8, ``colsample_bynode`` 0.7
         and random thresholds in every second round. Where the loss still falls after 100 rounds,
         they are 130 rounds of 0.15, 31 leaves, 10 rows per leaf, all rows and features. Where it
-        does not, below 10,000 rows, 31 leaves, all rows and features and "gbdt" are taken if they
-        lower the loss by 1.5 %. A warm start keeps the values of the last fit.
+        does not, below 10,000 rows and 100,000 cells, 31 leaves, all rows and features and "gbdt"
+        are taken if they lower the loss by 1.5 %. A warm start keeps the values of the last fit.
     max_leaves : int, None or "auto", default="auto"
         Maximum number of leaves of a tree, at least 2; None for no limit.
     max_depth : int or None, default=None
