@@ -27,7 +27,7 @@ class NotebookBar:
     def show(
         self, done: int, total: int | None, text: str, *, above: str = "", force: bool = False
     ) -> None:
-        """Show the progress, unless it was shown a moment ago.
+        """Display the progress, at most ten times per second.
 
         Parameters
         ----------

@@ -63,7 +63,7 @@ pub(crate) fn gbt_fit<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = Config::from_json(params).map_err(to_python)?;
     let train = read_rows(&train)?;
-    // The bins by column are there already, and trees of so many rows grow one at a time.
+    // The columns are binned already, and trees of this many rows grow one at a time.
     let (per_row, per_cell) = match train.features {
         Features::Binned(_) => (40, 1),
         Features::Table(_) => (96, 2),
