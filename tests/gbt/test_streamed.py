@@ -1,7 +1,10 @@
 """Training from files: the same bytes as in memory, and errors that name the place."""
 
+import signal
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
@@ -133,20 +136,45 @@ def test_all_forms_of_tables(small, tmp_path):
         assert saved(model().fit(path, y="labels"), tmp_path / "file.safetensors") == expected
 
 
-def test_names_of_folders_are_columns(tmp_path):
+@pytest.mark.parametrize("kind", [pa.string(), pa.int16(), pa.dictionary(pa.int32(), pa.string())])
+def test_names_of_folders_are_columns(kind, tmp_path):
     table = features_only(make_table(300), None)
-    ds.write_dataset(
-        table, tmp_path / "by", format="parquet",
-        partitioning=ds.partitioning(pa.schema([("labels", pa.string())]), flavor="hive"),
-    )  # fmt: skip
-    fitted = model().fit(tmp_path / "by", "labels")
-    order = pa.concat_tables(
-        [table.filter(pa.compute.field("labels") == k) for k in fitted.classes_]
-    )
-    assert (
-        fitted.predict(order.select(FEATURES))
-        == in_memory(model(), order).predict(order.select(FEATURES))
-    ).all()
+    part = pa.array(np.arange(300) % 4).cast(pa.string()).cast(kind)
+    table = table.append_column("part", part)
+    by_part = ds.partitioning(pa.schema([("part", kind)]), flavor="hive")
+    ds.write_dataset(table, tmp_path, format="parquet", partitioning=by_part)
+    inferred = {"dictionaries": "infer"} if pa.types.is_dictionary(kind) else {}
+    flavor = ds.partitioning(by_part.schema, flavor="hive", **inferred)
+    dataset = ds.dataset(tmp_path, format="parquet", partitioning=flavor)
+    rows = dataset.to_table()
+    expected = model().fit(rows.drop_columns(["labels"]), rows["labels"].to_numpy())
+    streamed = model().fit(dataset, "labels")
+    assert saved(streamed, tmp_path / "streamed") == saved(expected, tmp_path / "memory")
+
+
+def test_a_filter_of_a_dataset_counts(small, tmp_path):
+    table, folder = small
+    only = pa.compute.field("size") != "M"
+    streamed = model().fit(ds.dataset(folder).filter(only), "labels")
+    expected = in_memory(model(), table.filter(only))
+    assert saved(streamed, tmp_path / "streamed") == saved(expected, tmp_path / "memory")
+
+
+def test_ctrl_c_ends_reading(small):
+    table, _ = small
+    n_batches = 0
+
+    def endless():
+        nonlocal n_batches
+        for _ in range(1_000_000):
+            n_batches += 1
+            if n_batches == 20:
+                signal.raise_signal(signal.SIGINT)
+            yield table
+
+    with pytest.raises(KeyboardInterrupt):
+        model().fit(endless, "labels")
+    assert n_batches < 30
 
 
 def test_text_that_is_encoded_file_by_file(tmp_path):

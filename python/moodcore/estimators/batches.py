@@ -171,9 +171,13 @@ class _Part:
 def _parts_of(dataset: Any) -> Iterator[_Part]:
     import pyarrow.dataset as ds
 
+    if getattr(dataset, "_scan_options", None):
+        # A filter, which the fragments do not know of.
+        yield _CallablePart(lambda: dataset.to_batches(batch_size=BATCH_ROWS))
+        return
     for fragment in dataset.get_fragments():
         if isinstance(fragment, ds.ParquetFileFragment):
-            yield _ParquetPart(fragment)
+            yield _ParquetPart(fragment, dataset.schema)
         else:
             yield _FragmentPart(fragment, dataset.schema)
 
@@ -181,12 +185,18 @@ def _parts_of(dataset: Any) -> Iterator[_Part]:
 class _ParquetPart(_Part):
     """A Parquet file, with the columns that its folders' names hold."""
 
-    def __init__(self, fragment: Any) -> None:
+    def __init__(self, fragment: Any, schema: pa.Schema) -> None:
+        import pyarrow as pa
         import pyarrow.dataset as ds
 
         self.where = fragment.path
         self._fragment = fragment
-        self._keys: dict[str, Any] = ds.get_partition_keys(fragment.partition_expression)
+        keys = ds.get_partition_keys(fragment.partition_expression)
+        kinds = {name: schema.field(name).type for name in keys}
+        self._keys: dict[str, pa.Scalar] = {
+            name: pa.scalar(value, getattr(kinds[name], "value_type", kinds[name]))
+            for name, value in keys.items()
+        }
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -203,9 +213,9 @@ class _ParquetPart(_Part):
         import pyarrow as pa
 
         with self._open() as file:
-            schema = file.schema_arrow
+            schema: pa.Schema = file.schema_arrow
         for name, value in self._keys.items():
-            schema = schema.append(pa.field(name, pa.scalar(value).type))
+            schema = schema.append(pa.field(name, value.type))
         return schema
 
     def n_rows(self) -> int:

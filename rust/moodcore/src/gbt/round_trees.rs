@@ -11,7 +11,7 @@ use super::tree::Tree;
 use super::workspace::Workspace;
 use crate::Result;
 use crate::parallel::{Team, attended};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One tree of a round, and the margins that it updates: those of the training rows first, then
 /// those of each evaluation set, each for the tree's outputs.
@@ -81,11 +81,19 @@ impl Boosting<'_> {
         let n_trees = jobs.len();
         let team = self.inner_team(n_trees);
         let mut run = |stop: &AtomicBool| {
+            let stopped = || stop.load(Ordering::Relaxed);
             let task = |at: usize, job: &mut Job<'_>| {
+                if stopped() {
+                    return;
+                }
                 let spec = self.spec(rules.round * n_trees + at, job.outputs, rules, (team, stop));
                 let mut workspace = self.take_workspace();
                 let grown = grow(self.context(), spec, &mut workspace);
-                self.update(job, grown, rules, &mut workspace, team);
+                // The margins of a round that was stopped are not read, and millions of rows take
+                // a while.
+                if !stopped() {
+                    self.update(job, grown, rules, &mut workspace, team);
+                }
                 self.return_workspace(workspace);
             };
             let together = work > 1 << 15 && !self.bins.one_tree_at_a_time;
