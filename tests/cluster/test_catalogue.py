@@ -6,7 +6,7 @@ import time
 import pandas as pd
 import pytest
 
-from moodcore import GBT, songs
+from moodcore import GBT, LinearSVM, songs
 
 from .conftest import free_port, wait_until
 
@@ -69,3 +69,29 @@ def test_a_scheduler_that_is_not_there_is_named_within_seconds(folder, tmp_path,
     done = moodcore(*words, "--scheduler", "127.0.0.1")
     assert done.code == 2
     assert "is not the address of a Dask scheduler" in done.err
+
+
+def test_workers_score_any_table_with_any_model(cluster, tmp_path, moodcore):
+    rows = range(400)
+    table = pd.DataFrame(
+        {"age": [20.0 + at % 50 for at in rows], "hours": [at % 60 for at in rows]}
+    )
+    target = ["high" if at % 50 > 25 else "low" for at in rows]
+    with_text = table.assign(work=["public" if at % 3 else "private" for at in rows])
+    for name, X, model in [
+        ("trees", with_text, GBT(3, random_state=0)),
+        ("svm", table, LinearSVM(random_state=0)),
+    ]:
+        folder = tmp_path / name
+        (folder / "in").mkdir(parents=True)
+        model.fit(X, target).save(folder / "model")
+        for at in range(3):
+            X[at * 100 :].to_parquet(folder / "in" / f"{at}.parquet")
+        words = ("predict", folder / "model", folder / "in", "-o")
+        assert moodcore(*words, folder / "alone").code == 0
+        engine = ("--engine", "dask", "--scheduler", cluster.address)
+        done = moodcore(*words, folder / "out", *engine)
+        assert done.code == 0, done.err
+        for at in range(3):
+            scored = (folder / "out" / f"{at}.parquet").read_bytes()
+            assert scored == (folder / "alone" / f"{at}.parquet").read_bytes()
