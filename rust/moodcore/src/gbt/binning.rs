@@ -139,7 +139,7 @@ impl Binner {
     }
 
     /// Learns the bins of a table; `categorical` says which columns hold category codes, and
-    /// `weight` how often each row counts.
+    /// `weight` how often each row counts. Cut points come from the sample of the rows.
     pub fn learn(
         table: &Table<'_>,
         weight: Option<&[u32]>,
@@ -148,17 +148,7 @@ impl Binner {
         team: &Team,
     ) -> Self {
         let sample = sampled_rows(table.n_rows());
-        Self::learn_of(table, weight, categorical, max_bin, (sample.as_deref(), team))
-    }
-
-    /// Learns the bins of a table, cut points from some of its rows.
-    pub(super) fn learn_of(
-        table: &Table<'_>,
-        weight: Option<&[u32]>,
-        categorical: &[bool],
-        max_bin: usize,
-        (sample, team): (Option<&[u32]>, &Team),
-    ) -> Self {
+        let sample = sample.as_deref();
         let empty = FeatureBins::Numerical(Vec::new());
         let mut features = vec![empty; table.n_features()];
         let all = RowsOf { n_rows: table.n_rows(), rows: None, weight };
