@@ -1,5 +1,6 @@
 """Scaling of input features inside an estimator."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -78,7 +79,13 @@ class InputScale:
 def _quartiles(X: NDArray[np.float64], weight: NDArray[Any] | None) -> list[NDArray[np.float64]]:
     """Return the weighted quartiles of columns: a row of weight two counts as two rows."""
     if weight is None:
-        return list(np.quantile(X, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf"))
+        # NumPy sorts contiguous values with vector instructions, which is faster than selecting
+        # three of values that lie apart.
+        columns = X.T.copy()
+        columns.sort(axis=1)
+        places = [math.ceil(len(X) * share) - 1 for share in (0.25, 0.5, 0.75)]
+        # Zeros of both signs are equal to the sort; the sum makes them one.
+        return list(columns[:, places].T + 0.0)
     order = np.argsort(X, axis=0)
     passed = np.cumsum(np.asarray(weight, dtype=np.float64)[order], axis=0)
     return [

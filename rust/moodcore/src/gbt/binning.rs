@@ -194,7 +194,7 @@ impl Binner {
             )));
         }
         let categorical: Vec<bool> = counts.iter().map(Option::is_some).collect();
-        let mut binner = Self::learn_of(sample, weight, &categorical, max_bin, (None, team));
+        let mut binner = Self::learn(sample, weight, &categorical, max_bin, team);
         for (bins, counted) in binner.features.iter_mut().zip(counts) {
             if let Some(counted) = counted {
                 *bins = FeatureBins::of_categories(counted, max_bin);
