@@ -61,10 +61,17 @@ def test_toml_files_of_any_editor(folder, encoding, capsys):
     assert '"candidates": 2' in capsys.readouterr().out
 
 
-def shell(command, folder):
+def shell(command, folder, unbuffered=""):
     words = f"{sys.executable} -m moodcore.cli {command}"
     return subprocess.run(
-        words, shell=True, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+        words,
+        shell=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 
@@ -88,11 +95,17 @@ def test_closed_streams(folder):
 
 
 @posix
-def test_full_streams(folder):
-    done = shell("data check iris.csv --target species > /dev/full", folder)
-    assert done.returncode == 1
-    assert "standard output" in done.stderr
-    assert "No space left on device" in done.stderr
-    done = shell("tune --dry-run --data iris.csv --target species 2> /dev/full", folder)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_full_streams(folder, unbuffered):
+    for command in ("data check iris.csv --target species", "--version"):
+        done = shell(f"{command} > /dev/full", folder, unbuffered)
+        assert done.returncode == 1
+        assert "standard output" in done.stderr
+        assert "No space left on device" in done.stderr
+        assert "Exception ignored" not in done.stderr
+    dry = "tune --dry-run --data iris.csv --target species 2> /dev/full"
+    done = shell(dry, folder, unbuffered)
     assert done.returncode == 0
     assert "time" in done.stdout
+    assert shell("data check none.csv 2> /dev/full", folder, unbuffered).returncode == 2
+    assert shell("data check --none 2> /dev/full", folder, unbuffered).returncode == 2

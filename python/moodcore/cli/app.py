@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import difflib
 import errno
 import io
@@ -94,14 +95,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = cli.main(words, prog_name="moodcore", standalone_mode=False, obj=stop)
         return int(code) if isinstance(code, int) else ExitCode.DONE
     except click.ClickException as error:
-        error.show()
+        # Where messages cannot be written, the exit code says what happened.
+        with contextlib.suppress(OSError):
+            error.show()
         return ExitCode.USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
-        click.echo("moodcore: interrupted", err=True)
+        with contextlib.suppress(OSError):
+            click.echo("moodcore: interrupted", err=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The program that read the output has ended.
-        sys.stdout = None
         return ExitCode.DONE
     except Exception as error:
         if debug:
@@ -143,6 +146,7 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         # Another Ctrl-C, while the first was answered.
         code = ExitCode.INTERRUPTED
+    code = _flush_streams(code)
     if code == ExitCode.INTERRUPTED:
         interrupted.append(ExitCode.INTERRUPTED)
         sys.stderr.flush()
@@ -150,6 +154,24 @@ def run() -> NoReturn:
             # Without waiting: a batch may still be in the model. All files are closed by now.
             os._exit(code)
     sys.exit(code)
+
+
+def _flush_streams(code: int) -> int:
+    """Write what the standard streams still buffer; return the exit code.
+
+    If Python failed to write it at the end, the exit code would be 120. Messages that cannot be
+    written are not a failure; output is.
+    """
+    failure: OSError | None = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            # What cannot be written is dropped here, or Python would try once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                failure = error
+    return _explain(failure, debug=False) if failure and code == ExitCode.DONE else code
 
 
 def _explain(error: Exception, *, debug: bool) -> ExitCode:
@@ -166,10 +188,11 @@ def _explain(error: Exception, *, debug: bool) -> ExitCode:
         text = f"standard output or the folder for temporary files (TMPDIR): {error.strerror}"
     if isinstance(error, MemoryError):
         text = f"out of memory: {error}"
-    click.echo(f"moodcore: error: {text or type(error).__name__}", err=True)
     known = expected or isinstance(error, MemoryError)
-    if not known and not debug:
-        click.echo("This is a bug; --debug shows where.", err=True)
+    with contextlib.suppress(OSError):
+        click.echo(f"moodcore: error: {text or type(error).__name__}", err=True)
+        if not known and not debug:
+            click.echo("This is a bug; --debug shows where.", err=True)
     asked = ValueError | MissingPackageError
     paths = FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError
     if isinstance(error, asked | paths):
