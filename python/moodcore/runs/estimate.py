@@ -57,11 +57,9 @@ class Estimate:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words: "0.04 s", "3.5 s", "40 s", "3 min", "2.5 h"."""
-    if seconds < 0.005:
-        return "less than 0.01 s"
+    """Return a time in words: "0.04 s", "3.5 s", "40 s", "3 min", "2.5 h"; at least "0.01 s"."""
     if seconds < 10:
-        return f"{seconds:.2g} s"
+        return f"{max(seconds, 0.01):.2g} s"
     if seconds < 90:
         return f"{round(seconds)} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
