@@ -23,15 +23,15 @@ BATCH_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that were read, and where they are.
+    """Rows that were read, and their position in the table.
 
     Attributes
     ----------
     table : RecordBatch
     where : str
-        The file and the row group, for messages.
+        The file and the row group, for error messages.
     first : int
-        The number of the first row in the whole table.
+        Index of the first row in the whole table.
     """
 
     table: pa.RecordBatch
@@ -49,7 +49,7 @@ class BatchSource:
         a folder or pattern are read in the order of their names. A callable takes no arguments and
         returns an iterator of record batches.
     columns : sequence of str, optional
-        Use these columns only.
+        Names of the columns to use; all by default.
     """
 
     def __init__(self, data: Any, columns: Sequence[str] | None = None) -> None:
@@ -73,7 +73,7 @@ class BatchSource:
 
     @property
     def n_rows(self) -> int | None:
-        """The number of rows if the files say it, else None."""
+        """Number of rows if the files contain it, otherwise None."""
         counts = [part.n_rows() for part in self._parts]
         return None if None in counts else sum(counts)  # type: ignore[arg-type]
 
@@ -125,7 +125,7 @@ def is_batch_source(X: Any) -> bool:
 
 
 def batch_source(X: Any) -> BatchSource:
-    """Return the source of what `is_batch_source` accepts."""
+    """Return a `BatchSource` for a table that `is_batch_source` accepts."""
     return X if isinstance(X, BatchSource) else BatchSource(X)
 
 
@@ -154,7 +154,7 @@ def _matching(pattern: str) -> list[str]:
 
 
 class _Part:
-    """Rows that lie together: a file, or what a callable returns."""
+    """One part of a source: a file, or the record batches that a callable returns."""
 
     where: str
 
@@ -172,7 +172,7 @@ def _parts_of(dataset: Any) -> Iterator[_Part]:
     import pyarrow.dataset as ds
 
     if getattr(dataset, "_scan_options", None):
-        # A filter, which the fragments do not know of.
+        # The dataset has a filter, which its fragments would not apply.
         yield _CallablePart(lambda: dataset.to_batches(batch_size=BATCH_ROWS))
         return
     for fragment in dataset.get_fragments():
@@ -183,7 +183,7 @@ def _parts_of(dataset: Any) -> Iterator[_Part]:
 
 
 class _ParquetPart(_Part):
-    """A Parquet file, with the columns that its folders' names hold."""
+    """A Parquet file, with the partition columns in the names of its folders."""
 
     def __init__(self, fragment: Any, schema: pa.Schema) -> None:
         import pyarrow as pa
@@ -228,7 +228,7 @@ class _ParquetPart(_Part):
             for group in range(file.num_row_groups):
                 where = f"{self.where}, row group {group}"
                 announced, n_rows = file.metadata.row_group(group).num_rows, 0
-                # One reader for all row groups would keep what it has read of each.
+                # A single reader for all row groups would keep the data of each in memory.
                 batches = file.iter_batches(BATCH_ROWS, row_groups=[group], columns=stored)
                 while (batch := _next(batches, where)) is not None:
                     n_rows += batch.num_rows
@@ -299,7 +299,7 @@ class _CallablePart(_Part):
 
 
 def _next(batches: Iterator[pa.RecordBatch], where: str) -> pa.RecordBatch | None:
-    """Return the next batch, whose buffers hold what they announce; None at the end."""
+    """Return the next batch after validating its buffers; None at the end."""
     with _named(where):
         batch = next(batches, None)
         if batch is not None:

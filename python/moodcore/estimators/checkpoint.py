@@ -13,7 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from moodcore.estimators.gbt.estimator import GBT
 
-# Parameters that do not change the rounds, and those that a model file does not contain.
+# Parameters that may differ when training resumes: they do not change the trees of a round, or are
+# not stored in model files.
 _FREE = frozenset(
     {"n_estimators", "n_jobs", "verbose", "warm_start", "callbacks", "random_state"}
     | {"objective", "eval_metric", "class_weight"}
@@ -23,20 +24,21 @@ _FREE = frozenset(
 class Checkpoint:
     """Write a model file every few rounds, from which training resumes to the same bytes.
 
-    One of the ``callbacks`` of `GBT`. If the file exists when `fit` is called, training resumes
-    after the last round in the file, and the result is the model of a training that was never
+    Pass it in ``callbacks`` of `GBT`. If the file exists when `fit` is called, training resumes
+    after the last round in the file, and the model is the same as after a training that was never
     interrupted. The file is an ordinary model file, which :func:`moodcore.load` reads.
 
     Parameters
     ----------
     path : path
-        The model file. It is replaced atomically, and kept after training.
+        Path of the model file. The file is replaced atomically, and kept after training.
     every : int, default=10
-        Write the file after every this many rounds, at least 1.
+        Number of rounds between two writes of the file, at least 1.
     resume : bool, default=True
-        Resume from the file if it exists. Parameters (but the number of rounds), rows, labels,
-        weights and evaluation sets must be the same: other bins, class shares or metrics are an
-        error. False starts anew and replaces the file.
+        Whether to resume from the file if it exists. Parameters (except the number of rounds),
+        rows, labels, weights and evaluation sets must be the same; `fit` raises a ValueError if
+        bins, class frequencies or metrics differ. If False, training starts from the first round
+        and replaces the file.
 
     Raises
     ------
@@ -45,8 +47,8 @@ class Checkpoint:
 
     Notes
     -----
-    ``boosting="dart"`` cannot be resumed, because the margins of a round depend on all scalings
-    of earlier trees, and is refused. Columns and bins are compared, but not the value of each row.
+    ``boosting="dart"`` is refused: it cannot be resumed, because the margins of a round depend on
+    all scalings of earlier trees. Columns and bins are compared, but not the values of each row.
 
     Examples
     --------
@@ -79,12 +81,12 @@ class Checkpoint:
         """Ignore the metrics of a round; `fit` writes the file."""
 
     def load(self, model: GBT) -> GBT | None:
-        """Return the model that training resumes from, None if there is no file.
+        """Return the model from which training resumes, or None if there is no file.
 
         Raises
         ------
         ValueError
-            If the file is of another model.
+            If the file contains another kind of model, or one with other parameters.
         """
         if not self.resume or not self.path.exists():
             return None

@@ -14,26 +14,28 @@ Kind = Literal["robust", "standard", "none"]
 class InputScale:
     """Centers and factors of features: ``z = (x - center) * factor``.
 
-    With ``clips``, z becomes ``z / sqrt(1 + (z / 3)**2)``: nearly z for small values, and between
-    -3 and 3 for outliers.
+    If ``clips``, z is replaced by ``z / sqrt(1 + (z / 3)**2)``, which is close to z for small
+    values and limits outliers to (-3, 3).
     """
 
     center: NDArray[np.float64]
     factor: NDArray[np.float64]
     clips: bool
 
-    # Features are compressed to less than this (Holzmueller et al. 2024).
+    # Bound of the absolute value of compressed features (Holzmueller et al. 2024).
     LIMIT: ClassVar[float] = 3.0
-    # No feature is scaled to more than this, whose products with weights fit single precision.
+    # Bound of the absolute value of scaled features, so that products with weights do not overflow
+    # in single precision.
     LARGEST: ClassVar[float] = 1e15
 
     @classmethod
     def of(cls, X: NDArray[Any], weight: NDArray[Any] | None, kind: Kind | None) -> Self | None:
         """Learn the scale from training rows; constant features get the factor zero.
 
-        "robust" centers by the median and divides by the interquartile range, or where that is
-        zero by the range (after Holzmueller et al. 2024, "Better by default", section 3.1, who use
-        half of it there; indicators of categories then stay at 0 and 1).
+        "robust" subtracts the median and divides by the interquartile range, or by the full range
+        where the interquartile range is zero, so that one-hot columns keep a distance of 1 between
+        their values. (Holzmueller et al. 2024, "Better by default", section 3.1, divide by half of
+        the range.)
         """
         if kind is None or kind == "none":
             return None
@@ -42,7 +44,7 @@ class InputScale:
             center = np.average(X, axis=0, weights=weight)
             with np.errstate(over="ignore"):
                 spread = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight))
-            # Rounding leaves a constant column a spread of its last digits.
+            # Rounding errors can give a constant column a tiny spread.
             spread[spread <= 1e-14 * np.abs(center)] = 0.0
         else:
             low, center, high = _quartiles(X, weight)
@@ -61,9 +63,9 @@ class InputScale:
         return cls(center, factor, kind == "robust")
 
     def apply(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Scale rows; the result has single precision."""
+        """Scale rows and return them in single precision."""
         scaled = np.empty(X.shape, dtype=np.float32)
-        # A block stays in the cache, and needs no second table in double precision.
+        # Blocks stay in the cache and avoid a copy of the whole table in double precision.
         for start in range(0, len(X), 4096):
             rows = slice(start, start + 4096)
             with np.errstate(over="ignore"):
@@ -84,7 +86,7 @@ def _quartiles(X: NDArray[np.float64], weight: NDArray[Any] | None) -> list[NDAr
         columns = X.T.copy()
         columns.sort(axis=1)
         places = [math.ceil(len(X) * share) - 1 for share in (0.25, 0.5, 0.75)]
-        # Zeros of both signs are equal to the sort; the sum makes them one.
+        # The sort treats -0.0 and 0.0 as equal; adding 0.0 turns -0.0 into 0.0.
         return list(columns[:, places].T + 0.0)
     order = np.argsort(X, axis=0)
     passed = np.cumsum(np.asarray(weight, dtype=np.float64)[order], axis=0)

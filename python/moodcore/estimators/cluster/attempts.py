@@ -1,4 +1,4 @@
-"""Training on the workers of a cluster, and again on those that remain when some are lost."""
+"""Training on the workers of a cluster, repeated on the remaining ones if some are lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Seconds that workers may take to end their tasks.
 _GRACE = 5
-# How often workers may lose each other without being lost to the scheduler.
+# Maximum number of lost connections between workers that the scheduler still knows.
 _MOST_UNEXPLAINED = 3
 
 
@@ -53,7 +53,7 @@ class Training:
         self._n_heard = 0
 
     def run(self, on_iteration: OnIteration | None) -> dict[str, Any]:
-        """Train, and call a function after each round; return the result of the core."""
+        """Train, call ``on_iteration`` after each round, and return the result of the core."""
         self._on_iteration = on_iteration
         while True:
             run = f"moodcore-{uuid.uuid4().hex}"
@@ -63,7 +63,7 @@ class Training:
                 return result
 
     def _attempt(self, run: str, placed: dict[str, list[int]]) -> dict[str, Any] | None:
-        """Train on these workers; None if some were lost."""
+        """Train on the workers in ``placed``; return None if some were lost."""
         client, addresses = self._cluster.client, self._with_rows(placed)
         if self._on_iteration is not None:
             client.subscribe_topic(run, lambda event: self._records.put((run, event[1]["record"])))
@@ -95,7 +95,7 @@ class Training:
                 client.unsubscribe_topic(run)
 
     def _prepare(self, addresses: list[str]) -> bool:
-        """Let the workers receive sums; return whether all of them are there."""
+        """Install the handler of sums on the workers; return whether all of them are available."""
         submit = self._cluster.client.submit
         futures = [
             submit(install, workers=[address], allow_other_workers=False, pure=False)
@@ -180,7 +180,7 @@ class Training:
             time.sleep(POLL)
 
     def _give_up(self, run: str, futures: dict[str, Future], lost: set[str]) -> None:
-        """End an attempt, and keep the rounds that one of the remaining workers finished."""
+        """End an attempt, and keep the rounds that the remaining workers finished."""
         client = self._cluster.client
         left = [address for address in futures if address in self._cluster.workers() - lost]
         reason = f"the Dask worker {', '.join(sorted(lost)) or 'of another part'} was lost"
@@ -194,12 +194,12 @@ class Training:
         client.cancel(list(futures.values()), force=True)
 
     def _end(self, run: str, reason: str, workers: list[str]) -> None:
-        """Let the sums of workers raise an error; one that was just lost does not answer."""
+        """Make the sums on these workers raise an error; a lost worker does not respond."""
         for address in workers:
             self._notify(address, end, run, reason)
 
     def _notify(self, address: str, function: Any, *arguments: Any) -> None:
-        """Call a function on a worker, without waiting for it: the worker may be lost."""
+        """Call a function on a worker without waiting, because the worker may be lost."""
         self._notices.append(
             self._cluster.client.submit(
                 function,
@@ -213,7 +213,7 @@ class Training:
         self._notices = [notice for notice in self._notices if notice.status == "pending"]
 
     def _keep(self, result: dict[str, Any]) -> None:
-        """Keep the rounds of an interrupted training if they are more than before."""
+        """Keep the rounds of an interrupted attempt if there are more than before."""
         boosting = self._model._value("boosting")
         kind = boosting.get("kind") if isinstance(boosting, Mapping) else boosting
         if result["model"] is None:
@@ -234,14 +234,15 @@ class Training:
         )
 
     def _answer_records(self, run: str, first: str) -> None:
-        """Call the callbacks with the records that have come."""
+        """Call the callbacks with the records that have arrived."""
         while not self._records.empty():
             of_run, record = self._records.get()
             if of_run != run or self._on_iteration is None:
                 continue
             iteration, stop = record.pop("iteration"), False
             if iteration >= self._n_heard:
-                # Otherwise a worker was lost after the record, and before the end of the round.
+                # A record of an earlier iteration is a repetition: a worker was lost after the
+                # record was sent and before its round ended.
                 stop = self._on_iteration(iteration, record)
                 self._n_heard = iteration + 1
             self._notify(first, answer, run, stop)

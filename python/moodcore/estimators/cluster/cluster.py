@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-# Seconds between two looks at tasks, and at the workers.
+# Seconds between two checks of the tasks, and of the workers.
 POLL = 0.05
 _LOOK = 0.25
 # Seconds that a scheduler may take to answer as long as the connection is not lost.
@@ -31,7 +31,7 @@ class Cluster:
 
     @contextmanager
     def errors(self, callbacks: Any) -> Iterator[None]:
-        """Turn a lost scheduler into a `ConnectionError` that names the checkpoint."""
+        """Turn a lost scheduler into a `ConnectionError` that names its address."""
         try:
             yield
         except (OSError, SchedulerLostError) as error:
@@ -47,13 +47,16 @@ class Cluster:
             self._parts = []
 
     def load(self) -> None:
-        """Compute the parts on the workers, where they stay."""
+        """Compute the parts and keep them on the workers."""
         self._parts = self.client.compute(self._delayed)
 
     def mapped(self, function: Any, *each: list[Any], **same: Any) -> list[Any]:
-        """Call a function with each part on its worker, and collect the results."""
+        """Call a function with each part on its worker, and collect the results.
+
+        ``each`` are lists with one argument per part; ``same`` are arguments for all parts.
+        """
         arguments = zip(self._parts, *each, strict=True)
-        futures = [self.client.submit(function, *own, **same, pure=False) for own in arguments]
+        futures = [self.client.submit(function, *args, **same, pure=False) for args in arguments]
         self.wait(futures)
         return self.client.gather(futures)
 
@@ -85,7 +88,7 @@ class Cluster:
         return self._workers
 
     def placed(self) -> dict[str, list[int]]:
-        """Return the parts of each worker, ascending; parts of lost workers are computed again."""
+        """Return the part numbers of each worker, after recomputing the parts of lost workers."""
         while True:
             self.wait(self._parts)
             for future in self._parts:
@@ -102,5 +105,5 @@ class Cluster:
         return placed
 
     def parts(self, numbers: Sequence[int]) -> list[Future]:
-        """Return some parts."""
+        """Return the futures of the parts with these numbers."""
         return [self._parts[number] for number in numbers]

@@ -23,10 +23,10 @@ __all__ = ["GBT"]
 class GBT(local.GBT):
     """Gradient-boosted trees, trained on Dask collections by the workers of a cluster.
 
-    The parameters and attributes are those of :class:`moodcore.GBT`, and the model is the same to
-    the byte: `save` writes the file that ``moodcore.GBT`` writes after training on all rows in one
-    process, for any number of workers, threads and partitions. ``n_jobs`` is the number of threads
-    of each worker; None takes those that the worker has.
+    The parameters and attributes are those of :class:`moodcore.GBT`. For any number of workers,
+    threads and partitions, the model is the same to the byte: `save` writes the same file as
+    ``moodcore.GBT`` does after training on all rows in one process. ``n_jobs`` is the number of
+    threads of each worker; None uses all threads of the worker.
 
     Notes
     -----
@@ -36,8 +36,8 @@ class GBT(local.GBT):
     sample of 262,144 rows from which cut points are learned.
 
     If a worker is lost, the others continue from the last finished round, and Dask computes its
-    partitions again. With ``boosting="dart"`` they begin anew. Not available are ``objective``,
-    ``boosting="goss"`` and ``base_margin``.
+    partitions again. With ``boosting="dart"``, training starts again from the first round.
+    ``objective``, ``boosting="goss"``, ``base_margin`` and `Checkpoint` are not supported.
 
     Examples
     --------
@@ -66,6 +66,7 @@ class GBT(local.GBT):
         Parameters
         ----------
         X : Dask DataFrame or Array of shape (n_rows, n_features)
+            Training rows.
         y : Dask Series or Array of shape (n_rows,)
             Class labels of any type, with the partitions of X.
         sample_weight : Dask Series or Array of shape (n_rows,), optional
@@ -73,12 +74,12 @@ class GBT(local.GBT):
         base_margin, base_margin_eval_set : None
             Not available.
         eval_set, eval_names, sample_weight_eval_set, X_val, y_val, sample_weight_val : optional
-            Evaluation sets, as :meth:`moodcore.GBT.fit` takes them. Dask collections are collected
-            in the client; the first worker evaluates them.
+            Evaluation sets, as in :meth:`moodcore.GBT.fit`. Dask collections are computed in the
+            client; the first worker evaluates them.
         init_model : GBT or path, optional
-            A fitted model or its file, whose training continues.
+            A fitted model or its file, from which training continues.
         client : distributed.Client, optional
-            The client of the cluster; by default the current one.
+            Client of the cluster; the current client by default.
 
         Returns
         -------
@@ -116,7 +117,7 @@ class GBT(local.GBT):
         return self if trained is None else self._take_over(trained)
 
     def _check_distributable(self, *margins: Any) -> None:
-        """Raise an error for what cannot be trained on several workers to the same bits."""
+        """Raise a ValueError for parameters that are not supported on several workers."""
         if any(margin is not None for margin in margins):
             raise ValueError("base_margin must be None in moodcore.dask.GBT: it is not available")
         if self.objective is not None:
@@ -160,7 +161,7 @@ class GBT(local.GBT):
         Returns
         -------
         Dask Series or Array, or ndarray
-            Of a Dask collection it is computed when it is needed, partition by partition.
+            For Dask collections the result is lazy, with the partitions of X.
         """
         if not is_collection(X):
             return super().predict(X, base_margin=base_margin)
@@ -172,7 +173,8 @@ class GBT(local.GBT):
         Returns
         -------
         Dask DataFrame or Array, or ndarray
-            One column per class in the order of ``classes_``, which a DataFrame has as names.
+            One column per class, in the order of ``classes_``; these are the column names of a
+            DataFrame.
         """
         if not is_collection(X):
             return super().predict_proba(X, base_margin=base_margin)

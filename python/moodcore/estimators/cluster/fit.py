@@ -1,4 +1,4 @@
-"""The client's part of a fit: what is learned before training, and the result."""
+"""The client side of `fit`: learn classes, columns and bins, start training, keep the result."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fit(
     may_continue: bool,
     client: Client | None,
 ) -> GBT | None:
-    """Train on a cluster; return the trained copy, None if there is nothing to train."""
+    """Train on a cluster; return the trained copy, or None if no round remains to be trained."""
     from distributed import default_client
 
     X, y, sample_weight = data
@@ -120,7 +120,7 @@ def _fit(
 
 
 def _check_columns(model: GBT, X: Any, *, reset: bool) -> None:
-    """Check the names and the number of the columns, which need no row."""
+    """Check the names and the number of the columns without computing a row."""
     import pandas as pd
 
     row: Any = np.zeros((1, len(X.columns) if hasattr(X, "columns") else X.shape[1]))

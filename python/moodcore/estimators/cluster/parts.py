@@ -1,4 +1,4 @@
-"""The partitions of Dask collections, and what is computed of each on the worker that has it."""
+"""Partitions of Dask collections, and the functions that workers apply to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moodcore.estimators.tables import RawTable, read_table
 
 @dataclass(frozen=True)
 class Part:
-    """Neighboring rows of the training data: a table in memory, labels and weights."""
+    """One partition of the training data: a table in memory, labels and weights."""
 
     number: int
     X: Any
@@ -43,7 +43,7 @@ class Part:
 class PartLabels:
     """The labels and weights of a part."""
 
-    # The distinct labels, and the position of each row's among them.
+    # The distinct labels, and the index of each row's label among them.
     values: NDArray[Any]
     codes: NDArray[np.unsignedinteger[Any]]
     weight: NDArray[np.float64] | None
@@ -93,13 +93,13 @@ def delayed_parts(X: Any, y: Any, sample_weight: Any) -> list[Any]:
 
 
 def _blocks(collection: Any, chunks: Any) -> list[Any]:
-    """Return the partitions of a collection; arrays are cut at the rows where X is."""
+    """Return the partitions of a collection; arrays are split at the same rows as X."""
     if hasattr(collection, "chunks"):
         if collection.ndim == 2:
             collection = collection.rechunk({1: -1})
-        rows, own = (None if chunks is None else chunks[0]), collection.chunks[0]
-        # Sizes that are not computed yet are NaN, and the partitions must be the same already.
-        if rows is not None and own != rows and sum(own) == sum(rows):
+        rows, sizes = (None if chunks is None else chunks[0]), collection.chunks[0]
+        # Unknown chunk sizes are NaN; the partitions must then be the same already.
+        if rows is not None and sizes != rows and sum(sizes) == sum(rows):
             collection = collection.rechunk({0: rows})
     return list(np.ravel(np.array(collection.to_delayed(), dtype=object)))
 
@@ -129,19 +129,19 @@ def labels_of(part: Part) -> PartLabels:
 
 @dataclass(frozen=True)
 class PartColumns:
-    """What is known of the columns of a part.
+    """Types and categories of the columns of a part.
 
     Attributes
     ----------
     kinds : tuple of str
-        "number" or "category"; "numbers missing" or "categories missing" of a column without a
-        value, which may be either in other parts.
+        "number" or "category"; "numbers missing" or "categories missing" for a column without
+        values, which other parts may contain as either.
     values : dict
-        The categories of each column in ``mask`` that has some, in the order in which they come.
+        The categories of each categorical column, in the order of their first occurrence.
     counts : dict
-        How often each of these counts in the bins.
+        How many times each category counts when bins are learned.
     weights : dict
-        The sum of the weights of each.
+        Sum of the row weights of each category.
     """
 
     kinds: tuple[str, ...]
@@ -152,15 +152,15 @@ class PartColumns:
 
 @dataclass(frozen=True)
 class PartRows:
-    """The rows of a part that have weight.
+    """The rows of a part with a weight above zero.
 
     Attributes
     ----------
     kept : ndarray of int or None
-        Their positions in the part; None for all.
+        Indices of these rows in the part; None for all rows.
     weight : ndarray of float64 or None
     repetitions : ndarray of uint32 or None
-        How often each counts in the bins; None for once.
+        How many times each row counts when bins are learned; None for once each.
     """
 
     kept: NDArray[np.intp] | None
@@ -219,7 +219,7 @@ def _sums(codes: NDArray[Any], weight: NDArray[Any] | None, n_values: int) -> ND
 def category_codes(
     part: Part, rows: PartRows, names: tuple[Any, ...] | None, at: int, known: list[Any]
 ) -> NDArray[np.intp]:
-    """Return the position of each row's category among those known, -1 where it is missing."""
+    """Return the index of each row's category in ``known``, or -1 if it is missing."""
     if not part.n_rows:
         return np.empty(0, dtype=np.intp)
     column = part.raw(names).as_columns()[at]
@@ -232,7 +232,7 @@ def category_codes(
 def table_of(
     part: Part, at: NDArray[np.intp] | None, names: tuple[Any, ...] | None, schema: TableSchema
 ) -> Table | None:
-    """Return some rows of a part as the core reads them; None if there are none."""
+    """Return rows of a part in the form of the core; None if there are no rows."""
     if not part.n_rows or (at is not None and not len(at)):
         return None
     table = schema.table(part.raw(names))
@@ -240,7 +240,7 @@ def table_of(
 
 
 def concatenated(tables: list[Table | None]) -> Table:
-    """Join tables of the same columns, in columns."""
+    """Concatenate tables with the same columns."""
     present = [table for table in tables if table is not None]
     if isinstance(present[0], list):
         return [np.concatenate(columns) for columns in zip(*present, strict=True)]

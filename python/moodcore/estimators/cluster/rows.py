@@ -1,8 +1,8 @@
-"""What is learned from all rows before training: classes, weights, columns, bins.
+"""Classes, weights, columns and bins, which are learned from all rows before training.
 
 Labels and weights are collected in the client, a few bytes per row, so that everything that depends
 on them is computed as for a table in memory: class weights, held-out rows, and sums of weights in
-the order of the rows. Features stay on the workers, but for the rows from which cut points are
+the order of the rows. Features stay on the workers, except for the rows from which cut points are
 learned.
 """
 
@@ -37,25 +37,25 @@ from moodcore.estimators.tables import RawTable
 # the same for all.
 Mapped = Callable[..., list[Any]]
 
-# The numbers of rows that the sample of the core is drawn from.
+# The maximum number of rows: the core stores row indices in 32 bits.
 _MOST_ROWS = 2**32 - 1
 
 
 @dataclass(frozen=True)
 class ClusterRows:
-    """The training rows of all parts, apart from their features.
+    """The training rows of all parts, without their features.
 
     Attributes
     ----------
     codes : ndarray of uint32
-        Class codes of the rows that have weight, part after part.
+        Class codes of the rows with a weight above zero, part after part.
     weight : ndarray of float64 or None
     rows : ndarray of int
-        Positions of these rows among all rows of the collection.
+        Indices of these rows among all rows of the collection.
     ends : ndarray of int
-        For each part, the number of rows of the collection up to its end.
+        For each part, the number of rows up to its end.
     training : ndarray of int
-        Positions in `codes` of the rows that are trained on; the others are held out.
+        Indices into `codes` of the rows for training; the others are held out.
     """
 
     codes: NDArray[np.uint32]
@@ -66,20 +66,20 @@ class ClusterRows:
 
     @property
     def held_out(self) -> NDArray[np.intp]:
-        """Positions in `codes` of the rows that are not trained on."""
+        """Indices into `codes` of the held-out rows."""
         is_held = np.ones(len(self.codes), dtype=bool)
         is_held[self.training] = False
         return np.flatnonzero(is_held)
 
     def of_parts(self, at: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-        """Split ascending positions in `codes` by part; return positions inside of the parts."""
+        """Split ascending indices into `codes` by part; return row indices within each part."""
         rows = self.rows[at]
         pieces = np.split(rows, np.searchsorted(rows, self.ends[:-1]))
         starts = np.concatenate([[0], self.ends[:-1]])
         return [piece - start for piece, start in zip(pieces, starts, strict=True)]
 
     def part_rows(self) -> list[PartRows]:
-        """Return the rows that have weight, part by part."""
+        """Return the rows with a weight above zero for each part."""
         pieces = self.of_parts(np.arange(len(self.codes)))
         cuts = np.cumsum([len(piece) for piece in pieces])[:-1]
         repetitions = self.repetitions()
@@ -94,7 +94,7 @@ class ClusterRows:
         ]
 
     def repetitions(self) -> NDArray[np.uint32] | None:
-        """Return how often each row counts in the bins; held-out rows do not."""
+        """Return how many times each row counts when bins are learned, 0 for held-out rows."""
         if self.weight is None and len(self.training) == len(self.codes):
             return None
         counted = np.zeros(len(self.codes), dtype=np.uint32)
@@ -104,7 +104,7 @@ class ClusterRows:
         return counted
 
     def totals(self, n_classes: int) -> dict[str, Any]:
-        """Return the facts about all training rows that every worker needs."""
+        """Return the totals over all training rows that every worker needs."""
         codes, weight = self.codes[self.training], self.weight
         weight = None if weight is None else weight[self.training]
         # Sums in the order of the rows, as the core adds them.
@@ -120,7 +120,7 @@ class ClusterRows:
 
 
 def learn_labels(model: GBT, parts: Sequence[PartLabels], *, learns: bool) -> ClusterRows:
-    """Collect the labels and weights of all parts; set the classes of the model if it learns."""
+    """Collect the labels and weights of all parts; with ``learns``, set the model's classes."""
     sizes = [part.n_rows for part in parts]
     if not 0 < sum(sizes) <= _MOST_ROWS:
         raise ValueError(f"X must have from 1 to {_MOST_ROWS} rows, got {sum(sizes)}")
@@ -153,14 +153,14 @@ def learn_labels(model: GBT, parts: Sequence[PartLabels], *, learns: bool) -> Cl
 
 
 def hold_rows_out(model: GBT, rows: ClusterRows) -> ClusterRows:
-    """Hold out the rows that a fit in memory holds out."""
+    """Hold out the same rows as a fit in memory."""
     share = validation_share(model.validation_fraction)
     kept, _ = hold_out(rows.codes, share, model.seed_ % 2**32)
     return replace(rows, training=kept)
 
 
 def learn_columns(model: GBT, rows: ClusterRows, mapped: Mapped) -> list[Any]:
-    """Set what is known of the columns; return the counts of categories for the bins."""
+    """Set the table schema of the model; return the counts of categories for the bins."""
     names = _names(model)
     listed = None if names is None else list(names)
     mask = categorical_mask(model.categorical_features, listed, model.n_features_in_)
@@ -182,9 +182,9 @@ def learn_columns(model: GBT, rows: ClusterRows, mapped: Mapped) -> list[Any]:
     raw = RawTable(names, None, columns)
     for at in range(len(columns)):
         if kinds[at] == "category" and not mask[at]:
-            # Text in a column that is not categorical: the error of a table in memory.
-            one = RawTable(None if names is None else (names[at],), None, [columns[at]])
-            TableSchema((False,), (None,), missing, one.names).table(one)
+            # Text in a column that is not categorical: raise the error of a table in memory.
+            table = RawTable(None if names is None else (names[at],), None, [columns[at]])
+            TableSchema((False,), (None,), missing, table.names).table(table)
     schema = TableSchema.learn(raw, mask, missing)
     sums = {
         at: _summed([(part.values[at], part.weights[at]) for part in present if at in part.values])
@@ -195,9 +195,9 @@ def learn_columns(model: GBT, rows: ClusterRows, mapped: Mapped) -> list[Any]:
         if many and rows.weight is not None:
             # Sums of real weights depend on the order in which they are added.
             codes = mapped(category_codes, part_rows, names=names, at=at, known=values[at])
-            found = np.concatenate(codes)
+            row_codes = np.concatenate(codes)
             total = np.bincount(
-                found[found >= 0], rows.weight[found >= 0], minlength=len(values[at])
+                row_codes[row_codes >= 0], rows.weight[row_codes >= 0], minlength=len(values[at])
             )
             sums[at] = dict(zip(values[at], total.tolist(), strict=True))
     known_sums = {
@@ -251,7 +251,7 @@ def _summed(parts: Sequence[tuple[list[Any], NDArray[Any]]]) -> dict[Any, Any]:
 def _bin_counts(
     counts: dict[Any, int], known: list[Any] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
-    """Return the codes of the categories that occur, ascending, and how often they do."""
+    """Return the codes of the categories that occur, ascending, and their counts."""
     if known is None:
         codes = np.array(sorted(counts), dtype=np.float64)
         sums = np.array([counts[code] for code in sorted(counts)], dtype=np.uint64)
@@ -263,9 +263,9 @@ def _bin_counts(
 
 @dataclass(frozen=True)
 class Sample:
-    """The rows from which cut points are learned, and those of the search of "auto" values.
+    """The sampled rows for cut points, and those for the search of "auto" values.
 
-    It is what `moodcore.estimators.gbt.auto.resolve` needs of training rows.
+    It implements the protocol that `moodcore.estimators.gbt.auto.resolve` takes.
     """
 
     for_bins: BoostingRows
@@ -275,7 +275,7 @@ class Sample:
 
 
 def take_sample(model: GBT, rows: ClusterRows, mapped: Mapped) -> Sample:
-    """Collect the sample of the rows."""
+    """Collect the sampled rows in the client."""
     everything = np.arange(len(rows.codes))
     for_bins, for_search = _sampled(rows.training), _sampled(everything)
     wanted = np.union1d(for_bins, for_search)
@@ -301,7 +301,7 @@ def _sampled(rows: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def held_out_rows(model: GBT, rows: ClusterRows, mapped: Mapped) -> BoostingRows:
-    """Collect the rows that are held out."""
+    """Collect the held-out rows in the client."""
     at = rows.held_out
     tables = mapped(table_of, rows.of_parts(at), names=_names(model), schema=model.table_schema_)
     weight = None if rows.weight is None else rows.weight[at]

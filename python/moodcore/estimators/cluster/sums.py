@@ -1,9 +1,9 @@
-"""Sums of arrays over the workers that train together, by messages between workers.
+"""Sums of arrays over the workers of a training (all-reduce), by messages between workers.
 
 The workers form a binary tree. Each adds the sums of its children to its own numbers and sends the
-result to its parent; the total comes back as the answer to that message. A sum so takes two
-messages per level of the tree: for histograms of some hundred kilobytes that is less than the
-2 (n - 1) steps of a ring, whose messages are smaller.
+result to its parent; the response to that message is the total. A sum therefore takes two messages
+per level of the tree. For histograms of a few hundred kilobytes, this is faster than a ring, which
+takes 2 (n - 1) steps with smaller messages.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 Words = NDArray[np.uint64]
 
-# The name of the messages among those of a Dask worker.
+# The name under which Dask workers handle the messages.
 _OPERATION = "moodcore_sum"
 # Seconds between two checks of whether training is to stop.
 _POLL = 0.2
-# The nodes of this process by the address of their worker and the training; several workers may
-# share a process.
+# The nodes of this process, by the address of the worker and the name of the training; several
+# workers may share a process.
 _nodes: dict[tuple[str, str], SumNode] = {}
 # Trainings that the client has ended.
 _ended: dict[tuple[str, str], str] = {}
@@ -38,7 +38,7 @@ class WorkerLostError(RuntimeError):
 
 
 def install() -> None:
-    """Let a worker receive the messages; runs on the worker."""
+    """Install the handler of the messages; runs on the worker."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -50,7 +50,7 @@ def install() -> None:
 
 
 def end(run: str, reason: str) -> None:
-    """End a training on a worker: sums that wait, and later ones, raise `WorkerLostError`."""
+    """End a training on a worker: its pending and later sums raise `WorkerLostError`."""
     from distributed import get_worker
 
     address = get_worker().address
@@ -66,13 +66,13 @@ def is_ended(address: str, run: str) -> bool:
 
 
 async def _receive(address: str, run: str, step: int, child: int, words: Any) -> dict[str, Any]:
-    """Take the sums of a child, and answer with the total."""
+    """Receive the sums of a child, and respond with the total."""
     from distributed.protocol import to_serialize
 
     while (node := _nodes.get((address, run))) is None:
         if (address, run) in _ended:
             return {"lost": _ended[address, run]}
-        # The child was faster to begin than this worker.
+        # The child started before this worker.
         await asyncio.sleep(0.01)
     try:
         return {"words": to_serialize(await node.total_for_child(step, child, words))}
@@ -81,19 +81,19 @@ async def _receive(address: str, run: str, step: int, child: int, words: Any) ->
 
 
 class SumNode:
-    """One worker of a training in the tree of sums.
+    """A node of the binary tree: one worker of a training.
 
     Parameters
     ----------
     worker : distributed.Worker
     run : str
-        Identifies the training.
+        Name of the training.
     rank : int
-        The number of the worker among those of the training.
+        Index of the worker in ``addresses``.
     addresses : list of str
-        The workers of the training.
+        Addresses of the workers of the training.
     should_stop : callable
-        Checked while a sum waits; when it returns true, the sum raises `WorkerLostError`.
+        Called while a sum waits; if it returns True, the sum raises `WorkerLostError`.
     """
 
     def __init__(
@@ -111,8 +111,8 @@ class SumNode:
         self._children = [child for child in children if child < len(addresses)]
         self._should_stop = should_stop
         self._step = 0
-        # What is waited for: the words of a child and the total of a step. Only the event loop
-        # touches it.
+        # Pending futures: the words of a child, and the total of a step. Only the event loop uses
+        # this dict.
         self._awaited: dict[Hashable, asyncio.Future[Words]] = {}
         self.n_messages = 0
         self.n_bytes = 0
@@ -136,7 +136,7 @@ class SumNode:
         for future in self._awaited.values():
             if not future.done():
                 future.set_exception(WorkerLostError(self._reason))
-                # Nobody may be waiting for it.
+                # Retrieve the exception, so that asyncio does not warn if nothing awaits it.
                 future.exception()
 
     _reason: str | None = None
@@ -147,7 +147,7 @@ class SumNode:
         Raises
         ------
         WorkerLostError
-            If another worker was lost, or training is to stop.
+            If another worker was lost, or training was canceled.
         """
         self._step += 1
         task = asyncio.run_coroutine_threadsafe(self._sum(self._step, words), self._loop)
@@ -170,7 +170,7 @@ class SumNode:
             added = await self._wait((step, child))
             del self._awaited[step, child]
             words = words + added
-        # Children that sent their words have had the last total.
+        # Children that sent their words have received the previous total.
         self._awaited.pop(step - 1, None)
         if self._parent is not None:
             if self._reason is not None:
@@ -188,7 +188,7 @@ class SumNode:
         return words
 
     async def total_for_child(self, step: int, child: int, words: Words) -> Words:
-        """Take the sums of a child, and return the total once it is known."""
+        """Receive the sums of a child, and return the total when it is known."""
         self._set((step, child), words)
         return await self._wait(step)
 

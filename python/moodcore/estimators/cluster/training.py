@@ -1,4 +1,4 @@
-"""What one worker does in a training: bins its rows and grows the trees with the others."""
+"""Training on one worker: bin its rows and grow the trees together with the other workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from moodcore.platform import instruction_set
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training came before workers were lost."""
+    """Progress of a training before workers were lost."""
 
     model: _core.GbtModel
     first: int
@@ -33,32 +33,32 @@ class Progress:
     best_score: float | None
 
     def arguments(self) -> tuple[int, list[list[list[float]]], int | None, float | None]:
-        """Return them as the core takes them."""
+        """Return the progress in the form that the core takes."""
         return self.first, self.history, self.best_round, self.best_score
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The part of one worker in a training.
+    """The data and parameters that one worker needs for a training.
 
     Attributes
     ----------
     run : str
-        Identifies the training.
+        Name of the training.
     rank : int
-        The number of the worker; the first has the evaluation sets.
+        Index of the worker; the first one has the evaluation sets.
     addresses : list of str
-        All workers.
+        Addresses of all workers.
     model : GBT
-        With columns, classes and parameters; no trees.
+        The model with columns, classes and parameters, without trees.
     bins : GbtModel
         The bins, without trees.
     kept : list of ndarray or None
-        For each part of the worker, the rows that are trained on; None for all.
+        For each part of the worker, the indices of its training rows; None for all rows.
     pieces : list of tuple of int
-        For each part, the number of its first row among all training rows, and of its rows.
+        For each part, the index of its first row among all training rows, and its number of rows.
     totals : dict
-        Facts about all training rows.
+        Totals over all training rows (`ClusterRows.totals`).
     sets : dict of BoostingRows
         Evaluation sets, on the first worker.
     listens : bool
@@ -89,7 +89,7 @@ def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        The result of the core, with the messages that this worker sent.
+        The result of the core, with the number of messages and bytes that this worker sent.
     """
     from distributed import get_worker, secede
 
@@ -100,7 +100,7 @@ def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
             f"{version}; install the same"
         )
     key = worker.get_current_task()
-    # Two trainings may wait for each other's workers; without the place of a task neither does.
+    # Give up the worker's task slot: otherwise two trainings could wait for each other's workers.
     secede()
 
     def should_stop() -> bool:
@@ -141,7 +141,7 @@ def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
                 resume=None if plan.resume is None else plan.resume.arguments(),
             )
         except WorkerLostError as error:
-            # Before the first round.
+            # The worker was lost before the first round.
             return {"interrupted": str(error), "model": None}
     interrupted = result["interrupted"]
     if interrupted is not None and not isinstance(interrupted, WorkerLostError):
@@ -164,14 +164,14 @@ def _binned(plan: Plan, parts: list[Part], threads: int) -> BinnedRows:
 
 
 def _listening(plan: Plan, worker: Any) -> GBT:
-    """Return the model, on the first worker with a callback that asks the client."""
+    """Return the model; on the first worker with a callback that waits for the client's answer."""
     model = plan.model._training_copy(fitted=True)
     model.callbacks, model.verbose = None, 0
     if plan.rank == 0 and plan.listens:
 
         def report(record: dict[str, Any]) -> bool:
             answer = _answers[plan.run] = _Answer()
-            # The worker adds its address to what it logs.
+            # `log_event` adds the address of the worker to the event.
             worker.log_event(plan.run, {"record": record})
             try:
                 while not answer.given.wait(0.2):
@@ -187,7 +187,7 @@ def _listening(plan: Plan, worker: Any) -> GBT:
 
 
 class _Answer:
-    """Whether the client wants the training to stop after a round."""
+    """The client's answer to a record: whether to stop training after the round."""
 
     def __init__(self) -> None:
         self.given = threading.Event()

@@ -1,7 +1,7 @@
 """Values of the parameters that are "auto".
 
-With a number of rounds given, they have the values of the textbook. Otherwise they are chosen by
-the size of the table, and the number of rounds by the log loss on held-out rows.
+If the number of rounds is passed, they have fixed values. Otherwise the number of rounds is chosen
+by the log loss on held-out rows, and the others by the size of the table and this loss.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from moodcore.estimators.gbt.rows import BoostingRows
 if TYPE_CHECKING:
     from moodcore.estimators.gbt.estimator import GBT
 
-# The values of the core (`rust/moodcore/src/gbt/config.rs`).
+# The default values of the core (`rust/moodcore/src/gbt/config.rs`).
 TEXTBOOK = {
     "n_estimators": 100,
     "learning_rate": 0.1,
@@ -26,26 +26,27 @@ TEXTBOOK = {
     "boosting": "gbdt",
 }
 
-# Most rounds; of a model that stops early, many more.
+# Maximum number of rounds that the search chooses, and the number with early stopping.
 MOST_ROUNDS = 100
 MOST_ROUNDS_EARLY_STOPPING = 1000
-# The search of the number of rounds multiplies the learning rate by this and divides the number of
-# rounds by it: the optimum of their product depends little on the learning rate.
+# The search for the number of rounds multiplies the learning rate by this factor and divides the
+# number of rounds by it: the optimum of their product depends little on the learning rate.
 FASTER = 3
-# Above this learning rate the optimum does depend on it.
+# Maximum learning rate of the search; above it, the optimum depends on the learning rate.
 MOST_RATE = 0.3
-# Bins of the search: on small tables most of the time is spent on looking for cut points.
+# Number of bins in the search: on small tables, searching cut points takes most of the time.
 PROBE_BINS = 31
-# Rounds of the search without improvement after which no better number is looked for.
+# Number of rounds without improvement after which the search stops early.
 PATIENCE = 7
-# Tables of fewer rows than this are held out in three folds, larger ones once: the number of rounds
-# that one small part suggests is a matter of luck.
+# Tables with fewer rows are searched in three folds, larger ones with one split: the optimum on a
+# single small validation set is too noisy.
 ROWS_FOR_FOLDS = 10_000
-# With this many cells trees take long: two folds are used, and less regularized trees not tried.
+# With this many cells (rows times features), training is slow: the search uses two folds and does
+# not try less regularized trees.
 CELLS_FOR_FOLDS = 100_000
-# Rounds in the search, of at most 99, from which the loss still falls at the end.
+# If the best number of rounds (at most 99 in the search) is at least this, the loss still falls.
 STILL_FALLING = 92
-# Values where it does.
+# Values for tables whose loss is still falling.
 FURTHER = {
     "n_estimators": 130,
     "learning_rate": 0.15,
@@ -54,11 +55,11 @@ FURTHER = {
     "subsample": 1.0,
     "colsample_bynode": 1.0,
 }
-# Values that are tried where it did not, on tables that are held out in folds, and the part of the
-# loss below which they are taken.
+# Values that are tried for the other tables if they are searched in folds; they are chosen if their
+# loss is below this fraction of the loss of the values by size.
 FLEXIBLE = {"max_leaves": 31, "subsample": 1.0, "colsample_bynode": 1.0, "boosting": "gbdt"}
 FLEXIBLE_LOSS = 0.985
-# Fewer rows than this are too few to choose by.
+# Minimum number of rows for a search.
 FEWEST_ROWS = 50
 
 
@@ -76,19 +77,19 @@ def auto_names(model: "GBT") -> list[str]:
 
 
 class SampledRows(Protocol):
-    """Training rows, wherever they are, and those of them on which the rounds are searched."""
+    """Training rows in memory, in files or on a cluster, and the sample used by the search."""
 
     @property
     def n_rows(self) -> int:
-        """The number of rows."""
+        """Number of training rows."""
 
     @property
     def sample(self) -> BoostingRows | None:
-        """The rows from which cut points are learned."""
+        """Rows on which the number of rounds is searched."""
 
 
 def values_by_size(n_rows: int) -> dict[str, Any]:
-    """Return the values of the parameters that depend on the number of rows alone.
+    """Return the values of the "auto" parameters for a table with this many rows.
 
     Examples
     --------
@@ -108,8 +109,8 @@ def values_by_size(n_rows: int) -> dict[str, Any]:
 def resolve(model: "GBT", rows: SampledRows, *, starts: bool) -> dict[str, Any]:
     """Return values for the parameters of a model that are "auto".
 
-    ``model`` is the copy that is trained, with its columns and classes. Where it does not start
-    anew, values of the last fit are kept. The values do not depend on the number of threads.
+    ``model`` is the copy that is trained, with its columns and classes. Unless ``starts``, the
+    values of the last fit are kept. The values do not depend on the number of threads.
     """
     names = auto_names(model)
     chosen = TEXTBOOK | vars(model).get("resolved_", {})
@@ -128,9 +129,9 @@ def _choose(
 ) -> dict[str, Any]:
     """Return the values with the lowest log loss on held-out rows, and their number of rounds.
 
-    With more rows more rounds pay: the square root of the factor by which all rows are more than
-    the training rows of a fold. Large tables are searched on the rows from which their cut
-    points are learned, ``rows`` of ``n_rows``.
+    More rows need more rounds: the number found is multiplied by the square root of the ratio of
+    all rows to the training rows of a fold. ``rows`` is the sample, of ``n_rows`` rows, on which
+    large tables are searched.
     """
     seed = model.seed_ % 2**32
     several = len(rows.y) < ROWS_FOR_FOLDS
@@ -142,7 +143,7 @@ def _choose(
     if best is None:
         return chosen
     if best.rounds >= STILL_FALLING:
-        # The loss still fell at the end: less regularized trees go further.
+        # The loss still fell at the end: less regularized trees reach a lower one.
         return chosen | FURTHER
     flexible = chosen | FLEXIBLE
     if several and not wide and any(flexible[name] != chosen[name] for name in auto_names(model)):
@@ -158,7 +159,7 @@ def _choose(
 
 @dataclass(frozen=True)
 class _Search:
-    """Numbers of rounds with the lowest log loss, and this loss, by fold."""
+    """The best number of rounds and its log loss for each fold."""
 
     values: dict[str, Any]
     by_fold: list[float]
@@ -166,12 +167,12 @@ class _Search:
 
     @property
     def rounds(self) -> float:
-        """The geometric mean over the folds."""
+        """Geometric mean of the numbers of rounds over the folds."""
         return float(np.exp(np.mean(np.log(self.by_fold))))
 
     @property
     def loss(self) -> float:
-        """The mean over the folds."""
+        """Mean log loss over the folds."""
         return float(np.mean(self.losses))
 
     def joined(self, other: "_Search | None") -> "_Search":
@@ -187,10 +188,10 @@ def _search(
     parts: list[tuple[BoostingRows, BoostingRows]],
     enough: float,
 ) -> _Search | None:
-    """Search the number of rounds with some values on each fold, None if no fold has a loss.
+    """Search the number of rounds for the given values; return None if no fold has a loss.
 
-    If the first two folds ask for ``enough`` rounds, the third is left out: such tables take
-    longest to train, and it would rarely disagree.
+    If the first two folds need at least ``enough`` rounds, the third is skipped: such tables take
+    longest to train, and the third fold would rarely change the result.
     """
     model.resolved_ = {name: values[name] for name in auto_names(model)}
     by_fold, losses = [], []

@@ -70,7 +70,7 @@ class GBT(Classifier):
         or fewer than 50 rows 100.
     learning_rate : float or "auto", default="auto"
         Shrinkage of the values of each new tree, above 0. This and the following parameters that
-        are "auto" have the textbook's values if ``n_estimators`` is a number: 0.1, 31 leaves, 20
+        are "auto" have fixed values if ``n_estimators`` is a number: 0.1, 31 leaves, 20
         rows per leaf, all rows and features, "gbdt". Otherwise they are 0.1, 8 leaves (15 from
         2,000 rows, 31 from 20,000), 5 rows per leaf, ``subsample`` 0.8, ``colsample_bynode`` 0.7
         and random thresholds in every second round. Where the loss still falls after 100 rounds,

@@ -1,8 +1,8 @@
 """Training rows of boosting that are read from files batch by batch.
 
-The label and weight columns are read first, then the features twice: once for the rows from which
-cut points are learned and for the categories, once to bin them. What is kept is one byte per cell,
-the class of each row, and its weight.
+The label and weight columns are read first, then the features twice: once to collect the categories
+and the sample of rows from which cut points are learned, and once to bin all rows. The binned rows
+take one byte per cell, plus the class and the weight of each row.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BinnedRows:
     ----------
     bins : GbtBinnedRows
     y : ndarray of uint32, shape (n_rows,)
-        Positions in ``classes_``.
+        Indices into ``classes_``.
     weight : ndarray of float64 or None
     sample : BoostingRows or None
         The rows from which the number of rounds is searched; None for evaluation rows.
@@ -64,9 +64,9 @@ class BinnedRows:
 
 @dataclass(frozen=True)
 class _Labels:
-    """The labels and weights of all rows of a table, with zero weights."""
+    """The labels and weights of all rows of a table, including rows with zero weight."""
 
-    # The distinct labels, and the position of each row's among them.
+    # The distinct labels, and the index of each row's label among them.
     values: NDArray[Any]
     codes: NDArray[np.uint32]
     weight: NDArray[np.float64] | None
@@ -75,7 +75,7 @@ class _Labels:
 def training_bins(
     model: GBT, data: Any, y: Any, weight: Any, *, start: GBT | None, holds_out: bool
 ) -> BinnedRows:
-    """Read and bin the training rows; without a start set the columns and the classes."""
+    """Read and bin the training rows; without ``start``, set the model's columns and classes."""
     reading = _Reading(model, batch_source(data), "the training data", y, weight)
     labels = reading.labels()
     codes, weights, rows = reading.coded(labels, learns=start is None)
@@ -105,7 +105,7 @@ def training_bins(
 
 
 def evaluation_bins(model: GBT, passed: EvaluationSet, rows: BinnedRows) -> BinnedRows:
-    """Read the rows of an evaluation set, and bin them as the training rows."""
+    """Read the rows of an evaluation set, and bin them like the training rows."""
     source, what = batch_source(passed.X), f"evaluation set {passed.name!r}"
     reading = _Reading(model, source, what, passed.y, passed.sample_weight)
     labels = reading.labels()
@@ -116,7 +116,7 @@ def evaluation_bins(model: GBT, passed: EvaluationSet, rows: BinnedRows) -> Binn
 
 
 class _Reading:
-    """One table that is read for a model."""
+    """Reader of one table for a model."""
 
     def __init__(self, model: GBT, source: BatchSource, what: str, y: Any, weight: Any) -> None:
         self.model, self.source, self._what, self._y, self._weight = model, source, what, y, weight
@@ -169,7 +169,7 @@ class _Reading:
             codes.append(np.array(numbers, dtype=np.uint32)[batch_codes])
             if self._weight is not None:
                 weights.append(_read_weights(batch, self._weight))
-        # From a list of objects, an array of one dimension whatever they are.
+        # Assigning a list keeps the array one-dimensional, even if the labels are sequences.
         distinct = np.empty(len(places), dtype=dtype)
         distinct[:] = list(places)
         weight = np.concatenate(weights) if weights else None
@@ -178,7 +178,7 @@ class _Reading:
     def coded(
         self, labels: _Labels, *, learns: bool, weighted_classes: bool = True
     ) -> tuple[NDArray[np.uint32], NDArray[np.float64] | None, NDArray[np.uint32]]:
-        """Return class codes and weights of the rows that have any weight, and these rows."""
+        """Return class codes, weights and indices of the rows with a weight above zero."""
         model, codes, weight = self.model, labels.codes, labels.weight
         rows = np.arange(len(codes), dtype=np.uint32)
         if weight is not None and not (weight > 0).all():
@@ -204,7 +204,7 @@ class _Reading:
         return codes, weight, rows
 
     def learn_schema(self, features: _Features) -> None:
-        """Read the features for the first time, and learn what is known of the columns."""
+        """Read the features for the first time, and set the table schema of the model."""
         features.read_sample()
         self.model.table_schema_ = features.schema()
 
@@ -248,13 +248,13 @@ class _Reading:
 
 @dataclass
 class _Categories:
-    """The categories of a column, in the order in which they first come."""
+    """The categories of a column, in the order of their first occurrence."""
 
     is_text: bool
     places: dict[Any, int] = field(default_factory=dict)
     # The sum of the weights of all rows of each category.
     weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    # How often each counts in the bins.
+    # How many times each category counts when bins are learned.
     counts: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
 
     def add(
@@ -264,14 +264,14 @@ class _Categories:
         weight: NDArray[np.float64] | None,
         repetitions: NDArray[np.uint32],
     ) -> None:
-        """Count the rows, each of which counts as often as ``repetitions`` say."""
+        """Add rows, each counted as many times as its entry in ``repetitions``."""
         places = self.places
         numbers = [places.setdefault(value, len(places)) for value in column.values]
         codes = np.array([*numbers, -1], dtype=np.intp)[column.codes[rows]]
         present = codes >= 0
         codes = codes[present]
         more = len(places) - len(self.weights)
-        # The old sums come first, so that sums are those of all rows in their order.
+        # The old sums come first, so that weights are added in the order of all rows.
         old = np.concatenate([self.weights, np.zeros(more)])
         ones = np.ones(len(codes)) if weight is None else weight[present]
         numbered = np.concatenate([np.arange(len(places)), codes])
@@ -282,7 +282,7 @@ class _Categories:
 
 
 class _Features:
-    """What is learned from the features of the training rows."""
+    """The sample and the categories that are learned from the features of the training rows."""
 
     def __init__(
         self,
@@ -292,7 +292,7 @@ class _Features:
         kept: NDArray[np.intp],
     ) -> None:
         self._reading, self._rows, self._weight, self._kept = reading, rows, weight, kept
-        # The sample of the cut points, and that of the search, as positions in `rows`.
+        # The samples for the cut points and for the search, as indices into `rows`.
         self._for_bins = _sampled(kept)
         whole = len(kept) == len(rows)
         self._for_search = self._for_bins if whole else _sampled(np.arange(len(rows)))
@@ -302,12 +302,12 @@ class _Features:
         self._mask: NDArray[np.bool_] | None = None
         self._raw: RawTable | None = None
         kept_weight = _part(weight, kept)
-        # How often each of the rows counts in the bins; held-out ones do not.
+        # How many times each row counts when bins are learned; held-out rows count zero times.
         self._repetitions = np.zeros(len(rows), dtype=np.uint32)
         self._repetitions[kept] = 1 if kept_weight is None else _core.gbt_repetitions(kept_weight)
 
     def read_sample(self) -> None:
-        """Read all rows: keep those of the samples, and count categories."""
+        """Read all rows, keep those of the samples, and count categories."""
         import pyarrow as pa
 
         reading, wanted = self._reading, self._rows[self._wanted]
@@ -387,7 +387,7 @@ class _Features:
         return schema.keep_counted(counts, model.max_bin)
 
     def sample_for_bins(self) -> tuple[Any, NDArray[np.uint32] | None, list[Any]]:
-        """Return the sample of the cut points, how often its rows count, and category counts."""
+        """Return the sample for the cut points, its repetitions, and the category counts."""
         schema = self._reading.model.table_schema_
         at = np.searchsorted(self._wanted, self._for_bins)
         assert self._raw is not None
@@ -419,7 +419,7 @@ class _Features:
 
 
 class _Progress:
-    """Lines and callbacks about how many rows were read."""
+    """Printed lines and callbacks that report how many rows were read."""
 
     def __init__(self, model: GBT, doing: str, what: str, n_rows: int | None) -> None:
         self._verbose = bool(model.verbose)
@@ -471,14 +471,14 @@ def _take(table: Any, at: NDArray[Any]) -> Any:
 
 
 def _inside(rows: NDArray[Any], batch: Batch) -> slice:
-    """Return where the rows of a batch are among ascending row numbers."""
+    """Return the slice of ascending row indices that lie in a batch."""
     last = batch.first + batch.table.num_rows
     first, after = np.searchsorted(rows, [batch.first, last])
     return slice(int(first), int(after))
 
 
 def _distinct_labels(batch: Batch, name: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Return the distinct labels of a batch, and the position of each row's among them."""
+    """Return the distinct labels of a batch, and the index of each row's label among them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Training of boosted trees: data and parameters resolved, one call of the core.
+"""Training of boosted trees: checks of data and parameters around the call of the core.
 
 The functions take the model that is trained, and set its fitted state.
 """
@@ -46,7 +46,7 @@ Rows = BoostingRows | BinnedRows
 
 
 def rounds_to_train(model: "GBT") -> int:
-    """Return the number of rounds that a warm start still trains.
+    """Return the number of rounds that remain to be trained with a warm start.
 
     Raises
     ------
@@ -73,9 +73,9 @@ def training_rows(
     start: "GBT | None",
     evaluated: bool,
 ) -> Rows:
-    """Check the training data; without a start, set the columns and the classes of the model.
+    """Check the training data; without ``start``, set the columns and the classes of the model.
 
-    ``evaluated`` says whether evaluation sets were passed, so that no rows are held out.
+    ``evaluated`` is whether evaluation sets were passed; if so, no rows are held out.
     """
     learns = start is None
     if is_batch_source(X):
@@ -124,7 +124,7 @@ def evaluation_rows(model: "GBT", sets: Sequence[EvaluationSet], training: Rows)
 
 
 def hold_out(model: "GBT", rows: Rows) -> tuple[Rows, dict[str, Rows]]:
-    """Hold rows out for evaluation where early stopping, or the user, needs some."""
+    """Hold out rows for evaluation if early stopping or ``validation_fraction`` requires it."""
     if not holds_out(model):
         return rows, {}
     if isinstance(rows, BinnedRows):
@@ -148,7 +148,7 @@ def boost(
     ``resumed`` is the model of a checkpoint, from which this training resumes.
     """
     metrics = resolve_metrics(model.eval_metric)
-    # Rounds after the best one are not continued from.
+    # Training continues from the best round; later rounds are dropped.
     first = 0 if start is None else start.n_predicting_rounds_
     core_start = None if start is None else start.core_model_.slice(0, first)
     checkpoint, resume = checkpoint_of(model.callbacks), None
@@ -184,7 +184,7 @@ def run_core(
     rounds: int,
     **more: Any,
 ) -> dict[str, Any]:
-    """Train in the core, with the arguments in ``more`` besides; return its result."""
+    """Train in the core with the additional arguments ``more``, and return its result."""
     metrics = resolve_metrics(model.eval_metric)
     names = getattr(model, "feature_names_in_", None)
     n_features = model.n_features_in_
@@ -214,7 +214,7 @@ def run_core(
 
 
 def holds_out(model: "GBT") -> bool:
-    """Return whether rows are held out where no evaluation set is passed."""
+    """Return whether rows are held out if no evaluation set is passed."""
     return model.early_stopping_rounds is not None or model.validation_fraction is not None
 
 
@@ -241,12 +241,12 @@ def _labels_and_weight(
 
 
 def resume_seed(model: "GBT", resumed: "GBT", random_state: Any) -> None:
-    """Take the seed of a checkpoint over, which must be that of a ``random_state`` that is an int.
+    """Set the seed of the model to that of the checkpoint.
 
     Raises
     ------
     ValueError
-        If it is another.
+        If ``random_state`` is an int that gives another seed.
     """
     checkpoint = checkpoint_of(model.callbacks)
     if isinstance(random_state, int | np.integer) and model.seed_ != resumed.seed_:
@@ -267,7 +267,7 @@ def _refuse_dart(model: "GBT") -> None:
 def _progress(
     checkpoint: Checkpoint, resumed: "GBT", sets: list[str], metrics: Sequence[Metric], first: int
 ) -> tuple[int, list[list[list[float]]], int | None, float | None]:
-    """Return how far the training of a checkpoint came, as the core takes it."""
+    """Return the progress stored in a checkpoint, in the form that the core takes."""
     known = {name: list(curves) for name, curves in resumed.evals_result_.items()}
     named = {name: [metric.name for metric in metrics] for name in sets}
     if known != named:
@@ -280,7 +280,7 @@ def _progress(
 def _writer(
     checkpoint: Checkpoint | None, model: "GBT", sets: list[str], metrics: Sequence[Metric]
 ) -> tuple[int, Callable[..., object]] | None:
-    """Return every how many rounds the core calls a function, and the function."""
+    """Return the number of rounds between two checkpoints, and the function that writes one."""
     if checkpoint is None:
         return None
 
@@ -299,7 +299,7 @@ def _writer(
 
 
 def _base(model: "GBT", rows: Rows) -> list[float] | None:
-    """Return the margins before the first tree; None for those of the classes' shares."""
+    """Return the margins before the first tree; None for those of the class frequencies."""
     n_classes = len(model.classes_)
     if model.base_score is not None and n_classes > 1:
         return _core.gbt_base(base_shares(model.base_score, n_classes))
@@ -311,7 +311,7 @@ def _base(model: "GBT", rows: Rows) -> list[float] | None:
 def keep_result(
     model: "GBT", result: dict[str, Any], sets: list[str], metrics: Sequence[Metric]
 ) -> None:
-    """Set the fitted state that the core returned."""
+    """Set the fitted state from the result of the core."""
     model.evals_result_ = {
         name: {metric.name: values for metric, values in zip(metrics, curves, strict=True)}
         for name, curves in zip(sets, result["history"], strict=True)
@@ -365,7 +365,7 @@ def _why_no_split(model: "GBT", rows: Rows) -> str:
 def _listener(
     model: "GBT", sets: list[str], metrics: list[str]
 ) -> Callable[[int, list[list[float]], tuple[float, float]], bool] | None:
-    """Return what the core calls after each round, if anything listens."""
+    """Return the function that the core calls after each round; None without a listener."""
     on_iteration = progress_listener(model.callbacks, model.verbose, model._value("n_estimators"))
     if on_iteration is None:
         return None

@@ -10,16 +10,16 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct BinnedRows {
     binner: Arc<Binner>,
-    // Shared with the training run, which does not change them.
+    // Shared with the training run, which only reads them.
     columns: Arc<Vec<Vec<u8>>>,
     capacity: usize,
 }
 
 impl BinnedRows {
-    /// No rows yet, and memory for `capacity` of them.
+    /// Creates an empty table with memory for `capacity` rows.
     ///
     /// # Errors
-    /// [`Error::Data`] when there is too little memory.
+    /// [`Error::Data`] if there is too little memory.
     pub fn new(binner: Arc<Binner>, capacity: usize) -> Result<Self> {
         let mut columns = vec![Vec::new(); binner.features.len()];
         for column in &mut columns {
@@ -35,11 +35,11 @@ impl BinnedRows {
         Ok(BinnedRows { binner, columns: Arc::new(columns), capacity })
     }
 
-    /// Adds the rows of a table behind the others.
+    /// Appends the rows of a table.
     ///
     /// # Errors
-    /// [`Error::Data`] when the table has other columns, there are more rows than was announced,
-    /// or a training run reads the rows.
+    /// [`Error::Data`] if the table has other columns, the rows exceed the capacity, or a training
+    /// run is using the rows.
     pub fn append(&mut self, table: &Table<'_>, compute: Compute<'_>) -> Result<()> {
         let (before, after) = (self.n_rows(), self.n_rows() + table.n_rows());
         if table.n_features() != self.binner.n_columns() || after > self.capacity {
@@ -65,7 +65,7 @@ impl BinnedRows {
         Ok(())
     }
 
-    /// The bins that values were put into.
+    /// Returns the binner that assigned the bins.
     pub fn binner(&self) -> &Arc<Binner> {
         &self.binner
     }
@@ -117,10 +117,10 @@ impl Features<'_> {
         }
     }
 
-    /// The bins of the rows, column by column.
+    /// Returns the bins of the rows, column by column.
     ///
     /// # Errors
-    /// [`Error::Data`] when rows were put into other bins.
+    /// [`Error::Data`] if the rows were binned with another binner.
     pub(super) fn columns(
         &self,
         binner: &Binner,

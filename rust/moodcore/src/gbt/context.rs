@@ -1,4 +1,4 @@
-//! What trees are grown from, and what comes out.
+//! Inputs and outputs of tree growth.
 
 use super::binning::Binner;
 use super::config::Config;
@@ -13,23 +13,23 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// The training table in the two forms that trees are grown from.
+/// The binned training table, stored by column and by row.
 #[derive(Clone, Debug)]
 pub(super) struct Bins {
     /// For partitions, feature by feature.
     pub(super) columns: Arc<Vec<Vec<u8>>>,
     /// For histograms, row by row.
     pub(super) rows: RowBins,
-    /// What is counted together.
+    /// Blocks of features whose histograms are built together.
     pub(super) blocks: Vec<Block>,
-    /// For each feature, whether a row misses it.
+    /// For each feature, whether any row has a missing value.
     pub(super) missing: Vec<bool>,
     /// Whether the trees of a round are grown one after another, because their workspaces would
     /// take too much memory.
     pub(super) one_tree_at_a_time: bool,
 }
 
-/// What all trees of a training run share.
+/// Data and parameters shared by all trees of a training run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TrainingContext<'a> {
     pub(super) config: &'a Config,
@@ -45,28 +45,28 @@ pub(super) struct TrainingContext<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TreeSpec<'a> {
     pub(super) gradients: &'a Gradients,
-    /// The outputs whose derivatives the tree follows: one, or all of a vector-leaf tree.
+    /// The outputs that the tree is fitted to: one, or all for a vector-leaf tree.
     pub(super) outputs: Outputs,
-    /// The rows that it learns from; none for all.
+    /// The rows that it is trained on; `None` for all rows.
     pub(super) sample: Option<&'a [u32]>,
-    /// Its number among all trees of the ensemble: the key of its random draws.
+    /// Its index among all trees of the ensemble, which is the key of its random streams.
     pub(super) number: usize,
     /// The round that it belongs to.
     pub(super) round: usize,
     /// The threads that share the work within the tree.
     pub(super) team: Option<&'a Team>,
-    /// Set when training is to end at once.
+    /// Set if training must end immediately.
     pub(super) stop: &'a AtomicBool,
 }
 
-/// Neighbouring outputs.
+/// A range of consecutive outputs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outputs {
     pub(super) first: usize,
     pub(super) count: usize,
 }
 
-/// A grown tree, and which of the rows in [`Workspace::rows`] fell into each leaf.
+/// A grown tree, and the range of [`Workspace::rows`] in each leaf.
 #[derive(Debug)]
 pub(super) struct GrownTree {
     pub(super) tree: Tree,

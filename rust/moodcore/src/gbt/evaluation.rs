@@ -1,4 +1,4 @@
-//! Metrics after each round, and what the listener learns of them.
+//! Metrics after each round, and the report to the listener.
 
 use super::boost::Boosting;
 use super::gradients::measure;
@@ -8,7 +8,8 @@ use super::training::{Listener, Metric, MetricKind, TrainingLoss};
 use crate::Result;
 
 impl Boosting<'_> {
-    /// Tells the listener about a round; true ends training. On several hosts the first decides.
+    /// Reports a round to the listener; returns true if training ends. Of several hosts, the first
+    /// decides.
     pub(super) fn report(
         &self,
         round: usize,
@@ -32,13 +33,13 @@ impl Boosting<'_> {
         Ok(stop[0] == 1.0)
     }
 
-    /// Curves without a round.
+    /// Returns an empty history.
     pub(super) fn no_history(&self, metrics: &[Metric]) -> Vec<Vec<Vec<f64>>> {
         let n_sets = self.shard.map_or(self.eval.len(), |shard| shard.n_eval_sets);
         vec![vec![Vec::new(); metrics.len()]; n_sets]
     }
 
-    /// The metrics of each evaluation set.
+    /// Computes the metrics of each evaluation set.
     pub(super) fn measure(
         &mut self,
         metrics: &[Metric],
@@ -88,7 +89,7 @@ impl Boosting<'_> {
     }
 }
 
-/// The metrics of host 0 on all hosts.
+/// Returns the metrics of host 0 on all hosts.
 fn shared(shard: Shard<'_>, values: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     if values.is_empty() {
         return Ok(Vec::new());

@@ -1,9 +1,9 @@
-//! The trees of a round on several hosts: all hosts take the same steps, and what is counted in a
-//! step, for all trees, is added up over the hosts in one message.
+//! Growth of the trees of a round on several hosts: all hosts take the same steps, and the
+//! histograms of a step, for all trees, are added over the hosts in one message.
 //!
-//! A step of a tree searches its root, or the two children of a split. Of these the rows of the
-//! smaller one are counted; the other's histogram is the difference to the parent's sum over all
-//! hosts. The search itself, and everything that follows from it, is the same on every host.
+//! A step of a tree searches its root, or the two children of a split. Only the histogram of the
+//! smaller child is computed from rows; that of the other is the parent's minus this one, both
+//! summed over all hosts. The search, and everything that follows from it, is the same on all hosts.
 
 use super::cells::{Packed, Sizes};
 use super::context::{GrownTree, TrainingContext, TreeSpec};
@@ -18,13 +18,14 @@ use crate::Result;
 use crate::kernels::{FeatureCells, NarrowCell, WideCell};
 use crate::parallel::Team;
 
-/// Words of the first message of a tree, besides one per host: weight, and sizes of derivatives.
+/// Number of words in the first message of a tree, in addition to one per host: the weight, and the
+/// sizes of the derivatives.
 const WORDS_OF_SIZES: usize = 3;
 
 /// Grows the trees of a round. `poll` is called between steps.
 ///
 /// # Errors
-/// What `poll` and [`super::shard::Reduce::sum`] return.
+/// The errors of `poll` and [`super::shard::Reduce::sum`].
 pub(super) fn grow_together(
     context: TrainingContext<'_>,
     specs: &[TreeSpec<'_>],
@@ -63,7 +64,7 @@ pub(super) fn grow_together(
     }
 }
 
-/// Adds up the numbers of all trees over the hosts, in one message.
+/// Adds the numbers of all trees over the hosts, in one message.
 fn sum_all<T>(
     trees: &mut [T],
     words: impl Fn(&mut T) -> &mut Vec<u64>,
@@ -82,7 +83,7 @@ fn sum_all<T>(
     Ok(())
 }
 
-/// A tree of which the size of all derivatives is not known yet.
+/// A tree before the sizes of the derivatives on all hosts are known.
 struct Begun<'a> {
     context: TrainingContext<'a>,
     spec: TreeSpec<'a>,
@@ -107,12 +108,13 @@ impl<'a> Begun<'a> {
         let sizes = search.sizes(workspace);
         self.words = vec![sizes.count, sizes.gradient, sizes.hessian];
         self.words.resize(WORDS_OF_SIZES + shard.size, 0);
-        // A sum with zeros: how the largest of all hosts becomes known.
+        // Each host has a word of its own, zero on the others, so the sum contains the value of each
+        // host and thereby the largest.
         self.words[WORDS_OF_SIZES + shard.rank] = u64::from(sizes.largest_hessian);
         self.search = Some(search);
     }
 
-    /// Starts growing on cells of the width that suits the rows of all hosts.
+    /// Starts growing, with the cell width that fits the rows of all hosts.
     fn start(&mut self, shard: Shard<'_>) {
         let Some((wide, workspace)) = self.search.take().zip(self.workspace.take()) else {
             return;
@@ -138,13 +140,13 @@ struct Growing<'a> {
     words: Vec<u64>,
 }
 
-/// A tree that grows in steps, whatever its cells.
+/// A tree that grows in steps, with wide or narrow cells.
 trait Steps: Send {
-    /// Appends what this host's rows add to the histograms of the next step; nothing at the end.
+    /// Appends the histograms of this host's rows for the next step; nothing if the tree is complete.
     fn count(&mut self, words: &mut Vec<u64>);
-    /// Takes the sums over all hosts and looks for splits.
+    /// Searches for splits in the sums over all hosts.
     fn search(&mut self, words: &[u64]);
-    /// The tree.
+    /// Returns the tree.
     fn finish(self: Box<Self>) -> GrownTree;
 }
 
@@ -152,7 +154,7 @@ trait Steps: Send {
 struct SharedGrowth<'a, C> {
     growth: Growth<'a, C>,
     next: Option<Unsearched<C>>,
-    /// Whether the next step is that of the root.
+    /// Whether the next step searches the root.
     at_root: bool,
 }
 
@@ -163,14 +165,14 @@ impl<'a, C: Packed> SharedGrowth<'a, C> {
         SharedGrowth { growth, next, at_root: true }
     }
 
-    /// The bins of a feature that rows may be in.
+    /// Returns the bins of a feature that can contain rows.
     fn bins(&self, feature: usize) -> impl Iterator<Item = usize> + use<C> {
         let context = self.growth.search.context;
         let missing = context.bins.missing[feature].then_some(usize::from(MISSING));
         (0..context.binner.features[feature].count()).chain(missing)
     }
 
-    /// The weight by bin of each feature over the rows of a node of this host.
+    /// Returns the weight in each bin of each feature, over the rows of a node on this host.
     fn bin_weights(&self, rows: std::ops::Range<usize>) -> Vec<BinWeights> {
         let context = self.growth.search.context;
         let rows = &self.growth.workspace.rows[rows];
@@ -179,7 +181,7 @@ impl<'a, C: Packed> SharedGrowth<'a, C> {
         context.bins.columns.iter().map(count).collect()
     }
 
-    /// Reads the histogram of a node and, if its cells hold no weights, these.
+    /// Reads the histogram of a node and, if its cells contain no weights, the weights.
     fn read(&self, words: &mut &[u64], histogram: &mut [FeatureCells<C>]) -> Vec<BinWeights> {
         let n_features = self.growth.search.context.bins.columns.len();
         for (at, cells) in histogram.iter_mut().enumerate() {

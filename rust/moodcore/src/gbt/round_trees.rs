@@ -1,4 +1,4 @@
-//! The trees of a round, and the margins that they change.
+//! Growth of the trees of a round, and the update of the margins.
 
 use super::boost::Boosting;
 use super::context::{GrownTree, Outputs, TrainingContext, TreeSpec};
@@ -13,8 +13,8 @@ use crate::Result;
 use crate::parallel::{Team, attended};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// One tree of a round, and the margins that it updates: those of the training rows first, then
-/// those of each evaluation set, each for the tree's outputs.
+/// One tree of a round, and the margins that it updates, for the tree's outputs: first those of the
+/// training rows, then those of each evaluation set.
 struct Job<'m> {
     outputs: Outputs,
     margins: Vec<&'m mut [Vec<f64>]>,
@@ -25,12 +25,12 @@ struct Job<'m> {
 #[derive(Clone, Copy)]
 pub(super) struct RoundRules<'s> {
     pub(super) round: usize,
-    /// None for all rows.
+    /// `None` for all rows.
     pub(super) sample: Option<&'s [u32]>,
     pub(super) factor: f64,
 }
 
-/// Additions to histograms in a round above which another thread polls meanwhile.
+/// If a round has more additions to histograms than this, another thread polls during the round.
 const LONG: usize = 1 << 23;
 
 impl Boosting<'_> {
@@ -70,7 +70,7 @@ impl Boosting<'_> {
         grown.map(|()| trees)
     }
 
-    /// Grows the trees, each on any thread.
+    /// Grows the trees in parallel.
     fn grow_here(
         &self,
         jobs: &mut [Job<'_>],
@@ -89,8 +89,8 @@ impl Boosting<'_> {
                 let spec = self.spec(rules.round * n_trees + at, job.outputs, rules, (team, stop));
                 let mut workspace = self.take_workspace();
                 let grown = grow(self.context(), spec, &mut workspace);
-                // The margins of a round that was stopped are not read, and millions of rows take
-                // a while.
+                // The margins of a stopped round are not used, and updating millions of rows takes
+                // time.
                 if !stopped() {
                     self.update(job, grown, rules, &mut workspace, team);
                 }
@@ -139,8 +139,8 @@ impl Boosting<'_> {
         Ok(())
     }
 
-    /// The threads that share the work within a tree: when whole trees would leave threads idle, or
-    /// take too much memory.
+    /// Returns the threads that share the work within a tree. More than one is used if there are
+    /// fewer trees than threads, or if parallel trees would take too much memory.
     fn inner_team(&self, n_trees: usize) -> Option<&Team> {
         let threads = self.compute.team.threads();
         let idle = !n_trees.is_multiple_of(threads) && n_trees < 8 * threads;

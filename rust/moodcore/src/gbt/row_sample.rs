@@ -1,24 +1,23 @@
 //! The rows from which cut points are learned.
 //!
-//! Quantiles of a sample are as good as those of all rows: with 262,144 sampled rows the share of
-//! rows in one of 254 bins has a standard deviation of 1/32 of its value, and trees depend little
-//! on where exactly a cut point is. The sample depends on row numbers alone, so that a table in
-//! memory, a stream of unknown length, and the parts of a table on several hosts have the same
-//! sample.
+//! Quantiles of a sample are nearly as good as those of all rows: with 262,144 sampled rows the
+//! fraction of rows in one of 254 bins has a standard error of 1/32 of its value, and trees depend
+//! little on the exact position of a cut point. The sample depends only on row indices, so it is the
+//! same for a table in memory, a stream of unknown length, and a table that is divided among hosts.
 
 use crate::rng::hash;
 
-/// The number of rows from which cut points are learned; tables of at most this many use all.
+/// The number of rows from which cut points are learned; smaller tables use all rows.
 pub const SAMPLE_ROWS: usize = 1 << 18;
 
-/// The key of a row: the sample is the [`SAMPLE_ROWS`] rows with the smallest keys, all of which
-/// differ.
+/// Returns the key of a row. The sample consists of the [`SAMPLE_ROWS`] rows with the smallest keys;
+/// all keys differ.
 #[inline]
 pub fn sample_key(row: u64) -> u64 {
     hash(row)
 }
 
-/// The rows of the sample of a table, ascending; none if the sample is the table.
+/// Returns the sampled rows of a table, ascending; `None` if all rows are used.
 pub fn sampled_rows(n_rows: usize) -> Option<Vec<u32>> {
     smallest_keys(n_rows, SAMPLE_ROWS)
 }
@@ -27,8 +26,8 @@ fn smallest_keys(n_rows: usize, wanted: usize) -> Option<Vec<u32>> {
     if n_rows <= wanted {
         return None;
     }
-    // Keys are evenly spread, so that a limit leaves a few more rows than are wanted, and memory
-    // depends on the sample instead of the table. The exact sample is chosen among these.
+    // Keys are uniformly distributed, so a limit selects slightly more rows than needed, and memory
+    // grows with the sample, not with the table. The exact sample is selected among these rows.
     let share = wanted as f64 / n_rows as f64;
     let mut limit = (share * 1.05 * u64::MAX as f64) as u64;
     loop {
@@ -52,7 +51,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BinaryHeap;
 
-    /// The sample as a stream keeps it, row by row.
+    /// Selects the sample row by row, as for a stream.
     fn streamed(n_rows: usize, wanted: usize) -> Vec<u32> {
         let mut heap = BinaryHeap::new();
         for row in 0..n_rows as u32 {

@@ -1,38 +1,38 @@
 //! Training on several hosts, each of which has some of the rows.
 //!
-//! Every host grows the same trees from sums over all rows. These are sums of integers, so that
-//! they have one value whatever the order, and the model is that of one host with all rows, to the
-//! bit. Everything is exchanged by one operation, [`Reduce::sum`].
+//! Every host grows the same trees from sums over all rows. These are sums of integers, which do
+//! not depend on the order of addition, so the model is the same to the bit as that of one host with
+//! all rows. Hosts communicate by a single operation, [`Reduce::sum`] (an all-reduce).
 
 use crate::rng::Stream;
 use crate::{Error, Result};
 use std::fmt::Debug;
 
-/// Adds up numbers of all hosts.
+/// Sums over all hosts.
 pub trait Reduce: Sync + Debug {
-    /// Replaces each number by its sum over all hosts, modulo 2^64. Every host calls it equally
-    /// often, with equally many numbers.
+    /// Replaces each number by its sum over all hosts, modulo 2^64. All hosts must make the same
+    /// calls, in the same order and with slices of the same length.
     ///
     /// # Errors
     /// When another host cannot be reached, or the caller stops training.
     fn sum(&self, words: &mut [u64]) -> Result<()>;
 }
 
-/// Neighboring rows of the whole table that are on one host.
+/// A range of consecutive rows of the whole table that is on one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Number of the first row in the whole table.
+    /// Index of the first row in the whole table.
     pub first: u64,
     /// The number of rows.
     pub n_rows: usize,
 }
 
-/// Facts about all rows of all hosts.
+/// Totals over the rows of all hosts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Totals {
     /// The number of rows.
     pub n_rows: u64,
-    /// The largest weight; none if all rows have weight one.
+    /// The largest weight; `None` if all rows have weight one.
     pub largest_weight: Option<f64>,
     /// Whether all weights are whole numbers.
     pub whole_weights: bool,
@@ -45,15 +45,15 @@ pub struct Totals {
 /// The rows of one host among those of all.
 #[derive(Clone, Copy, Debug)]
 pub struct Shard<'a> {
-    /// The number of this host, from 0. Host 0 has the evaluation sets and the listener.
+    /// The index of this host, from 0. Host 0 has the evaluation sets and the listener.
     pub rank: usize,
     /// The number of hosts.
     pub size: usize,
-    /// How sums are computed.
+    /// Computes sums over all hosts.
     pub reduce: &'a dyn Reduce,
-    /// Where the rows of this host are in the whole table, in their order.
+    /// The ranges of the whole table that the rows of this host come from, in their order.
     pub pieces: &'a [Piece],
-    /// Facts about all rows.
+    /// Totals over all rows.
     pub totals: &'a Totals,
     /// The number of evaluation sets, which host 0 has.
     pub n_eval_sets: usize,
@@ -65,7 +65,7 @@ impl Shard<'_> {
     /// Checks the description against the rows of this host.
     ///
     /// # Errors
-    /// [`Error::Data`] with what does not fit.
+    /// [`Error::Data`] if the number of rows or classes differs, or `rank` is not below `size`.
     pub(super) fn check(&self, n_rows: usize, n_classes: usize) -> Result<()> {
         let described: usize = self.pieces.iter().map(|piece| piece.n_rows).sum();
         let n_sums = self.totals.class_weights.len();
@@ -84,7 +84,7 @@ impl Shard<'_> {
         Ok(())
     }
 
-    /// The rows of this host among a random fraction of all rows; none for all.
+    /// Draws a random fraction of all rows, and returns those of this host; `None` for all rows.
     ///
     /// # Errors
     /// What [`Reduce::sum`] returns.
@@ -105,7 +105,7 @@ impl Shard<'_> {
         Ok((n_drawn[0] > 0).then_some(rows))
     }
 
-    /// For each place, whether it is true on any host.
+    /// Returns for each position whether it is true on any host.
     ///
     /// # Errors
     /// What [`Reduce::sum`] returns.
@@ -115,7 +115,7 @@ impl Shard<'_> {
         Ok(words.into_iter().map(|count| count > 0).collect())
     }
 
-    /// The numbers of host 0 on all hosts; the others pass as many of any value.
+    /// Copies the numbers of host 0 to all hosts; the others pass a slice of the same length.
     ///
     /// # Errors
     /// What [`Reduce::sum`] returns.
@@ -127,7 +127,7 @@ impl Shard<'_> {
         Ok(())
     }
 
-    /// Sums of numbers in the order of the hosts.
+    /// Adds floating-point numbers over all hosts, in the order of the hosts.
     ///
     /// # Errors
     /// What [`Reduce::sum`] returns.
