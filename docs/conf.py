@@ -51,6 +51,12 @@ def skip_inherited(_app, _kind, _name, obj, *_):
     return inherited or "metadata_routing" in (inspect.getdoc(obj) or "") or None
 
 
+def escape_asterisks(_app, _context, lines):
+    """Keep the asterisks of a command's text: reStructuredText would read them as emphasis."""
+    lines[:] = [line.replace("*", r"\*") for line in lines]
+
+
 def setup(app):
     """Register the handlers of this project."""
     app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("sphinx-click-process-description", escape_asterisks)
