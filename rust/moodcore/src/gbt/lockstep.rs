@@ -3,7 +3,7 @@
 //!
 //! A step of a tree searches its root, or the two children of a split. Only the histogram of the
 //! smaller child is computed from rows; that of the other is the parent's minus this one, both
-//! summed over all hosts. The search, and everything that follows from it, is the same on all hosts.
+//! summed over all hosts. The search, and all that follows from it, is the same on all hosts.
 
 use super::cells::{Packed, Sizes};
 use super::context::{GrownTree, TrainingContext, TreeSpec};
@@ -108,8 +108,8 @@ impl<'a> Begun<'a> {
         let sizes = search.sizes(workspace);
         self.words = vec![sizes.count, sizes.gradient, sizes.hessian];
         self.words.resize(WORDS_OF_SIZES + shard.size, 0);
-        // Each host has a word of its own, zero on the others, so the sum contains the value of each
-        // host and thereby the largest.
+        // Each host has a word of its own, zero on the others, so the sum contains the value of
+        // each host and thereby the largest.
         self.words[WORDS_OF_SIZES + shard.rank] = u64::from(sizes.largest_hessian);
         self.search = Some(search);
     }
@@ -142,7 +142,8 @@ struct Growing<'a> {
 
 /// A tree that grows in steps, with wide or narrow cells.
 trait Steps: Send {
-    /// Appends the histograms of this host's rows for the next step; nothing if the tree is complete.
+    /// Appends the histograms of this host's rows for the next step, or nothing if the tree is
+    /// complete.
     fn count(&mut self, words: &mut Vec<u64>);
     /// Searches for splits in the sums over all hosts.
     fn search(&mut self, words: &[u64]);

@@ -2,16 +2,16 @@
 //!
 //! Quantiles of a sample are nearly as good as those of all rows: with 262,144 sampled rows the
 //! fraction of rows in one of 254 bins has a standard error of 1/32 of its value, and trees depend
-//! little on the exact position of a cut point. The sample depends only on row indices, so it is the
-//! same for a table in memory, a stream of unknown length, and a table that is divided among hosts.
+//! little on the exact position of a cut point. The sample depends only on row indices, so it is
+//! the same for a table in memory, a stream of unknown length, and a table divided among hosts.
 
 use crate::rng::hash;
 
 /// The number of rows from which cut points are learned; smaller tables use all rows.
 pub const SAMPLE_ROWS: usize = 1 << 18;
 
-/// Returns the key of a row. The sample consists of the [`SAMPLE_ROWS`] rows with the smallest keys;
-/// all keys differ.
+/// Returns the key of a row. The sample consists of the [`SAMPLE_ROWS`] rows with the smallest
+/// keys; all keys differ.
 #[inline]
 pub fn sample_key(row: u64) -> u64 {
     hash(row)

@@ -1,8 +1,8 @@
 //! Training on several hosts, each of which has some of the rows.
 //!
 //! Every host grows the same trees from sums over all rows. These are sums of integers, which do
-//! not depend on the order of addition, so the model is the same to the bit as that of one host with
-//! all rows. Hosts communicate by a single operation, [`Reduce::sum`] (an all-reduce).
+//! not depend on the order of addition, so the model is the same to the bit as that of one host
+//! with all rows. Hosts communicate by a single operation, [`Reduce::sum`] (an all-reduce).
 
 use crate::rng::Stream;
 use crate::{Error, Result};
