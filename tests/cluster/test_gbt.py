@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moodcore import GBT, load
+from moodcore import GBT, Checkpoint, load
 from moodcore.dask import GBT as DaskGBT
 
 from .conftest import PATIENCE, Cluster
@@ -239,12 +239,105 @@ def test_what_a_callback_raises_ends_the_fit(workers):
     }
 
 
+CHECKPOINTS = {
+    "numbers": (numbers, {"n_estimators": 8, "subsample": 0.7}, {}),
+    "auto": (numbers, {"n_estimators": "auto", "max_leaves": "auto"}, {}),
+    "early stopping": (
+        categories,
+        {"n_estimators": 20, "early_stopping_rounds": 4, "eval_metric": ["error", "logloss"]},
+        {},
+    ),
+    "evaluation set": (
+        categories,
+        {"n_estimators": 9, "multi_strategy": "multi_output_tree"},
+        {"eval_set": [(categories(300, seed=5).X, categories(300, seed=5).y)]},
+    ),
+}
+
+
+def stop_in_round_6(record):
+    if record["iteration"] == 5:
+        raise InterruptedError
+
+
+def assert_same_checkpoint(path, parameters, data, *, every, **fit):
+    """Compare a checkpoint with the one of a training in one process."""
+    expected = path.with_name("local-checkpoint")
+    GBT(**parameters, callbacks=[Checkpoint(expected, every, resume=False)]).fit(
+        data.X, data.y, **fit
+    )
+    assert path.read_bytes() == expected.read_bytes()
+
+
+@pytest.mark.parametrize("case", CHECKPOINTS)
+@pytest.mark.parametrize("interrupted", ["cluster", "process"])
+def test_training_resumes_from_a_checkpoint(workers, tmp_path, case, interrupted):
+    make, parameters, fit = CHECKPOINTS[case]
+    data, parameters = make(), {"random_state": 3, "learning_rate": 0.3, **parameters}
+    X, y, _ = data.collections(weighted=False)
+    checkpoint, heard = Checkpoint(tmp_path / "checkpoint", every=2), []
+    stopped = {**parameters, "callbacks": [checkpoint, stop_in_round_6]}
+    with pytest.raises(InterruptedError):
+        if interrupted == "cluster":
+            DaskGBT(**stopped).fit(X, y, client=workers, **fit)
+        else:
+            GBT(**stopped).fit(data.X, data.y, **fit)
+    assert load(checkpoint.path).n_iter_ == 4
+    resumed = DaskGBT(**parameters, callbacks=[checkpoint, heard.append])
+    resumed.fit(X, y, client=workers, **fit)
+    assert heard[0]["iteration"] == 4
+    assert_same(resumed, parameters, data, tmp_path, **fit)
+    assert_same_checkpoint(checkpoint.path, parameters, data, every=2, **fit)
+
+
+def test_a_checkpoint_of_a_cluster_resumes_in_one_process(workers, tmp_path):
+    data, parameters = categories(), {"n_estimators": 8, "random_state": 3}
+    X, y, _ = data.collections(weighted=False)
+    first = GBT(3, random_state=0).fit(data.X, data.y)
+    checkpoint, heard = Checkpoint(tmp_path / "checkpoint", every=2), []
+    stopped = DaskGBT(**parameters, callbacks=[checkpoint, stop_in_round_6])
+    with pytest.raises(InterruptedError):
+        stopped.fit(X, y, client=workers, init_model=first)
+    assert not hasattr(stopped, "core_model_")
+    resumed = GBT(**parameters, callbacks=[checkpoint, heard.append])
+    resumed.fit(data.X, data.y, init_model=first)
+    assert heard[0]["iteration"] == 4
+    assert_same(resumed, parameters, data, tmp_path, init_model=first)
+
+
+def test_a_checkpoint_of_other_rows_is_refused(workers, tmp_path):
+    data, parameters = numbers(), {"n_estimators": 4, "random_state": 3}
+    X, y, _ = data.collections(weighted=False)
+    sets = [(data.X[:300], data.y[:300])]
+    checkpoint = Checkpoint(tmp_path / "checkpoint", every=2)
+    model = DaskGBT(**parameters, callbacks=[checkpoint])
+    model.fit(X, y, client=workers, eval_set=sets)
+    before, written = file_bytes(model, tmp_path), checkpoint.path.read_bytes()
+    other = dataclasses.replace(data, y=np.where(np.arange(len(data.y)) < 9, 0, data.y))
+    for rows, passed, message in [
+        ((X * 2, y), sets, "the bins of the features differ"),
+        ((X, other.collections(weighted=False)[1]), sets, "the shares of the classes differ"),
+        ((X, y), [(data.X[:250], data.y[:250])], "resumes on other rows: evaluation set 0"),
+        ((X, y), None, "with evaluation sets and metrics .* got {}"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.fit(*rows, client=workers, eval_set=passed)
+    with pytest.raises(ValueError, match="another seed than that of random_state=4"):
+        DaskGBT(4, random_state=4, callbacks=[checkpoint]).fit(X, y, client=workers, eval_set=sets)
+    assert file_bytes(model, tmp_path) == before
+    assert checkpoint.path.read_bytes() == written
+
+
 def test_what_cannot_be_trained_is_refused(workers):
     data = numbers()
     X, y, _ = data.collections(weighted=False)
     for parameters, message in [
         ({"boosting": "goss"}, r"boosting must be 'gbdt', 'dart' or 'extra_trees' .* 'goss'"),
         ({"objective": max}, r"objective must be None in moodcore\.dask\.GBT"),
+        (
+            {"boosting": "dart", "callbacks": [Checkpoint("file")]},
+            "Checkpoint with boosting='dart'",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             DaskGBT(2, **parameters).fit(X, y, client=workers)
@@ -284,23 +377,25 @@ def test_a_killed_worker_changes_no_bit(mortal_cluster, tmp_path):
     parameters = {"n_estimators": 12, "random_state": 0, "early_stopping_rounds": 5,
                   "subsample": 0.7}  # fmt: skip
     with mortal_cluster.client() as client:
-        trained = DaskGBT(**parameters, callbacks=[kill]).fit(X, y, client=client)
+        callbacks = [Checkpoint(tmp_path / "checkpoint", every=2), kill]
+        trained = DaskGBT(**parameters, callbacks=callbacks).fit(X, y, client=client)
     assert killed
     assert_same(trained, parameters, data, tmp_path)
+    assert_same_checkpoint(tmp_path / "checkpoint", parameters, data, every=2)
 
 
 def test_a_lost_scheduler_is_an_error_that_names_the_checkpoint(mortal_cluster, tmp_path):
     X, y, _ = numbers().collections(weighted=False)
 
-    class Kill:
-        path = tmp_path / "checkpoint"
-
-        def __call__(self, record):
+    def kill(record):
+        if record["iteration"] == 2:
             mortal_cluster.scheduler.kill()
             mortal_cluster.scheduler.wait(PATIENCE)
 
+    checkpoint = Checkpoint(tmp_path / "checkpoint", every=2)
     with mortal_cluster.client() as client:
-        model = DaskGBT(500, random_state=0, callbacks=[Kill()])
+        model = DaskGBT(500, random_state=0, callbacks=[checkpoint, kill])
         with pytest.raises(ConnectionError, match=r"the Dask scheduler .* the checkpoint .*point"):
             model.fit(X, y, client=client)
     assert not hasattr(model, "core_model_")
+    assert load(checkpoint.path).n_iter_ == 2

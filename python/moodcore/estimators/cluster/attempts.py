@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from moodcore import _core
 from moodcore.estimators.cluster.cluster import POLL, Cluster
 from moodcore.estimators.cluster.rows import ClusterRows
 from moodcore.estimators.cluster.sums import end, install
-from moodcore.estimators.cluster.training import Plan, Progress, answer, train
+from moodcore.estimators.cluster.training import Plan, Progress, answer, train, waiting_progress
 from moodcore.estimators.gbt import estimator as local
 from moodcore.estimators.gbt.rows import BoostingRows
 from moodcore.estimators.progress import OnIteration
@@ -48,9 +48,14 @@ class Training:
         self._on_iteration: OnIteration | None = None
         self._records: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
         self._progress: Progress | None = None
+        self._checkpoint: tuple[int, Callable[..., None]] | None = None
         self._unexplained = 0
         self._notices: list[Future] = []
         self._n_heard = 0
+
+    def resume(self, progress: Progress | None, every: int, write: Callable[..., None]) -> None:
+        """Begin after the rounds of a checkpoint, if any, and write it after ``every`` rounds."""
+        self._progress, self._checkpoint = progress, (every, write)
 
     def run(self, on_iteration: OnIteration | None) -> dict[str, Any]:
         """Train, call ``on_iteration`` after each round, and return the result of the core."""
@@ -66,7 +71,7 @@ class Training:
         """Train on the workers in ``placed``; return None if some were lost."""
         client, addresses = self._cluster.client, self._with_rows(placed)
         if self._on_iteration is not None:
-            client.subscribe_topic(run, lambda event: self._records.put((run, event[1]["record"])))
+            client.subscribe_topic(run, lambda event: self._records.put((run, event[1])))
         futures: dict[str, Future] = {}
         try:
             if not self._prepare(addresses):
@@ -147,6 +152,7 @@ class Training:
             sets=self._sets if rank == 0 else {},
             n_sets=len(self._sets),
             listens=self._on_iteration is not None,
+            checkpoint_every=None if self._checkpoint is None else self._checkpoint[0],
             start=self._start,
             resume=self._progress,
         )
@@ -232,17 +238,51 @@ class Training:
             result["best_round"],
             result["best_score"],
         )
+        # The first worker may have been lost before it could report these rounds.
+        if self._checkpoint is not None and n_rounds % self._checkpoint[0] == 0:
+            self._write()
+
+    def _write(self) -> None:
+        """Write the checkpoint."""
+        progress = self._progress
+        if progress is not None and self._checkpoint is not None:
+            _, write = self._checkpoint
+            write(progress.model, progress.history, progress.best_round, progress.best_score)
+
+    def _fetch(self, run: str, first: str) -> None:
+        """Get the rounds so far from the first worker, and write the checkpoint."""
+        future = self._cluster.client.submit(
+            waiting_progress,
+            run,
+            workers=[first],
+            allow_other_workers=False,
+            pure=False,
+            priority=1,
+        )
+        while future.status == "pending":
+            if first not in self._cluster.workers():
+                return
+            time.sleep(POLL)
+        progress = future.result() if future.status in ("finished", "error") else None
+        if progress is not None:
+            self._progress = progress
+            self._write()
 
     def _answer_records(self, run: str, first: str) -> None:
-        """Call the callbacks with the records that have arrived."""
+        """Call the callbacks with the records that have arrived, and write the checkpoint."""
         while not self._records.empty():
-            of_run, record = self._records.get()
+            of_run, message = self._records.get()
             if of_run != run or self._on_iteration is None:
                 continue
-            iteration, stop = record.pop("iteration"), False
-            if iteration >= self._n_heard:
-                # A record of an earlier iteration is a repetition: a worker was lost after the
-                # record was sent and before its round ended.
-                stop = self._on_iteration(iteration, record)
-                self._n_heard = iteration + 1
+            stop = False
+            if "record" not in message:
+                self._fetch(run, first)
+            else:
+                record = message["record"]
+                iteration = record.pop("iteration")
+                if iteration >= self._n_heard:
+                    # A record of an earlier iteration is a repetition: a worker was lost after
+                    # the record was sent and before its round ended.
+                    stop = self._on_iteration(iteration, record)
+                    self._n_heard = iteration + 1
             self._notify(first, answer, run, stop)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from moodcore.estimators.checkpoint import checkpoint_of
+
 if TYPE_CHECKING:
     from distributed import Client, Future
 
@@ -37,11 +39,11 @@ class Cluster:
         except (OSError, SchedulerLostError) as error:
             if isinstance(error, OSError) and self.client.status == "running":
                 raise
-            paths = [getattr(callback, "path", None) for callback in callbacks or ()]
-            saved = [f"; the checkpoint {path} has the rounds so far" for path in paths if path]
+            checkpoint, saved = checkpoint_of(callbacks), ""
+            if checkpoint is not None and checkpoint.path.exists():
+                saved = f"; the checkpoint {checkpoint.path} has the rounds so far"
             raise ConnectionError(
-                f"the Dask scheduler at {self.client.scheduler.address} does not answer"
-                + "".join(saved)
+                f"the Dask scheduler at {self.client.scheduler.address} does not answer{saved}"
             ) from error
         finally:
             self._parts = []

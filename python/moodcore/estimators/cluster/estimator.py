@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from moodcore.estimators.checkpoint import Checkpoint
+from moodcore.estimators.checkpoint import checkpoint_of
 from moodcore.estimators.cluster.parts import is_collection
 from moodcore.estimators.evaluation import evaluation_sets
 from moodcore.estimators.gbt import estimator as local
+from moodcore.estimators.gbt.training import refuse_dart
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -36,8 +37,10 @@ class GBT(local.GBT):
     sample of 262,144 rows from which cut points are learned.
 
     If a worker is lost, the others continue from the last finished round, and Dask computes its
-    partitions again. With ``boosting="dart"``, training starts again from the first round.
-    ``objective``, ``boosting="goss"``, ``base_margin`` and `Checkpoint` are not supported.
+    partitions again. With ``boosting="dart"``, training starts again from the first round. The
+    client writes the file of a :class:`moodcore.Checkpoint`, from which training resumes on a
+    cluster or in one process. ``objective``, ``boosting="goss"`` and ``base_margin`` are not
+    supported.
 
     Examples
     --------
@@ -125,10 +128,8 @@ class GBT(local.GBT):
                 "objective must be None in moodcore.dask.GBT, because a callable may need all rows "
                 f"at once; got {self.objective!r}"
             )
-        if any(isinstance(callback, Checkpoint) for callback in self.callbacks or ()):
-            raise ValueError(
-                "callbacks must not contain a Checkpoint in moodcore.dask.GBT: it is not available"
-            )
+        if checkpoint_of(self.callbacks) is not None:
+            refuse_dart(self)
         boosting = self.boosting
         kind = boosting.get("kind") if isinstance(boosting, Mapping) else boosting
         if kind == "goss":

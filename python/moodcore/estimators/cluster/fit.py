@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moodcore import _core
+from moodcore.estimators.checkpoint import checkpoint_of
 from moodcore.estimators.cluster.attempts import Training
 from moodcore.estimators.cluster.cluster import Cluster
 from moodcore.estimators.cluster.parts import delayed_parts, labels_of
@@ -19,15 +20,19 @@ from moodcore.estimators.cluster.rows import (
     learn_labels,
     take_sample,
 )
+from moodcore.estimators.cluster.training import Progress
 from moodcore.estimators.evaluation import EvaluationSet
 from moodcore.estimators.gbt import estimator as local
 from moodcore.estimators.gbt.auto import resolve
 from moodcore.estimators.gbt.metrics import resolve_metrics
 from moodcore.estimators.gbt.rows import BoostingRows
 from moodcore.estimators.gbt.training import (
+    checkpoint_writer,
     evaluation_rows,
     holds_out,
     keep_result,
+    progress_of,
+    resume_seed,
     rounds_to_train,
     warn_of_training,
 )
@@ -57,12 +62,16 @@ def fit(
     model = estimator._training_copy(fitted=continues)
     if not continues:
         model.seed_ = estimator._draw_seed()
+    checkpoint = checkpoint_of(estimator.callbacks)
+    resumed = None if checkpoint is None else checkpoint.load(estimator)
+    if resumed is not None:
+        resume_seed(model, resumed, estimator.random_state)
     if start is not None:
         for name in local.COLUMNS & set(vars(start)):
             setattr(model, name, getattr(start, name))
     cluster = Cluster(client or default_client(), delayed_parts(X, y, sample_weight))
     with cluster.errors(estimator.callbacks):
-        return _fit(model, cluster, X, passed, start=start, continues=continues)
+        return _fit(model, cluster, X, passed, start=start, continues=continues, resumed=resumed)
 
 
 def _fit(
@@ -73,6 +82,7 @@ def _fit(
     *,
     start: local.GBT | None,
     continues: bool,
+    resumed: local.GBT | None,
 ) -> GBT | None:
     learns = start is None
     _check_columns(model, X, reset=learns)
@@ -82,7 +92,10 @@ def _fit(
         rows = hold_rows_out(model, rows)
     counts = learn_columns(model, rows, cluster.mapped) if learns else []
     sample = take_sample(model, rows, cluster.mapped)
-    model.resolved_ = resolve(model, sample, starts=learns)
+    if resumed is not None:
+        model.resolved_ = resumed.resolved_
+    else:
+        model.resolved_ = resolve(model, sample, starts=learns)
     rounds = rounds_to_train(model) if continues else int(model._value("n_estimators"))
     if rounds == 0:
         warnings.warn(
@@ -111,12 +124,33 @@ def _fit(
     plain = model.to_local()
     plain.callbacks, plain.verbose = None, 0
     training = Training(cluster, plain, rows=rows, sets=sets, bins=bins, start=first, rounds=rounds)
+    before = 0 if first is None else first.n_rounds
+    _follow_checkpoint(training, model, resumed, list(sets), first=before, rounds=rounds)
     result = training.run(progress_listener(model.callbacks, model.verbose))
     keep_result(model, result, list(sets), resolve_metrics(model.eval_metric))
     weight = None if rows.weight is None else rows.weight[rows.training]
     summary = BoostingRows(np.empty((0, 0)), rows.codes[rows.training], weight, None)
     warn_of_training(model, result, summary)
     return model
+
+
+def _follow_checkpoint(
+    training: Training,
+    model: GBT,
+    resumed: local.GBT | None,
+    sets: list[str],
+    *,
+    first: int,
+    rounds: int,
+) -> None:
+    """Let the training write the checkpoint among the callbacks, and resume from it."""
+    checkpoint, progress = checkpoint_of(model.callbacks), None
+    if checkpoint is None:
+        return
+    if resumed is not None:
+        reached = progress_of(checkpoint, model, resumed, sets, first=first, rounds=rounds)
+        progress = Progress(resumed.core_model_, *reached)
+    training.resume(progress, checkpoint.every, checkpoint_writer(model, sets))
 
 
 def _check_columns(model: GBT, X: Any, *, reset: bool) -> None:

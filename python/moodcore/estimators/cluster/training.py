@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from moodcore.platform import instruction_set
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of a training before workers were lost."""
+    """Progress of a training that was interrupted."""
 
     model: _core.GbtModel
     first: int
@@ -63,6 +63,8 @@ class Plan:
         Evaluation sets, on the first worker.
     listens : bool
         Whether the client waits for a record after each round.
+    checkpoint_every : int or None
+        Every how many rounds the client takes the rounds so far.
     """
 
     run: str
@@ -79,6 +81,7 @@ class Plan:
     sets: dict[str, BoostingRows]
     n_sets: int
     listens: bool
+    checkpoint_every: int | None
     start: _core.GbtModel | None
     resume: Progress | None
 
@@ -139,6 +142,7 @@ def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
                 threads=threads,
                 shard=shard,
                 resume=None if plan.resume is None else plan.resume.arguments(),
+                checkpoint=_checkpoint(plan, worker),
             )
         except WorkerLostError as error:
             # The worker was lost before the first round.
@@ -168,30 +172,56 @@ def _listening(plan: Plan, worker: Any) -> GBT:
     model = plan.model._training_copy(fitted=True)
     model.callbacks, model.verbose = None, 0
     if plan.rank == 0 and plan.listens:
-
-        def report(record: dict[str, Any]) -> bool:
-            answer = _answers[plan.run] = _Answer()
-            # `log_event` adds the address of the worker to the event.
-            worker.log_event(plan.run, {"record": record})
-            try:
-                while not answer.given.wait(0.2):
-                    if worker.state.tasks.get(key) is None or is_ended(worker.address, plan.run):
-                        raise WorkerLostError("the training was cancelled")
-            finally:
-                del _answers[plan.run]
-            return answer.stop
-
         key = worker.get_current_task()
-        model.callbacks = [report]
+        model.callbacks = [lambda record: _ask(plan, worker, key, {"record": record})]
     return model
 
 
-class _Answer:
-    """The client's answer to a record: whether to stop training after the round."""
+def _checkpoint(plan: Plan, worker: Any) -> tuple[int, Callable[..., None]] | None:
+    """Return the number of rounds between two checkpoints, and the function that reports them."""
+    if plan.rank > 0 or plan.checkpoint_every is None:
+        return None
+    key = worker.get_current_task()
+    first = 0 if plan.start is None else plan.start.n_rounds
 
-    def __init__(self) -> None:
+    def report(
+        model: _core.GbtModel,
+        history: list[list[list[float]]],
+        best_round: int | None,
+        best_score: float | None,
+    ) -> None:
+        progress = Progress(model, first, history, best_round, best_score)
+        _ask(plan, worker, key, {"rounds": model.n_rounds}, progress)
+
+    return plan.checkpoint_every, report
+
+
+def _ask(
+    plan: Plan, worker: Any, key: Any, message: dict[str, Any], progress: Progress | None = None
+) -> bool:
+    """Send the client a message, and wait for its answer.
+
+    The scheduler keeps messages, so that the client fetches the large ``progress`` by itself.
+    """
+    answer = _answers[plan.run] = _Answer(progress)
+    # `log_event` adds the address of the worker to the event.
+    worker.log_event(plan.run, message)
+    try:
+        while not answer.given.wait(0.2):
+            if worker.state.tasks.get(key) is None or is_ended(worker.address, plan.run):
+                raise WorkerLostError("the training was cancelled")
+    finally:
+        del _answers[plan.run]
+    return answer.stop
+
+
+class _Answer:
+    """The client's answer: whether to stop training; and the progress that it may fetch before."""
+
+    def __init__(self, progress: Progress | None) -> None:
         self.given = threading.Event()
         self.stop = False
+        self.progress = progress
 
 
 _answers: dict[str, _Answer] = {}
@@ -203,3 +233,9 @@ def answer(run: str, stop: bool) -> None:
     if waiting is not None:
         waiting.stop = stop
         waiting.given.set()
+
+
+def waiting_progress(run: str) -> Progress | None:
+    """Return the rounds that the first worker reports, on which this runs."""
+    waiting = _answers.get(run)
+    return None if waiting is None else waiting.progress

@@ -153,15 +153,11 @@ def boost(
     core_start = None if start is None else start.core_model_.slice(0, first)
     checkpoint, resume = checkpoint_of(model.callbacks), None
     if checkpoint is not None:
-        _refuse_dart(model)
+        refuse_dart(model)
         if resumed is not None:
-            checkpoint.check(model, resumed)
-            resume = _progress(checkpoint, resumed, list(sets), metrics, first)
-            if resumed.core_model_.n_rounds > first + rounds:
-                raise checkpoint.error(
-                    f"{resumed.core_model_.n_rounds} rounds, got n_estimators={rounds}"
-                )
+            resume = progress_of(checkpoint, model, resumed, list(sets), first=first, rounds=rounds)
             core_start = resumed.core_model_
+    write = checkpoint_writer(model, list(sets))
     result = run_core(
         model,
         rows,
@@ -169,7 +165,7 @@ def boost(
         start=core_start,
         rounds=rounds,
         resume=resume,
-        checkpoint=_writer(checkpoint, model, list(sets), metrics),
+        checkpoint=None if checkpoint is None else (checkpoint.every, write),
     )
     keep_result(model, result, list(sets), metrics)
     warn_of_training(model, result, rows)
@@ -255,7 +251,8 @@ def resume_seed(model: "GBT", resumed: "GBT", random_state: Any) -> None:
     model.seed_ = resumed.seed_
 
 
-def _refuse_dart(model: "GBT") -> None:
+def refuse_dart(model: "GBT") -> None:
+    """Raise a ValueError for a model with a checkpoint whose training cannot resume."""
     boosting = model._value("boosting")
     if "dart" in (boosting, boosting.get("kind") if isinstance(boosting, Mapping) else None):
         raise ValueError(
@@ -264,25 +261,41 @@ def _refuse_dart(model: "GBT") -> None:
         )
 
 
-def _progress(
-    checkpoint: Checkpoint, resumed: "GBT", sets: list[str], metrics: Sequence[Metric], first: int
+def progress_of(
+    checkpoint: Checkpoint,
+    model: "GBT",
+    resumed: "GBT",
+    sets: list[str],
+    *,
+    first: int,
+    rounds: int,
 ) -> tuple[int, list[list[list[float]]], int | None, float | None]:
-    """Return the progress stored in a checkpoint, in the form that the core takes."""
+    """Return the progress stored in a checkpoint, in the form that the core takes.
+
+    The training has ``rounds`` after the ``first`` ones of a model that it continues from.
+
+    Raises
+    ------
+    ValueError
+        If the file was written by another training than that of the model.
+    """
+    checkpoint.check(model, resumed)
     known = {name: list(curves) for name, curves in resumed.evals_result_.items()}
-    named = {name: [metric.name for metric in metrics] for name in sets}
+    metrics = [metric.name for metric in resolve_metrics(model.eval_metric)]
+    named = dict.fromkeys(sets, metrics)
     if known != named:
         raise checkpoint.error(f"evaluation sets and metrics {known}, got {named}")
+    n_rounds = resumed.core_model_.n_rounds
+    if n_rounds > first + rounds:
+        raise checkpoint.error(f"{n_rounds} rounds, got n_estimators={rounds}")
     history = [list(resumed.evals_result_[name].values()) for name in sets]
     best = resumed.best_iteration_
     return first, history, None if best is None else best + 1, resumed.best_score_
 
 
-def _writer(
-    checkpoint: Checkpoint | None, model: "GBT", sets: list[str], metrics: Sequence[Metric]
-) -> tuple[int, Callable[..., object]] | None:
-    """Return the number of rounds between two checkpoints, and the function that writes one."""
-    if checkpoint is None:
-        return None
+def checkpoint_writer(model: "GBT", sets: list[str]) -> Callable[..., None]:
+    """Return the function that writes the rounds so far to the file of the checkpoint."""
+    checkpoint, metrics = checkpoint_of(model.callbacks), resolve_metrics(model.eval_metric)
 
     def write(
         core: _core.GbtModel,
@@ -290,12 +303,13 @@ def _writer(
         best_round: int | None,
         best_score: float | None,
     ) -> None:
+        assert checkpoint is not None
         snapshot = model._training_copy(fitted=True)
         best = {"best_round": best_round, "best_score": best_score}
         keep_result(snapshot, {"model": core, "history": history, **best}, sets, metrics)
         snapshot.save(checkpoint.path)
 
-    return checkpoint.every, write
+    return write
 
 
 def _base(model: "GBT", rows: Rows) -> list[float] | None:

@@ -140,7 +140,7 @@ impl<'a> Boosting<'a> {
     ) -> Result<()> {
         let n_rounds = if plan.n_classes == 1 { 0 } else { plan.config.n_estimators };
         let stops_early = plan.config.early_stopping_rounds.is_some();
-        if plan.resume.is_some() && self.shard.is_none() {
+        if plan.resume.is_some() {
             self.check_resumed(plan.metrics, listener)?;
         } else if *finished > 0 && plan.resume.is_none() && n_rounds > 0 && stops_early {
             // New rounds must be better than the model that training continues from.

@@ -43,6 +43,9 @@ impl<'a> Prepared<'a> {
             Some(shard) => Weights::of_shard(train.y.len(), train.weight, shard.totals)?,
             None => Weights::new(train.y.len(), train.weight)?,
         };
+        if plan.resume.as_ref().is_some_and(|resume| resume.first == 0) {
+            check_resumed(plan, train, &weights, compute.team)?;
+        }
         let eval_weights: Vec<Weights> = eval
             .iter()
             .map(|rows| Weights::new(rows.y.len(), rows.weight))
@@ -64,9 +67,6 @@ impl<'a> Prepared<'a> {
             Some(start) => start.base.clone(),
             None => plan.base.clone().unwrap_or_else(|| plan.prior(train.y, &weights)),
         };
-        if plan.resume.as_ref().is_some_and(|resume| resume.first == 0) && plan.shard.is_none() {
-            check_resumed(plan, train, &weights, compute.team)?;
-        }
         let eval = eval
             .iter()
             .zip(eval_columns)
