@@ -64,19 +64,19 @@ class GBT(Classifier):
     ----------
     n_estimators : int or "auto", default="auto"
         Number of boosting rounds, at least 1. A round grows one tree, or one tree per class if
-        there are more than two. "auto" chooses the number by the log loss on held-out rows (three
-        folds below 10,000 rows, two of them from 100,000 cells, else a fifth of the rows), at most
-        130, and trains on all rows. With ``early_stopping_rounds`` it is 1000, with ``objective``
-        or fewer than 50 rows 100.
+        there are more than two. "auto" chooses the number, at most 130, by the log loss on held-out
+        rows (three folds below 10,000 rows, or two of the three from 100,000 cells on; otherwise a
+        fifth of the rows), and trains on all rows. With ``early_stopping_rounds``, "auto" is 1000;
+        with ``objective`` or fewer than 50 rows, it is 100.
     learning_rate : float or "auto", default="auto"
         Shrinkage of the values of each new tree, above 0. This and the following parameters that
         are "auto" have fixed values if ``n_estimators`` is a number: 0.1, 31 leaves, 20
         rows per leaf, all rows and features, "gbdt". Otherwise they are 0.1, 8 leaves (15 from
         2,000 rows, 31 from 20,000), 5 rows per leaf, ``subsample`` 0.8, ``colsample_bynode`` 0.7
-        and random thresholds in every second round. Where the loss still falls after 100 rounds,
-        they are 130 rounds of 0.15, 31 leaves, 10 rows per leaf, all rows and features. Where it
-        does not, below 10,000 rows and 100,000 cells, 31 leaves, all rows and features and "gbdt"
-        are taken if they lower the loss by 1.5 %. A warm start keeps the values of the last fit.
+        and random thresholds in every second round. If the loss still falls after 100 rounds,
+        "auto" is 130 rounds, 0.15, 31 leaves, 10 rows per leaf, all rows and features. Otherwise,
+        below 10,000 rows and 100,000 cells, 31 leaves, all rows and features and "gbdt" are used if
+        they lower the loss by 1.5 %. A warm start keeps the values of the last fit.
     max_leaves : int, None or "auto", default="auto"
         Maximum number of leaves of a tree, at least 2; None for no limit.
     max_depth : int or None, default=None
@@ -167,8 +167,8 @@ class GBT(Classifier):
     class_weight : dict, "balanced" or None, default=None
         Class weights; "balanced" gives every class the same total weight.
     warm_start : bool, default=False
-        Whether `fit` continues the last fit, up to ``n_estimators`` rounds in all; after early
-        stopping from the best round.
+        Whether `fit` continues the last fit, up to ``n_estimators`` rounds in total; after early
+        stopping, from the best round.
     n_jobs : int or None, default=None
         Number of threads, as in scikit-learn.
     random_state : int, RandomState or None, default=None
@@ -182,7 +182,7 @@ class GBT(Classifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     best_iteration_ : int or None
-        The best round, from 0, with early stopping; predictions use the rounds up to and with it.
+        With early stopping, the best round, from 0; predictions use the rounds up to this one.
     best_score_ : float or None
         The last metric on the last evaluation set in that round.
     evals_result_ : dict
