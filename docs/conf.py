@@ -1,6 +1,7 @@
 """Settings of Sphinx; `make docs` builds the pages."""
 
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -56,7 +57,22 @@ def escape_asterisks(_app, _context, lines):
     lines[:] = [line.replace("*", r"\*") for line in lines]
 
 
+def wrap_code(_app, _page, _template, context, _doctree):
+    """Let code in tables wrap after `/`, `.` and `_`, and no option after its hyphens."""
+
+    def mark(code):
+        return re.sub(r"(?<=\w[/._])(?=\w)", "<wbr>", code[0])
+
+    def mark_all(table):
+        return re.sub(r'(?<=<span class="pre">)[^<]*', mark, table[0])
+
+    body = re.sub(r"<table.*?</table>", mark_all, context.get("body", ""), flags=re.DOTALL)
+    option = r'(?<=<span class="pre">)--[a-z][a-z-]*'
+    context["body"] = re.sub(option, r'<span class="unbroken">\g<0></span>', body)
+
+
 def setup(app):
     """Register the handlers of this project."""
     app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("html-page-context", wrap_code)
     app.connect("sphinx-click-process-description", escape_asterisks)
