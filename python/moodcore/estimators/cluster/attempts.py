@@ -54,7 +54,7 @@ class Training:
         self._n_heard = 0
 
     def resume(self, progress: Progress | None, every: int, write: Callable[..., None]) -> None:
-        """Begin after the rounds of a checkpoint, if any, and write it after ``every`` rounds."""
+        """Start from ``progress``, if any, and write a checkpoint every ``every`` rounds."""
         self._progress, self._checkpoint = progress, (every, write)
 
     def run(self, on_iteration: OnIteration | None) -> dict[str, Any]:
@@ -250,7 +250,7 @@ class Training:
             write(progress.model, progress.history, progress.best_round, progress.best_score)
 
     def _fetch(self, run: str, first: str) -> None:
-        """Get the rounds so far from the first worker, and write the checkpoint."""
+        """Fetch the finished rounds from the first worker, and write the checkpoint."""
         future = self._cluster.client.submit(
             waiting_progress,
             run,

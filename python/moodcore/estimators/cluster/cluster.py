@@ -33,7 +33,7 @@ class Cluster:
 
     @contextmanager
     def errors(self, callbacks: Any) -> Iterator[None]:
-        """Turn a lost scheduler into a `ConnectionError` that names its address."""
+        """Turn a lost scheduler into a `ConnectionError` that names the checkpoint."""
         try:
             yield
         except (OSError, SchedulerLostError) as error:

@@ -143,7 +143,7 @@ def _follow_checkpoint(
     first: int,
     rounds: int,
 ) -> None:
-    """Let the training write the checkpoint among the callbacks, and resume from it."""
+    """Make the training write the checkpoint in the callbacks and, if any, resume from it."""
     checkpoint, progress = checkpoint_of(model.callbacks), None
     if checkpoint is None:
         return

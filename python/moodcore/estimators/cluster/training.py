@@ -64,7 +64,7 @@ class Plan:
     listens : bool
         Whether the client waits for a record after each round.
     checkpoint_every : int or None
-        Every how many rounds the client takes the rounds so far.
+        Number of rounds between two checkpoints; None for none.
     """
 
     run: str
@@ -201,7 +201,7 @@ def _ask(
 ) -> bool:
     """Send the client a message, and wait for its answer.
 
-    The scheduler keeps messages, so that the client fetches the large ``progress`` by itself.
+    The scheduler stores messages, so the client fetches the large ``progress`` separately.
     """
     answer = _answers[plan.run] = _Answer(progress)
     # `log_event` adds the address of the worker to the event.
