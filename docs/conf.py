@@ -58,17 +58,22 @@ def escape_asterisks(_app, _context, lines):
 
 
 def wrap_code(_app, _page, _template, context, _doctree):
-    """Let code in tables wrap after `/`, `.` and `_`, and no option after its hyphens."""
+    """Let code in tables and titles wrap after `/`, `.` and `_`, and keep options whole."""
 
-    def mark(code):
-        return re.sub(r"(?<=\w[/._])(?=\w)", "<wbr>", code[0])
+    def mark(text):
+        return re.sub(r"(?<=\w[/._])(?=\w)", "<wbr>", text[0])
 
     def mark_all(table):
         return re.sub(r'(?<=<span class="pre">)[^<]*', mark, table[0])
 
     body = re.sub(r"<table.*?</table>", mark_all, context.get("body", ""), flags=re.DOTALL)
+    body = re.sub(r"(?<=<h1>)[^<]*", mark, body)
     option = r'(?<=<span class="pre">)--[a-z][a-z-]*'
     context["body"] = re.sub(option, r'<span class="unbroken">\g<0></span>', body)
+    for side in ("prev", "next"):
+        if context.get(side):
+            title = re.sub(r"^[^<]*", mark, context[side]["title"])
+            context[side] = context[side] | {"title": title}
 
 
 def setup(app):
