@@ -149,10 +149,10 @@ def test_values_that_are_no_text_reject_their_rows(small, tmp_path):
     # Beyond the bytes from which the encoding is recognized.
     good = b"1,2,%s\n" % (b"x" * 60) * 20_000
     path = tmp_path / "late.csv"
-    path.write_bytes(b"size,weight,title\n" + good + b"1,2,caf\xe9\n1,2\n3,4,fine\n1,2,3,\xe9\n")
-    with pytest.raises(TableError, match=r"column 'title', row 20000 .*: not UTF-8 text"):
-        predict.score(small, path, tmp_path / "out.csv", keep=["title"])
-    report = predict.score(small, path, tmp_path / "out.csv", keep=["title"], on_error="null")
+    path.write_bytes(b"size,weight,remark\n" + good + b"1,2,caf\xe9\n1,2\n3,4,fine\n1,2,3,\xe9\n")
+    with pytest.raises(TableError, match=r"column 'remark', row 20000 .*: not UTF-8 text"):
+        predict.score(small, path, tmp_path / "out.csv", keep=["remark"])
+    report = predict.score(small, path, tmp_path / "out.csv", keep=["remark"], on_error="null")
     assert (report.n_read, report.n_scored, report.n_rejected) == (20_004, 20_001, 3)
     found = pd.read_csv(tmp_path / "out.csv")
     assert found.index[found["predicted_label"].isna()].tolist() == [20_000, 20_001, 20_003]
