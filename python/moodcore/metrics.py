@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """What a test says about one class.
+    """Metrics of one class.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of one test.
+    """Metrics of a classifier on test rows.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ def evaluate(
     classes: ArrayLike | None = None,
     class_names: Sequence[str] | None = None,
 ) -> Evaluation:
-    """Compare predicted probabilities with the truth.
+    """Compute metrics of predicted probabilities.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def baselines(
     rows: ArrayLike | None = None,
     class_names: Sequence[str] | None = None,
 ) -> dict[str, Evaluation]:
-    """Test what any classifier has to beat.
+    """Evaluate baseline classifiers.
 
     Parameters
     ----------

@@ -15,14 +15,14 @@ __all__ = ["MissingPackageError", "instruction_set", "show_versions", "thread_co
 
 
 class MissingPackageError(ModuleNotFoundError):
-    """An optional package is not installed; the message says how to install it."""
+    """Raised if an optional package is not installed; the message says how to install it."""
 
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "optuna", "pyarrow", "matplotlib", "safetensors")
 
 
 def instruction_set() -> str:
-    """Name the instruction set that training and prediction use.
+    """Return the name of the instruction set that training and prediction use.
 
     The fastest that the processor has, unless the environment variable ``MOODCORE_ISA`` names
     another: ``avx512``, ``avx2`` or ``portable``. The choice changes the speed, not the results.
@@ -52,7 +52,7 @@ _MOST_THREADS = 1024
 
 
 def thread_count(n_jobs: int | None) -> int:
-    """Translate ``n_jobs`` into a number of threads of this process.
+    """Return the number of threads that a value of ``n_jobs`` means in this process.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _is_in_dask_task() -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Collect versions, processor and threads.
+    """Return versions of packages, the CPU and the number of threads.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def versions() -> dict[str, str]:
 
 
 def show_versions() -> None:
-    """Print what :func:`versions` collects: what a bug report should hold.
+    """Print the result of :func:`versions`, for bug reports.
 
     Examples
     --------

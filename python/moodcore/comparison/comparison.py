@@ -40,7 +40,7 @@ class _Table:
 
 
 class Comparison(RunResult):
-    """Outcome of a comparison; models are in the order of their accuracy over the folds.
+    """Result of `compare`; models are sorted by their mean accuracy over the folds.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ __all__ = ["LinearSVM"]
 
 
 class LinearSVM(Classifier):
-    r"""Linear support vector machine, with the problems of scikit-learn's ``LinearSVC``.
+    r"""Linear support vector machine for the problems of scikit-learn's ``LinearSVC``.
 
     With labels :math:`y_i = \pm 1` (one class against the rest) it minimizes
     :math:`P(w) + C \sum_i s_i\,L(y_i(w^T x_i + b))`, where :math:`L` is the hinge or squared hinge

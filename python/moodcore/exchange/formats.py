@@ -189,7 +189,7 @@ def load(
     missing: float | None = None,
     n_features: int | None = None,
 ) -> Any:
-    """Read a model of another program as a fitted model of this package.
+    """Load a model file of another library as a fitted model of this package.
 
     Parameters
     ----------

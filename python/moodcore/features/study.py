@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FeatureStudy(RunResult):
-    """Outcome of a study of features.
+    """Result of `feature_study`.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def feature_study(
     scheduler: str | None = None,
     **settings: Any,
 ) -> FeatureStudy:
-    """Measure what each feature is worth, and what leaving some out costs.
+    """Measure the importance of each feature, and the cost of leaving features out.
 
     The same as `moodcore features`: all models are trained on the same folds with all features,
     with each named set, with what a correlation filter keeps, and with what recursive elimination

@@ -31,7 +31,7 @@ VERSION = 1
 
 
 class ModelFileError(ValueError):
-    """A file is not a model of this package, or is damaged."""
+    """Raised for files that are damaged or not model files of this package."""
 
 
 def save(

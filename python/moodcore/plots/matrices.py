@@ -164,7 +164,7 @@ def difference_matrix(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def agreement_matrix(agreement: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the share of rows for which each two models predict the same class.
+    """Draw the share of rows for which each pair of models predicts the same class.
 
     Parameters
     ----------

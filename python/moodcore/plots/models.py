@@ -132,7 +132,7 @@ def _check_folds(accuracies: Mapping[str, Sequence[float]]) -> NDArray[np.float6
 def elimination_costs(
     choices: pd.DataFrame, *, titles: Mapping[str, str] | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw the accuracy that each choice of features costs, in points, with its 95 % interval.
+    """Draw the accuracy that each subset of features costs, in points, with its 95 % interval.
 
     Parameters
     ----------

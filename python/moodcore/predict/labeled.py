@@ -33,7 +33,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class FileEvaluation:
-    """The test of a model on files of labeled rows.
+    """Metrics of a model on files of labeled rows.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class FileEvaluation:
 def evaluate_file(
     model: Any, path: str | os.PathLike[str], target: str | None = None
 ) -> FileEvaluation:
-    """Test a model on files of labeled rows.
+    """Evaluate a model on files of labeled rows.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def evaluate_file(
 
 
 def read_rows(model: Any, path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read the columns that a model needs, as it takes them.
+    """Read the columns that a model needs from a file.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ ALL = "all"
 
 @dataclass
 class ScoringReport:
-    """What became of the rows.
+    """Counts of the rows that were read, scored and rejected.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ from moodcore.estimators.table_containers import (
 
 @dataclass(frozen=True)
 class Downsampling:
-    """Which rows balancing kept.
+    """Rows that `downsample` keeps.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Downsampling:
 
 
 def downsample(y: ArrayLike, *, random_state: Any = None) -> Downsampling:
-    """Draw as many rows of every class as the smallest class has.
+    """Downsample every class to the size of the smallest one.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _inner_has(method: str) -> Any:
 
 
 class BalancedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """A classifier trained on balanced classes: `fit` downsamples, `predict` does not.
+    """Classifier that is fitted on downsampled, balanced classes.
 
     Because balancing happens inside `fit`, cross-validation balances the training part of each
     fold and leaves the validation part as it is.

@@ -16,7 +16,7 @@ from moodcore.estimators.tables import read_table, validate_numbers
 
 
 class SelectColumns(TransformerMixin, BaseEstimator):
-    """Columns by name, in whatever order the table has them; the rest is ignored.
+    """Select columns by name; their order in the table does not matter, and others are ignored.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from moodcore.preprocessing.columns import column_name
 
 
 class CorrelationFilter(TransformerMixin, BaseEstimator):
-    """Drops, from each pair of columns that go together, the one that tells less of the label.
+    """Drop one of each pair of correlated columns: the one with less information about the label.
 
     Pairs are taken from the strongest Pearson correlation down to ``threshold``; a pair of which
     one column is already gone is passed over. What a column tells of the label is its mutual

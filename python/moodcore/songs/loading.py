@@ -30,7 +30,7 @@ _COLUMNS = (DURATION, *FEATURES)
 
 @dataclass(frozen=True)
 class SongTable:
-    """Songs that can be used.
+    """Songs that passed validation.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ def read(
     columns: Sequence[str] | None = None,
     label_names: Sequence[str] | None = None,
 ) -> SongTable:
-    """Read a table of songs and check every value of it.
+    """Read and validate a table of songs.
 
     Columns are found by name, in any order and in the common spellings ("duration_ms", "length",
     "Danceability", "mood"); others are ignored.

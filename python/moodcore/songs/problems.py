@@ -12,7 +12,7 @@ _SHOWN_CHARACTERS = 40
 
 
 class SongTableError(TableError):
-    """A table that is not one of songs, or holds rows that cannot be used.
+    """Raised for tables that are not song tables or contain unusable rows.
 
     Attributes
     ----------

@@ -139,7 +139,7 @@ def pipeline(
     label_names: Sequence[str] = LABEL_NAMES,
     random_state: Any = None,
 ) -> SongPipeline:
-    """Build the pipeline of the experiment: select, min-max, standardize, classify.
+    """Build the pipeline of the experiment: column selection, scaling and a classifier.
 
     Everything is fitted on the rows that `fit` gets, and on no others.
 

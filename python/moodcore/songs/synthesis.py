@@ -91,7 +91,7 @@ def synthesize(
     n_songs: int = N_SONGS,
     random_state: int | np.random.RandomState | np.random.Generator | None = None,
 ) -> tuple[pd.DataFrame, pd.Series[int]]:
-    """Make songs that resemble the real table.
+    """Generate synthetic songs that resemble the public table.
 
     With the same seed, a longer table has the songs of a shorter one, in another order.
 

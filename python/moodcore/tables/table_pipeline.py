@@ -69,7 +69,7 @@ def pipeline(
     class_names: Sequence[str] | None = None,
     random_state: Any = None,
 ) -> TablePipeline:
-    """Return a classifier behind the preparation that it needs.
+    """Return a pipeline of automatic preparation and a classifier.
 
     Everything is fitted on the rows that `fit` gets, and on no others.
 

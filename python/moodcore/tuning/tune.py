@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TuneResult(RunResult):
-    """Outcome of a search.
+    """Result of `tune`.
 
     Attributes
     ----------

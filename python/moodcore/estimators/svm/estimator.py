@@ -53,7 +53,7 @@ def _check_sigmoids(model: Any) -> None:
 
 
 class SVM(Classifier):
-    r"""Support vector machine: the optimum of C-SVC, one-vs-one.
+    r"""Support vector machine (C-SVC) with one-vs-one multiclass.
 
     Solves the same problem as libsvm and :class:`sklearn.svm.SVC`, with threads and vector
     instructions. Features should be on one scale (:class:`sklearn.preprocessing.StandardScaler`).
