@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,19 +154,19 @@ def _matching(pattern: str) -> list[str]:
     return sorted(str(path) for path in matches if path.is_file())
 
 
-class _Part:
+class _Part(ABC):
     """One part of a source: a file, or the record batches that a callable returns."""
 
     where: str
 
-    def schema(self) -> pa.Schema:
-        raise NotImplementedError
+    @abstractmethod
+    def schema(self) -> pa.Schema: ...
 
     def n_rows(self) -> int | None:
         return None
 
-    def batches(self, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, str]]:
-        raise NotImplementedError
+    @abstractmethod
+    def batches(self, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, str]]: ...
 
 
 def _parts_of(dataset: Any) -> Iterator[_Part]:

@@ -27,7 +27,7 @@ from moodcore.estimators.cluster.parts import (
 )
 from moodcore.estimators.gbt.estimator import GBT
 from moodcore.estimators.gbt.options import categorical_mask, check_missing, validation_share
-from moodcore.estimators.gbt.rows import BoostingRows, check_total, class_weighted
+from moodcore.estimators.gbt.rows import BoostingRows, code_rows, sampled
 from moodcore.estimators.rows import hold_out
 from moodcore.estimators.table_columns import Categories
 from moodcore.estimators.table_schema import TableSchema
@@ -130,26 +130,8 @@ def learn_labels(model: GBT, parts: Sequence[PartLabels], *, learns: bool) -> Cl
     ).astype(np.uint32)
     weights = [part.weight for part in parts if part.weight is not None]
     weight = np.concatenate(weights) if weights else None
-    rows = np.arange(len(codes))
-    if weight is not None:
-        rows = np.flatnonzero(weight > 0)
-        if not len(rows):
-            raise ValueError("sample_weight must be above zero in at least one row, got none")
-        codes, weight = codes[rows], weight[rows]
-    present = np.unique(codes)
-    places = np.zeros(len(values), dtype=np.uint32)
-    places[present] = (
-        model._learn_classes(values[present], len(codes))
-        if learns
-        else model._known_codes(values[present])
-    )
-    codes = places[codes]
-    weight = class_weighted(model, codes, weight)
-    if weight is not None:
-        check_total(weight)
-        positive = np.flatnonzero(weight > 0)
-        rows, codes, weight = rows[positive], codes[positive], weight[positive]
-    return ClusterRows(codes, weight, rows, np.cumsum(sizes), np.arange(len(codes)))
+    codes, weight, rows = code_rows(model, values, codes, weight, learns=learns)
+    return ClusterRows(codes, weight, rows.astype(np.intp), np.cumsum(sizes), np.arange(len(codes)))
 
 
 def hold_rows_out(model: GBT, rows: ClusterRows) -> ClusterRows:
@@ -277,7 +259,7 @@ class Sample:
 def take_sample(model: GBT, rows: ClusterRows, mapped: Mapped) -> Sample:
     """Collect the sampled rows in the client."""
     everything = np.arange(len(rows.codes))
-    for_bins, for_search = _sampled(rows.training), _sampled(everything)
+    for_bins, for_search = sampled(rows.training), sampled(everything)
     wanted = np.union1d(for_bins, for_search)
     tables = mapped(
         table_of, rows.of_parts(wanted), names=_names(model), schema=model.table_schema_
@@ -293,11 +275,6 @@ def take_sample(model: GBT, rows: ClusterRows, mapped: Mapped) -> Sample:
         both.part(np.searchsorted(wanted, for_search)),
         len(rows.codes),
     )
-
-
-def _sampled(rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    sample = _core.gbt_sampled_rows(len(rows))
-    return rows if sample is None else rows[sample]
 
 
 def held_out_rows(model: GBT, rows: ClusterRows, mapped: Mapped) -> BoostingRows:

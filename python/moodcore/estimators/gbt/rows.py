@@ -96,6 +96,50 @@ def check_total(weight: NDArray[np.float64]) -> None:
         )
 
 
+def code_rows(
+    model: "GBT",
+    values: NDArray[Any],
+    codes: NDArray[np.uint32],
+    weight: NDArray[np.float64] | None,
+    *,
+    learns: bool,
+    what: str = "y",
+    weighted_classes: bool = True,
+) -> tuple[NDArray[np.uint32], NDArray[np.float64] | None, NDArray[np.uint32]]:
+    """Return class codes, weights and indices of the rows with a weight above zero.
+
+    ``codes`` are the positions of the rows' labels in ``values``, the distinct ones. With
+    ``learns``, they become the classes of the model.
+    """
+    rows = np.arange(len(codes), dtype=np.uint32)
+    if weight is not None and not (weight > 0).all():
+        rows = rows[weight > 0]
+        if not len(rows):
+            raise ValueError("sample_weight must be above zero in at least one row, got none")
+        codes, weight = codes[rows], weight[rows]
+    present = np.unique(codes)
+    places = np.zeros(len(values), dtype=np.uint32)
+    if learns:
+        places[present] = model._learn_classes(values[present], len(codes))
+    else:
+        places[present] = model._known_codes(values[present], what)
+    codes = places[codes]
+    if weighted_classes:
+        weight = class_weighted(model, codes, weight)
+    if weight is not None:
+        check_total(weight)
+        if not (weight > 0).all():
+            kept = weight > 0
+            rows, codes, weight = rows[kept], codes[kept], weight[kept]
+    return codes, weight, rows
+
+
+def sampled(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return those of the rows from which cut points are learned."""
+    sample = _core.gbt_sampled_rows(len(rows))
+    return rows if sample is None else rows[sample]
+
+
 def class_weighted(
     model: "GBT", codes: NDArray[Any], weight: NDArray[np.float64] | None
 ) -> NDArray[np.float64] | None:

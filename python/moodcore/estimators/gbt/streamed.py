@@ -21,7 +21,7 @@ from moodcore.errors import TableError
 from moodcore.estimators.batches import Batch, BatchSource, batch_source
 from moodcore.estimators.evaluation import EvaluationSet
 from moodcore.estimators.gbt.options import categorical_mask, check_missing, validation_share
-from moodcore.estimators.gbt.rows import BoostingRows, check_total, class_weighted
+from moodcore.estimators.gbt.rows import BoostingRows, code_rows, sampled
 from moodcore.estimators.rows import hold_out
 from moodcore.estimators.table_columns import Categories
 from moodcore.estimators.table_schema import TableSchema
@@ -179,29 +179,15 @@ class _Reading:
         self, labels: _Labels, *, learns: bool, weighted_classes: bool = True
     ) -> tuple[NDArray[np.uint32], NDArray[np.float64] | None, NDArray[np.uint32]]:
         """Return class codes, weights and indices of the rows with a weight above zero."""
-        model, codes, weight = self.model, labels.codes, labels.weight
-        rows = np.arange(len(codes), dtype=np.uint32)
-        if weight is not None and not (weight > 0).all():
-            rows = rows[weight > 0]
-            if not len(rows):
-                raise ValueError("sample_weight must be above zero in at least one row, got none")
-            codes, weight = codes[rows], weight[rows]
-        present = np.unique(codes)
-        values = labels.values[present]
-        places = np.zeros(len(labels.values), dtype=np.uint32)
-        if learns:
-            places[present] = model._learn_classes(values, len(codes))
-        else:
-            places[present] = model._known_codes(values, f"y of {self._what}")
-        codes = places[codes]
-        if weighted_classes:
-            weight = class_weighted(model, codes, weight)
-        if weight is not None:
-            check_total(weight)
-            if not (weight > 0).all():
-                kept = weight > 0
-                rows, codes, weight = rows[kept], codes[kept], weight[kept]
-        return codes, weight, rows
+        return code_rows(
+            self.model,
+            labels.values,
+            labels.codes,
+            labels.weight,
+            learns=learns,
+            what=f"y of {self._what}",
+            weighted_classes=weighted_classes,
+        )
 
     def learn_schema(self, features: _Features) -> None:
         """Read the features for the first time, and set the table schema of the model."""
@@ -293,9 +279,9 @@ class _Features:
     ) -> None:
         self._reading, self._rows, self._weight, self._kept = reading, rows, weight, kept
         # The samples for the cut points and for the search, as indices into `rows`.
-        self._for_bins = _sampled(kept)
+        self._for_bins = sampled(kept)
         whole = len(kept) == len(rows)
-        self._for_search = self._for_bins if whole else _sampled(np.arange(len(rows)))
+        self._for_search = self._for_bins if whole else sampled(np.arange(len(rows)))
         self._wanted = np.union1d(self._for_bins, self._for_search)
         self._pieces: list[Any] = []
         self._categories: dict[int, _Categories] = {}
@@ -453,11 +439,6 @@ def _as_categories(column: NDArray[np.float64]) -> Categories:
 
 def _as_numbers(column: Any) -> Any:
     return column.codes if isinstance(column, Categories) else column
-
-
-def _sampled(rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    sample = _core.gbt_sampled_rows(len(rows))
-    return rows if sample is None else rows[sample]
 
 
 def _part(values: Any, at: NDArray[Any]) -> Any:
