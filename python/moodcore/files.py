@@ -87,7 +87,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        A new name, or an empty folder; folders above are made.
+        A new name, or an empty folder; folders above are made, and removed again on failure.
 
     Yields
     ------
@@ -95,14 +95,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         Where to put its files.
     """
     path = path.absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    missing = [folder for folder in path.parents if not folder.exists()]
+    made = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         yield made
         made.chmod(0o777 & ~_umask())
         made.replace(path)
     except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        # Folders that were made for this one; others may use them by now.
+        with suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
         raise
 
 

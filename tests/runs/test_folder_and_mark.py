@@ -8,6 +8,7 @@ import pytest
 
 from moodcore import __version__
 from moodcore.errors import ConfigError
+from moodcore.files import atomic_folder
 from moodcore.runs.folder import RunFolder, read_json
 from moodcore.runs.mark import check_mark, make_mark
 from moodcore.tuning.settings import TuneSettings
@@ -92,3 +93,23 @@ def test_a_damaged_file_is_named(tmp_path):
     folder.mark.write_text(json.dumps(MARK)[:20])
     with pytest.raises(ConfigError, match=r"mark\.json: is not JSON, or is damaged"):
         RunFolder.existing(folder.path, "tune")
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_run_that_cannot_begin_leaves_no_folder(error, monkeypatch, tmp_path):
+    """Neither its own nor those above it that were made for it."""
+
+    def write_text(*_):
+        raise error
+
+    monkeypatch.setattr("moodcore.runs.folder.write_text", write_text)
+    with pytest.raises(error):
+        RunFolder.begin(tmp_path / "runs" / "today" / "first", "tune", SETTINGS, MARK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_another_run_uses_by_now_stays(tmp_path):
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "runs" / "first"):
+        (tmp_path / "runs" / "second").mkdir()
+        raise RuntimeError
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["second"]
