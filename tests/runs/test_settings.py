@@ -2,6 +2,7 @@
 
 import pytest
 
+import moodcore
 from moodcore.errors import ConfigError
 from moodcore.runs.settings import RunSettings, read_toml, settings_of, write_toml
 
@@ -40,3 +41,12 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
 def test_wrong_settings_are_named(values, message):
     with pytest.raises(ConfigError, match=message):
         settings_of(RunSettings, values, where="somewhere")
+
+
+@pytest.mark.parametrize("name", ["tune", "compare", "feature_study"])
+def test_random_state_is_the_seed_of_every_run(name):
+    run = getattr(moodcore, name)
+    with pytest.raises(ConfigError, match="random_state and seed are the same setting"):
+        run(random_state=1, seed=2)
+    with pytest.raises(ConfigError, match="seed must be an int of at least 0, got -1"):
+        run(random_state=-1)

@@ -16,6 +16,7 @@ from moodcore.runs.folder import RunFolder
 from moodcore.runs.listener import Listener
 from moodcore.runs.models import named_models
 from moodcore.runs.result import RunResult, in_memory, run_in_process
+from moodcore.runs.settings import with_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,11 +238,7 @@ def compare(
     (10, 3)
     """
     given = named_models(models, MODELS)
-    values = dict(settings, models=tuple(given))
-    if random_state is not None:
-        if "seed" in settings:
-            raise ConfigError("random_state and seed are the same setting; pass one of them")
-        values["seed"] = random_state
+    values = dict(with_seed(settings, random_state), models=tuple(given))
     run: CompareRun = in_memory(
         CompareRun,
         CompareSettings,

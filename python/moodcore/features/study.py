@@ -14,6 +14,7 @@ from moodcore.features.settings import FeatureSettings
 from moodcore.runs.listener import Listener
 from moodcore.runs.models import named_models
 from moodcore.runs.result import RunResult, in_memory, run_in_process
+from moodcore.runs.settings import with_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,8 @@ def feature_study(
         "gbt" also eliminates features and measures gain and Shapley values; without one the
         default "gbt" does.
     random_state : int or None, default=None
-        Seed of every random choice, the same as the setting `seed`, which is 0 by default.
+        Seed of every random choice, the same as the setting `seed`; None means that of the
+        settings, which is 0 by default.
     out : path or None, default=None
         New folder for the run; None keeps the files no longer than the result.
     n_jobs : int or None, default=-1
@@ -189,8 +191,7 @@ def feature_study(
     ['loud', 'quiet']
     """
     named = named_models(models, MODELS)
-    if random_state is not None:
-        settings["seed"] = random_state
+    settings = with_seed(settings, random_state)
     run = in_memory(
         FeatureRun,
         FeatureSettings,

@@ -117,6 +117,26 @@ class RunSettings:
         return {name: value for name, value in self.to_dict().items() if name not in _PATHS}
 
 
+def with_seed(settings: Mapping[str, Any], random_state: int | None) -> dict[str, Any]:
+    """Return settings whose `seed` is `random_state`, unless that is None.
+
+    Raises
+    ------
+    ConfigError
+        If both are passed.
+
+    Examples
+    --------
+    >>> with_seed({"folds": 3}, 7)
+    {'folds': 3, 'seed': 7}
+    """
+    if random_state is None:
+        return dict(settings)
+    if "seed" in settings:
+        raise ConfigError("random_state and seed are the same setting; pass one of them")
+    return {**settings, "seed": random_state}
+
+
 def check_whole(name: str, value: Any, least: int) -> None:
     """Raise a `ConfigError` unless a value is an int of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from moodcore.files import read_parquet
 from moodcore.runs.listener import Listener
 from moodcore.runs.result import RunResult, in_memory, run_in_process
+from moodcore.runs.settings import with_seed
 from moodcore.tuning.run import TuneRun
 from moodcore.tuning.settings import TuneSettings
 
@@ -81,6 +81,7 @@ def tune(
     y: Any = None,
     *,
     model: str = "mlp",
+    random_state: int | None = None,
     out: str | os.PathLike[str] | None = None,
     n_jobs: int | None = -1,
     minutes: float | None = None,
@@ -103,6 +104,9 @@ def tune(
         Labels, or the name of their column; None means that the table holds songs.
     model : {"mlp", "gbt", "svm", "linear-svm", "all"}, default="mlp"
         Model family, or all of them in one search.
+    random_state : int or None, default=None
+        Seed of every random choice, the same as the setting `seed`; None means that of the
+        settings, which is 0 by default.
     out : path or None, default=None
         New folder that keeps everything, from which `moodcore tune --resume` continues an
         interrupted run; None keeps nothing on disk.
@@ -142,7 +146,7 @@ def tune(
     >>> result.best_model.predict(X.head(3)).tolist()
     [0, 0, 0]
     """
-    values: Mapping[str, Any] = {"model": model, **settings}
+    values = {"model": model, **with_seed(settings, random_state)}
     run = in_memory(TuneRun, TuneSettings, X, y, values, where="tune")
     shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
     folder, scratch = run_in_process(
