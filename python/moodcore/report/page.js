@@ -1,5 +1,6 @@
 "use strict";
-// A click on a column's name sorts its table; figures and tables can be saved as files.
+// A click on a column's name sorts its table; figures and tables can be saved as files; a note says
+// which of them are cut.
 // The page works without this script.
 
 function sortKey(cell, numeric) {
@@ -45,6 +46,20 @@ function saveButton(label, name, type, content) {
   });
   return button;
 }
+
+function noteCut() {
+  for (const box of document.querySelectorAll(".picture, .wide")) {
+    const place = box.matches(".picture") ? box.parentElement.querySelector("figcaption") : box;
+    const isCut = box.scrollWidth > box.clientWidth + 1;
+    place.querySelector(".sideways").classList.toggle("shown", isCut);
+  }
+}
+
+document.documentElement.classList.add("scripted");
+noteCut();
+addEventListener("resize", noteCut);
+// A folded table has no width until it is opened.
+document.addEventListener("toggle", noteCut, true);
 
 for (const header of document.querySelectorAll("thead th")) {
   if (header.closest("table").tBodies[0].rows.length < 3) continue;
