@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -130,6 +131,16 @@ def test_sections_and_anchors(text):
     anchors = re.findall(r'href="#([a-z_]+)"', text)
     assert {"summary", "data", "preprocessing", "search", "optimizers"} <= set(anchors) <= set(ids)
     assert {"model", "checks", "provenance"} <= set(anchors)
+
+
+def test_the_tutorial_names_figures_that_the_page_has(text):
+    root = Path(__file__).parents[2]
+    tutorial = (root / "docs/tutorials/optimizers.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|[^|]+\| (\w+) \| \*([^*|]+)\* \|", tutorial, re.MULTILINE)
+    assert len(rows) == 6
+    for section, figure in rows:
+        (part,) = re.findall(f">{section}</h2>.*?</section>", text, re.DOTALL)
+        assert re.search(rf"<strong>Figure \d+\. {figure}\.</strong>", part), figure
 
 
 def test_ids_are_not_repeated(text):
