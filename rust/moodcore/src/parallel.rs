@@ -74,6 +74,30 @@ impl Team {
     }
 }
 
+/// Returns whether the flag of [`attended`] work is set. Loops over many rows check it about once
+/// per [`ROWS_PER_CHECK`] rows.
+pub(crate) fn is_set(stop: &AtomicBool) -> bool {
+    #[cfg(test)]
+    checks::count();
+    stop.load(Ordering::Relaxed)
+}
+
+/// The maximum number of rows that a thread processes between two checks of the flag: less than a
+/// millisecond for ten features.
+pub(crate) const ROWS_PER_CHECK: usize = 1 << 16;
+
+/// Runs work on this thread, or, if it is long, as [`attended`] does.
+///
+/// # Errors
+/// As [`attended`].
+pub(crate) fn attended_if<T: Send>(
+    long: bool,
+    poll: &mut dyn FnMut() -> Result<()>,
+    work: impl FnOnce(&AtomicBool) -> T + Send,
+) -> Result<T> {
+    if long { attended(poll, work) } else { Ok(work(&AtomicBool::new(false))) }
+}
+
 /// Runs long work on another thread while this one polls. If polling fails, the flag that the work
 /// receives is set, the work ends early, and its result is discarded.
 ///
@@ -106,4 +130,23 @@ pub(crate) fn attended<T: Send>(
         let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         polled.map(|()| result)
     })
+}
+
+/// Counts the checks of a test.
+#[cfg(test)]
+pub(crate) mod checks {
+    use std::cell::Cell;
+
+    thread_local! {
+        static CHECKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count() {
+        CHECKS.set(CHECKS.get() + 1);
+    }
+
+    /// The number of checks in this thread since the last call.
+    pub(crate) fn taken() -> usize {
+        CHECKS.replace(0)
+    }
 }

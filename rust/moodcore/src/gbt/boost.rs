@@ -14,12 +14,15 @@ use super::training::{Fit, Listener, Metric, MetricKind, Plan, Progress, Rows};
 use super::tree::{Ensemble, Tree};
 use super::weights::Weights;
 use super::workspace::Workspace;
-use crate::parallel::Compute;
+use crate::parallel::{Compute, attended_if};
 use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// If there are more margins than this, another thread polls while losses are computed.
+pub(super) const LONG_ROWS: usize = 1 << 20;
 
 /// Trains an ensemble.
 ///
@@ -233,17 +236,13 @@ impl<'a> Boosting<'a> {
         };
         self.scale_rounds(&dropped, -1.0, None);
         self.differentiate(listener)?;
-        let sample = match kind {
-            BoostingKind::Goss => {
-                Some(goss(&mut self.gradients, self.config.boosting, self.seed, round))
+        let stream = Stream::new(self.seed, Purpose::Rows, round as u64);
+        let sample = match (kind, self.shard) {
+            (BoostingKind::Goss, shard) => {
+                Some(goss(&mut self.gradients, self.config.boosting, &stream, shard)?)
             }
-            _ => match self.shard {
-                None => subsample(self.y.len(), self.config.subsample, self.seed, round),
-                Some(shard) => {
-                    let stream = Stream::new(self.seed, Purpose::Rows, round as u64);
-                    shard.subsample(&stream, self.config.subsample)?
-                }
-            },
+            (_, None) => subsample(self.y.len(), self.config.subsample, self.seed, round),
+            (_, Some(shard)) => shard.subsample(&stream, self.config.subsample)?,
         };
         // DART's normalization (Rashmi and Gilad-Bachrach 2015, algorithm 1): the new tree and
         // the dropped ones together weigh as much as the dropped ones did.
@@ -288,17 +287,19 @@ impl<'a> Boosting<'a> {
     }
 
     fn differentiate(&mut self, listener: &mut dyn Listener) -> Result<()> {
-        let Boosting { margins, gradients, weights, config, .. } = self;
+        let Boosting { margins, gradients, weights, config, shard, y, compute, .. } = self;
         // Room for the amplification of sampled rows.
         let room = match config.boosting.kind {
             BoostingKind::Goss => (1.0 - config.boosting.top_rate) / config.boosting.other_rate,
             _ => 1.0,
         };
         match listener.derivatives(&|| row_major(margins))? {
-            Some(derivatives) => gradients.custom(&derivatives, weights, room),
+            Some(derivatives) => gradients.custom(&derivatives, weights, room, *shard),
             None => {
-                gradients.softmax(margins, self.y, weights, room, self.compute);
-                Ok(())
+                let long = y.len() * margins.len() > LONG_ROWS;
+                attended_if(long, &mut || listener.poll(), |stop| {
+                    gradients.softmax(margins, y, weights, room, *compute, stop);
+                })
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Metrics after each round, and the report to the listener.
 
-use super::boost::Boosting;
+use super::boost::{Boosting, LONG_ROWS};
 use super::gradients::measure;
 use super::margins::row_major;
 use super::shard::Shard;
 use super::training::{Listener, Metric, MetricKind, TrainingLoss};
 use crate::Result;
+use crate::parallel::attended_if;
+use std::sync::atomic::AtomicBool;
 
 impl Boosting<'_> {
     /// Reports a round to the listener; returns true if training ends. Of several hosts, the first
@@ -22,7 +24,10 @@ impl Boosting<'_> {
         if !shard.listens {
             return Ok(false);
         }
-        let (sum, weight) = measure(&self.margins, self.y, &self.weights, self.compute);
+        let long = self.y.len() * self.margins.len() > LONG_ROWS;
+        let (sum, weight) = attended_if(long, &mut || listener.poll(), |stop| {
+            measure(&self.margins, self.y, &self.weights, self.compute, stop)
+        })?;
         let [loss, correct, weight] = shard.sum_in_order([sum.loss, sum.correct, weight])?;
         let training = TrainingLoss { loss: loss / weight, error: 1.0 - correct / weight };
         let mut stop = [0.0];
@@ -51,10 +56,13 @@ impl Boosting<'_> {
         let mut values = Vec::with_capacity(self.eval.len());
         for (index, set) in self.eval.iter().enumerate() {
             let built_in = |metric: &Metric| metric.kind != MetricKind::Custom;
-            let sums = metrics
-                .iter()
-                .any(built_in)
-                .then(|| measure(&set.margins, set.y, &set.weights, self.compute));
+            let long = set.y.len() * set.margins.len() > LONG_ROWS;
+            let mut sums_of_set = || {
+                attended_if(long, &mut || listener.poll(), |stop| {
+                    measure(&set.margins, set.y, &set.weights, self.compute, stop)
+                })
+            };
+            let sums = metrics.iter().any(built_in).then(&mut sums_of_set).transpose()?;
             let (loss, error) = sums.map_or((0.0, 0.0), |(sum, weight)| {
                 (sum.loss / weight, 1.0 - sum.correct / weight)
             });
@@ -84,7 +92,8 @@ impl Boosting<'_> {
     }
 
     fn training_loss(&self) -> TrainingLoss {
-        let (sum, weight) = measure(&self.margins, self.y, &self.weights, self.compute);
+        let never = AtomicBool::new(false);
+        let (sum, weight) = measure(&self.margins, self.y, &self.weights, self.compute, &never);
         TrainingLoss { loss: sum.loss / weight, error: 1.0 - sum.correct / weight }
     }
 }

@@ -1,11 +1,13 @@
 //! First and second derivatives of the loss at the current margins, rounded to integers.
 
 use super::margins::Margins;
+use super::shard::Shard;
 use super::training::Derivatives;
 use super::weights::{Scales, Weights};
 use crate::kernels::{BatchLoss, LANES, Simd, Targets, Task, softmax_loss};
-use crate::parallel::Compute;
+use crate::parallel::{Compute, is_set};
 use crate::{Error, Result};
+use std::sync::atomic::AtomicBool;
 
 /// The derivatives of one row and output as integers; a whole-numbered weight is not yet in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +47,7 @@ impl Gradients {
 
     /// Derivatives of softmax cross-entropy (Bishop 2006, equation 4.109): `p - y` and
     /// `p (1 - p)`. One output stands for the second of two classes. Derivatives may grow `room`
-    /// times afterwards.
+    /// times afterwards. If `stop` is set, the remaining rows are left out.
     pub(super) fn softmax(
         &mut self,
         margins: &Margins,
@@ -53,6 +55,7 @@ impl Gradients {
         weights: &Weights,
         room: f64,
         compute: Compute<'_>,
+        stop: &AtomicBool,
     ) {
         // |p - y| is at most 1, p (1 - p) at most 1/4.
         self.scales = weights.scales(room, 0.25 * room);
@@ -60,21 +63,24 @@ impl Gradients {
         let together = rows_together(margins.len().max(2));
         let mut chunks = row_chunks(&mut self.outputs, together);
         compute.team.for_each_of(y.len() * margins.len() > 1 << 13, &mut chunks, |at, pairs| {
-            let start = at * together;
-            compute.isa.run(SoftmaxPairs { margins, y, weights, scales, start, pairs });
+            if !is_set(stop) {
+                let start = at * together;
+                compute.isa.run(SoftmaxPairs { margins, y, weights, scales, start, pairs });
+            }
         });
     }
 
-    /// Derivatives that the caller computed, row-major.
+    /// Derivatives that the caller computed, row-major; on several hosts, those of this host.
     ///
     /// # Errors
     /// [`Error::Data`] when they are not as many as margins, not finite, or a second derivative
-    /// is negative.
+    /// is negative; what [`super::shard::Reduce::sum`] returns.
     pub(super) fn custom(
         &mut self,
         (gradient, hessian): &Derivatives,
         weights: &Weights,
         room: f64,
+        shard: Option<Shard<'_>>,
     ) -> Result<()> {
         let n_outputs = self.outputs.len();
         let expected = n_outputs * self.outputs[0].len();
@@ -96,7 +102,11 @@ impl Gradients {
             }
         }
         let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        self.scales = weights.scales(room * largest(gradient), room * largest(hessian));
+        let mut sizes = [largest(gradient), largest(hessian)];
+        if let Some(shard) = shard {
+            sizes = shard.max(sizes)?;
+        }
+        self.scales = weights.scales(room * sizes[0], room * sizes[1]);
         for (output, pairs) in self.outputs.iter_mut().enumerate() {
             for (row, pair) in pairs.iter_mut().enumerate() {
                 let at = row * n_outputs + output;
@@ -218,17 +228,22 @@ impl Task for SoftmaxPairs<'_, '_> {
     }
 }
 
-/// Sums of weighted cross-entropy and of weighted hits over rows, and of the weights.
+/// Sums of weighted cross-entropy and of weighted hits over rows, and of the weights. If `stop` is
+/// set, the remaining rows are left out.
 pub(super) fn measure(
     margins: &Margins,
     y: &[u32],
     weights: &Weights,
     compute: Compute<'_>,
+    stop: &AtomicBool,
 ) -> (BatchLoss, f64) {
     // Chunks of rows are summed each by itself and added in their order.
     let together = rows_together(margins.len().max(2));
     let mut sums = vec![(BatchLoss::default(), 0.0); y.len().div_ceil(together)];
     compute.team.for_each_of(y.len() * margins.len() > 1 << 13, &mut sums, |at, sum| {
+        if is_set(stop) {
+            return;
+        }
         let start = at * together;
         let n_rows = together.min(y.len() - start);
         *sum = compute.isa.run(Measure { margins, y, weights, start, n_rows });

@@ -14,24 +14,24 @@ use super::rows::{BinWeights, WeightCounts};
 use super::shard::Shard;
 use super::tree::MISSING;
 use super::workspace::Workspace;
-use crate::Result;
 use crate::kernels::{FeatureCells, NarrowCell, WideCell};
-use crate::parallel::Team;
+use crate::parallel::{Team, is_set};
+use crate::{Error, Result};
 
 /// Number of words in the first message of a tree, in addition to one per host: the weight, and the
 /// sizes of the derivatives.
 const WORDS_OF_SIZES: usize = 3;
 
-/// Grows the trees of a round. `poll` is called between steps.
+/// Grows the trees of a round.
 ///
 /// # Errors
-/// The errors of `poll` and [`super::shard::Reduce::sum`].
+/// What [`super::shard::Reduce::sum`] returns; an error without meaning if the flag `stop` of the
+/// trees is set.
 pub(super) fn grow_together(
     context: TrainingContext<'_>,
     specs: &[TreeSpec<'_>],
     workspaces: &mut [Workspace],
     (shard, team): (Shard<'_>, &Team),
-    poll: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Vec<GrownTree>> {
     let mut begun: Vec<Begun<'_>> = specs
         .iter()
@@ -47,11 +47,14 @@ pub(super) fn grow_together(
         .map(|steps| Growing { steps, words: Vec::new() })
         .collect();
     loop {
-        poll()?;
         team.for_each(&mut trees, |_, tree| {
             tree.words.clear();
             tree.steps.count(&mut tree.words);
         });
+        // Incomplete histograms must not reach the other hosts.
+        if specs.iter().any(|spec| is_set(spec.stop)) {
+            return Err(Error::Data("training was stopped".into()));
+        }
         if trees.iter().all(|tree| tree.words.is_empty()) {
             return Ok(trees.into_iter().map(|tree| tree.steps.finish()).collect());
         }

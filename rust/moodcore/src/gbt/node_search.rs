@@ -13,7 +13,7 @@ use super::score::Sums;
 use super::split::{FeatureRules, Parent, Search, Split, SplitQuery};
 use super::workspace::Workspace;
 use crate::kernels::{FeatureCells, RowList, Simd, Task, gather_values};
-use crate::parallel::Team;
+use crate::parallel::{ROWS_PER_CHECK, Team, is_set};
 use std::ops::Range;
 
 /// The cells of every output and feature of a node: output by output.
@@ -342,12 +342,17 @@ impl<'a> NodeSearch<'a> {
                 }
             }
         }
-        let together = if parts.len() == 1 { rows.len() } else { TOGETHER };
+        let together = if parts.len() == 1 { ROWS_PER_CHECK } else { TOGETHER };
         for output in 0..self.spec.outputs.count {
             let node = self.node_rows(&rows, output, workspace);
             for start in (0..rows.len()).step_by(together.max(1)) {
+                if is_set(self.spec.stop) {
+                    return;
+                }
                 let end = rows.len().min(start + together);
-                let after = node.part(end..rows.len().min(end + together));
+                // A single block prefetches the rows of its own list.
+                let after = if parts.len() == 1 { end } else { rows.len().min(end + together) };
+                let after = node.part(end..after);
                 let node = node.part(start..end);
                 let n_blocks = parts.len();
                 for (share, BlockPart { block, nodes }) in parts.iter_mut().enumerate() {

@@ -93,11 +93,6 @@ impl Plan<'_> {
             if matches!(train.features, Features::Table(_)) {
                 return refuse("several hosts must bin their rows before training".into());
             }
-            if self.config.boosting.kind == BoostingKind::Goss {
-                let allowed = "\"gbdt\", \"dart\" or \"extra_trees\" on several hosts: the rows with \
-                               the largest gradients are those of all hosts together";
-                return Err(Error::parameter("boosting", allowed, "\"goss\""));
-            }
         }
         self.check_constraints(n_features, n_outputs)
     }

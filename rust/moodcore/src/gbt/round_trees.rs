@@ -10,7 +10,7 @@ use super::training::Listener;
 use super::tree::Tree;
 use super::workspace::Workspace;
 use crate::Result;
-use crate::parallel::{Team, attended};
+use crate::parallel::{Team, attended_if};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One tree of a round, and the margins that it updates, for the tree's outputs: first those of the
@@ -80,7 +80,7 @@ impl Boosting<'_> {
         let work = self.y.len() * self.bins.columns.len() * self.gradients.outputs.len();
         let n_trees = jobs.len();
         let team = self.inner_team(n_trees);
-        let mut run = |stop: &AtomicBool| {
+        let run = |stop: &AtomicBool| {
             let stopped = || stop.load(Ordering::Relaxed);
             let task = |at: usize, job: &mut Job<'_>| {
                 if stopped() {
@@ -99,11 +99,7 @@ impl Boosting<'_> {
             let together = work > 1 << 15 && !self.bins.one_tree_at_a_time;
             self.compute.team.for_each_of(together, jobs, task);
         };
-        if work > LONG {
-            return attended(&mut || listener.poll(), run);
-        }
-        run(&AtomicBool::new(false));
-        Ok(())
+        attended_if(work > LONG, &mut || listener.poll(), run)
     }
 
     /// Grows the trees step by step, together with the other hosts.
@@ -116,18 +112,18 @@ impl Boosting<'_> {
     ) -> Result<()> {
         let n_trees = jobs.len();
         let inner = self.inner_team(n_trees);
-        let never = AtomicBool::new(false);
-        let specs: Vec<TreeSpec<'_>> = jobs
-            .iter()
-            .enumerate()
-            .map(|(at, job)| {
-                self.spec(rules.round * n_trees + at, job.outputs, rules, (inner, &never))
-            })
-            .collect();
-        let mut workspaces: Vec<Workspace> = specs.iter().map(|_| self.take_workspace()).collect();
         let team = self.compute.team;
-        let poll = &mut || listener.poll();
-        let grown = grow_together(self.context(), &specs, &mut workspaces, (shard, team), poll)?;
+        let outputs: Vec<Outputs> = jobs.iter().map(|job| job.outputs).collect();
+        let mut workspaces: Vec<Workspace> =
+            outputs.iter().map(|_| self.take_workspace()).collect();
+        let work = self.y.len() * self.bins.columns.len() * self.gradients.outputs.len();
+        let grown = attended_if(work > LONG, &mut || listener.poll(), |stop| {
+            let spec = |(at, &outputs)| {
+                self.spec(rules.round * n_trees + at, outputs, rules, (inner, stop))
+            };
+            let specs: Vec<TreeSpec<'_>> = outputs.iter().enumerate().map(spec).collect();
+            grow_together(self.context(), &specs, &mut workspaces, (shard, team))
+        })??;
         let mut parts: Vec<_> =
             jobs.iter_mut().zip(&mut workspaces).zip(grown.into_iter().map(Some)).collect();
         team.for_each(&mut parts, |_, ((job, workspace), grown)| {

@@ -92,17 +92,60 @@ impl Shard<'_> {
         if share == 1.0 {
             return Ok(None);
         }
-        let (mut rows, mut start) = (Vec::new(), 0);
-        for piece in self.pieces {
-            let mut stream = stream.clone();
-            stream.skip(piece.first);
-            let drawn = (start..start + piece.n_rows as u32).filter(|_| stream.next_unit() < share);
-            rows.extend(drawn);
-            start += piece.n_rows as u32;
-        }
+        let rows = draw(self.pieces, stream, share);
         let mut n_drawn = [rows.len() as u64];
         self.reduce.sum(&mut n_drawn)?;
         Ok((n_drawn[0] > 0).then_some(rows))
+    }
+
+    /// Returns which rows of this host are among the `n_top` rows with the largest keys on all
+    /// hosts; of equal keys, the first rows of the whole table are chosen.
+    ///
+    /// This is a radix selection. Keys, inverted, and row numbers form words of 96 bits, of which
+    /// the smallest are chosen. In each step the hosts count the words by their next 12 bits; the
+    /// sums of the counts tell which words are chosen, and which ones remain for the next step.
+    ///
+    /// # Errors
+    /// What [`Reduce::sum`] returns.
+    pub(super) fn largest(&self, keys: &[u64], n_top: u64) -> Result<Vec<bool>> {
+        const BITS: u32 = 12;
+        const DIGITS: usize = 1 << BITS;
+        let starts: Vec<usize> = self
+            .pieces
+            .iter()
+            .scan(0, |next, piece| Some(std::mem::replace(next, *next + piece.n_rows)))
+            .collect();
+        let word = |row: u32| {
+            let piece = starts.partition_point(|&start| start <= row as usize) - 1;
+            let number = self.pieces[piece].first + (row as usize - starts[piece]) as u64;
+            u128::from(!keys[row as usize]) << u32::BITS | u128::from(number)
+        };
+        let mut is_top = vec![false; keys.len()];
+        let mut open: Vec<u32> = (0..keys.len() as u32).collect();
+        let mut missing = n_top;
+        let mut shift = u64::BITS + u32::BITS;
+        while shift > 0 && missing > 0 {
+            shift -= BITS;
+            let digit = |row: u32| (word(row) >> shift) as usize % DIGITS;
+            let mut counts = vec![0_u64; DIGITS];
+            open.iter().for_each(|&row| counts[digit(row)] += 1);
+            self.reduce.sum(&mut counts)?;
+            let mut last = 0;
+            while counts[last] < missing && last + 1 < DIGITS {
+                missing -= counts[last];
+                last += 1;
+            }
+            let whole = counts[last] == missing;
+            open.retain(|&row| {
+                let digit = digit(row);
+                is_top[row as usize] = digit < last || (whole && digit == last);
+                digit == last
+            });
+            if whole {
+                missing = 0;
+            }
+        }
+        Ok(is_top)
     }
 
     /// Returns for each position whether it is true on any host.
@@ -132,14 +175,44 @@ impl Shard<'_> {
     /// # Errors
     /// What [`Reduce::sum`] returns.
     pub(super) fn sum_in_order<const N: usize>(&self, numbers: [f64; N]) -> Result<[f64; N]> {
+        self.fold(numbers, [0.0; N], |sum, number| sum + number)
+    }
+
+    /// Returns the maximum of each number over all hosts; the numbers must not be negative.
+    ///
+    /// # Errors
+    /// What [`Reduce::sum`] returns.
+    pub(super) fn max<const N: usize>(&self, numbers: [f64; N]) -> Result<[f64; N]> {
+        self.fold(numbers, [0.0; N], f64::max)
+    }
+
+    /// Combines the numbers of all hosts, in the order of the hosts.
+    fn fold<const N: usize>(
+        &self,
+        numbers: [f64; N],
+        start: [f64; N],
+        combine: impl Fn(f64, f64) -> f64,
+    ) -> Result<[f64; N]> {
+        // Each host has words of its own, which are zero on the others.
         let mut words = vec![0; self.size * N];
         let place = &mut words[self.rank * N..][..N];
         place.iter_mut().zip(numbers).for_each(|(word, number)| *word = number.to_bits());
         self.reduce.sum(&mut words)?;
-        let mut sums = [0.0; N];
-        for host in words.chunks(N) {
-            sums.iter_mut().zip(host).for_each(|(sum, &bits)| *sum += f64::from_bits(bits));
-        }
-        Ok(sums)
+        Ok(words.chunks(N).fold(start, |result, host| {
+            std::array::from_fn(|at| combine(result[at], f64::from_bits(host[at])))
+        }))
     }
+}
+
+/// Draws each row of some pieces with a probability; a draw belongs to the row's number.
+pub(super) fn draw(pieces: &[Piece], stream: &Stream, share: f64) -> Vec<u32> {
+    let (mut rows, mut start) = (Vec::new(), 0);
+    for piece in pieces {
+        let mut stream = stream.clone();
+        stream.skip(piece.first);
+        let end = start + piece.n_rows as u32;
+        rows.extend((start..end).filter(|_| stream.next_unit() < share));
+        start = end;
+    }
+    rows
 }

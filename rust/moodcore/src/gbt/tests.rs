@@ -3,7 +3,7 @@
 use super::*;
 use crate::Result;
 use crate::kernels::Isa;
-use crate::parallel::{Compute, Team};
+use crate::parallel::{Compute, ROWS_PER_CHECK, Team, checks};
 use crate::rng::{Purpose, Stream};
 use proptest::prelude::*;
 
@@ -13,10 +13,14 @@ mod hosts;
 #[derive(Default)]
 struct Watching {
     margins: Vec<f64>,
+    /// The targets of a custom objective, the squared error of the margins; none for softmax.
+    targets: Option<Vec<f64>>,
+    n_polls: usize,
 }
 
 impl Listener for Watching {
     fn poll(&mut self) -> Result<()> {
+        self.n_polls += 1;
         Ok(())
     }
 
@@ -26,7 +30,10 @@ impl Listener for Watching {
 
     fn derivatives(&mut self, margins: &dyn Fn() -> Vec<f64>) -> Result<Option<Derivatives>> {
         self.margins = margins();
-        Ok(None)
+        Ok(self.targets.as_ref().map(|targets| {
+            let errors = self.margins.iter().zip(targets).map(|(margin, target)| margin - target);
+            (errors.collect(), vec![0.7; targets.len()])
+        }))
     }
 
     fn metric(&mut self, _: usize, _: usize, _: &[f64]) -> Result<f64> {
@@ -66,6 +73,10 @@ struct Songs {
     categorical: Vec<bool>,
     /// The margins to start from; none for the shares of the classes.
     base: Option<Vec<f64>>,
+    /// Base margins of the rows, row-major.
+    margin: Option<Vec<f64>>,
+    /// Whether the objective is the squared error of the margins.
+    squared_error: bool,
 }
 
 impl Songs {
@@ -98,7 +109,35 @@ impl Songs {
             Weighting::Real => Some((0..shape.n_rows).map(|_| weigh()).collect()),
         };
         let categorical = (0..shape.n_features).map(|at| shape.categories && at % 3 == 2).collect();
-        Songs { rows, y, weight, n_classes: shape.n_classes, categorical, base: None }
+        Songs {
+            rows,
+            y,
+            weight,
+            n_classes: shape.n_classes,
+            categorical,
+            base: None,
+            margin: None,
+            squared_error: false,
+        }
+    }
+
+    fn n_outputs(&self) -> usize {
+        if self.n_classes == 2 { 1 } else { self.n_classes }
+    }
+
+    fn with_margins(mut self, seed: u64) -> Self {
+        let mut stream = Stream::new(seed, Purpose::Weights, 2);
+        let n_margins = self.rows.len() * self.n_outputs();
+        self.margin = Some((0..n_margins).map(|_| stream.next_unit() - 0.5).collect());
+        self
+    }
+
+    fn listener(&self) -> Watching {
+        let classes = 2 - self.n_outputs().min(2)..self.n_classes;
+        let target = |(code, class)| if code as usize == class { 1.7 } else { -0.4 };
+        let of_row = |&code: &u32| classes.clone().map(move |class| target((code, class)));
+        let targets = self.squared_error.then(|| self.y.iter().flat_map(of_row).collect());
+        Watching { targets, ..Watching::default() }
     }
 
     fn n_features(&self) -> usize {
@@ -111,6 +150,14 @@ impl Songs {
             rows: order.iter().map(|&row| self.rows[row].clone()).collect(),
             y: order.iter().map(|&row| self.y[row]).collect(),
             weight: self.weight.as_ref().map(|w| order.iter().map(|&row| w[row]).collect()),
+            margin: self.margin.as_ref().map(|margin| {
+                let n_outputs = self.n_outputs();
+                order
+                    .iter()
+                    .flat_map(|&row| &margin[row * n_outputs..][..n_outputs])
+                    .copied()
+                    .collect()
+            }),
             ..self.clone()
         }
     }
@@ -168,8 +215,12 @@ fn watch(config: &Config, songs: &Songs, isa: Isa, threads: usize) -> (Fit, Vec<
     let team = Team::new(threads).expect("threads");
     let flat = songs.rows.concat();
     let table = Table::from_rows(Values::F64(&flat), songs.n_features()).expect("whole rows");
-    let rows =
-        Rows { features: table.into(), y: &songs.y, weight: songs.weight.as_deref(), margin: None };
+    let rows = Rows {
+        features: table.into(),
+        y: &songs.y,
+        weight: songs.weight.as_deref(),
+        margin: songs.margin.as_deref(),
+    };
     let metric = |kind| Metric { kind, maximize: false };
     let plan = Plan {
         config,
@@ -183,7 +234,7 @@ fn watch(config: &Config, songs: &Songs, isa: Isa, threads: usize) -> (Fit, Vec<
         resume: None,
     };
     let compute = Compute { isa, team: &team };
-    let mut watching = Watching::default();
+    let mut watching = songs.listener();
     let eval = std::slice::from_ref(&rows);
     let fit = fit(plan, &rows, eval, compute, &mut watching).expect("valid");
     (fit, watching.margins)
@@ -408,6 +459,31 @@ fn chunks_of_rows_give_the_same_bits() {
                 assert!(trained == expected, "{} with {threads} threads", isa.name());
             }
         }
+    }
+}
+
+/// Work on many rows is polled from another thread, and ends soon after the flag is set: loops check
+/// it at least once per `ROWS_PER_CHECK` rows. The test counts checks, because times depend on the
+/// load of the machine.
+#[test]
+fn loops_over_rows_check_whether_to_stop() {
+    let n_rows = 5 * ROWS_PER_CHECK;
+    for n_features in [3, 20] {
+        let songs = Songs::new(Shape {
+            n_rows,
+            n_features,
+            n_classes: 2,
+            categories: false,
+            weighting: Weighting::None,
+            seed: 5,
+        });
+        let config = Config { n_estimators: 1, max_leaves: Some(2), ..Config::default() };
+        checks::taken();
+        train(&config, &songs, Isa::detect(), 1);
+        // Derivatives and the metrics of the evaluation set take 1024 rows at a time.
+        let of_losses = 2 * n_rows.div_ceil(1024);
+        let of_histogram = n_rows / ROWS_PER_CHECK;
+        assert!(checks::taken() >= of_losses + of_histogram, "{n_features} features");
     }
 }
 

@@ -7,6 +7,7 @@ use crate::gbt::weights::{Scales, Weights};
 use crate::kernels::Isa;
 use crate::parallel::{Compute, Team};
 use proptest::prelude::*;
+use std::sync::atomic::AtomicBool;
 
 fn drawn(n_rows: usize, share: f64, seed: u64, round: usize) -> Vec<u32> {
     let all = (0..n_rows as u32).collect();
@@ -62,7 +63,8 @@ proptest! {
         round in 0..50_usize,
     ) {
         let mut after = before.clone();
-        let rows = goss(&mut after, rates(top, other), seed, round);
+        let stream = Stream::new(seed, Purpose::Rows, round as u64);
+        let rows = goss(&mut after, rates(top, other), &stream, None)?;
         let n_rows = before.outputs[0].len();
         let size = |row: usize| -> u64 {
             let of = |pairs: &Vec<Pair>| u64::from(pairs[row].g.unsigned_abs()) * u64::from(pairs[row].h);
@@ -107,11 +109,13 @@ proptest! {
         let y: Vec<u32> =
             (0..n_rows).map(|_| (stream.next_u64() % n_classes as u64) as u32).collect();
         let weights = Weights::new(n_rows, None)?;
-        let sample = |isa, threads| -> Result<_, crate::Error> {
+        let sample = |isa, threads| -> Result<_> {
             let team = Team::new(threads)?;
             let mut gradients = Gradients::new(n_outputs, n_rows);
-            gradients.softmax(&margins, &y, &weights, 8.0, Compute { isa, team: &team });
-            let rows = goss(&mut gradients, rates(0.2, 0.1), seed, 3);
+            let (compute, never) = (Compute { isa, team: &team }, AtomicBool::new(false));
+            gradients.softmax(&margins, &y, &weights, 8.0, compute, &never);
+            let stream = Stream::new(seed, Purpose::Rows, 3);
+            let rows = goss(&mut gradients, rates(0.2, 0.1), &stream, None)?;
             Ok((rows, gradients.outputs))
         };
         let expected = sample(Isa::Portable, 1)?;

@@ -160,16 +160,16 @@ fn train_on(
             features: Features::Binned(&binned),
             y: &host.songs.y,
             weight: host.songs.weight.as_deref(),
-            margin: None,
+            margin: host.songs.margin.as_deref(),
         };
         let eval = Rows {
             features: table(&all, songs).into(),
             y: &songs.y,
             weight: songs.weight.as_deref(),
-            margin: None,
+            margin: songs.margin.as_deref(),
         };
         let eval = if rank == 0 { std::slice::from_ref(&eval) } else { &[] };
-        fit(plan, &train, eval, compute, &mut Watching::default())
+        fit(plan, &train, eval, compute, &mut host.songs.listener())
     };
     let fits = std::thread::scope(|scope| {
         let run = &run;
@@ -180,28 +180,23 @@ fn train_on(
     (fits, sums.state.into_inner().expect("no panic"))
 }
 
-/// Configurations that can be trained on several hosts.
-fn shared_configs() -> impl Strategy<Value = Config> {
-    configs().prop_map(|mut config| {
-        if config.boosting.kind == BoostingKind::Goss {
-            config.boosting.kind = BoostingKind::ExtraTrees;
-        }
-        config
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn hosts_give_the_bits_of_one(
-        config in shared_configs(),
+        config in configs(),
         shape in shapes(any_weighting()),
         (size, threads) in (1..6_usize, 1..3_usize),
         patience in prop::option::of(1..3_usize),
+        (margins, squared_error) in any::<(bool, bool)>(),
     ) {
         let config = Config { early_stopping_rounds: patience, ..config };
-        let songs = Songs::new(shape);
+        let mut songs = Songs::new(shape);
+        if margins {
+            songs = songs.with_margins(shape.seed);
+        }
+        songs.squared_error = squared_error;
         let expected = exact(&train(&config, &songs, Isa::detect(), 1));
         let hosts = deal(&songs, size, shape.seed);
         let (fits, _) = train_on(&config, &songs, &hosts, threads, (Start::default(), None));
@@ -214,7 +209,7 @@ proptest! {
     /// The hosts that are left resume from the last round that one of them finished.
     #[test]
     fn training_resumes_after_a_host_is_lost(
-        config in shared_configs(),
+        config in configs(),
         shape in shapes(any_weighting()),
         // The first message comes before the first round; without it there is nothing to resume.
         lost in 2..40_usize,
@@ -268,22 +263,4 @@ fn a_round_takes_one_message_per_split() {
     let per_node = (16 + 16 + 12 + 16 + 4) * 2;
     let expected = 4 + 2 * (3 * (3 + 2) + 3 * 5 * per_node + 2);
     assert_eq!(state.n_words, expected);
-}
-
-#[test]
-fn gradient_based_sampling_is_refused() {
-    let songs = Songs::new(Shape {
-        n_rows: 100,
-        n_features: 2,
-        n_classes: 2,
-        categories: false,
-        weighting: Weighting::None,
-        seed: 3,
-    });
-    let boosting = Boosting { kind: BoostingKind::Goss, ..Boosting::default() };
-    let config = Config { boosting, ..Config::default() };
-    let hosts = deal(&songs, 1, 1);
-    let (fits, _) = train_on(&config, &songs, &hosts, 1, (Start::default(), None));
-    let message = fits[0].as_ref().expect_err("refused").to_string();
-    assert!(message.contains("on several hosts") && message.contains("got \"goss\""), "{message}");
 }
