@@ -247,3 +247,14 @@ def mortal_cluster(processes):
         made.add_worker()
     made.wait_for_workers()
     return made
+
+
+@pytest.fixture(scope="module")
+def workers(long_lived_processes):
+    """Return a cluster of four workers, of which tests use some."""
+    made = Cluster(long_lived_processes)
+    for _ in range(4):
+        made.add_worker()
+    made.wait_for_workers()
+    with made.client() as client:
+        yield client

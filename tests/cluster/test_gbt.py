@@ -14,79 +14,27 @@ import pytest
 from moodcore import GBT, Checkpoint, load
 from moodcore.dask import GBT as DaskGBT
 
-from .conftest import PATIENCE, Cluster
+from .conftest import PATIENCE
+from .trees import Data, assert_same, categories, file_bytes, numbers
 
 
-@pytest.fixture(scope="module")
-def workers(long_lived_processes):
-    """Return a cluster of four workers, of which tests use some."""
-    made = Cluster(long_lived_processes)
-    for _ in range(4):
-        made.add_worker()
-    made.wait_for_workers()
-    with made.client() as client:
-        yield client
+def objectives():
+    """Return two objectives, which are sent to workers by value because they are local."""
+
+    def squared_error(y, margins, sample_weight=None):
+        # The margin of the class should be 1, and -1 of the others.
+        if margins.ndim == 1:
+            return margins - (2.0 * y - 1.0), np.full(margins.shape, 2.0)
+        target = np.where(np.arange(margins.shape[1]) == y[:, np.newaxis], 1.0, -1.0)
+        return margins - target, np.full(margins.shape, 2.0)
+
+    def of_all_rows(y, margins):
+        return margins - y.mean(), np.ones(margins.shape)
+
+    return squared_error, of_all_rows
 
 
-@dataclasses.dataclass
-class Data:
-    """Rows in memory, and the same as Dask collections."""
-
-    X: object
-    y: object
-    weight: object
-    n_parts: int = 5
-
-    def collections(self, weighted):
-        """Return the rows as collections of several partitions."""
-        if isinstance(self.X, pd.DataFrame):
-            tables = (self.X, self.y, pd.Series(self.weight))
-            X, y, weight = (dd.from_pandas(table, npartitions=self.n_parts) for table in tables)
-        else:
-            size = -(-len(self.y) // self.n_parts)
-            X, y, weight = (da.from_array(values, chunks=(size, -1)[: values.ndim])
-                            for values in (self.X, self.y, self.weight))  # fmt: skip
-        return X, y, weight if weighted else None
-
-
-def numbers(n_rows=1500, seed=0):
-    """Return rows whose class depends on two of five numbers, some of which are missing."""
-    rng = np.random.default_rng(seed)
-    X = rng.random((n_rows, 5))
-    y = (2 * X[:, 0] * X[:, 1] + rng.random(n_rows)).astype(int)
-    X[rng.random(X.shape) < 0.03] = np.nan
-    weight = rng.random(n_rows) * 2
-    weight[::7] = 0
-    return Data(X, y, weight)
-
-
-def categories(n_rows=1500, seed=1):
-    """Return a frame with text, more categories than bins, integers, and a column of both."""
-    rng = np.random.default_rng(seed)
-    frame = pd.DataFrame(rng.random((n_rows, 2)), columns=["a", "b"])
-    frame["text"] = rng.choice(["low", "high", None], n_rows)
-    frame["many"] = [f"m{int(value)}" for value in 400 * rng.random(n_rows) ** 2]
-    frame["codes"] = pd.Categorical(rng.choice([3, 1, 2], n_rows))
-    frame["integers"] = rng.integers(0, 40, n_rows)
-    # Text in the last rows alone.
-    frame["late"] = pd.Series([None] * (n_rows - 200) + ["x", "y"] * 100, dtype=object)
-    labels = np.array(["no", "maybe", "yes"])
-    signal_ = frame["a"] + (frame["text"] == "high") + 0.5 * rng.random(n_rows)
-    y = pd.Series(labels[np.clip(signal_.astype(int), 0, 2)])
-    return Data(frame, y, rng.integers(0, 4, n_rows))
-
-
-def file_bytes(model, folder, name="model"):
-    model.save(folder / name)
-    return (folder / name).read_bytes()
-
-
-def assert_same(trained, parameters, data, folder, *, weighted=False, **fit):
-    local = GBT(**parameters).fit(data.X, data.y, data.weight if weighted else None, **fit)
-    assert file_bytes(trained, folder) == file_bytes(local, folder, "local")
-    assert local.n_trees_ > 0
-
-
+SQUARED_ERROR, OF_ALL_ROWS = objectives()
 CASES = {
     "numbers": (numbers, {"n_estimators": 4}, False, {}),
     "defaults": (numbers, {}, False, {}),
@@ -113,6 +61,10 @@ CASES = {
         {},
     ),
     "held out": (numbers, {"n_estimators": 30, "early_stopping_rounds": 3}, True, {}),
+    "goss": (numbers, {"n_estimators": 4, "boosting": "goss", "max_bin": 60}, True, {}),
+    "goss of categories": (categories, {"n_estimators": 3, "boosting": "goss"}, False, {}),
+    "objective": (numbers, {"n_estimators": 4, "objective": SQUARED_ERROR}, False, {}),
+    "objective of classes": (categories, {"n_estimators": 3, "objective": SQUARED_ERROR}, True, {}),
 }
 
 
@@ -123,6 +75,19 @@ def test_models_are_those_of_one_process(workers, tmp_path, case):
     X, y, weight = data.collections(weighted)
     trained = DaskGBT(**parameters).fit(X, y, weight, client=workers, **fit)
     assert_same(trained, parameters, data, tmp_path, weighted=weighted, **fit)
+
+
+@pytest.mark.parametrize("make", [numbers, categories])
+@pytest.mark.parametrize("more", [{}, {"early_stopping_rounds": 2}, {"learning_rate": 0.3}])
+def test_base_margins_belong_to_their_rows(workers, tmp_path, make, more):
+    data, parameters = make(), {"random_state": 3, **more}
+    if more != {"learning_rate": 0.3}:
+        parameters |= {"n_estimators": 5}
+    X, y, weight = data.collections(weighted=True)
+    margin = np.random.default_rng(7).normal(size=(len(data.y), 3))
+    lazy = da.from_array(margin, chunks=(X.chunks[0] if make is numbers else 300, 3))
+    trained = DaskGBT(**parameters).fit(X, y, weight, client=workers, base_margin=lazy)
+    assert_same(trained, parameters, data, tmp_path, weighted=True, base_margin=margin)
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 4])
@@ -332,8 +297,7 @@ def test_what_cannot_be_trained_is_refused(workers):
     data = numbers()
     X, y, _ = data.collections(weighted=False)
     for parameters, message in [
-        ({"boosting": "goss"}, r"boosting must be 'gbdt', 'dart' or 'extra_trees' .* 'goss'"),
-        ({"objective": max}, r"objective must be None in moodcore\.dask\.GBT"),
+        ({"objective": OF_ALL_ROWS}, r"objective must compute the derivatives of a row from this"),
         (
             {"boosting": "dart", "callbacks": [Checkpoint("file")]},
             "Checkpoint with boosting='dart'",
@@ -341,8 +305,8 @@ def test_what_cannot_be_trained_is_refused(workers):
     ]:
         with pytest.raises(ValueError, match=message):
             DaskGBT(2, **parameters).fit(X, y, client=workers)
-    with pytest.raises(ValueError, match="base_margin must be None"):
-        DaskGBT(2).fit(X, y, client=workers, base_margin=y)
+    with pytest.raises(ValueError, match=r"partition \d: base_margin must be of shape"):
+        DaskGBT(2).fit(X, y, client=workers, base_margin=X)
     with pytest.raises(TypeError, match=r"X must be a Dask .* ndarray; .* use moodcore\.GBT"):
         DaskGBT(2).fit(data.X, y, client=workers)
     with pytest.raises(ValueError, match="y must have the 5 partitions of X, got 1"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from moodcore.cli import options
+from moodcore.cli.cluster import chosen_scheduler
 from moodcore.cli.exit_codes import ExitCode
 from moodcore.cli.run_command import data_options, read_settings
 from moodcore.runs.families import FAMILIES
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     examples=(
         "moodcore train --data adult.csv --target income --model gbt -o adult.safetensors",
         "moodcore train --data songs/ --target mood --model gbt -o songs.safetensors",
+        "moodcore train --data songs/ --target mood --model gbt --engine dask "
+        "--scheduler tcp://HOST:8786 -o songs.safetensors",
         "moodcore train --model mlp --set hidden_sizes=[32,32] -o songs.safetensors",
     ),
 )
@@ -42,6 +45,27 @@ if TYPE_CHECKING:
     help="A hyperparameter with its value as in TOML, such as learning_rate=0.06 or "
     "hidden_sizes=[16,16]; may be repeated.",
 )
+@click.option(
+    "--weight",
+    metavar="COLUMN",
+    help="Column of the row weights, for a table that is read in batches.",
+)
+@click.option(
+    "--validation",
+    type=options.TABLE,
+    metavar="PATH",
+    help="Parquet file, folder or pattern on which early stopping measures the model, for a table "
+    "that is read in batches; needs --set early_stopping_rounds=N.",
+)
+@click.option(
+    "--checkpoint",
+    type=options.INPUT_FILE,
+    metavar="FILE",
+    help="Model file that is written every ten rounds, for a table that is read in batches. If it "
+    "exists, training resumes from it.",
+)
+@options.engine
+@options.scheduler
 @options.seed
 @click.option(
     "-o",
@@ -57,16 +81,30 @@ def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
 
     With --model gbt, --data may be a folder of Parquet files or a pattern such as 'songs/*.parquet'
     and is read in batches. So is a single Parquet file whose columns would take more than a
-    quarter of the memory.
+    quarter of the memory. With --engine dask, the workers of a Dask scheduler read the files and
+    train the model, which is the same to the byte.
     """
     from moodcore.files import check_writable
     from moodcore.tuning.settings import TuneSettings
     from moodcore.tuning.train import train
+    from moodcore.tuning.train_files import FileOptions
 
     check_writable(out, (".safetensors", ""))
+    validation = given.pop("validation")
+    files = FileOptions(
+        weight=given.pop("weight"),
+        validation=None if validation is None else str(Path(validation).resolve()),
+        checkpoint=given.pop("checkpoint"),
+        scheduler=chosen_scheduler(given.pop("engine"), given.pop("scheduler")),
+    )
     settings = read_settings(TuneSettings, given, base={}, where="options")
     test = train(
-        settings, _parsed(assignments), out, on_data=_show_notes, on_progress=_show_progress
+        settings,
+        _parsed(assignments),
+        out,
+        files=files,
+        on_data=_show_notes,
+        on_progress=_show_progress,
     )
     click.echo(
         f"test: accuracy {100 * test.accuracy:.1f} %, balanced accuracy "

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from moodcore.errors import TableError, missing_columns
 from moodcore.estimators.progress import current_poll
 from moodcore.estimators.table_containers import refuse_repeated
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: Takes indices of rows of the whole table, and returns which rows to read.
+RowChoice = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 
 # Rows that are read at a time: a few megabytes, so that reading can be interrupted.
 BATCH_ROWS = 65_536
@@ -51,10 +57,17 @@ class BatchSource:
         returns an iterator of record batches.
     columns : sequence of str, optional
         Names of the columns to use; all by default.
+    chosen : callable, optional
+        Takes the indices of rows, an array, and returns which of them belong to the table; all by
+        default. Batches number the chosen rows.
     """
 
-    def __init__(self, data: Any, columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, data: Any, columns: Sequence[str] | None = None, *, chosen: RowChoice | None = None
+    ) -> None:
         import pyarrow.dataset as ds
+
+        self._chosen = chosen
 
         self._parts: list[_Part]
         if isinstance(data, ds.Dataset):
@@ -75,6 +88,8 @@ class BatchSource:
     @property
     def n_rows(self) -> int | None:
         """Number of rows if the files contain it, otherwise None."""
+        if self._chosen is not None:
+            return None
         counts = [part.n_rows() for part in self._parts]
         return None if None in counts else sum(counts)  # type: ignore[arg-type]
 
@@ -86,17 +101,42 @@ class BatchSource:
         TableError
             If a file is damaged or has other columns; it names the file and the row group.
         """
-        first, poll = 0, current_poll()
-        kinds = {name: self.schema.field(name).type for name in columns}
+        number, first, poll = 0, 0, current_poll()
         for part in self._parts:
             for batch, where in part.batches(columns):
                 if poll is not None:
                     poll()
-                for name, kind in kinds.items():
-                    _check_kind(batch.schema, name, kind, where)
-                if batch.num_rows:
-                    yield Batch(batch, where, first)
-                first += batch.num_rows
+                _check_kinds(batch.schema, self.schema, columns, where)
+                table = _choose(batch, number, self._chosen)
+                number += batch.num_rows
+                if table.num_rows:
+                    yield Batch(table, where, first)
+                first += table.num_rows
+
+    def split(self, n_rows: int) -> list[BatchRange]:
+        """Split the table into ranges that other processes can read.
+
+        Parameters
+        ----------
+        n_rows : int
+            Maximum number of rows of a range, unless a single row group has more.
+
+        Raises
+        ------
+        TypeError
+            If the table is not in Parquet files.
+        """
+        ranges, first = [], 0
+        for part in self._parts:
+            if not isinstance(part, _ParquetPart):
+                raise TypeError(
+                    "a table that several processes read must be in Parquet files (a path, a "
+                    f"pattern, or a pyarrow Dataset of them), got {part.where}"
+                )
+            for groups, size in part.groups_of(n_rows):
+                ranges.append(BatchRange(part, groups, first, self.schema, self._chosen))
+                first += size
+        return ranges
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise a `TableError` unless the table has the columns."""
@@ -111,9 +151,48 @@ class BatchSource:
         if missing:
             raise TableError(f"{self._parts[0].where}: {missing_columns(missing, first.names)}")
         for part in self._parts[1:]:
-            schema = part.schema()
-            for name in self.names:
-                _check_kind(schema, name, first.field(name).type, part.where)
+            _check_kinds(part.schema(), first, self.names, part.where)
+
+
+@dataclass(frozen=True)
+class BatchRange:
+    """Consecutive row groups of a Parquet file, which any process can read.
+
+    Attributes
+    ----------
+    part : _ParquetPart
+        The file.
+    groups : range
+        Indices of the row groups.
+    first : int
+        Index of the first row in the whole table.
+    schema : Schema
+        The schema of the table.
+    chosen : callable or None
+        Which rows belong to the table (see `BatchSource`).
+    """
+
+    part: _ParquetPart
+    groups: range
+    first: int
+    schema: pa.Schema
+    chosen: RowChoice | None
+
+    @property
+    def where(self) -> str:
+        """The file and its row groups, for error messages."""
+        return f"{self.part.where}, row groups {self.groups.start} to {self.groups.stop - 1}"
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        """Read some columns, batch by batch (see `BatchSource.batches`); the first row is row 0."""
+        number, first = self.first, 0
+        for batch, where in self.part.batches(columns, self.groups):
+            _check_kinds(batch.schema, self.schema, columns, where)
+            table = _choose(batch, number, self.chosen)
+            number += batch.num_rows
+            if table.num_rows:
+                yield Batch(table, where, first)
+            first += table.num_rows
 
 
 def is_batch_source(X: Any) -> bool:
@@ -223,10 +302,25 @@ class _ParquetPart(_Part):
         with self._open() as file:
             return int(file.metadata.num_rows)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, str]]:
+    def groups_of(self, n_rows: int) -> Iterator[tuple[range, int]]:
+        """Yield consecutive row groups with together at most this many rows, and their number."""
+        with self._open() as file:
+            sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+        start = total = 0
+        for at, size in enumerate(sizes):
+            if total and total + size > n_rows:
+                yield range(start, at), total
+                start, total = at, 0
+            total += size
+        if total:
+            yield range(start, len(sizes)), total
+
+    def batches(
+        self, columns: Sequence[str], groups: range | None = None
+    ) -> Iterator[tuple[pa.RecordBatch, str]]:
         stored = [name for name in columns if name not in self._keys]
         with self._open() as file:
-            for group in range(file.num_row_groups):
+            for group in range(file.num_row_groups) if groups is None else groups:
                 where = f"{self.where}, row group {group}"
                 announced, n_rows = file.metadata.row_group(group).num_rows, 0
                 # A single reader for all row groups would keep the data of each in memory.
@@ -322,11 +416,23 @@ def _named(where: str) -> Iterator[None]:
         raise TableError(f"{where}: not a Parquet file, or damaged: {error}") from error
 
 
-def _check_kind(schema: pa.Schema, name: str, kind: pa.DataType, where: str) -> None:
-    if name not in schema.names:
-        raise TableError(f"{where}: {missing_columns([name], schema.names)}")
-    other = schema.field(name).type
-    if other != kind:
-        raise TableError(
-            f"{where}: column {name!r} must be of the type of the first file, {kind}, got {other}"
-        )
+def _choose(batch: pa.RecordBatch, number: int, chosen: RowChoice | None) -> pa.RecordBatch:
+    """Return the chosen rows of a batch whose first row has this index in the table."""
+    import pyarrow as pa
+
+    if chosen is None or not batch.num_rows:
+        return batch
+    return batch.filter(pa.array(chosen(np.arange(number, number + batch.num_rows))))
+
+
+def _check_kinds(schema: pa.Schema, first: pa.Schema, names: Sequence[str], where: str) -> None:
+    """Raise a `TableError` unless the columns have the types of the first file."""
+    for name in names:
+        if name not in schema.names:
+            raise TableError(f"{where}: {missing_columns([name], schema.names)}")
+        kind, other = first.field(name).type, schema.field(name).type
+        if other != kind:
+            raise TableError(
+                f"{where}: column {name!r} must be of the type of the first file, {kind}, got "
+                f"{other}"
+            )

@@ -14,7 +14,7 @@ from moodcore.runs.models import save_model
 from moodcore.runs.space import check_arguments
 from moodcore.tuning.refit import evaluate_test, refit
 from moodcore.tuning.settings import TuneSettings
-from moodcore.tuning.train_files import is_read_in_batches, train_on_files
+from moodcore.tuning.train_files import FileOptions, is_read_in_batches, train_on_files
 
 if TYPE_CHECKING:
     from moodcore.tables import Dataset
@@ -25,12 +25,14 @@ def train(
     arguments: Mapping[str, Any],
     path: str | os.PathLike[str],
     *,
+    files: FileOptions | None = None,
     on_data: Callable[[Dataset], object] = lambda _: None,
     on_progress: Callable[[str], object] = lambda _: None,
 ) -> Evaluation:
     """Train one model on the training rows, test it on the others, and save it.
 
-    Folders and large Parquet files are read in batches (see `train_files`).
+    Folders and large Parquet files are read in batches (see `train_files`), in the way that
+    ``files`` describes.
 
     Raises
     ------
@@ -38,8 +40,10 @@ def train(
         For unknown names and values that the model refuses.
     """
     check_arguments(settings.family, arguments)
-    if is_read_in_batches(settings.data):
-        model, test, data = train_on_files(settings, arguments, on_progress)
+    files = files or FileOptions()
+    files.check(settings.data)
+    if files.scheduler is not None or is_read_in_batches(settings.data):
+        model, test, data = train_on_files(settings, arguments, files, on_progress)
         chosen = settings.to_dict() | {"grid": dict(arguments)}
         save_model(model, path, {"settings": chosen, "data": data, "test": test.to_dict()})
         return test

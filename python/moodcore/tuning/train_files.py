@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.errors import ConfigError
-from moodcore.estimators.batches import Batch, BatchSource
+from moodcore.estimators.batches import BatchSource
 from moodcore.metrics import Evaluation, evaluate
 from moodcore.runs.seeds import Stream, derive
 from moodcore.tables.dataset import known_names
@@ -50,8 +51,52 @@ def is_read_in_batches(data: str | None) -> bool:
     return _column_bytes(path) > MEMORY_SHARE * _memory()
 
 
+@dataclass(frozen=True)
+class FileOptions:
+    """How a model is trained on files.
+
+    Attributes
+    ----------
+    weight : str or None
+        Column of the row weights.
+    validation : str or None
+        Parquet file, folder or pattern of the evaluation set, which early stopping uses.
+    checkpoint : path or None
+        File of a `Checkpoint`, which is written every ten rounds.
+    scheduler : str or None
+        Address of a Dask scheduler whose workers train the model.
+    """
+
+    weight: str | None = None
+    validation: str | None = None
+    checkpoint: Path | None = None
+    scheduler: str | None = None
+
+    def check(self, data: str | None) -> None:
+        """Raise a `ConfigError` for options that need files, unless the data are in files."""
+        if is_read_in_batches(data) or (self.scheduler is not None and _is_parquet(data)):
+            return
+        named = {name: value for name, value in vars(self).items() if value is not None}
+        if named:
+            name, value = next(iter(named.items()))
+            name = "engine" if name == "scheduler" else name
+            value = "dask" if name == "engine" else value
+            raise ConfigError(
+                f"{name} {str(value)!r} needs a table that is read in batches: data must be a "
+                "folder of Parquet files, a pattern, or a Parquet file that is larger than a "
+                f"quarter of the memory (with engine dask, any Parquet file), got {data!r}"
+            )
+
+
+def _is_parquet(data: str | None) -> bool:
+    return data is not None and data.lower().endswith(PARQUET_ENDINGS)
+
+
 def train_on_files(
-    settings: TuneSettings, arguments: Mapping[str, Any], on_progress: Callable[[str], object]
+    settings: TuneSettings,
+    arguments: Mapping[str, Any],
+    options: FileOptions,
+    on_progress: Callable[[str], object],
 ) -> tuple[GBT, Evaluation, dict[str, Any]]:
     """Train `GBT` on files, and test it on rows that it has not seen.
 
@@ -62,6 +107,8 @@ def train_on_files(
         is drawn by row number.
     arguments : mapping
         Parameters of the model.
+    options : FileOptions
+        On a cluster, the workers read the files, and the model is the same.
     on_progress : callable
         Takes a line about once per second.
 
@@ -77,21 +124,35 @@ def train_on_files(
     ConfigError
         For other models, and for settings that need the whole table in memory.
     """
-    from moodcore import GBT
+    from moodcore import Checkpoint
 
     target = _checked_target(settings)
     source = BatchSource(settings.data)
-    source.require([target])
-    columns = [*_features(settings, source.names, target), target]
+    others = [name for name in (target, options.weight) if name is not None]
+    source.require(others)
+    columns = [*_features(settings, source.names, others), *others]
     seed = derive(settings.seed, Stream.REFIT)
     if settings.test is None:
-        learned: BatchSource = _Part(settings.data, columns, held_out=False, seed=seed)
-        held: BatchSource = _Part(settings.data, columns, held_out=True, seed=seed)
+        learned = BatchSource(settings.data, columns, chosen=HeldOut(seed, is_held_out=False))
+        held = BatchSource(settings.data, columns, chosen=HeldOut(seed))
     else:
         learned, held = BatchSource(settings.data, columns), BatchSource(settings.test, columns)
-    options = {"categorical_features": "from_dtype", "random_state": seed, **arguments}
-    model = GBT(**options, callbacks=[_Lines(on_progress)])
-    model.fit(learned, target)
+    fit: dict[str, Any] = {}
+    if options.validation is not None:
+        validation = BatchSource(options.validation, columns)
+        fit = {"eval_set": {"validation": (validation, target)}}
+        if options.weight is not None:
+            fit["sample_weight_eval_set"] = {"validation": options.weight}
+    callbacks: list[Any] = [_Lines(on_progress)]
+    if options.checkpoint is not None:
+        callbacks.append(Checkpoint(options.checkpoint))
+    chosen = {"categorical_features": "from_dtype", "random_state": seed, **arguments}
+    model = fit_on_files(
+        chosen | {"callbacks": callbacks},
+        (learned, target, options.weight),
+        options.scheduler,
+        **fit,
+    )
     model.callbacks = None
     test = _test(model, held, target)
     described = {
@@ -104,33 +165,38 @@ def train_on_files(
     return model, test, described
 
 
-class _Part(BatchSource):
-    """The rows of a table that are held out, or the others.
+def fit_on_files(
+    parameters: Mapping[str, Any],
+    rows: tuple[BatchSource, str, str | None],
+    scheduler: str | None,
+    **fit: Any,
+) -> GBT:
+    """Train `GBT` in this process, or with a scheduler on its workers; the model is the same."""
+    from moodcore import GBT
+
+    if scheduler is None:
+        return GBT(**parameters).fit(*rows, **fit)
+    from moodcore import dask
+    from moodcore.runs.executors.dask import check_scheduler, connected
+
+    check_scheduler(scheduler)
+    with connected(scheduler) as client:
+        return dask.GBT(**parameters).fit(*rows, client=client, **fit).to_local()
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Chooses the rows of a table that are held out, or the others.
 
     Which rows depends on their numbers and the seed, not on the batches in which they are read.
     """
 
-    def __init__(self, data: Any, columns: Sequence[str], *, held_out: bool, seed: int) -> None:
-        super().__init__(data, columns)
-        self._held_out, self._seed = held_out, seed
+    seed: int
+    is_held_out: bool = True
 
-    @property
-    def n_rows(self) -> None:
-        """None: rows are counted when they are read."""
-        return
-
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Read the part, batch by batch."""
-        import pyarrow as pa
-
-        first = 0
-        for batch in super().batches(columns):
-            numbers = np.arange(batch.first, batch.first + batch.table.num_rows)
-            mask = _is_held_out(numbers, self._seed) == self._held_out
-            table = batch.table.filter(pa.array(mask))
-            if table.num_rows:
-                yield Batch(table, batch.where, first)
-            first += table.num_rows
+    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of the rows are chosen."""
+        return _is_held_out(rows, self.seed) == self.is_held_out
 
 
 class _Lines:
@@ -177,8 +243,10 @@ def _checked_target(settings: TuneSettings) -> str:
     return settings.target
 
 
-def _features(settings: TuneSettings, names: Sequence[str], target: str) -> list[str]:
-    others = [name for name in names if name != target]
+def _features(
+    settings: TuneSettings, names: Sequence[str], not_features: Sequence[str]
+) -> list[str]:
+    others = [name for name in names if name not in not_features]
     left_out = known_names([*settings.drop, *filter(None, [settings.id])], others, "drop")
     if settings.features not in (None, "all"):
         assert settings.features is not None

@@ -15,9 +15,10 @@ from moodcore.estimators.cluster.cluster import POLL, Cluster
 from moodcore.estimators.cluster.rows import ClusterRows
 from moodcore.estimators.cluster.sums import end, install
 from moodcore.estimators.cluster.training import Plan, Progress, answer, train, waiting_progress
+from moodcore.estimators.evaluation import EvaluationSet
 from moodcore.estimators.gbt import estimator as local
 from moodcore.estimators.gbt.rows import BoostingRows
-from moodcore.estimators.progress import OnIteration
+from moodcore.estimators.progress import OnIteration, current_poll
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -37,7 +38,7 @@ class Training:
         model: local.GBT,
         *,
         rows: ClusterRows,
-        sets: dict[str, BoostingRows],
+        sets: dict[str, BoostingRows | EvaluationSet],
         bins: _core.GbtModel,
         start: _core.GbtModel | None,
         rounds: int,
@@ -159,8 +160,10 @@ class Training:
 
     def _watch(self, run: str, futures: dict[str, Future]) -> dict[str, Any] | None:
         """Wait for the workers; end the attempt when one is lost."""
-        client, first = self._cluster.client, next(iter(futures))
+        client, first, poll = self._cluster.client, next(iter(futures)), current_poll()
         while True:
+            if poll is not None:
+                poll()
             lost = set(futures) - self._cluster.workers()
             statuses = {address: future.status for address, future in futures.items()}
             self._answer_records(run, first)

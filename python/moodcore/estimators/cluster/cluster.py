@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from moodcore.estimators.checkpoint import checkpoint_of
+from moodcore.estimators.cluster.parts import FilePart
+from moodcore.estimators.progress import current_poll
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -26,8 +28,8 @@ class SchedulerLostError(Exception):
 class Cluster:
     """The parts of the training data on the workers of a cluster."""
 
-    def __init__(self, client: Client, delayed: list[Any]) -> None:
-        self.client, self._delayed = client, delayed
+    def __init__(self, client: Client, parts: list[Any]) -> None:
+        self.client, self._planned = client, parts
         self._parts: list[Future] = []
         self._answered, self._workers = time.monotonic(), set[str]()
 
@@ -49,8 +51,26 @@ class Cluster:
             self._parts = []
 
     def load(self) -> None:
-        """Compute the parts and keep them on the workers."""
-        self._parts = self.client.compute(self._delayed)
+        """Compute the parts and keep them on the workers; spread parts of files evenly."""
+        if not all(isinstance(part, FilePart) for part in self._planned):
+            self._parts = self.client.compute(self._planned)
+            return
+        workers = sorted(self.workers())
+        if not workers:
+            raise ConnectionError(
+                f"the Dask scheduler at {self.client.scheduler.address} has no workers"
+            )
+        self._parts = [
+            # If the worker is lost, another one takes over the part.
+            self.client.submit(
+                _same,
+                part,
+                workers=[workers[number * len(workers) // len(self._planned)]],
+                allow_other_workers=True,
+                pure=False,
+            )
+            for number, part in enumerate(self._planned)
+        ]
 
     def mapped(self, function: Any, *each: list[Any], **same: Any) -> list[Any]:
         """Call a function with each part on its worker, and collect the results.
@@ -64,7 +84,10 @@ class Cluster:
 
     def wait(self, futures: Sequence[Future]) -> None:
         """Wait for futures as long as the scheduler answers."""
+        poll = current_poll()
         while any(future.status == "pending" for future in futures):
+            if poll is not None:
+                poll()
             self.workers()
             time.sleep(POLL)
 
@@ -109,3 +132,7 @@ class Cluster:
     def parts(self, numbers: Sequence[int]) -> list[Future]:
         """Return the futures of the parts with these numbers."""
         return [self._parts[number] for number in numbers]
+
+
+def _same(part: FilePart) -> FilePart:
+    return part

@@ -22,7 +22,7 @@ __all__ = ["GBT"]
 
 
 class GBT(local.GBT):
-    """Gradient-boosted trees, trained on Dask collections by the workers of a cluster.
+    """Gradient-boosted trees, trained on Dask collections or files by the workers of a cluster.
 
     The parameters and attributes are those of :class:`moodcore.GBT`. For any number of workers,
     threads and partitions, the model is the same to the byte: `save` writes the same file as
@@ -39,8 +39,10 @@ class GBT(local.GBT):
     If a worker is lost, the others continue from the last finished round, and Dask computes its
     partitions again. With ``boosting="dart"``, training starts again from the first round. The
     client writes the file of a :class:`moodcore.Checkpoint`, from which training resumes on a
-    cluster or in one process. ``objective``, ``boosting="goss"`` and ``base_margin`` are not
-    supported.
+    cluster or in one process.
+
+    An ``objective`` is called on each worker with the rows of this worker. It must therefore
+    compute the derivatives of a row from this row alone.
 
     Examples
     --------
@@ -68,17 +70,22 @@ class GBT(local.GBT):
 
         Parameters
         ----------
-        X : Dask DataFrame or Array of shape (n_rows, n_features)
-            Training rows.
-        y : Dask Series or Array of shape (n_rows,)
-            Class labels of any type, with the partitions of X.
-        sample_weight : Dask Series or Array of shape (n_rows,), optional
-            Row weights, at least 0, with the partitions of X.
-        base_margin, base_margin_eval_set : None
-            Not available.
-        eval_set, eval_names, sample_weight_eval_set, X_val, y_val, sample_weight_val : optional
+        X : Dask DataFrame or Array of shape (n_rows, n_features), or files
+            Training rows. A Parquet file, a folder of them, a pattern such as
+            ``"songs/*.parquet"`` or a pyarrow Dataset of Parquet files is read by the workers,
+            each of which reads some of the row groups in batches; all workers and the client must
+            have the files under the same path.
+        y : Dask Series or Array of shape (n_rows,), or str
+            Class labels of any type, with the partitions of X; of files the name of their column.
+        sample_weight : Dask Series or Array of shape (n_rows,), or str, optional
+            Row weights, at least 0, with the partitions of X; of files the name of their column.
+        base_margin : Dask Array, Series or DataFrame of shape (n_rows,) or (n_rows, n_classes), \
+                optional
+            Margins to start from, with the partitions of X, as in :meth:`moodcore.GBT.fit`.
+        eval_set, eval_names, sample_weight_eval_set, base_margin_eval_set, X_val, y_val, \
+                sample_weight_val : optional
             Evaluation sets, as in :meth:`moodcore.GBT.fit`. Dask collections are computed in the
-            client; the first worker evaluates them.
+            client. The first worker reads sets in files, and evaluates all sets.
         init_model : GBT or path, optional
             A fitted model or its file, from which training continues.
         client : distributed.Client, optional
@@ -99,11 +106,13 @@ class GBT(local.GBT):
         from moodcore.estimators.cluster.fit import fit
 
         self.check_parameters()
-        self._check_distributable(base_margin, base_margin_eval_set)
+        if checkpoint_of(self.callbacks) is not None:
+            refuse_dart(self)
         passed = evaluation_sets(
             _in_memory(eval_set),
             eval_names=eval_names,
             sample_weight_eval_set=_in_memory(sample_weight_eval_set),
+            base_margin_eval_set=_in_memory(base_margin_eval_set),
             X_val=_in_memory(X_val),
             y_val=_in_memory(y_val),
             sample_weight_val=_in_memory(sample_weight_val),
@@ -111,32 +120,13 @@ class GBT(local.GBT):
         start = self._starting_model(init_model)
         trained = fit(
             self,
-            (X, y, sample_weight),
+            (X, y, sample_weight, base_margin),
             passed,
             start=start,
             may_continue=init_model is None,
             client=client,
         )
         return self if trained is None else self._take_over(trained)
-
-    def _check_distributable(self, *margins: Any) -> None:
-        """Raise a ValueError for parameters that are not supported on several workers."""
-        if any(margin is not None for margin in margins):
-            raise ValueError("base_margin must be None in moodcore.dask.GBT: it is not available")
-        if self.objective is not None:
-            raise ValueError(
-                "objective must be None in moodcore.dask.GBT, because a callable may need all rows "
-                f"at once; got {self.objective!r}"
-            )
-        if checkpoint_of(self.callbacks) is not None:
-            refuse_dart(self)
-        boosting = self.boosting
-        kind = boosting.get("kind") if isinstance(boosting, Mapping) else boosting
-        if kind == "goss":
-            raise ValueError(
-                "boosting must be 'gbdt', 'dart' or 'extra_trees' in moodcore.dask.GBT, got "
-                "'goss': the rows with the largest gradients are those of all workers together"
-            )
 
     def to_local(self) -> local.GBT:
         """Return the model as a :class:`moodcore.GBT`, which needs no cluster."""

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moodcore import _core
+from moodcore.errors import TableError
+from moodcore.estimators.batches import BatchSource, batch_source, is_batch_source
 from moodcore.estimators.checkpoint import checkpoint_of
 from moodcore.estimators.cluster.attempts import Training
 from moodcore.estimators.cluster.cluster import Cluster
-from moodcore.estimators.cluster.parts import delayed_parts, labels_of
+from moodcore.estimators.cluster.parts import (
+    delayed_parts,
+    file_parts,
+    is_collection,
+    labels_of,
+)
 from moodcore.estimators.cluster.rows import (
     held_out_rows,
     hold_rows_out,
@@ -32,6 +40,7 @@ from moodcore.estimators.gbt.training import (
     holds_out,
     keep_result,
     progress_of,
+    refuse_margin,
     resume_seed,
     rounds_to_train,
     warn_of_training,
@@ -47,7 +56,7 @@ if TYPE_CHECKING:
 
 def fit(
     estimator: GBT,
-    data: tuple[Any, Any, Any],
+    data: tuple[Any, Any, Any, Any],
     passed: Sequence[EvaluationSet],
     *,
     start: local.GBT | None,
@@ -57,7 +66,7 @@ def fit(
     """Train on a cluster; return the trained copy, or None if no round remains to be trained."""
     from distributed import default_client
 
-    X, y, sample_weight = data
+    X, y, sample_weight, base_margin = data
     continues = may_continue and start is not None
     model = estimator._training_copy(fitted=continues)
     if not continues:
@@ -69,9 +78,26 @@ def fit(
     if start is not None:
         for name in local.COLUMNS & set(vars(start)):
             setattr(model, name, getattr(start, name))
-    cluster = Cluster(client or default_client(), delayed_parts(X, y, sample_weight))
+    if is_batch_source(X) and not is_collection(X):
+        refuse_margin(base_margin)
+        source = batch_source(X)
+        parts: list[Any] = list(file_parts(source, y, sample_weight))
+        X = _columns_of_files(model, source, (y, sample_weight))
+    else:
+        parts = delayed_parts(X, y, sample_weight, base_margin)
+    cluster = Cluster(client or default_client(), parts)
+    start_from = Start(start, continues=continues, resumed=resumed)
     with cluster.errors(estimator.callbacks):
-        return _fit(model, cluster, X, passed, start=start, continues=continues, resumed=resumed)
+        return _fit(model, cluster, X, passed, start_from, has_margins=base_margin is not None)
+
+
+@dataclass(frozen=True)
+class Start:
+    """The models that training starts from: an earlier fit, and a checkpoint."""
+
+    model: local.GBT | None
+    continues: bool
+    resumed: local.GBT | None
 
 
 def _fit(
@@ -79,15 +105,16 @@ def _fit(
     cluster: Cluster,
     X: Any,
     passed: Sequence[EvaluationSet],
+    start_from: Start,
     *,
-    start: local.GBT | None,
-    continues: bool,
-    resumed: local.GBT | None,
+    has_margins: bool,
 ) -> GBT | None:
+    start, continues, resumed = start_from.model, start_from.continues, start_from.resumed
     learns = start is None
     _check_columns(model, X, reset=learns)
     cluster.load()
     rows = learn_labels(model, cluster.mapped(labels_of), learns=learns)
+    rows = replace(rows, has_margins=has_margins)
     if not passed and holds_out(model):
         rows = hold_rows_out(model, rows)
     counts = learn_columns(model, rows, cluster.mapped) if learns else []
@@ -117,7 +144,7 @@ def _fit(
         ).model()
     else:
         bins = first.slice(0, 0)
-    sets: dict[str, Any] = dict(evaluation_rows(model, passed, sample.for_bins))
+    sets = _evaluation_sets(model, passed, sample.for_bins)
     if len(rows.held_out):
         sets = {"validation": held_out_rows(model, rows, cluster.mapped)}
     del sample
@@ -151,6 +178,34 @@ def _follow_checkpoint(
         reached = progress_of(checkpoint, model, resumed, sets, first=first, rounds=rounds)
         progress = Progress(resumed.core_model_, *reached)
     training.resume(progress, checkpoint.every, checkpoint_writer(model, sets))
+
+
+def _columns_of_files(model: GBT, source: BatchSource, others: Sequence[Any]) -> Any:
+    """Return a table without rows that has the feature columns of the files."""
+    import pandas as pd
+
+    names = getattr(model, "feature_names_in_", None)
+    columns = [name for name in source.names if name not in others]
+    if names is not None:
+        columns = list(names)
+        source.require(columns)
+    if not columns:
+        raise TableError("the training data must have a column besides y and sample_weight")
+    return pd.DataFrame(columns=columns)
+
+
+def _evaluation_sets(
+    model: GBT, passed: Sequence[EvaluationSet], training: BoostingRows
+) -> dict[str, Any]:
+    """Check evaluation sets in memory; sets in files are read by the first worker."""
+    sets: dict[str, Any] = {}
+    for given in passed:
+        if not is_batch_source(given.X):
+            sets |= evaluation_rows(model, [given], training)
+            continue
+        refuse_margin(given.base_margin)
+        sets[given.name] = replace(given, X=batch_source(given.X))
+    return sets
 
 
 def _check_columns(model: GBT, X: Any, *, reset: bool) -> None:

@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from moodcore import _core
 from moodcore.estimators.cluster.parts import (
     PartColumns,
-    PartLabels,
     PartRows,
     category_codes,
     columns_of,
     concatenated,
+    margin_of,
     table_of,
 )
 from moodcore.estimators.gbt.estimator import GBT
 from moodcore.estimators.gbt.options import categorical_mask, check_missing, validation_share
 from moodcore.estimators.gbt.rows import BoostingRows, code_rows, sampled
+from moodcore.estimators.gbt.streamed import Labels
 from moodcore.estimators.rows import hold_out
 from moodcore.estimators.table_columns import Categories
 from moodcore.estimators.table_schema import TableSchema
@@ -56,6 +57,8 @@ class ClusterRows:
         For each part, the number of rows up to its end.
     training : ndarray of int
         Indices into `codes` of the rows for training; the others are held out.
+    has_margins : bool
+        Whether the parts have base margins.
     """
 
     codes: NDArray[np.uint32]
@@ -63,6 +66,7 @@ class ClusterRows:
     rows: NDArray[np.intp]
     ends: NDArray[np.intp]
     training: NDArray[np.intp]
+    has_margins: bool = False
 
     @property
     def held_out(self) -> NDArray[np.intp]:
@@ -119,7 +123,7 @@ class ClusterRows:
         }
 
 
-def learn_labels(model: GBT, parts: Sequence[PartLabels], *, learns: bool) -> ClusterRows:
+def learn_labels(model: GBT, parts: Sequence[Labels], *, learns: bool) -> ClusterRows:
     """Collect the labels and weights of all parts; with ``learns``, set the model's classes."""
     sizes = [part.n_rows for part in parts]
     if not 0 < sum(sizes) <= _MOST_ROWS:
@@ -149,7 +153,7 @@ def learn_columns(model: GBT, rows: ClusterRows, mapped: Mapped) -> list[Any]:
     missing = check_missing(model.missing)
     part_rows = rows.part_rows()
     described = mapped(columns_of, part_rows, names=names, mask=mask, missing=missing)
-    present: list[PartColumns] = [part for part in described if part is not None]
+    present: list[PartColumns] = [batch for part in described for batch in part]
     kinds = _common_kinds(model, present)
     if mask is None:
         mask = np.array([kind == "category" for kind in kinds])
@@ -210,10 +214,10 @@ def _common_kinds(model: GBT, parts: Sequence[PartColumns]) -> list[str]:
         different = set(kinds) & {"number", "category"}
         if len(different) > 1:
             name = at if (names := _names(model)) is None else names[at]
+            numbers, categories = (parts[kinds.index(kind)] for kind in ("number", "category"))
             raise ValueError(
                 f"column {name!r} must hold numbers or categories in all partitions, got numbers "
-                f"in partition {kinds.index('number')} and categories in partition "
-                f"{kinds.index('category')}; convert it to one type"
+                f"in {numbers.where} and categories in {categories.where}; convert it to one type"
             )
         if not different:
             different = {"category" if "categories missing" in kinds else "number"}
@@ -261,11 +265,7 @@ def take_sample(model: GBT, rows: ClusterRows, mapped: Mapped) -> Sample:
     everything = np.arange(len(rows.codes))
     for_bins, for_search = sampled(rows.training), sampled(everything)
     wanted = np.union1d(for_bins, for_search)
-    tables = mapped(
-        table_of, rows.of_parts(wanted), names=_names(model), schema=model.table_schema_
-    )
-    weight = None if rows.weight is None else rows.weight[wanted]
-    both = BoostingRows(concatenated(tables), rows.codes[wanted], weight, None)
+    both = _collected(model, rows, wanted, mapped)
     repetitions = rows.repetitions()
     # Only weights make rows count differently: all rows of the sample are trained on.
     counted = None if repetitions is None or rows.weight is None else repetitions[for_bins]
@@ -279,7 +279,15 @@ def take_sample(model: GBT, rows: ClusterRows, mapped: Mapped) -> Sample:
 
 def held_out_rows(model: GBT, rows: ClusterRows, mapped: Mapped) -> BoostingRows:
     """Collect the held-out rows in the client."""
-    at = rows.held_out
-    tables = mapped(table_of, rows.of_parts(at), names=_names(model), schema=model.table_schema_)
+    return _collected(model, rows, rows.held_out, mapped)
+
+
+def _collected(model: GBT, rows: ClusterRows, at: NDArray[np.intp], mapped: Mapped) -> BoostingRows:
+    of_parts = rows.of_parts(at)
+    tables = mapped(table_of, of_parts, names=_names(model), schema=model.table_schema_)
+    margin = None
+    if rows.has_margins:
+        kept = [part.kept for part in rows.part_rows()]
+        margin = np.concatenate(mapped(margin_of, of_parts, kept, n_outputs=model._n_outputs))
     weight = None if rows.weight is None else rows.weight[at]
-    return BoostingRows(concatenated(tables), rows.codes[at], weight, None)
+    return BoostingRows(concatenated(tables), rows.codes[at], weight, margin)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moodcore import _core
-from moodcore.estimators.cluster.parts import Part, table_of
+from moodcore.estimators.cluster.parts import FilePart, Part, tables_of
 from moodcore.estimators.cluster.sums import SumNode, WorkerLostError, is_ended
+from moodcore.estimators.evaluation import EvaluationSet
 from moodcore.estimators.gbt.estimator import GBT
-from moodcore.estimators.gbt.rows import BoostingRows
-from moodcore.estimators.gbt.streamed import BinnedRows
+from moodcore.estimators.gbt.rows import BoostingRows, read_margin
+from moodcore.estimators.gbt.streamed import BinnedRows, evaluation_bins
 from moodcore.estimators.gbt.training import run_core
-from moodcore.estimators.progress import polled
+from moodcore.estimators.progress import current_poll, polled
 from moodcore.estimators.rows import readable
 from moodcore.platform import instruction_set
 
@@ -59,8 +61,8 @@ class Plan:
         For each part, the index of its first row among all training rows, and its number of rows.
     totals : dict
         Totals over all training rows (`ClusterRows.totals`).
-    sets : dict of BoostingRows
-        Evaluation sets, on the first worker.
+    sets : dict of BoostingRows or EvaluationSet
+        Evaluation sets in memory or in files, on the first worker.
     listens : bool
         Whether the client waits for a record after each round.
     checkpoint_every : int or None
@@ -78,7 +80,7 @@ class Plan:
     y: NDArray[np.uint32]
     weight: NDArray[np.float64] | None
     totals: Mapping[str, Any]
-    sets: dict[str, BoostingRows]
+    sets: dict[str, BoostingRows | EvaluationSet]
     n_sets: int
     listens: bool
     checkpoint_every: int | None
@@ -86,7 +88,7 @@ class Plan:
     resume: Progress | None
 
 
-def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
+def train(plan: Plan, parts: list[Part | FilePart], version: str) -> dict[str, Any]:
     """Train with the other workers; runs in a thread of a worker.
 
     Returns
@@ -118,7 +120,6 @@ def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
 
     jobs = plan.model.n_jobs
     threads = worker.state.nthreads if jobs is None or jobs < 0 else jobs
-    rows = _binned(plan, parts, threads)
     with (
         SumNode(worker, plan.run, plan.rank, plan.addresses, should_stop) as node,
         polled(poll),
@@ -133,10 +134,12 @@ def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
             **plan.totals,
         }
         try:
+            rows = _binned(plan, parts, threads)
+            sets = _evaluation_rows(plan, rows)
             result = run_core(
                 _listening(plan, worker),
                 rows,
-                plan.sets,
+                sets,
                 start=plan.start if plan.resume is None else plan.resume.model,
                 rounds=plan.rounds,
                 threads=threads,
@@ -155,22 +158,73 @@ def train(plan: Plan, parts: list[Part], version: str) -> dict[str, Any]:
     return result
 
 
-def _binned(plan: Plan, parts: list[Part], threads: int) -> BinnedRows:
-    bins = _core.GbtBinnedRows.of_model(plan.bins, len(plan.y))
-    names = getattr(plan.model, "feature_names_in_", None)
+def _binned(plan: Plan, parts: list[Part | FilePart], threads: int) -> BinnedRows:
+    model, bins = plan.model, _core.GbtBinnedRows.of_model(plan.bins, len(plan.y))
+    names = getattr(model, "feature_names_in_", None)
     names = None if names is None else tuple(names.tolist())
+    poll, margins = current_poll(), list[NDArray[np.float64]]()
     for part, kept in zip(parts, plan.kept, strict=True):
-        table = table_of(part, kept, names, plan.model.table_schema_)
-        if table is not None:
+        for table in tables_of(part, kept, names, model.table_schema_):
+            if poll is not None:
+                poll()
             bins.append(table, threads=threads, instructions=instruction_set())
+        if isinstance(part, Part) and part.margin is not None:
+            values = np.asarray(part.margin)
+            values = values if kept is None else values[kept]
+            checked = read_margin(values, len(values), model._n_outputs)
+            assert checked is not None
+            margins.append(checked)
     weight = None if plan.weight is None else readable(plan.weight)
-    return BinnedRows(bins, readable(plan.y), weight, len(plan.y))
+    margin = readable(np.concatenate(margins)) if margins else None
+    return BinnedRows(bins, readable(plan.y), weight, len(plan.y), margin=margin)
+
+
+def _evaluation_rows(plan: Plan, rows: BinnedRows) -> dict[str, BoostingRows | BinnedRows]:
+    """Return the evaluation sets, after reading those in files."""
+    reader = plan.model._training_copy(fitted=True)
+    # The client reports progress.
+    reader.callbacks, reader.verbose = None, 0
+    return {
+        name: evaluation_bins(reader, given, rows) if isinstance(given, EvaluationSet) else given
+        for name, given in plan.sets.items()
+    }
+
+
+def _row_by_row(objective: Callable[..., Any]) -> Callable[..., Any]:
+    """Check, when an objective is first called, that its values belong to single rows.
+
+    A worker calls it with its own rows: an objective that, for example, subtracts the mean over all
+    rows would return other values than in one process.
+    """
+    is_checked = False
+
+    @wraps(objective)
+    def checked(y: Any, margins: Any, **named: Any) -> Any:
+        nonlocal is_checked
+        returned = objective(y, margins, **named)
+        if not is_checked and len(y) > 1 and isinstance(returned, tuple | list):
+            half = slice(0, len(y) // 2)
+            part = {name: None if value is None else value[half] for name, value in named.items()}
+            alone_values = objective(y[half], margins[half], **part)
+            for whole, alone in zip(returned, alone_values, strict=True):
+                if not np.allclose(np.asarray(whole)[half], alone, rtol=1e-6, equal_nan=True):
+                    raise ValueError(
+                        "objective must compute the derivatives of a row from this row alone in "
+                        "moodcore.dask.GBT, because each worker calls it with its own rows; its "
+                        "values for the first half of the rows are others without the second half"
+                    )
+        is_checked = True
+        return returned
+
+    return checked
 
 
 def _listening(plan: Plan, worker: Any) -> GBT:
     """Return the model; on the first worker with a callback that waits for the client's answer."""
     model = plan.model._training_copy(fitted=True)
     model.callbacks, model.verbose = None, 0
+    if model.objective is not None:
+        model.objective = _row_by_row(model.objective)
     if plan.rank == 0 and plan.listens:
         key = worker.get_current_task()
         model.callbacks = [lambda record: _ask(plan, worker, key, {"record": record})]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ class BinnedRows:
         The rows from which the number of rounds is searched; None for evaluation rows.
     held_out : BinnedRows or None
         Rows that are held out for evaluation.
+    margin : ndarray of float64 or None
+        Base margins, which only partitions of Dask collections have.
     """
 
     bins: _core.GbtBinnedRows
@@ -55,21 +57,48 @@ class BinnedRows:
     n_rows: int
     sample: BoostingRows | None = None
     held_out: BinnedRows | None = None
-    margin: None = None
+    # Of shape (n_rows, n_outputs).
+    margin: NDArray[np.float64] | None = None
 
-    def arrays(self) -> tuple[Any, NDArray[np.uint32], NDArray[np.float64] | None, None]:
+    def arrays(
+        self,
+    ) -> tuple[Any, NDArray[np.uint32], NDArray[np.float64] | None, NDArray[np.float64] | None]:
         """Return the four arguments of the core."""
-        return self.bins, self.y, self.weight, None
+        return self.bins, self.y, self.weight, self.margin
 
 
 @dataclass(frozen=True)
-class _Labels:
+class Labels:
     """The labels and weights of all rows of a table, including rows with zero weight."""
 
     # The distinct labels, and the index of each row's label among them.
     values: NDArray[Any]
-    codes: NDArray[np.uint32]
+    codes: NDArray[np.unsignedinteger[Any]]
     weight: NDArray[np.float64] | None
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return len(self.codes)
+
+    @classmethod
+    def read(cls, batches: Iterable[Batch], y: str, weight: str | None) -> Self:
+        """Read the label column, and the weight column if there is one."""
+        places: dict[Any, int] = {}
+        codes, weights, dtype = [np.empty(0, dtype=np.uint32)], [np.empty(0)], None
+        for batch in batches:
+            values, batch_codes = _distinct_labels(batch, y)
+            dtype = values.dtype
+            numbers = [places.setdefault(value, len(places)) for value in values.tolist()]
+            codes.append(np.array(numbers, dtype=np.uint32)[batch_codes])
+            if weight is not None:
+                weights.append(_read_weights(batch, weight))
+        # Assigning a list keeps the array one-dimensional, even if the labels are sequences.
+        distinct = np.empty(len(places), dtype=dtype)
+        distinct[:] = list(places)
+        return cls(
+            distinct, np.concatenate(codes), None if weight is None else np.concatenate(weights)
+        )
 
 
 def training_bins(
@@ -158,25 +187,12 @@ class _Reading:
         if n_rows == 0:
             raise TableError(f"{self._what}: there are no rows")
 
-    def labels(self) -> _Labels:
+    def labels(self) -> Labels:
         """Read the label and weight columns."""
-        places: dict[Any, int] = {}
-        codes, weights, dtype = [], [], None
-        for batch in self.batches(self._others, "labels"):
-            values, batch_codes = _distinct_labels(batch, self._y)
-            dtype = values.dtype
-            numbers = [places.setdefault(value, len(places)) for value in values.tolist()]
-            codes.append(np.array(numbers, dtype=np.uint32)[batch_codes])
-            if self._weight is not None:
-                weights.append(_read_weights(batch, self._weight))
-        # Assigning a list keeps the array one-dimensional, even if the labels are sequences.
-        distinct = np.empty(len(places), dtype=dtype)
-        distinct[:] = list(places)
-        weight = np.concatenate(weights) if weights else None
-        return _Labels(distinct, np.concatenate(codes), weight)
+        return Labels.read(self.batches(self._others, "labels"), self._y, self._weight)
 
     def coded(
-        self, labels: _Labels, *, learns: bool, weighted_classes: bool = True
+        self, labels: Labels, *, learns: bool, weighted_classes: bool = True
     ) -> tuple[NDArray[np.uint32], NDArray[np.float64] | None, NDArray[np.uint32]]:
         """Return class codes, weights and indices of the rows with a weight above zero."""
         return code_rows(

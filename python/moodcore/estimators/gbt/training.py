@@ -79,7 +79,7 @@ def training_rows(
     """
     learns = start is None
     if is_batch_source(X):
-        _refuse_margin(base_margin)
+        refuse_margin(base_margin)
         held = not evaluated and holds_out(model)
         return training_bins(model, X, y, sample_weight, start=start, holds_out=held)
     if learns:
@@ -106,7 +106,7 @@ def evaluation_rows(model: "GBT", sets: Sequence[EvaluationSet], training: Rows)
     rows: dict[str, Rows] = {}
     for passed in sets:
         if is_batch_source(passed.X):
-            _refuse_margin(passed.base_margin)
+            refuse_margin(passed.base_margin)
             if not isinstance(training, BinnedRows):
                 raise TypeError(
                     f"evaluation set {passed.name!r} must be a table in memory, because the "
@@ -214,7 +214,8 @@ def holds_out(model: "GBT") -> bool:
     return model.early_stopping_rounds is not None or model.validation_fraction is not None
 
 
-def _refuse_margin(base_margin: Any) -> None:
+def refuse_margin(base_margin: Any) -> None:
+    """Raise a TypeError for base margins of a table in files."""
     if base_margin is not None:
         raise TypeError("base_margin must be None for tables that are read from files")
 
