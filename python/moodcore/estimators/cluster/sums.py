@@ -1,29 +1,25 @@
 """Sums of arrays over the workers of a training (all-reduce), by messages between workers.
 
-The workers form a binary tree. Each adds the sums of its children to its own numbers and sends the
-result to its parent; the response to that message is the total. A sum therefore takes two messages
-per level of the tree. For histograms of a few hundred kilobytes, this is faster than a ring, which
-takes 2 (n - 1) steps with smaller messages.
+The workers form a binary tree. Each adds the sums of its children to its own numbers and sends
+the result to its parent, which sends the total back. A sum therefore takes two messages per level
+of the tree. For histograms of a few hundred kilobytes, this is faster than a ring, which takes
+2 (n - 1) steps with smaller messages.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from moodcore.estimators.rows import readable
+from moodcore.estimators.cluster.links import Link, Listener, Words, connect
 
 if TYPE_CHECKING:
     from distributed import Worker
 
-Words = NDArray[np.uint64]
-
-# The name under which Dask workers handle the messages.
-_OPERATION = "moodcore_sum"
+# The name under which Dask workers answer on which port they listen.
+_OPERATION = "moodcore_port"
 # Seconds between two checks of whether training is to stop.
 _POLL = 0.2
 # The nodes of this process, by the address of the worker and the name of the training; several
@@ -38,15 +34,15 @@ class WorkerLostError(RuntimeError):
 
 
 def install() -> None:
-    """Install the handler of the messages; runs on the worker."""
+    """Install the handler of the port; runs on the worker."""
     from distributed import get_worker
 
     worker = get_worker()
 
-    async def moodcore_sum(run: str, step: int, child: int, words: Any) -> dict[str, Any]:
-        return await _receive(worker.address, run, step, child, words)
+    async def moodcore_port(run: str) -> dict[str, Any]:
+        return await _port(worker.address, run)
 
-    worker.handlers.setdefault(_OPERATION, moodcore_sum)
+    worker.handlers.setdefault(_OPERATION, moodcore_port)
 
 
 def end(run: str, reason: str) -> None:
@@ -65,19 +61,13 @@ def is_ended(address: str, run: str) -> bool:
     return (address, run) in _ended
 
 
-async def _receive(address: str, run: str, step: int, child: int, words: Any) -> dict[str, Any]:
-    """Receive the sums of a child, and respond with the total."""
-    from distributed.protocol import to_serialize
-
-    while (node := _nodes.get((address, run))) is None:
+async def _port(address: str, run: str) -> dict[str, Any]:
+    """Return where the worker listens, once it has started the training."""
+    while (node := _nodes.get((address, run))) is None or node.listener is None:
         if (address, run) in _ended:
             return {"lost": _ended[address, run]}
-        # The child started before this worker.
         await asyncio.sleep(0.01)
-    try:
-        return {"words": to_serialize(await node.total_for_child(step, child, words))}
-    except WorkerLostError as error:
-        return {"lost": str(error)}
+    return {"host": node.listener.host, "port": node.listener.port, "token": node.listener.token}
 
 
 class SumNode:
@@ -105,19 +95,22 @@ class SumNode:
         should_stop: Callable[[], bool],
     ) -> None:
         self._worker, self._run, self._rank = worker, run, rank
-        self._loop: asyncio.AbstractEventLoop = worker.loop.asyncio_loop
-        self._parent = addresses[(rank - 1) // 2] if rank else None
+        self._parent_address = addresses[(rank - 1) // 2] if rank else None
         children = (2 * rank + 1, 2 * rank + 2)
         self._children = [child for child in children if child < len(addresses)]
         self._should_stop = should_stop
         self._step = 0
-        # Pending futures: the words of a child, and the total of a step. Only the event loop uses
-        # this dict.
-        self._awaited: dict[Hashable, asyncio.Future[Words]] = {}
+        self._reason: str | None = None
+        self._parent: Link | None = None
+        self._links: dict[int, Link] = {}
+        self._is_connected = False
+        self.listener: Listener | None = None
         self.n_messages = 0
         self.n_bytes = 0
 
     def __enter__(self) -> SumNode:
+        if self._children:
+            self.listener = Listener(self._worker)
         key = (self._worker.address, self._run)
         _nodes[key] = self
         if key in _ended:
@@ -126,23 +119,29 @@ class SumNode:
 
     def __exit__(self, *error: object) -> None:
         del _nodes[self._worker.address, self._run]
+        for link in self._all_links():
+            link.close()
+        if self.listener is not None:
+            self.listener.close()
 
     def end(self, reason: str) -> None:
         """End all sums."""
         self._reason = reason
-        self._loop.call_soon_threadsafe(self._end)
+        for link in self._all_links():
+            link.interrupt()
 
-    def _end(self) -> None:
-        for future in self._awaited.values():
-            if not future.done():
-                future.set_exception(WorkerLostError(self._reason))
-                # Retrieve the exception, so that asyncio does not warn if nothing awaits it.
-                future.exception()
+    def _all_links(self) -> list[Link]:
+        return [*self._links.values(), *([] if self._parent is None else [self._parent])]
 
-    _reason: str | None = None
+    def _check(self) -> None:
+        """Raise a `WorkerLostError` if training is to stop."""
+        if self._reason is not None:
+            raise WorkerLostError(self._reason)
+        if self._should_stop():
+            raise WorkerLostError("the training was cancelled")
 
     def sum(self, words: Words) -> Words:
-        """Return the sums over all workers, modulo 2^64; call it in the thread of the training.
+        """Return the sums over all workers, modulo 2^64.
 
         Raises
         ------
@@ -150,60 +149,62 @@ class SumNode:
             If another worker was lost, or training was canceled.
         """
         self._step += 1
-        task = asyncio.run_coroutine_threadsafe(self._sum(self._step, words), self._loop)
-        while True:
-            try:
-                return task.result(_POLL)
-            except TimeoutError:
-                if task.done():
-                    raise WorkerLostError("a worker did not answer") from None
-                if self._should_stop():
-                    task.cancel()
-                    raise WorkerLostError("the training was cancelled") from None
-            except OSError as error:
-                raise WorkerLostError(f"a worker was lost: {error}") from error
-
-    async def _sum(self, step: int, words: Words) -> Words:
-        from distributed.protocol import to_serialize
-
-        for child in self._children:
-            added = await self._wait((step, child))
-            del self._awaited[step, child]
-            words = words + added
-        # Children that sent their words have received the previous total.
-        self._awaited.pop(step - 1, None)
-        if self._parent is not None:
-            if self._reason is not None:
-                raise WorkerLostError(self._reason)
-            answer = await getattr(self._worker.rpc(self._parent), _OPERATION)(
-                run=self._run, step=step, child=self._rank, words=to_serialize(words)
-            )
-            if "lost" in answer:
-                raise WorkerLostError(answer["lost"])
-            words = readable(answer["words"])
-            self.n_messages += 1
-            self.n_bytes += words.nbytes
-        if self._children:
-            self._set(step, words)
+        try:
+            if not self._is_connected:
+                self._connect()
+            for link in self._links.values():
+                words = words + link.receive(self._step, len(words))
+            if self._parent is not None:
+                self._parent.send(self._step, words)
+                words = self._parent.receive(self._step, len(words))
+                self.n_messages += 1
+                self.n_bytes += words.nbytes
+            for link in self._links.values():
+                link.send(self._step, words)
+        except OSError as error:
+            raise WorkerLostError(self._reason or f"a worker was lost: {error}") from error
         return words
 
-    async def total_for_child(self, step: int, child: int, words: Words) -> Words:
-        """Receive the sums of a child, and return the total when it is known."""
-        self._set((step, child), words)
-        return await self._wait(step)
+    def _connect(self) -> None:
+        """Connect to the parent, and wait for the children."""
+        self._check()
+        if self._parent_address is not None:
+            where = self._ask_port(self._parent_address)
+            address, token = (where["host"], where["port"]), where["token"]
+            try:
+                self._parent = connect(self._worker, address, token, self._rank, self._check)
+            except OSError as error:
+                raise WorkerLostError(
+                    f"{self._worker.address} cannot connect to {address[0]}:{address[1]}, the port "
+                    f"of {self._parent_address} for this training: {error}"
+                ) from error
+        if self.listener is not None:
+            links = self.listener.accept(self._children, self._check)
+            # In this order, whichever child connects first.
+            self._links = {child: links[child] for child in self._children}
+        self._is_connected = True
 
-    def _set(self, key: Hashable, words: Words) -> None:
-        future = self._future(key)
-        if not future.done():
-            future.set_result(words)
+    def _ask_port(self, address: str) -> dict[str, Any]:
+        """Ask another worker where it listens for this training."""
 
-    async def _wait(self, key: Hashable) -> Words:
-        if self._reason is not None:
-            raise WorkerLostError(self._reason)
-        # Others may wait for it too, and must not be cancelled with this one.
-        return await asyncio.shield(self._future(key))
+        async def ask() -> dict[str, Any]:
+            answer: dict[str, Any] = await getattr(self._worker.rpc(address), _OPERATION)(
+                run=self._run
+            )
+            return answer
 
-    def _future(self, key: Hashable) -> asyncio.Future[Words]:
-        if key not in self._awaited:
-            self._awaited[key] = self._loop.create_future()
-        return self._awaited[key]
+        task = asyncio.run_coroutine_threadsafe(ask(), self._worker.loop.asyncio_loop)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                answer = task.result(_POLL)
+                break
+            if task.done():
+                raise WorkerLostError("a worker did not answer")
+            try:
+                self._check()
+            except WorkerLostError:
+                task.cancel()
+                raise
+        if "lost" in answer:
+            raise WorkerLostError(answer["lost"])
+        return answer
