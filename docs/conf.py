@@ -58,18 +58,30 @@ def escape_asterisks(_app, _context, lines):
 
 
 def wrap_code(_app, _page, _template, context, _doctree):
-    """Let code in tables and titles wrap after `/`, `.` and `_`, and keep options whole."""
+    """Let code in tables, titles and signatures wrap between words, and keep options whole."""
 
     def mark(text):
         return re.sub(r"(?<=\w[/._])(?=\w)", "<wbr>", text[0])
 
-    def mark_all(table):
-        return re.sub(r'(?<=<span class="pre">)[^<]*', mark, table[0])
+    def mark_all(part):
+        opened = '<span class="sig-paren">(</span>'
+        text = part[0].replace(opened, f"{opened}<wbr>")
+        return re.sub(r'(?<=<span class="pre">)[^<]*', mark, text)
 
-    body = re.sub(r"<table.*?</table>", mark_all, context.get("body", ""), flags=re.DOTALL)
+    def keep(option):
+        return f'<span class="unbroken">{option[0]}</span>'
+
+    def keep_all(code):
+        return re.sub(r"(?<![\w-])--[a-z][a-z-]*", keep, code[0])
+
+    body = context.get("body", "")
+    for part in (r"<table.*?</table>", r'<dt class="sig .*?</dt>'):
+        body = re.sub(part, mark_all, body, flags=re.DOTALL)
     body = re.sub(r"(?<=<h1>)[^<]*", mark, body)
-    option = r'(?<=<span class="pre">)--[a-z][a-z-]*'
-    context["body"] = re.sub(option, r'<span class="unbroken">\g<0></span>', body)
+    body = body.replace('<span class="classifier">', '<wbr><span class="classifier">')
+    body = re.sub(r'(?<=<span class="pre">)--[a-z][a-z-]*', keep, body)
+    shell = r'(?<=<div class="highlight-sh ).*?</pre>'
+    context["body"] = re.sub(shell, keep_all, body, flags=re.DOTALL)
     for side in ("prev", "next"):
         if context.get(side):
             title = re.sub(r"^[^<]*", mark, context[side]["title"])

@@ -2,7 +2,8 @@
 
 Usage: python docs/make_pictures.py
 
-Runs a small experiment, and writes terminal.svg, report.png and report_figures.png to docs/_static.
+Runs a small experiment, and writes terminal.svg, report.png, report_figures.png and the last two in
+dark colors to docs/_static.
 This needs the test extra and Chromium with its driver.
 """
 
@@ -54,16 +55,19 @@ def record(commands: list[str], folder: Path) -> None:
 
 
 def photograph(page: Path) -> None:
-    """Save the first screen of a report, and the one with the figures of the search."""
+    """Save the first screen of a report and the one with the figures of the search, twice."""
     options = webdriver.ChromeOptions()
     for name in ("headless=new", "no-sandbox", "window-size=1280,1000", "hide-scrollbars"):
         options.add_argument(f"--{name}")
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
-        driver.get(page.as_uri())
-        save(driver.get_screenshot_as_png(), "report.png")
-        driver.execute_script("document.querySelector('#search').scrollIntoView()")
-        save(driver.get_screenshot_as_png(), "report_figures.png")
+        for scheme, ending in {"light": ".png", "dark": "_dark.png"}.items():
+            media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+            driver.get(page.as_uri())
+            save(driver.get_screenshot_as_png(), f"report{ending}")
+            driver.execute_script("document.querySelector('#search').scrollIntoView()")
+            save(driver.get_screenshot_as_png(), f"report_figures{ending}")
     finally:
         driver.quit()
 

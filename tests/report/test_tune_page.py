@@ -136,7 +136,7 @@ def test_sections_and_anchors(text):
 def test_the_tutorial_names_figures_that_the_page_has(text):
     root = Path(__file__).parents[2]
     tutorial = (root / "docs/tutorials/optimizers.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\|[^|]+\| (\w+) \| \*([^*|]+)\* \|", tutorial, re.MULTILINE)
+    rows = re.findall(r"^\|[^|]+\| (\w+): \*([^*|]+)\* \|", tutorial, re.MULTILINE)
     assert len(rows) == 6
     for section, figure in rows:
         (part,) = re.findall(f">{section}</h2>.*?</section>", text, re.DOTALL)

@@ -55,7 +55,9 @@ class GBT(Classifier):
     r"""Gradient-boosted decision trees: logistic or softmax loss, second-order, on histograms.
 
     Each round adds trees that lower
-    :math:`\sum_i g_i f(x_i) + h_i f(x_i)^2 / 2 + \gamma T + \lambda \|w\|^2 / 2 + \alpha \|w\|_1`,
+
+    .. math:: \sum_i g_i f(x_i) + h_i f(x_i)^2 / 2 + \gamma T + \lambda \|w\|^2 / 2 + \alpha \|w\|_1
+
     where g and h are the first and second derivative of the loss with respect to the margin [1]_.
     Features need no scaling; NaN is a missing value. The same seed gives the same trees to the bit,
     for any ``n_jobs`` and CPU.
