@@ -26,6 +26,17 @@ def test_the_ending_says_the_format(ending, folder, moodcore):
     assert str(out) in done.err and out.stat().st_size > 500
 
 
+def test_the_output_is_an_argument_or_an_option(folder, moodcore):
+    model = folder / "trees.safetensors"
+    assert moodcore("export", model, folder / "argument.json").code == 0
+    assert moodcore("export", model, "-o", folder / "option.json").code == 0
+    assert (folder / "option.json").read_bytes() == (folder / "argument.json").read_bytes()
+    done = moodcore("export", model, folder / "both.json", "--out", folder / "other.json")
+    assert done.code == 2 and "OUTPUT and --out are the same" in done.err
+    done = moodcore("export", model)
+    assert done.code == 2 and "Missing argument 'OUTPUT'" in done.err
+
+
 def test_models_of_others_become_ours(folder, moodcore):
     assert moodcore("export", folder / "trees.safetensors", folder / "trees.json").code == 0
     done = moodcore("export", folder / "trees.json", folder / "again.safetensors")

@@ -80,3 +80,32 @@ def test_the_module_runs_and_shells_complete():
     assert completed("ex") == ["plain,explain", "plain,export"]
     assert completed("tune", "--model", "l") == ["plain,linear-svm"]
     assert completed("train", "--data", "x") == ["file,x"]
+    assert completed("predict", "--format", "pa") == ["plain,parquet"]
+    assert completed("compare", "--models", "mlp,g") == ["plain,mlp,gbt"]
+
+
+def test_words_that_are_repeated_here_are_those_of_their_modules():
+    from moodcore.cli import export, features
+    from moodcore.exchange import FORMATS
+    from moodcore.features.models import MODELS
+
+    assert features._MODELS == MODELS
+    assert tuple(export._FORMATS) == tuple(name for name in FORMATS if FORMATS[name].writes)
+
+
+def test_out_and_seed_are_the_same_in_every_command():
+    """`-o` and `--out` are where the result goes; `--seed` is an integer that begins at 0."""
+    found = {}
+    for name in (*COMMANDS, "playlists", "data synthesize", "data check"):
+        command = cli
+        for word in name.split():
+            command = command.get_command(None, word)
+        found[name] = {option: param for param in command.params for option in param.opts}
+    for name, parameters in found.items():
+        if name not in ("evaluate", "data check"):
+            assert parameters["-o"] is parameters["--out"], name
+    seeds = [parameters["--seed"] for parameters in found.values() if "--seed" in parameters]
+    assert {(seed.type.min, seed.help) for seed in seeds} == {
+        (0, "Seed of every random choice.  [default: 0]")
+    }
+    assert len(seeds) == 6

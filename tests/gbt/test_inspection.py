@@ -86,7 +86,9 @@ def test_importances_are_those_of_the_table(lettered):
         np.testing.assert_allclose(ours[ours > 0], values.reindex(ours[ours > 0].index))
         assert (ours > 0).sum() == len(values)
     assert model.feature_importances_.sum() == pytest.approx(1)
-    with pytest.raises(ValueError, match=r"kind must be one of gain, total_gain, .* got 'gains'"):
+    with pytest.raises(
+        ValueError, match=r"one of 'gain', 'total_gain', .* got 'gains'; did you mean 'gain'"
+    ):
         model.importances("gains")
 
 

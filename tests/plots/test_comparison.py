@@ -186,7 +186,7 @@ def test_models_differ_in_more_than_color():
         (lambda: plots.calibration_curves(calibration()[:0]), "at least one row"),
         (
             lambda: plots.precision_recall_curves(precision_recall(), "grim"),
-            "one of sad, calm, got 'grim'",
+            "one of 'sad', 'calm', got 'grim'",
         ),
     ],
 )

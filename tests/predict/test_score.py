@@ -258,7 +258,7 @@ REQUESTS = [
     ({"source": "lacking.csv"}, TableError, "missing column: 'tempo' .there is 'temper'"),
     ({"source": "same", "output": "out"}, ConfigError, "would both become out/a.csv"),
     ({"output": "lone"}, ConfigError, "lone: is a file, not a folder"),
-    ({"source": "same", "output": "o", "kind": "xml"}, ConfigError, "format must be one of csv"),
+    ({"source": "same", "output": "o", "kind": "xml"}, ConfigError, "format must be one of 'csv'"),
 ]
 
 

@@ -28,6 +28,7 @@ from moodcore.runs.settings import read_toml
     "--models",
     metavar="NAMES",
     callback=lambda _ctx, _param, text: options.split_names(text),
+    shell_complete=options.completion(*MODELS),
     help=f"Families to compare, separated by commas.  [default: {','.join(MODELS)}]",
 )
 @click.option(

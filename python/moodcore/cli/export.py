@@ -10,6 +10,18 @@ import click
 from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 
+# As in moodcore.exchange, which takes long to import.
+_FORMATS = [
+    "onnx",
+    "xgboost-json",
+    "xgboost-ubjson",
+    "libsvm",
+    "c",
+    "c-header",
+    "rust",
+    "safetensors",
+]
+
 
 @click.command(
     "export",
@@ -21,13 +33,16 @@ from moodcore.cli.exit_codes import ExitCode
     ),
 )
 @click.argument("model", type=options.INPUT_FILE)
-@click.argument("output", type=options.INPUT_FILE)
+@click.argument("output", type=options.INPUT_FILE, required=False)
+@click.option(
+    "-o", "--out", type=options.INPUT_FILE, metavar="FILE", help="The same as OUTPUT, as an option."
+)
 @click.option(
     "--format",
     "format_",
     metavar="NAME",
-    help="onnx, xgboost-json, xgboost-ubjson, libsvm, c, c-header, rust or safetensors.  "
-    "[default: by the ending of OUTPUT]",
+    shell_complete=options.completion(*_FORMATS),
+    help=f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}.  [default: by the ending of OUTPUT]",
 )
 @click.option(
     "--classifier-only",
@@ -59,7 +74,12 @@ from moodcore.cli.exit_codes import ExitCode
 )
 @options.debug
 def command(
-    model: Path, output: Path, format_: str | None, missing: float | None, **given: Any
+    model: Path,
+    output: Path | None,
+    out: Path | None,
+    format_: str | None,
+    missing: float | None,
+    **given: Any,
 ) -> int:
     """Write MODEL to OUTPUT in another format.
 
@@ -69,6 +89,11 @@ def command(
     from moodcore import exchange
     from moodcore.files import check_writable
 
+    if output is not None and out is not None:
+        raise click.UsageError("OUTPUT and --out are the same; give one of them")
+    output = output or out
+    if output is None:
+        raise click.UsageError("Missing argument 'OUTPUT'.")
     check_writable(output)
     try:
         exchange.export(exchange.load(model, missing=missing), output, format=format_, **given)

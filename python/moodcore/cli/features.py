@@ -10,6 +10,9 @@ import click
 from moodcore.cli import options
 from moodcore.cli.run_command import RunCommand, data_options, run_options
 
+# As in moodcore.features.models, which takes long to import.
+_MODELS = ("mlp", "gbt", "svm", "linear-svm", "logistic-regression")
+
 
 def _split_sets(
     _ctx: click.Context, _param: click.Parameter, texts: Sequence[str]
@@ -38,8 +41,8 @@ def _split_sets(
     "--models",
     metavar="NAMES",
     callback=lambda _ctx, _param, text: options.split_names(text),
-    help="Models to train, separated by commas: mlp, gbt, svm, linear-svm, logistic-regression.  "
-    "[default: all]",
+    shell_complete=options.completion(*_MODELS),
+    help=f"Models to train, separated by commas: {', '.join(_MODELS)}.  [default: all]",
 )
 @click.option(
     "--epochs",

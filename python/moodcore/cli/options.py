@@ -25,6 +25,16 @@ class Choice(click.Choice[str]):
         self.fail(f"{value!r} does not exist; did you mean {near[0]!r}? (one of {allowed})", param)
 
 
+def completion(*words: str) -> Callable[..., list[str]]:
+    """Return what shells complete the value of an option with: words, or a list of them."""
+
+    def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{word}" for word in words if word.startswith(last)]
+
+    return complete
+
+
 _GROUPS = {
     "Data": (
         *("--data", "--target", "--test", "--id", "--drop", "--features", "--rows", "--bad-rows"),
@@ -160,7 +170,10 @@ balance = click.option(
     "[default: balanced for songs in tune, train and features]",
 )
 seed = click.option(
-    "--seed", type=int, metavar="N", help="Seed of every random choice.  [default: 0]"
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Seed of every random choice.  [default: 0]",
 )
 engine = click.option(
     "--engine",

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     "--format",
     "kind",
     metavar="KIND",
+    shell_complete=options.completion("csv", "parquet", "arrow"),
     help="Files of an output folder: csv, parquet or arrow.  [default: as the input]",
 )
 @click.option("--resume", is_flag=True, help="Continue an interrupted run in an output folder.")

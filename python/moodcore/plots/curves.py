@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from moodcore.errors import check_choice
 from moodcore.plots import style
 
 _FILTER_STROKE = (0, (2, 1.2))
@@ -127,8 +128,7 @@ def precision_recall_curves(
     style.check_table(curves, columns, "curves")
     rows = curves[curves["class"] == class_name]
     if not len(rows):
-        known = ", ".join(map(str, curves["class"].unique()))
-        raise ValueError(f"class_name must be one of {known}, got {class_name!r}")
+        check_choice("class_name", class_name, curves["class"].unique())
     ax = style.axes_for(ax, 6.6, 4.0)
     for name, part, look in _by_model(rows):
         look |= {"markersize": 3.5, "markevery": max(1, len(part) // 6)}

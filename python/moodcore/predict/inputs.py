@@ -5,9 +5,9 @@ from __future__ import annotations
 import glob
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
-from moodcore.errors import ConfigError, TableError
+from moodcore.errors import ConfigError, TableError, check_choice
 from moodcore.files import no_such_file
 from moodcore.tables.files import ARROW_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS
 
@@ -125,7 +125,5 @@ def rejected_path(result: Path) -> Path:
 
 def check_kind(name: str) -> Kind:
     """Return a kind of output by its name."""
-    for kind in get_args(Kind):
-        if name == kind:
-            return kind
-    raise ConfigError(f"format must be one of {', '.join(get_args(Kind))}, got {name!r}")
+    check_choice("format", name, get_args(Kind))
+    return cast(Kind, name)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.errors import check_choice
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -35,9 +37,7 @@ _Categories = Sequence[list[Any] | None]
 
 def feature_importances(arrays: _Arrays, kind: Importance) -> NDArray[np.float64]:
     """Return the importance of each feature; a ValueError for an unknown kind."""
-    kinds = get_args(Importance)
-    if kind not in kinds:
-        raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r}")
+    check_choice("kind", kind, get_args(Importance))
     columns = feature_columns(arrays)
     n_features = int(columns[-1]) + 1
     inner = arrays["feature"] >= 0
