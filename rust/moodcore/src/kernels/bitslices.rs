@@ -151,6 +151,7 @@ impl RowLeaves {
     }
 
     /// The rows of each chunk of leaves, and [`RowLeaves::nibbles`].
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn parts(&self) -> (&[RowBits], &[RowBits; 4]) {
         (&self.chunks, &self.nibbles)
