@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from moodcore.songs.dataset import embedded_songs, song_dataset
 from moodcore.songs.recognition import recognize
 from moodcore.tables.dataset import BadRows, Dataset, Duplicates, check_counts, known_names
 from moodcore.tables.loading import RawTable, read_any, table_dataset
+from moodcore.tables.parquet_files import is_several_files, read_parquet_files
 from moodcore.tables.text_files import plain_name
 
 __all__ = ["likely_target", "load_dataset"]
@@ -43,8 +45,8 @@ def load_dataset(
     Parameters
     ----------
     data : path, DataFrame, Arrow or Polars table, array-like, or None
-        A file (see `moodcore.tables.files.read_table_file`) or a table in memory; None means the
-        embedded synthetic songs.
+        A file (see `moodcore.tables.files.read_table_file`), a folder or pattern of Parquet
+        files, or a table in memory; None means the embedded synthetic songs.
     target : str or None, default=None
         The label column of any table.
     y : array-like or None, default=None
@@ -59,7 +61,8 @@ def load_dataset(
     id : str or None, default=None
         Column that identifies the rows; it is not learned from.
     rows : int or None, default=None
-        Use this many rows, drawn at random within each class; None means all.
+        Use this many rows, drawn at random within each class, of several files by row number;
+        None means all.
     on_bad_rows : {"strict", "drop"}, default="strict"
         Refuse rows that cannot be used, or drop them with a note.
     duplicates : {"keep", "drop"}, default="keep"
@@ -94,8 +97,8 @@ def load_dataset(
             raise ConfigError("target needs data: the embedded songs have their own labels")
         dataset: Dataset = embedded_songs(rows)
     else:
-        table = read_any(data, on_bad_rows=on_bad_rows)
-        held_out = None if test is None else read_any(test, on_bad_rows=on_bad_rows)
+        table = _read(data, rows, seed, on_bad_rows)
+        held_out = None if test is None else _read(test, None, seed, on_bad_rows)
         rules: Any = {"on_bad_rows": on_bad_rows, "duplicates": duplicates}
         if target is None and y is None:
             _refuse_other_tables(table)
@@ -112,11 +115,20 @@ def load_dataset(
                 class_names=class_names,
                 **rules,
             )
-        dataset = _part(dataset, rows, seed)
+        if not (is_several_files(data) and table.notes):
+            dataset = _part(dataset, rows, seed)
     dataset.check_features(features)
     if folds:
         check_counts(dataset, folds)
     return dataset
+
+
+def _read(data: Any, rows: int | None, seed: int, on_bad_rows: BadRows) -> RawTable:
+    """Read a table; of several Parquet files only the rows that are used."""
+    if not is_several_files(data):
+        return read_any(data, on_bad_rows=on_bad_rows)
+    frame, note = read_parquet_files(data, rows, seed)
+    return RawTable(frame, os.fspath(data), () if note is None else (note,))
 
 
 def _without(table: RawTable, drop: Sequence[str]) -> RawTable:

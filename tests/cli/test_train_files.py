@@ -11,6 +11,7 @@ from moodcore import GBT, load
 from moodcore.cli import main
 from moodcore.estimators import batches
 from moodcore.runs.seeds import Stream, derive
+from moodcore.tables import parquet_files
 from moodcore.tuning import train_files
 
 OPTIONS = ("--target", "income", "--id", "id", "--model", "gbt", "--set", "n_estimators=5")
@@ -46,7 +47,7 @@ def test_a_folder_and_a_pattern_give_the_model_of_the_rows(folder, tmp_path, mon
     second = load(tmp_path / "pattern.safetensors")
     assert (first.predict_proba(X) == second.predict_proba(X)).all()
     seed = derive(0, Stream.REFIT)
-    held = train_files._is_held_out(np.arange(1200), seed)
+    held = train_files.HeldOut(seed)(np.arange(1200))
     assert 150 < held.sum() < 330
     kept = table.filter(pa.array(~held))
     model = GBT(5, categorical_features="from_dtype", random_state=seed)
@@ -70,19 +71,19 @@ def test_the_model_file_serves_the_other_commands(folder, tmp_path, capsys):
 
 def test_a_file_larger_than_a_share_of_the_memory_is_read_in_batches(folder, monkeypatch):
     path = str(folder / "part-0.parquet")
-    assert not train_files.is_read_in_batches(path)
-    monkeypatch.setattr(train_files, "_memory", lambda: 4096)
-    assert train_files.is_read_in_batches(path)
-    assert not train_files.is_read_in_batches(None)
-    assert not train_files.is_read_in_batches(str(folder / "rows.csv"))
+    assert not parquet_files.is_read_in_batches(path)
+    monkeypatch.setattr(parquet_files, "_memory", lambda: 4096)
+    assert parquet_files.is_read_in_batches(path)
+    assert not parquet_files.is_read_in_batches(None)
+    assert not parquet_files.is_read_in_batches(str(folder / "rows.csv"))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--target", "incom"], "missing column: 'incom' (there is 'income')"),
-        (["--rows", "100"], "rows must be None for a table that is read in batches, got 100"),
-        (["--balance"], "use --set class_weight=balanced"),
+        (["--weight", "x", "--rows", "100"], "rows None, and data a folder"),
+        (["--balance"], "hyperparameter class_weight"),
         (["--drop", "jb"], "did you mean 'job'?"),
         (["--set", "max_leaves=1"], "max_leaves must be"),
     ],
@@ -92,8 +93,20 @@ def test_what_is_refused(options, message, folder, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_other_models_need_the_table_in_memory(folder, tmp_path, capsys):
-    options = ["--data", str(folder), "--target", "income", "-o", str(tmp_path / "model")]
-    assert main(["train", "--model", "svm", *options]) == 2
-    message = "model must be 'gbt' for a table that is read in batches, got 'svm'"
-    assert message in capsys.readouterr().err
+@pytest.mark.parametrize("options", [["--model", "svm"], ["--model", "gbt", "--rows", "500"]])
+def test_other_models_and_samples_are_in_memory(folder, tmp_path, capsys, options):
+    words = ["--data", str(folder), "--target", "income", "--id", "id", *options]
+    assert main(["train", *words, "-o", str(tmp_path / "model")]) == 0
+    n_held_out = 100 if "--rows" in options else 240
+    assert f"({n_held_out} held-out rows)" in capsys.readouterr().out
+
+
+def test_tables_that_are_too_large_need_a_sample(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(parquet_files, "_memory", lambda: 4096)
+    words = ["--data", str(folder), "--target", "income", "--id", "id", "--model", "svm"]
+    assert main(["train", *words, "-o", str(tmp_path / "model")]) == 2
+    assert "1,200 rows take more than a quarter of the memory" in capsys.readouterr().err
+    assert main(["train", *words, "--rows", "300", "-o", str(tmp_path / "model")]) == 0
+    printed = capsys.readouterr()
+    assert "300 of 1,200 rows, drawn by row number" in printed.err
+    assert "(60 held-out rows)" in printed.out

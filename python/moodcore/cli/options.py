@@ -112,8 +112,8 @@ data = click.option(
     "--data",
     type=TABLE,
     metavar="PATH",
-    help="Table: CSV, TSV, Parquet or Arrow, also .zip, .gz or .zst.  "
-    "[default: embedded synthetic songs]",
+    help="Table: CSV, TSV, Parquet or Arrow, also .zip, .gz or .zst; or a folder of Parquet files, "
+    "or a pattern such as 'songs/*.parquet'.  [default: embedded synthetic songs]",
 )
 target = click.option(
     "--target",

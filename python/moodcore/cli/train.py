@@ -79,10 +79,10 @@ if TYPE_CHECKING:
 def command(out: Path, assignments: tuple[str, ...], **given: Any) -> int:
     """Train one model, test it on a fifth of the rows, and save it.
 
-    With --model gbt, --data may be a folder of Parquet files or a pattern such as 'songs/*.parquet'
-    and is read in batches. So is a single Parquet file whose columns would take more than a
-    quarter of the memory. With --engine dask, the workers of a Dask scheduler read the files and
-    train the model, which is the same to the byte.
+    With --model gbt, a folder of Parquet files or a pattern such as 'songs/*.parquet' is read in
+    batches, and so is a single Parquet file whose columns would take more than a quarter of the
+    memory, unless --rows draws a sample. With --engine dask, the workers of a Dask scheduler read
+    the files and train the model, which is the same to the byte.
     """
     from moodcore.files import check_writable
     from moodcore.tuning.settings import TuneSettings

@@ -114,9 +114,10 @@ def command(**given: Any) -> int:
     """Search the best model by cross-validation, refit and test it, and write a report.
 
     Without options, the search runs on embedded synthetic songs; with --data and --target, on any
-    table.
+    table. With --model gbt, a folder of Parquet files or a pattern is read in batches, and so is a
+    single Parquet file whose columns would take more than a quarter of the memory.
     """
-    from moodcore.tuning.run import TuneRun
+    from moodcore.tuning.file_run import tune_run
     from moodcore.tuning.study import settings_of
 
     grid_file: Path | None = given.pop("grid_file")
@@ -132,7 +133,7 @@ def command(**given: Any) -> int:
         base["grid"] = complete_grid(model, base.get("grid"), read_toml(grid_file))
     settings = read_settings(TuneSettings, given, base=base, where=where)
     execution = call.execution(storage=storage, command=_command(storage, sys.argv[1:]))
-    run = TuneRun(settings, execution)
+    run = tune_run(settings, execution)
     if worker:
         return _work(run, as_json=call.as_json)
 

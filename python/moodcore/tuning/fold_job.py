@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from moodcore.runs.families import CURVES, Curves, OnStep, family
 from moodcore.runs.folds import Fold
 from moodcore.runs.interrupts import StoppedError
 from moodcore.runs.space import Params
 from moodcore.tuning.candidate import FoldResult, PrunedError, failure, fit_fold
+from moodcore.tuning.file_fold import FileFold
 from moodcore.tuning.folds import FoldKey
 from moodcore.tuning.pruning import PrunerSnapshot, Reports, rungs
 
@@ -47,7 +49,7 @@ class FoldJob:
         """Jobs of a candidate are cancelled together."""
         return self.candidate
 
-    def run(self, shared: Fold, should_stop: Callable[[], bool]) -> Outcome | None:
+    def run(self, shared: Fold | FileFold, should_stop: Callable[[], bool]) -> Outcome | None:
         """Train on the fold and validate; None if it was stopped."""
         reports: list[tuple[int, float]] = []
 
@@ -56,20 +58,24 @@ class FoldJob:
                 raise StoppedError
 
         kind = family(self.model)
+        given: dict[str, Any] = {
+            "seed": self.seed,
+            "metric": self.metric,
+            "on_step": self._on_step(kind.steps(self.arguments), reports),
+            "on_poll": on_poll,
+        }
         try:
-            result = fit_fold(
-                kind,
-                self.arguments,
-                shared,
-                seed=self.seed,
-                metric=self.metric,
-                on_step=self._on_step(kind.steps(self.arguments), reports),
-                on_poll=on_poll,
-            )
+            if isinstance(shared, FileFold):
+                result = shared.fit(self.arguments, **given)
+            else:
+                result = fit_fold(kind, self.arguments, shared, **given)
         except StoppedError:
             return None
         except PrunedError as error:
             return Outcome(pruned=error.curves, reports=tuple(reports))
+        except ConnectionError:
+            # The scheduler of a cluster was lost, which is no fault of the candidate.
+            raise
         except Exception as error:
             # Whatever a model raises for its hyperparameters and these rows, the others continue.
             return Outcome(failed=failure(f"fold {self.fold + 1}", error))

@@ -180,7 +180,7 @@ class TuneRun(Run[TuneSettings]):
                 found[found.index(best)] = failed(
                     best.number, Candidate(best.model, best.params), reason
                 )
-        raise RunFailedError(_failure(found))
+        raise RunFailedError(explain_failures(found))
 
     def _poll(self) -> None:
         if self.execution.stop.is_set():
@@ -270,7 +270,7 @@ class TuneRun(Run[TuneSettings]):
         }
 
 
-def _failure(found: Sequence[CandidateResult]) -> str:
+def explain_failures(found: Sequence[CandidateResult]) -> str:
     """Return why no candidate is complete."""
     failures = [candidate for candidate in found if candidate.state == "failed"]
     if not failures:

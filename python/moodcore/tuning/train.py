@@ -14,7 +14,7 @@ from moodcore.runs.models import save_model
 from moodcore.runs.space import check_arguments
 from moodcore.tuning.refit import evaluate_test, refit
 from moodcore.tuning.settings import TuneSettings
-from moodcore.tuning.train_files import FileOptions, is_read_in_batches, train_on_files
+from moodcore.tuning.train_files import FileOptions, train_on_files
 
 if TYPE_CHECKING:
     from moodcore.tables import Dataset
@@ -41,8 +41,7 @@ def train(
     """
     check_arguments(settings.family, arguments)
     files = files or FileOptions()
-    files.check(settings.data)
-    if files.scheduler is not None or is_read_in_batches(settings.data):
+    if files.are_used(settings):
         model, test, data = train_on_files(settings, arguments, files, on_progress)
         chosen = settings.to_dict() | {"grid": dict(arguments)}
         save_model(model, path, {"settings": chosen, "data": data, "test": test.to_dict()})

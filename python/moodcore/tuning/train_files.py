@@ -1,12 +1,12 @@
-"""Training of boosted trees on files that are larger than memory, for `moodcore train`.
+"""Training of boosted trees on files that are larger than memory, for `train` and `tune`.
 
 A folder of Parquet files, or a pattern such as ``songs/*.parquet``, is always read in batches, a
-single Parquet file if its columns would take more than a quarter of the machine's memory.
+single Parquet file if its columns would take more than a quarter of the machine's memory. A sample
+of the rows (the setting ``rows``) is read into memory, and so are all rows for other models.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,33 +22,17 @@ from moodcore.metrics import Evaluation, evaluate
 from moodcore.runs.seeds import Stream, derive
 from moodcore.tables.dataset import known_names
 from moodcore.tables.files import PARQUET_ENDINGS
+from moodcore.tables.parquet_files import is_read_in_batches
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
     from moodcore import GBT
 
-#: Share of the memory from which on the columns of a Parquet file are read in batches.
-MEMORY_SHARE: Final = 0.25
 # One row in five is held out.
 _HELD_OUT: Final = 5
 _SECONDS: Final = 1.0
 # Settings that need the whole table.
-_WHOLE_TABLE: Final = {"rows": None, "duplicates": "keep", "on_bad_rows": "strict"}
-
-
-def is_read_in_batches(data: str | None) -> bool:
-    """Return whether a table is read in batches.
-
-    Those are folders, patterns, and Parquet files that are too large to load.
-    """
-    if data is None:
-        return False
-    path = Path(data)
-    if path.is_dir() or ("*" in data and not path.exists()):
-        return True
-    if not (path.is_file() and path.name.lower().endswith(PARQUET_ENDINGS)):
-        return False
-    return _column_bytes(path) > MEMORY_SHARE * _memory()
+_WHOLE_TABLE: Final = {"duplicates": "keep", "on_bad_rows": "strict"}
 
 
 @dataclass(frozen=True)
@@ -72,20 +56,30 @@ class FileOptions:
     checkpoint: Path | None = None
     scheduler: str | None = None
 
-    def check(self, data: str | None) -> None:
-        """Raise a `ConfigError` for options that need files, unless the data are in files."""
-        if is_read_in_batches(data) or (self.scheduler is not None and _is_parquet(data)):
-            return
+    def are_used(self, settings: TuneSettings) -> bool:
+        """Return whether boosted trees are trained on files.
+
+        Raises
+        ------
+        ConfigError
+            For options that need files where the table is read into memory.
+        """
+        data = settings.data
+        in_files = is_read_in_batches(data) or (self.scheduler is not None and _is_parquet(data))
+        if settings.model == "gbt" and settings.rows is None and in_files:
+            return True
         named = {name: value for name, value in vars(self).items() if value is not None}
         if named:
             name, value = next(iter(named.items()))
             name = "engine" if name == "scheduler" else name
             value = "dask" if name == "engine" else value
             raise ConfigError(
-                f"{name} {str(value)!r} needs a table that is read in batches: data must be a "
-                "folder of Parquet files, a pattern, or a Parquet file that is larger than a "
-                f"quarter of the memory (with engine dask, any Parquet file), got {data!r}"
+                f"{name} {str(value)!r} needs a table that is read in batches: model must be "
+                "'gbt', rows None, and data a folder of Parquet files, a pattern, or a Parquet "
+                "file that takes more than a quarter of the memory (with engine dask, any); got "
+                f"model {settings.model!r}, rows {settings.rows!r} and data {data!r}"
             )
+        return False
 
 
 def _is_parquet(data: str | None) -> bool:
@@ -126,11 +120,11 @@ def train_on_files(
     """
     from moodcore import Checkpoint
 
-    target = _checked_target(settings)
+    target = checked_target(settings)
     source = BatchSource(settings.data)
     others = [name for name in (target, options.weight) if name is not None]
     source.require(others)
-    columns = [*_features(settings, source.names, others), *others]
+    columns = [*feature_columns(settings, source.names, others), *others]
     seed = derive(settings.seed, Stream.REFIT)
     if settings.test is None:
         learned = BatchSource(settings.data, columns, chosen=HeldOut(seed, is_held_out=False))
@@ -154,7 +148,7 @@ def train_on_files(
         **fit,
     )
     model.callbacks = None
-    test = _test(model, held, target)
+    test = evaluate_on_files(model, held, target)
     described = {
         "source": str(settings.data),
         "synthetic": False,
@@ -184,6 +178,14 @@ def fit_on_files(
         return dask.GBT(**parameters).fit(*rows, client=client, **fit).to_local()
 
 
+def part_of(rows: NDArray[np.int64], seed: int, n_parts: int) -> NDArray[np.uint64]:
+    """Return the part, from 0, of each row: SplitMix64 of the row number and the seed."""
+    word = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % 2**64)
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray((word ^ (word >> np.uint64(31))) % np.uint64(n_parts))
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """Chooses the rows of a table that are held out, or the others.
@@ -196,7 +198,7 @@ class HeldOut:
 
     def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of the rows are chosen."""
-        return _is_held_out(rows, self.seed) == self.is_held_out
+        return (part_of(rows, self.seed, _HELD_OUT) == 0) == self.is_held_out
 
 
 class _Lines:
@@ -221,12 +223,8 @@ class _Lines:
             self._on_progress(line)
 
 
-def _checked_target(settings: TuneSettings) -> str:
-    if settings.model != "gbt":
-        raise ConfigError(
-            f"model must be 'gbt' for a table that is read in batches, got {settings.model!r}; "
-            "other models need it in memory"
-        )
+def checked_target(settings: TuneSettings) -> str:
+    """Return the label column, after checking the settings for a table that is read in batches."""
     if settings.target is None:
         raise ConfigError("target must be the name of the label column, got None")
     for name, default in _WHOLE_TABLE.items():
@@ -237,15 +235,16 @@ def _checked_target(settings: TuneSettings) -> str:
             )
     if settings.balance:
         raise ConfigError(
-            "balance must be False for a table that is read in batches, got True; use "
-            "--set class_weight=balanced"
+            "balance must be False for a table that is read in batches, got True; use the "
+            "hyperparameter class_weight = 'balanced' (--set in train, --grid in tune)"
         )
     return settings.target
 
 
-def _features(
+def feature_columns(
     settings: TuneSettings, names: Sequence[str], not_features: Sequence[str]
 ) -> list[str]:
+    """Return the columns to learn from."""
     others = [name for name in names if name not in not_features]
     left_out = known_names([*settings.drop, *filter(None, [settings.id])], others, "drop")
     if settings.features not in (None, "all"):
@@ -255,45 +254,35 @@ def _features(
     return [name for name in others if name not in left_out]
 
 
-def _test(model: GBT, source: BatchSource, target: str) -> Evaluation:
+def predictions_of(
+    model: GBT, source: BatchSource, target: str
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the class code and the class probabilities of each row of files.
+
+    Raises
+    ------
+    ConfigError
+        If there are no rows, or a label is none of the model's classes.
+    """
     names = list(model.feature_names_in_)
-    labels, probabilities = [], []
+    codes, probabilities = [], []
     for batch in source.batches([*names, target]):
         probabilities.append(model.predict_proba(batch.table.select(names)))
-        labels.append(batch.table.column(target).to_numpy(zero_copy_only=False))
-    if not labels:
+        labels = batch.table.column(target).to_numpy(zero_copy_only=False)
+        unknown = ~np.isin(labels, model.classes_)
+        if unknown.any():
+            raise ConfigError(
+                f"{batch.where}: the label {labels[unknown][0]!r} does not occur in the training "
+                "rows"
+            )
+        codes.append(np.searchsorted(model.classes_, labels))
+    if not codes:
         raise ConfigError("test: there are no rows")
-    return evaluate(
-        np.concatenate(labels),
-        np.concatenate(probabilities),
-        classes=model.classes_,
-        class_names=[str(label) for label in model.classes_.tolist()],
-    )
+    return np.concatenate(codes), np.concatenate(probabilities)
 
 
-def _is_held_out(rows: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """Return whether rows are held out: by the SplitMix64 of the row number and the seed."""
-    word = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % 2**64)
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray((word ^ (word >> np.uint64(31))) % np.uint64(_HELD_OUT) == 0)
-
-
-def _column_bytes(path: Path) -> int:
-    import pyarrow.parquet as pq
-
-    try:
-        metadata = pq.read_metadata(path)
-    except (OSError, ValueError):
-        # The reader of whole files has the better message.
-        return 0
-    groups = range(metadata.num_row_groups)
-    return sum(metadata.row_group(group).total_byte_size for group in groups)
-
-
-def _memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        # Not known on this system: 8 GiB.
-        return 2**33
+def evaluate_on_files(model: GBT, source: BatchSource, target: str) -> Evaluation:
+    """Test a model on the rows of files."""
+    codes, probabilities = predictions_of(model, source, target)
+    names = [str(label) for label in model.classes_.tolist()]
+    return evaluate(codes, probabilities, class_names=names)

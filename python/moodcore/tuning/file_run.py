@@ -1,0 +1,219 @@
+"""The run of `moodcore tune` on a table in files that is read in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moodcore.errors import ConfigError, RunFailedError
+from moodcore.estimators.progress import polled
+from moodcore.files import write_table
+from moodcore.runs.describe import describe_data
+from moodcore.runs.estimate import Estimate
+from moodcore.runs.executors.threads import ThreadExecutor
+from moodcore.runs.folder import RunFolder
+from moodcore.runs.models import save_model
+from moodcore.runs.seeds import Stream, derive
+from moodcore.runs.storage import Storage
+from moodcore.tables.parquet_files import is_read_in_batches
+from moodcore.tuning import results, study
+from moodcore.tuning.candidate import CandidateResult, failed, failure
+from moodcore.tuning.checks import checks
+from moodcore.tuning.describe import describe_preprocessing
+from moodcore.tuning.file_fold import FileFold
+from moodcore.tuning.file_table import FileDataset
+from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates
+from moodcore.tuning.refit import evaluate_baselines, reference_preparation
+from moodcore.tuning.run import TuneRun, explain_failures
+from moodcore.tuning.search import Search
+from moodcore.tuning.settings import TuneSettings
+from moodcore.tuning.train_files import HeldOut, evaluate_on_files, fit_on_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from moodcore import GBT
+    from moodcore.tables import Dataset
+
+
+def tune_run(settings: TuneSettings, *arguments: Any, **named: Any) -> TuneRun:
+    """Return the run for the settings: for a table in files, or in memory.
+
+    Boosted trees are searched on files if these are a folder, a pattern, or larger than a quarter
+    of the memory, unless a sample of the rows is used.
+    """
+    on_files = settings.model == "gbt" and settings.rows is None
+    kind = FileTuneRun if on_files and is_read_in_batches(settings.data) else TuneRun
+    return kind(settings, *arguments, **named)
+
+
+class FileTuneRun(TuneRun):
+    """One run of `moodcore tune` on files: one training at a time, with all threads or workers."""
+
+    def load(self) -> Dataset:
+        """Read the labels and a sample of the rows."""
+        with self.timed("data"):
+            return FileDataset.load(self.settings)
+
+    def estimate(self, dataset: Dataset) -> Estimate:
+        """Refuse to plan: a short training would read all files."""
+        raise ConfigError(
+            "--dry-run measures short trainings on rows in memory; pass --rows N to plan with a "
+            "sample of the rows"
+        )
+
+    def work(self, dataset: Dataset) -> tuple[int, int]:
+        """Train candidates of a shared study (see `TuneRun.work`)."""
+        if self.execution.storage is None:
+            raise ConfigError("a worker needs the storage of a shared study, got none")
+        search, found = self._search_files(self.execution.storage, dataset)
+        return search.trained, len(found)
+
+    def measure(self, folder: RunFolder, dataset: Dataset) -> dict[str, Any]:
+        """Search, refit the best candidate, test it, and write tables and model."""
+        assert isinstance(dataset, FileDataset)
+        storage = self.execution.storage or Storage.of_file(folder.study)
+        _, found = self._search_files(storage, dataset)
+        space = self.space()
+        with self.stage("training the best candidate on all training rows", "refit"):
+            best, model = self._refit_files(found, space, dataset)
+        table = dataset.table
+        with self.stage("testing", "test"):
+            held = HeldOut(derive(self.settings.seed, Stream.REFIT))
+            test = evaluate_on_files(model, table.source(held), table.target)
+        metrics = self._describe(dataset) | {
+            "complete": len(found) == n_candidates(space, self.settings),
+            "search": results.describe_search(
+                space,
+                best,
+                found,
+                planned=n_candidates(space, self.settings),
+                metric=self.settings.metric,
+            ),
+            "model": {
+                "family": best.model,
+                "parameters": space.arguments(Candidate(best.model, best.params), self.settings),
+                "n_weights": best.n_weights,
+            },
+            "importance": {"gain": _gain(model), "filtered": []},
+            "test": test.to_dict(),
+        }
+        metrics["checks"] = checks(
+            best,
+            found,
+            space,
+            metrics["data"]["counts"],
+            metrics["preprocessing"]["single_features"],
+            noun=dataset.noun,
+            balanced=False,
+        )
+        write_table(folder.table("trials"), results.trials_table(found, space))
+        write_table(folder.table("curves.parquet"), results.curves_table(found))
+        write_table(folder.table("predictions.parquet"), _predictions(model, dataset))
+        save_model(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
+        return metrics
+
+    def _search_files(
+        self, storage: Storage, dataset: Dataset
+    ) -> tuple[Search, list[CandidateResult]]:
+        assert isinstance(dataset, FileDataset)
+        settings, execution, table = self.settings, self.execution, dataset.table
+        opened = study.open_study(storage, settings, self.mark(dataset))
+        folds = {
+            ("files", fold): FileFold(table, fold, execution.jobs, execution.scheduler)
+            for fold in range(settings.folds)
+        }
+        try:
+            # One training at a time has all threads, or all workers of the cluster.
+            with (
+                self.timed("search"),
+                storage.explained(),
+                ThreadExecutor(folds, 1, execution.stop) as executor,
+            ):
+                search = Search(
+                    opened,
+                    self.space(),
+                    settings,
+                    executor=executor,
+                    fold_key=lambda _, fold: ("files", fold),
+                    stop=execution.stop,
+                    listener=execution.listener,
+                    minutes=execution.minutes,
+                )
+                return search, search.run()
+        finally:
+            study.close(opened)
+
+    def _refit_files(
+        self, found: list[CandidateResult], space: SearchSpace, dataset: FileDataset
+    ) -> tuple[CandidateResult, GBT]:
+        """Train the best candidate on all training rows, as `moodcore train` does."""
+        table, seed = dataset.table, derive(self.settings.seed, Stream.REFIT)
+        rows = (table.source(HeldOut(seed, is_held_out=False)), table.target, None)
+        while (best := results.best_of(found)).state == "complete":
+            arguments = space.arguments(Candidate(best.model, best.params), self.settings)
+            parameters = {"categorical_features": "from_dtype", "random_state": seed, **arguments}
+            threads = {} if self.execution.scheduler else {"n_jobs": self.execution.jobs}
+            try:
+                with polled(self._poll):
+                    model = fit_on_files(parameters | threads, rows, self.execution.scheduler)
+                # The file of the model must not depend on the number of threads.
+                return best, model.set_params(n_jobs=type(model)().n_jobs)
+            except (MemoryError, ConnectionError):
+                # These are no fault of the candidate.
+                raise
+            except Exception as error:
+                reason = failure("training on all training rows", error)
+                candidate = Candidate(best.model, best.params)
+                found[found.index(best)] = failed(best.number, candidate, reason)
+        raise RunFailedError(explain_failures(found))
+
+    def _describe(self, dataset: FileDataset) -> dict[str, Any]:
+        """Describe the data: counts of all rows, columns of the sample, and baselines on it."""
+        parts, counts = dataset.sample_split(), dataset.table.counts
+        preparation = reference_preparation(dataset, parts, self.settings)
+        described = describe_preprocessing(dataset, parts, preparation, self.settings)
+        by_class = [
+            dict(zip(dataset.class_names, row.tolist(), strict=True))
+            for row in (counts.sum(axis=0), counts[0])
+        ]
+        n_train, n_test = counts.sum(axis=1).tolist()
+        data = describe_data(dataset, n_train, n_test)
+        others = evaluate_baselines(preparation, dataset, parts, self.settings)
+        return {
+            "study": self.settings.study,
+            "data": data | {"rows": n_train + n_test, "counts": by_class[0]},
+            "preprocessing": described
+            | {
+                "counts_before": by_class[1],
+                "counts_after": by_class[1],
+                "features": list(dataset.table.features),
+                "dropped": [],
+            },
+            "baselines": {name: found.to_dict() for name, found in others.items()},
+        }
+
+
+def _gain(model: GBT) -> Mapping[str, float]:
+    """Return the share of each feature in the gain of all splits."""
+    gains = model.importances("total_gain")
+    shares = gains / gains.sum() if gains.any() else gains
+    return dict(zip(map(str, model.feature_names_in_), shares.tolist(), strict=True))
+
+
+def _predictions(model: GBT, dataset: FileDataset) -> pd.DataFrame:
+    """Return class, prediction and probabilities of the sampled test rows."""
+    import pandas as pd
+
+    X, labels, rows = dataset.table.test_sample()
+    names = np.asarray(dataset.class_names, dtype=object)
+    probabilities = model.predict_proba(X)
+    codes = np.searchsorted(model.classes_, labels)
+    table = pd.DataFrame(
+        {"row": rows, "class": names[codes], "predicted": names[probabilities.argmax(axis=1)]}
+    )
+    for name, column in zip(names, probabilities.T, strict=True):
+        table[f"probability_{name}"] = column
+    return table
