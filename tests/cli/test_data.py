@@ -59,6 +59,13 @@ def test_copies(folder, moodcore):
     assert f"7 songs repeat an earlier one; {2 * different} have a copy with another label" in text
 
 
+def test_one_copy(folder, moodcore):
+    table = pd.read_csv("songs.csv")
+    pd.concat([table, table[:1]]).to_csv("one.csv", index=False)
+    text = moodcore("data", "check", "one.csv").out
+    assert "1 song repeats an earlier one; 0 have a copy with another label" in text
+
+
 def test_unlabeled_songs(folder, moodcore):
     done = moodcore("data", "check", "unlabeled.csv")
     assert done.code == 0, done.err

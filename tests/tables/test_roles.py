@@ -105,6 +105,8 @@ def test_suspicious_columns():
             "street": [f"street {row % 90}" for row in range(400)],
             "number": range(1, 401),
             "price": [f"${row % 40},500.00" for row in range(400)],
+            "visits": [f"{row % 20}" if row % 3 else f"{row % 20},000" for row in range(400)],
+            "uri": [f"{row:022d}" for row in range(400)],
         }
     )
     frame["again"] = frame["plain"].astype(str)
@@ -117,6 +119,7 @@ def test_suspicious_columns():
         "'street' has 90 distinct values",
         "'number' counts the rows",
         "'price' holds numbers as text, such as '$0,500.00': remove the signs",
+        "'visits' holds numbers as text, such as '0,000': remove the signs",
         "'again' repeats 'plain'",
         "'color' is 'red' in 99.5% of rows",
         "'color' repeats 'nearly'",

@@ -107,9 +107,12 @@ def report_lines(found: dict[str, Any]) -> Iterator[str]:
             yield f"and {len(rows) - _SHOWN_CLASSES} more classes"
     if any(found["copies"].values()):
         yield ""
+        repeated, conflicting = found["copies"]["repeated"], found["copies"]["conflicting"]
+        repeat = f"{noun} repeat" if repeated != 1 else f"{noun.removesuffix('s')} repeats"
+        have = "has" if conflicting == 1 else "have"
         yield (
-            f"{found['copies']['repeated']:,} {noun} repeat an earlier one; "
-            f"{found['copies']['conflicting']:,} have a copy with another label"
+            f"{repeated:,} {repeat} an earlier one; "
+            f"{conflicting:,} {have} a copy with another label"
         )
     if found["warnings"]:
         yield ""

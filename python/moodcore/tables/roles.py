@@ -241,7 +241,7 @@ def suspicious_columns(
         if role.role == "category" and role.n_values > max(_MANY_VALUES, n_rows / 10):
             sentences.append(f"{role.name!r} has {role.n_values:,} distinct values")
         if role.role in ("category", "id") and _are_signed_numbers(counts.index[:_SAMPLE]):
-            example = str(counts.index[0])
+            example = next(text for text in map(str, counts.index) if not text.strip().isdigit())
             sentences.append(
                 f"{role.name!r} holds numbers as text, such as {example!r}: remove the signs"
             )
@@ -259,8 +259,12 @@ def suspicious_columns(
 
 def _are_signed_numbers(values: Iterable[Any]) -> bool:
     """Whether texts are numbers with signs of currency, percent or thousands."""
-    texts = [re.sub(r"[\s$€£%,]", "", str(value)) for value in values]
-    numbers = sum(number_in(text) is not None for text in texts if text)
+    texts = [str(value).strip() for value in values]
+    if all(text.isdigit() for text in texts):
+        # Identifiers too long for a number.
+        return False
+    plain = [re.sub(r"[\s$€£%,]", "", text) for text in texts]
+    numbers = sum(number_in(text) is not None for text in plain if text)
     return numbers >= _CONVERTIBLE_SHARE * len(texts)
 
 
