@@ -39,6 +39,7 @@ if find_spec("lightgbm"):
     from lightgbm import LGBMClassifier
 
 LEARNERS = {"gbt": "LightGBM", "mlp": "scikit-learn", "svm": "SVC", "linear_svm": "LinearSVC"}
+ESTIMATORS = {"gbt": "GBT", "mlp": "MLP", "svm": "SVM", "linear_svm": "LinearSVM"}
 AXES = ("rows", "features", "classes", "threads")
 
 
@@ -176,7 +177,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
     lines = []
     for learner in dict.fromkeys(result["learner"] for result in results):
         peer = LEARNERS[learner]
-        header = f"| {learner} | seconds | {peer} | ratio | MB | {peer} MB |"
+        header = f"| `{ESTIMATORS[learner]}` | seconds | {peer} | ratio | MB | {peer} MB |"
         lines += [header, "|---|---|---|---|---|---|"]
         found = [result for result in results if result["learner"] == learner]
         for ours in found:
@@ -207,6 +208,7 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import EngFormatter, NullLocator
 
     learners = list(dict.fromkeys(result["learner"] for result in results))
     figure, panels = plt.subplots(
@@ -219,9 +221,13 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
                           if (result["learner"], result["library"], result["axis"])
                           == (learner, library, axis)]  # fmt: skip
                 axes.loglog(*zip(*points, strict=True), style, label=library, markersize=4)
+            # The values that were measured; a range below a power of ten has too few others.
+            axes.set_xticks(sorted({value for value, _ in points}))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_minor_locator(NullLocator())
             axes.grid(alpha=0.3)
             axes.set_xlabel(axis)
-        panels[row][0].set_ylabel(f"{learner}: seconds")
+        panels[row][0].set_ylabel(f"{ESTIMATORS[learner]}: seconds")
         panels[row][0].legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path)
