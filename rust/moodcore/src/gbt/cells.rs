@@ -16,7 +16,7 @@ use crate::kernels::{Cell, NarrowCell, WideCell};
 
 /// The sum of weights from which narrow cells are faster; below it derivatives keep all their bits.
 /// Tests meet them early.
-const FEWEST: u64 = if cfg!(test) { 400 } else { 1 << 13 };
+pub(super) const FEWEST: u64 = if cfg!(test) { 400 } else { 1 << 13 };
 
 /// Up to where narrow cells leave derivatives ten bits or more of their mean.
 const MOST: u64 = 1 << 21;
@@ -188,6 +188,17 @@ pub(super) struct Sizes {
     pub(super) largest_hessian: u32,
     /// The sum of weights.
     pub(super) count: u64,
+}
+
+impl Sizes {
+    /// Adds the derivatives of a row that count this many times, and its weight.
+    #[inline(always)]
+    pub(super) fn add(&mut self, pair: Pair, times: u32, count: u32) {
+        self.gradient += u64::from(pair.g.unsigned_abs()) * u64::from(times);
+        self.hessian += u64::from(pair.h) * u64::from(times);
+        self.largest_hessian = self.largest_hessian.max(pair.h);
+        self.count += u64::from(count);
+    }
 }
 
 #[cfg(test)]

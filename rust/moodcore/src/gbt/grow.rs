@@ -6,6 +6,7 @@ use super::config::GrowPolicy;
 use super::context::{GrownTree, TrainingContext, TreeSpec};
 use super::histogram::BINS;
 use super::node_search::{Histogram, NodeHistogram, NodeSearch, Side, Work};
+use super::roots::Root;
 use super::rows::{BinWeights, partition, sides};
 use super::score::{Bounds, Sums};
 use super::split::{Parent, Split, Test};
@@ -63,17 +64,33 @@ impl<C> Open<C> {
 /// afresh, with the same result.
 const KEPT_BYTES: usize = 256 << 20;
 
-/// Grows a tree.
+/// Grows a tree, from its root if that is counted already.
 pub(super) fn grow(
     context: TrainingContext<'_>,
     spec: TreeSpec<'_>,
+    root: Option<Root<'_>>,
     workspace: &mut Workspace,
 ) -> GrownTree {
     workspace.reset(&context, &spec);
+    if let Some(root) = root
+        && let Some(search) = NodeSearch::of_root(context, spec, root, workspace)
+    {
+        return Growth::new(search, workspace).grow_from(root);
+    }
     let wide = NodeSearch::new(context, spec, workspace);
     match wide.narrowed(workspace) {
         Some(narrow) => Growth::<NarrowCell>::new(narrow, workspace).grow(),
         None => Growth::<WideCell>::new(wide, workspace).grow(),
+    }
+}
+
+impl Growth<'_, NarrowCell> {
+    fn grow_from(mut self, counted: Root<'_>) -> GrownTree {
+        let mut root = self.root(counted.sizes.count as f64);
+        counted.copy_to(&mut root.histograms[0]);
+        let sums = self.search.totals_of(&root.histograms[0]);
+        self.add_root(&mut root, sums);
+        self.grow_below(root, Work::Search)
     }
 }
 
@@ -111,12 +128,17 @@ impl<'a, C: Packed> Growth<'a, C> {
     fn grow(mut self) -> GrownTree {
         let weight = self.weight(0..self.workspace.rows.len());
         let sums = self.search.totals::<C>(self.workspace);
-        let mut next = Some(self.root(weight));
-        if let Some(root) = &mut next {
-            self.add_root(root, sums);
-        }
+        let mut root = self.root(weight);
+        self.add_root(&mut root, sums);
+        self.grow_below(root, Work::All)
+    }
+
+    /// Grows the tree below its root.
+    fn grow_below(mut self, root: Unsearched<C>, mut work: Work) -> GrownTree {
+        let mut next = Some(root);
         while let Some(mut nodes) = next {
-            self.run(&mut nodes, Work::All);
+            self.run(&mut nodes, work);
+            work = Work::All;
             self.settle_all(nodes);
             next = self.advance();
         }

@@ -2,18 +2,19 @@
 //! features: a block's histograms are counted, subtracted and searched while they are in the
 //! cache, and blocks are independent of each other.
 
-use super::binning::FeatureBins;
 use super::candidates::Lanes;
 use super::cells::{Dropped, Packed, Sizes, Units};
 use super::context::{TrainingContext, TreeSpec};
+use super::counting::{BlockCells, Counting};
 use super::gradients::Pair;
-use super::histogram::{Accumulate, Block, Measure, NodeRows, Total, clear, subtract};
+use super::histogram::{Block, Measure, NodeRows, Total, subtract};
+use super::roots::{Root, may_be_narrow};
 use super::rows::{BinWeights, WeightCounts};
 use super::score::Sums;
 use super::split::{FeatureRules, Parent, Search, Split, SplitQuery};
 use super::workspace::Workspace;
 use crate::kernels::{FeatureCells, RowList, Simd, Task, gather_values};
-use crate::parallel::{ROWS_PER_CHECK, Team, is_set};
+use crate::parallel::Team;
 use std::ops::Range;
 
 /// The cells of every output and feature of a node: output by output.
@@ -101,10 +102,24 @@ impl<'a> NodeSearch<'a> {
         spec: TreeSpec<'a>,
         workspace: &mut Workspace,
     ) -> Self {
-        let units = Units::wide(spec.gradients.scales, context.weights);
-        let search = NodeSearch { context, spec, units, short: false };
+        let search = NodeSearch::wide(context, spec);
         search.gather_sample(workspace);
         search
+    }
+
+    fn wide(context: TrainingContext<'a>, spec: TreeSpec<'a>) -> Self {
+        let units = Units::wide(spec.gradients.scales, context.weights);
+        NodeSearch { context, spec, units, short: false }
+    }
+
+    /// A search on narrow cells of a tree whose root is counted.
+    pub(super) fn of_root(
+        context: TrainingContext<'a>,
+        spec: TreeSpec<'a>,
+        root: Root<'_>,
+        workspace: &mut Workspace,
+    ) -> Option<Self> {
+        NodeSearch::wide(context, spec).narrowed_to(root.sizes, workspace)
     }
 
     /// Copies the pairs and counts of some of the rows to where `run` reads them.
@@ -151,8 +166,7 @@ impl<'a> NodeSearch<'a> {
         cell.unpack(&self.units).2
     }
 
-    /// The same search on narrow cells; none where they cannot serve. They hold one output, and
-    /// no weights, which the order of categories and fractional weights need.
+    /// The same search on narrow cells, which hold one output; none where they cannot serve.
     pub(super) fn narrowed(&self, workspace: &mut Workspace) -> Option<Self> {
         self.may_be_narrow()
             .then(|| self.sizes(workspace))
@@ -160,9 +174,7 @@ impl<'a> NodeSearch<'a> {
     }
 
     fn may_be_narrow(&self) -> bool {
-        self.spec.outputs.count == 1
-            && self.context.weights.factors.is_none()
-            && !self.context.binner.features.iter().any(FeatureBins::is_categorical)
+        self.spec.outputs.count == 1 && may_be_narrow(&self.context)
     }
 
     /// How large the derivatives of the root's rows are together, of the first output.
@@ -237,8 +249,16 @@ impl<'a> NodeSearch<'a> {
         let n_features = self.context.bins.columns.len();
         let work = (n_rows + 256 * nodes.len()) * n_features * self.spec.outputs.count;
         let mut splits: Vec<Option<Split>> = vec![None; nodes.len()];
-        let mut parts = self.parts(nodes);
         let team = self.spec.team.filter(|_| work > ENOUGH);
+        let mut what = what;
+        if let Some(team) = team
+            && what != Work::Search
+            && self.counting().pays_to_share(n_rows, team)
+        {
+            self.count_shares(nodes, workspace, team);
+            what = if what == Work::Count { return } else { Work::Search };
+        }
+        let mut parts = self.parts(nodes);
         let groups = team.map_or(1, Team::threads).min(parts.len());
         let width = parts.len().div_ceil(groups);
         let mut groups: Vec<&mut [BlockPart<'_, C>]> = parts.chunks_mut(width).collect();
@@ -325,44 +345,42 @@ impl<'a> NodeSearch<'a> {
         }
     }
 
-    /// Counts the rows of a node, a few at a time: what one block's bins fetch into the cache
-    /// holds the next block's too.
+    /// Counts the rows of a node for some blocks.
     fn count<C: Packed>(&self, parts: &mut [BlockPart<'_, C>], at: usize, workspace: &Workspace) {
-        const TOGETHER: usize = 1024;
         let Some(node) = parts.first().map(|part| &part.nodes[at]) else { return };
         if node.left_over {
             return;
         }
         let rows = node.side.rows.clone();
-        let features = &self.context.binner.features;
-        for part in parts.iter_mut() {
-            for cells in &mut part.nodes[at].cells {
-                for (at, cells) in cells.iter_mut().enumerate() {
-                    clear(cells, features[part.block.first + at].count());
-                }
-            }
-        }
-        let together = if parts.len() == 1 { ROWS_PER_CHECK } else { TOGETHER };
         for output in 0..self.spec.outputs.count {
+            let mut blocks: Vec<BlockCells<'_, C>> = parts
+                .iter_mut()
+                .map(|part| (part.block, &mut *part.nodes[at].cells[output]))
+                .collect();
             let node = self.node_rows(&rows, output, workspace);
-            for start in (0..rows.len()).step_by(together.max(1)) {
-                if is_set(self.spec.stop) {
-                    return;
-                }
-                let end = rows.len().min(start + together);
-                // A single block prefetches the rows of its own list.
-                let after = if parts.len() == 1 { end } else { rows.len().min(end + together) };
-                let after = node.part(end..after);
-                let node = node.part(start..end);
-                let n_blocks = parts.len();
-                for (share, BlockPart { block, nodes }) in parts.iter_mut().enumerate() {
-                    let cells = &mut *nodes[at].cells[output];
-                    let bins = &self.context.bins.rows;
-                    let next = after.share(share, n_blocks);
-                    self.context.isa.run(Accumulate { node, bins, block: *block, next, cells });
-                }
+            self.counting().add_rows(node, &mut blocks);
+        }
+    }
+
+    /// Counts the rows of nodes for all blocks, where each thread has some of the rows.
+    fn count_shares<C: Packed>(
+        &self,
+        nodes: &mut [NodeHistogram<'_, '_, C>],
+        workspace: &Workspace,
+        team: &Team,
+    ) {
+        let n_features = self.context.bins.columns.len();
+        for NodeHistogram { side, histogram, .. } in nodes.iter_mut().filter(|n| !n.left_over) {
+            for (output, cells) in histogram.chunks_mut(n_features).enumerate() {
+                let node = self.node_rows(&side.rows, output, workspace);
+                self.counting().add_shares(node, cells, team);
             }
         }
+    }
+
+    fn counting(&self) -> Counting<'_> {
+        let NodeSearch { context, spec, .. } = self;
+        Counting { bins: context.bins, binner: context.binner, isa: context.isa, stop: spec.stop }
     }
 
     fn find<C: Packed>(&self, block: Block, node: &mut NodePart<'_, C>, workspace: &Workspace) {

@@ -5,6 +5,7 @@ use super::context::{GrownTree, Outputs, TrainingContext, TreeSpec};
 use super::grow::grow;
 use super::lockstep::grow_together;
 use super::margins::{Margins, add_leaves, add_routed};
+use super::roots::Roots;
 use super::shard::Shard;
 use super::training::Listener;
 use super::tree::Tree;
@@ -82,13 +83,19 @@ impl Boosting<'_> {
         let team = self.inner_team(n_trees);
         let run = |stop: &AtomicBool| {
             let stopped = || stop.load(Ordering::Relaxed);
+            let spec = |at: usize, outputs| {
+                self.spec(rules.round * n_trees + at, outputs, rules, (team, stop))
+            };
+            let roots = jobs.first().and_then(|job| {
+                Roots::new(self.context(), spec(0, job.outputs), n_trees, self.compute.team)
+            });
             let task = |at: usize, job: &mut Job<'_>| {
                 if stopped() {
                     return;
                 }
-                let spec = self.spec(rules.round * n_trees + at, job.outputs, rules, (team, stop));
+                let root = roots.as_ref().map(|roots| roots.root(at));
                 let mut workspace = self.take_workspace();
-                let grown = grow(self.context(), spec, &mut workspace);
+                let grown = grow(self.context(), spec(at, job.outputs), root, &mut workspace);
                 // The margins of a stopped round are not used, and updating millions of rows takes
                 // time.
                 if !stopped() {

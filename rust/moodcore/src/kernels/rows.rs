@@ -1,7 +1,7 @@
 //! Operations of boosted trees on lists of row indices: the loops in which a check for each access
 //! would cost as much as the access. The largest row is looked for first instead.
 
-use super::simd::{LANES, Simd, extent};
+use super::simd::{LANES, Simd, array_of, extent};
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
 
@@ -105,6 +105,36 @@ impl Cell for NarrowCell {
         mask
     }
 }
+
+/// The narrow cells of several trees that have the same rows.
+macro_rules! cells_of_trees {
+    ($($count:literal),*) => {
+        $(impl Cell for [NarrowCell; $count] {
+            const EMPTY: Self = [0; $count];
+
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                array_of(|tree| self[tree].wrapping_add(other[tree]))
+            }
+
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                array_of(|tree| self[tree].wrapping_sub(other[tree]))
+            }
+
+            #[inline(always)]
+            fn filled<S: Simd>(cells: &[Self; LANES]) -> u16 {
+                let mut mask = 0;
+                for (lane, cell) in cells.iter().enumerate() {
+                    mask |= u16::from(*cell != Self::EMPTY) << lane;
+                }
+                mask
+            }
+        })*
+    };
+}
+
+cells_of_trees!(4, 8);
 
 /// The number that all rows of a list are below.
 #[inline(always)]

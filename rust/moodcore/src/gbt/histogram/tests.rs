@@ -8,6 +8,7 @@ use proptest::prelude::*;
 /// A table of bins, derivatives of its rows, and which rows two siblings hold.
 #[derive(Clone, Debug)]
 struct Sample {
+    n_features: usize,
     bins: RowBins,
     pairs: Vec<Pair>,
     counts: Option<Vec<u32>>,
@@ -29,10 +30,13 @@ fn samples() -> impl Strategy<Value = Sample> {
             prop::collection::vec((any::<bool>(), any::<bool>()), n_rows),
         )
             .prop_map(move |(bins, pairs, counts, repeated, sides)| {
-                let bins = RowBins { n_features, bins };
+                let column = |at: usize| bins[at..].iter().step_by(n_features).copied().collect();
+                let columns: Vec<Vec<u8>> = (0..n_features).map(column).collect();
+                let team = Team::new(1).expect("one thread");
+                let bins = RowBins::of(&columns, &team);
                 let rows = sides.into_iter().enumerate().filter(|(_, (kept, _))| *kept);
                 let rows = rows.map(|(row, (_, left))| (row as u32, left)).collect();
-                Sample { bins, pairs, counts, repeated, rows }
+                Sample { n_features, bins, pairs, counts, repeated, rows }
             })
     })
 }
@@ -80,14 +84,14 @@ impl Sample {
     }
 
     fn add<C: Packed>(&self, node: NodeRows<'_>, isa: Isa, cells: &mut [FeatureCells<C>]) {
-        for block in Block::cut(self.bins.n_features, 1) {
+        for block in Block::cut(self.n_features, 1) {
             let cells = &mut cells[block.first..block.first + block.count];
             isa.run(Accumulate { node, bins: &self.bins, block, next: &[], cells });
         }
     }
 
     fn histogram<C: Packed>(&self, node: &Node, isa: Isa) -> Vec<FeatureCells<C>> {
-        let mut cells = vec![FeatureCells::filled_with(C::EMPTY); self.bins.n_features];
+        let mut cells = vec![FeatureCells::filled_with(C::EMPTY); self.n_features];
         let units = self.units();
         self.add(self.node_rows(RowList::Some(&node.rows), node, &units), isa, &mut cells);
         cells
@@ -97,7 +101,8 @@ impl Sample {
     fn sums(&self, node: &Node, feature: usize, bin: usize) -> (i64, u64, u64) {
         let mut sums = (0, 0, 0);
         for (at, (&row, pair)) in node.rows.iter().zip(&node.pairs).enumerate() {
-            let row_bin = self.bins.bins[row as usize * self.bins.n_features + feature];
+            let (bins, stride) = self.bins.rows();
+            let row_bin = bins[row as usize * stride + feature];
             if usize::from(row_bin) == bin {
                 let count = node.counts.as_ref().map_or(1, |counts| counts[at]);
                 let times = if self.repeated { count } else { 1 };
@@ -141,7 +146,7 @@ fn check_parts<C: Packed>(sample: &Sample, cut: prop::sample::Index) -> Result<(
     let all = sample.node_rows(RowList::Some(&node.rows), &node, &units);
     let whole = sample.histogram::<C>(&node, isa);
     let cut = cut.index(node.rows.len() + 1);
-    let mut parts = vec![FeatureCells::filled_with(C::EMPTY); sample.bins.n_features];
+    let mut parts = vec![FeatureCells::filled_with(C::EMPTY); sample.n_features];
     for places in [0..cut, cut..node.rows.len()] {
         sample.add(all.part(places), isa, &mut parts);
     }
@@ -158,7 +163,7 @@ fn check_range<C: Packed>(sample: Sample) -> Result<(), TestCaseError> {
     let rows = (0..sample.pairs.len() as u32).map(|row| (row, true)).collect();
     let every = Sample { rows, ..sample };
     let (node, units) = (every.node(|_| true), every.units());
-    let mut cells = vec![FeatureCells::filled_with(C::EMPTY); every.bins.n_features];
+    let mut cells = vec![FeatureCells::filled_with(C::EMPTY); every.n_features];
     let n_rows = node.rows.len();
     let range = every.node_rows(RowList::Range(0, n_rows), &node, &units);
     // In two parts, as long nodes are read.
@@ -199,20 +204,30 @@ proptest! {
     #[test]
     fn rows_of_bins_are_columns_turned(
         n_rows in prop_oneof![1..50_usize, 4000..9000_usize],
-        n_features in 1..5_usize,
+        n_features in prop_oneof![1..5_usize, 27..30_usize],
         seed: u8,
     ) {
         let bin = |feature: usize, row: usize| ((row ^ row >> 8) * 31 + feature * 7) as u8 ^ seed;
         let columns: Vec<Vec<u8>> =
             (0..n_features).map(|at| (0..n_rows).map(|row| bin(at, row)).collect()).collect();
-        let expected: Vec<u8> = (0..n_rows * n_features)
-            .map(|place| bin(place % n_features, place / n_features))
-            .collect();
         for threads in 1..=3 {
             let computed = RowBins::of(&columns, &Team::new(threads)?);
-            prop_assert!(computed.bins == expected, "{threads} threads");
+            let (bins, stride) = computed.rows();
+            for row in 0..n_rows {
+                for feature in 0..n_features {
+                    prop_assert_eq!(bins[row * stride + feature], bin(feature, row));
+                }
+            }
         }
     }
+}
+
+#[test]
+fn rows_are_padded_to_powers_of_two_that_are_close() {
+    let padded = [7, 13, 14, 15, 27, 28, 31, 54, 63].map(stride);
+    assert_eq!(padded, [8, 13, 16, 16, 32, 32, 32, 64, 64]);
+    let unchanged = [1, 2, 3, 5, 6, 10, 16, 32, 50, 64, 100, 127, 200];
+    assert_eq!(unchanged.map(stride), unchanged);
 }
 
 #[test]
