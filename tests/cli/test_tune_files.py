@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import moodcore
 from moodcore import GBT, load
 from moodcore.cli import main
 from moodcore.estimators import batches
@@ -112,6 +113,14 @@ def test_batches_and_files_change_nothing(people, run, tmp_path, monkeypatch):
     pq.write_table(table, one / "all.parquet")
     assert tune(one, people[1], tmp_path / "run") == 0
     assert results(tmp_path / "run") == results(run)
+
+
+def test_the_function_takes_a_folder(people, run):
+    grid = {"max_leaves": [4, 8], "learning_rate": [0.2], "reg_lambda": [1.0]}
+    options = {"model": "gbt", "folds": 2, "epochs": 15, "grid": grid, "id": "id"}
+    result = moodcore.tune(people[0], "income", **options)
+    pd.testing.assert_frame_equal(result.trials, pd.read_csv(run / "trials.csv"))
+    assert type(result.best_model) is GBT
 
 
 def test_an_interrupted_run_is_resumed(people, run, tmp_path, capsys):

@@ -10,7 +10,7 @@ from moodcore.files import read_parquet
 from moodcore.runs.listener import Listener
 from moodcore.runs.result import RunResult, in_memory, run_in_process
 from moodcore.runs.settings import with_seed
-from moodcore.tuning.run import TuneRun
+from moodcore.tuning.file_run import tune_run
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def tune(
     Parameters
     ----------
     X : table of shape (n_rows, n_columns), path or None, default=None
-        pandas, Arrow, Polars or NumPy, or the path of a file; None means the embedded synthetic
+        pandas, Arrow, Polars or NumPy, or the path of a file, or a folder or pattern of Parquet
+        files, on which ``model="gbt"`` is searched in batches; None means the embedded synthetic
         songs.
     y : array-like of shape (n_rows,), str or None, default=None
         Labels, or the name of their column; None means that the table holds songs.
@@ -147,7 +148,7 @@ def tune(
     [0, 0, 0]
     """
     values = {"model": model, **with_seed(settings, random_state)}
-    run = in_memory(TuneRun, TuneSettings, X, y, values, where="tune")
+    run = in_memory(tune_run, TuneSettings, X, y, values, where="tune")
     shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
     folder, scratch = run_in_process(
         run,
