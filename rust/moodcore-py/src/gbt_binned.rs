@@ -7,7 +7,8 @@ use crate::gbt_tables::{TableArrays, read_table};
 use crate::platform::instruction_set;
 use moodcore::gbt::{BinnedRows, Binner, Ensemble, repetitions, sampled_rows};
 use moodcore::parallel::{Compute, Team};
-use numpy::{PyArray1, PyReadonlyArray1};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
@@ -77,6 +78,21 @@ impl GbtBinnedRows {
     fn like(&self, n_rows: usize) -> PyResult<Self> {
         let rows = BinnedRows::new(self.rows.binner().clone(), n_rows).map_err(to_python)?;
         Ok(GbtBinnedRows { rows })
+    }
+
+    /// The bins so far, of shape (n_features, n_rows).
+    fn bins<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u8>>> {
+        let columns = self.rows.bins();
+        PyArray1::from_vec(py, columns.concat()).reshape([columns.len(), self.rows.n_rows()])
+    }
+
+    /// Adds rows that are binned already, of shape (n_features, n_rows), behind the others.
+    fn append_bins(&mut self, bins: PyReadonlyArray2<'_, u8>) -> PyResult<()> {
+        let n_rows = bins.as_array().ncols();
+        let flat = bins.as_slice().map_err(|_| PyValueError::new_err("bins have gaps"))?;
+        let empty = vec![&flat[..0]; bins.as_array().nrows()];
+        let features = if n_rows == 0 { empty } else { flat.chunks(n_rows).collect() };
+        self.rows.append_bins(&features).map_err(to_python)
     }
 
     /// The number of rows so far.

@@ -14,10 +14,15 @@ from moodcore import _core
 from moodcore.estimators.cluster.cluster import POLL, Cluster
 from moodcore.estimators.cluster.rows import ClusterRows
 from moodcore.estimators.cluster.sums import end, install
-from moodcore.estimators.cluster.training import Plan, Progress, answer, train, waiting_progress
-from moodcore.estimators.evaluation import EvaluationSet
+from moodcore.estimators.cluster.training import (
+    EvaluationRows,
+    Plan,
+    Progress,
+    answer,
+    train,
+    waiting_progress,
+)
 from moodcore.estimators.gbt import estimator as local
-from moodcore.estimators.gbt.rows import BoostingRows
 from moodcore.estimators.progress import OnIteration, current_poll
 
 if TYPE_CHECKING:
@@ -38,7 +43,7 @@ class Training:
         model: local.GBT,
         *,
         rows: ClusterRows,
-        sets: dict[str, BoostingRows | EvaluationSet],
+        sets: dict[str, EvaluationRows],
         bins: _core.GbtModel,
         start: _core.GbtModel | None,
         rounds: int,
@@ -186,7 +191,8 @@ class Training:
             if lost or "cancelled" in statuses.values() or "lost" in statuses.values():
                 self._give_up(run, futures, lost)
                 return None
-            time.sleep(POLL)
+            # A worker waits for the answer to its record.
+            self._answer_records(run, first, POLL)
 
     def _give_up(self, run: str, futures: dict[str, Future], lost: set[str]) -> None:
         """End an attempt, and keep the rounds that the remaining workers finished."""
@@ -271,10 +277,17 @@ class Training:
             self._progress = progress
             self._write()
 
-    def _answer_records(self, run: str, first: str) -> None:
-        """Call the callbacks with the records that have arrived, and write the checkpoint."""
-        while not self._records.empty():
-            of_run, message = self._records.get()
+    def _answer_records(self, run: str, first: str, wait: float = 0) -> None:
+        """Call the callbacks with the records that have arrived, and write the checkpoint.
+
+        Wait up to ``wait`` seconds for a record.
+        """
+        while True:
+            try:
+                of_run, message = self._records.get(timeout=wait)
+            except queue.Empty:
+                return
+            wait = 0
             if of_run != run or self._on_iteration is None:
                 continue
             stop = False

@@ -79,13 +79,14 @@ class GBT(local.GBT):
             Class labels of any type, with the partitions of X; of files the name of their column.
         sample_weight : Dask Series or Array of shape (n_rows,), or str, optional
             Row weights, at least 0, with the partitions of X; of files the name of their column.
-        base_margin : Dask Array, Series or DataFrame of shape (n_rows,) or (n_rows, n_classes), \
-                optional
-            Margins to start from, with the partitions of X, as in :meth:`moodcore.GBT.fit`.
-        eval_set, eval_names, sample_weight_eval_set, base_margin_eval_set, X_val, y_val, \
-                sample_weight_val : optional
+        base_margin : Dask Array, Series or DataFrame, optional
+            Margins to start from, of shape (n_rows,) or (n_rows, n_classes) and with the partitions
+            of X, as in :meth:`moodcore.GBT.fit`.
+        eval_set, eval_names, sample_weight_eval_set, base_margin_eval_set : optional
             Evaluation sets, as in :meth:`moodcore.GBT.fit`. Dask collections are computed in the
             client. The first worker reads sets in files, and evaluates all sets.
+        X_val, y_val, sample_weight_val : optional
+            One evaluation set, as in :meth:`moodcore.GBT.fit`.
         init_model : GBT or path, optional
             A fitted model or its file, from which training continues.
         client : distributed.Client, optional

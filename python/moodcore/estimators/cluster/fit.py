@@ -146,7 +146,7 @@ def _fit(
         bins = first.slice(0, 0)
     sets = _evaluation_sets(model, passed, sample.for_bins)
     if len(rows.held_out):
-        sets = {"validation": held_out_rows(model, rows, cluster.mapped)}
+        sets = {"validation": held_out_rows(model, rows, cluster.mapped, bins)}
     del sample
     plain = model.to_local()
     plain.callbacks, plain.verbose = None, 0

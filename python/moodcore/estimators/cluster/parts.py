@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight, _check_y
 
+from moodcore import _core
 from moodcore.estimators.batches import BatchRange, BatchSource
 from moodcore.estimators.gbt.rows import read_margin
 from moodcore.estimators.gbt.streamed import Labels
 from moodcore.estimators.table_columns import Categories
 from moodcore.estimators.table_schema import Table, TableSchema, take_rows
 from moodcore.estimators.tables import RawTable, read_table
+from moodcore.platform import instruction_set
 
 # Maximum number of rows of a part of files, unless a row group has more.
 _PART_ROWS = 1 << 20
@@ -338,6 +340,20 @@ def table_of(
     """Return rows of a part in the form of the core; None if there are no rows."""
     tables = list(tables_of(part, at, names, schema))
     return concatenated(tables) if tables else None
+
+
+def bins_of(
+    part: Part | FilePart,
+    at: NDArray[np.intp],
+    names: tuple[Any, ...] | None,
+    schema: TableSchema,
+    bins: _core.GbtModel,
+) -> NDArray[np.uint8]:
+    """Return the bins of rows of a part, of shape (n_features, n_rows); runs on a worker."""
+    binned = _core.GbtBinnedRows.of_model(bins, len(at))
+    for table in tables_of(part, at, names, schema):
+        binned.append(table, instructions=instruction_set())
+    return binned.bins()
 
 
 def margin_of(

@@ -19,6 +19,7 @@ from moodcore import _core
 from moodcore.estimators.cluster.parts import (
     PartColumns,
     PartRows,
+    bins_of,
     category_codes,
     columns_of,
     concatenated,
@@ -28,8 +29,8 @@ from moodcore.estimators.cluster.parts import (
 from moodcore.estimators.gbt.estimator import GBT
 from moodcore.estimators.gbt.options import categorical_mask, check_missing, validation_share
 from moodcore.estimators.gbt.rows import BoostingRows, code_rows, sampled
-from moodcore.estimators.gbt.streamed import Labels
-from moodcore.estimators.rows import hold_out
+from moodcore.estimators.gbt.streamed import BinnedRows, Labels
+from moodcore.estimators.rows import hold_out, readable
 from moodcore.estimators.table_columns import Categories
 from moodcore.estimators.table_schema import TableSchema
 from moodcore.estimators.tables import RawTable
@@ -277,17 +278,57 @@ def take_sample(model: GBT, rows: ClusterRows, mapped: Mapped) -> Sample:
     )
 
 
-def held_out_rows(model: GBT, rows: ClusterRows, mapped: Mapped) -> BoostingRows:
-    """Collect the held-out rows in the client."""
-    return _collected(model, rows, rows.held_out, mapped)
+@dataclass(frozen=True)
+class BinnedSet:
+    """The held-out rows of all parts, binned by the workers: one byte per cell.
+
+    Attributes
+    ----------
+    bins : ndarray of uint8, shape (n_features, n_rows)
+    y : ndarray of uint32
+        Class codes.
+    weight : ndarray of float64 or None
+    margin : ndarray of float64 or None
+    """
+
+    bins: NDArray[np.uint8]
+    y: NDArray[np.uint32]
+    weight: NDArray[np.float64] | None
+    margin: NDArray[np.float64] | None
+
+    def rows(self, bins: _core.GbtModel) -> BinnedRows:
+        """Return the rows in the form of the core; ``bins`` is the model with their bins."""
+        binned = _core.GbtBinnedRows.of_model(bins, len(self.y))
+        binned.append_bins(readable(self.bins))
+        weight, margin = (
+            None if values is None else readable(values) for values in (self.weight, self.margin)
+        )
+        return BinnedRows(binned, readable(self.y), weight, len(self.y), margin=margin)
+
+
+def held_out_rows(model: GBT, rows: ClusterRows, mapped: Mapped, bins: _core.GbtModel) -> BinnedSet:
+    """Collect the bins of the held-out rows in the client, which sends them to the first worker."""
+    at = rows.held_out
+    parts = mapped(
+        bins_of, rows.of_parts(at), names=_names(model), schema=model.table_schema_, bins=bins
+    )
+    weight = None if rows.weight is None else rows.weight[at]
+    margin = _margins(model, rows, at, mapped)
+    return BinnedSet(np.concatenate(parts, axis=1), rows.codes[at], weight, margin)
 
 
 def _collected(model: GBT, rows: ClusterRows, at: NDArray[np.intp], mapped: Mapped) -> BoostingRows:
-    of_parts = rows.of_parts(at)
-    tables = mapped(table_of, of_parts, names=_names(model), schema=model.table_schema_)
-    margin = None
-    if rows.has_margins:
-        kept = [part.kept for part in rows.part_rows()]
-        margin = np.concatenate(mapped(margin_of, of_parts, kept, n_outputs=model._n_outputs))
+    tables = mapped(table_of, rows.of_parts(at), names=_names(model), schema=model.table_schema_)
     weight = None if rows.weight is None else rows.weight[at]
+    margin = _margins(model, rows, at, mapped)
     return BoostingRows(concatenated(tables), rows.codes[at], weight, margin)
+
+
+def _margins(
+    model: GBT, rows: ClusterRows, at: NDArray[np.intp], mapped: Mapped
+) -> NDArray[np.float64] | None:
+    if not rows.has_margins:
+        return None
+    kept = [part.kept for part in rows.part_rows()]
+    margins = mapped(margin_of, rows.of_parts(at), kept, n_outputs=model._n_outputs)
+    return np.concatenate(margins)

@@ -62,11 +62,15 @@ def is_ended(address: str, run: str) -> bool:
 
 
 async def _port(address: str, run: str) -> dict[str, Any]:
-    """Return where the worker listens, once it has started the training."""
-    while (node := _nodes.get((address, run))) is None or node.listener is None:
+    """Return where the worker listens, once it accepts connections for the training.
+
+    Before, it bins its rows, which may take longer than connecting with TLS may.
+    """
+    while (node := _nodes.get((address, run))) is None or not node.is_accepting:
         if (address, run) in _ended:
             return {"lost": _ended[address, run]}
         await asyncio.sleep(0.01)
+    assert node.listener is not None
     return {"host": node.listener.host, "port": node.listener.port, "token": node.listener.token}
 
 
@@ -105,6 +109,7 @@ class SumNode:
         self._links: dict[int, Link] = {}
         self._is_connected = False
         self.listener: Listener | None = None
+        self.is_accepting = False
         self.n_messages = 0
         self.n_bytes = 0
 
@@ -179,6 +184,7 @@ class SumNode:
                     f"of {self._parent_address} for this training: {error}"
                 ) from error
         if self.listener is not None:
+            self.is_accepting = True
             links = self.listener.accept(self._children, self._check)
             # In this order, whichever child connects first.
             self._links = {child: links[child] for child in self._children}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from moodcore import _core
 from moodcore.estimators.cluster.parts import FilePart, Part, tables_of
+from moodcore.estimators.cluster.rows import BinnedSet
 from moodcore.estimators.cluster.sums import SumNode, WorkerLostError, is_ended
 from moodcore.estimators.evaluation import EvaluationSet
 from moodcore.estimators.gbt.estimator import GBT
@@ -22,6 +23,8 @@ from moodcore.estimators.gbt.training import run_core
 from moodcore.estimators.progress import current_poll, polled
 from moodcore.estimators.rows import readable
 from moodcore.platform import instruction_set
+
+EvaluationRows = BoostingRows | BinnedSet | EvaluationSet
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class Plan:
         For each part, the index of its first row among all training rows, and its number of rows.
     totals : dict
         Totals over all training rows (`ClusterRows.totals`).
-    sets : dict of BoostingRows or EvaluationSet
-        Evaluation sets in memory or in files, on the first worker.
+    sets : dict of BoostingRows, BinnedSet or EvaluationSet
+        Evaluation sets in memory, held-out rows, or sets in files, on the first worker.
     listens : bool
         Whether the client waits for a record after each round.
     checkpoint_every : int or None
@@ -80,7 +83,7 @@ class Plan:
     y: NDArray[np.uint32]
     weight: NDArray[np.float64] | None
     totals: Mapping[str, Any]
-    sets: dict[str, BoostingRows | EvaluationSet]
+    sets: dict[str, EvaluationRows]
     n_sets: int
     listens: bool
     checkpoint_every: int | None
@@ -184,10 +187,13 @@ def _evaluation_rows(plan: Plan, rows: BinnedRows) -> dict[str, BoostingRows | B
     reader = plan.model._training_copy(fitted=True)
     # The client reports progress.
     reader.callbacks, reader.verbose = None, 0
-    return {
-        name: evaluation_bins(reader, given, rows) if isinstance(given, EvaluationSet) else given
-        for name, given in plan.sets.items()
-    }
+    sets: dict[str, BoostingRows | BinnedRows] = {}
+    for name, given in plan.sets.items():
+        if isinstance(given, EvaluationSet):
+            sets[name] = evaluation_bins(reader, given, rows)
+        else:
+            sets[name] = given.rows(plan.bins) if isinstance(given, BinnedSet) else given
+    return sets
 
 
 def _row_by_row(objective: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 use super::binning::Binner;
 use super::table::Table;
+use super::tree::MISSING;
 use crate::parallel::Compute;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -63,6 +64,45 @@ impl BinnedRows {
             .collect();
         self.binner.transform_into(table, parts, compute);
         Ok(())
+    }
+
+    /// Appends rows that another host has binned with the same binner: the bins of each feature.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the features differ in number or length, the rows exceed the capacity, a
+    /// bin does not exist, or a training run is using the rows.
+    pub fn append_bins(&mut self, features: &[&[u8]]) -> Result<()> {
+        let added = features.first().map_or(0, |bins| bins.len());
+        let room = self.capacity - self.n_rows();
+        let fits = features.len() == self.binner.features.len() && added <= room;
+        if !fits || features.iter().any(|bins| bins.len() != added) {
+            return Err(Error::Data(format!(
+                "bins must be of {} features and at most {room} rows, got {} features and {added} \
+                 rows",
+                self.binner.features.len(),
+                features.len()
+            )));
+        }
+        for (at, (bins, feature)) in features.iter().zip(&self.binner.features).enumerate() {
+            let exists = |&bin: &u8| bin == MISSING || usize::from(bin) < feature.count();
+            if let Some(row) = bins.iter().position(|bin| !exists(bin)) {
+                return Err(Error::Data(format!(
+                    "the bin of feature {at} must be below {}, got {} in row {row}",
+                    feature.count(),
+                    bins[row]
+                )));
+            }
+        }
+        let Some(columns) = Arc::get_mut(&mut self.columns) else {
+            return Err(Error::Data("rows cannot be added while training reads them".into()));
+        };
+        columns.iter_mut().zip(features).for_each(|(column, bins)| column.extend_from_slice(bins));
+        Ok(())
+    }
+
+    /// The bins of each feature.
+    pub fn bins(&self) -> &[Vec<u8>] {
+        &self.columns
     }
 
     /// Returns the binner that assigned the bins.
@@ -173,6 +213,19 @@ mod tests {
             }
             prop_assert!(**rows.columns() == binner.transform(&whole, compute));
             prop_assert!(rows.append(&table(0, 1.min(n_rows))?, compute).is_err() || n_rows == 0);
+            let mut copied = BinnedRows::new(binner.clone(), n_rows)?;
+            let (front, back): (Vec<_>, Vec<_>) =
+                rows.bins().iter().map(|column| column.split_at(n_rows / 3)).unzip();
+            copied.append_bins(&front)?;
+            copied.append_bins(&back)?;
+            prop_assert!(copied.columns() == rows.columns());
+            prop_assert!(copied.append_bins(&[&[0], &[0]]).is_err());
+            let mut one = BinnedRows::new(binner.clone(), 1)?;
+            prop_assert!(one.append_bins(&[&[0]]).is_err());
+            if binner.features[0].count() < 255 {
+                prop_assert!(one.append_bins(&[&[254], &[MISSING]]).is_err());
+            }
+            one.append_bins(&[&[MISSING], &[MISSING]])?;
         }
     }
 }
