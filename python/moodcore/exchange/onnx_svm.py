@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from moodcore.exchange.computation import KernelModel, LinearModel
 from moodcore.exchange.onnx_graph import Graph
+from moodcore.exchange.steps import KernelModel, LinearModel
 
 # Limits of pairwise probabilities, and when their coupling ends (Wu, Lin and Weng 2004), as in
 # the core.

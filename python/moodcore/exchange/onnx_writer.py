@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.exchange.checks import has_surrogate
-from moodcore.exchange.computation import (
+from moodcore.exchange.forest import Forest
+from moodcore.exchange.onnx_graph import Graph
+from moodcore.exchange.onnx_svm import add_kernel_svm, add_linear_svm
+from moodcore.exchange.onnx_trees import add_forest
+from moodcore.exchange.steps import (
     CenterAndScale,
     Column,
     Computation,
@@ -25,10 +29,6 @@ from moodcore.exchange.computation import (
     Step,
     Truncate,
 )
-from moodcore.exchange.forest import Forest
-from moodcore.exchange.onnx_graph import Graph
-from moodcore.exchange.onnx_svm import add_kernel_svm, add_linear_svm
-from moodcore.exchange.onnx_trees import add_forest
 
 _TENSOR_TYPES = {"b": "BOOL", "i": "INT64", "f": "DOUBLE", "O": "STRING"}
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from moodcore.exchange.computation import MissingValue, computation_of, flat_parts
+from moodcore.exchange.computation import computation_of, flat_parts
 from moodcore.exchange.forest import Forest
+from moodcore.exchange.steps import MissingValue
 from moodcore.exchange.thresholds import unscaled_forest
 
 

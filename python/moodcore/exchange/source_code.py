@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.exchange.checks import has_surrogate
-from moodcore.exchange.computation import (
+from moodcore.exchange.forest import Forest
+from moodcore.exchange.steps import (
     CenterAndScale,
     Column,
     Computation,
@@ -30,7 +31,6 @@ from moodcore.exchange.computation import (
     Step,
     Truncate,
 )
-from moodcore.exchange.forest import Forest
 
 Language = Literal["c", "c-header", "rust"]
 # Flags of a node: whether missing values go left (or members of a category list), and whether it

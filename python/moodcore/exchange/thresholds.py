@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moodcore.exchange.computation import (
+from moodcore.exchange.forest import Forest
+from moodcore.exchange.steps import (
     Computation,
     Encode,
     MissingValue,
@@ -20,7 +21,6 @@ from moodcore.exchange.computation import (
     Standardize,
     Step,
 )
-from moodcore.exchange.forest import Forest
 
 Dtype = Literal["float64", "float32"]
 _SIGN = np.int64(-(2**63))

@@ -14,14 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodcore.exchange.computation import (
-    Computation,
-    MissingValue,
-    computation_of,
-    flat_parts,
-)
+from moodcore.exchange.computation import computation_of, flat_parts
 from moodcore.exchange.fitted_trees import labels_as_text
 from moodcore.exchange.forest import Forest, Tree
+from moodcore.exchange.steps import Computation, MissingValue
 from moodcore.exchange.thresholds import (
     Dtype,
     below_of,
