@@ -305,18 +305,40 @@ def selection_value(metric: str, model: Any, X: Any, y: NDArray[Any]) -> float:
     float
         In the metric's own direction: a log loss is better where it is smaller.
     """
+    if metric in ("log_loss", "roc_auc"):
+        return probability_score(metric, model.classes_, _probabilities(model, X), y)
+    return label_score(metric, model.predict(X), y)
+
+
+def probability_score(
+    metric: str, classes: NDArray[Any], probabilities: NDArray[np.float64], y: NDArray[Any]
+) -> float:
+    """Compute "log_loss" or "roc_auc" (one class against the rest) from probabilities.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric.
+    classes : ndarray of shape (n_classes,)
+        Sorted labels of the columns.
+    probabilities : ndarray of shape (n_rows, n_classes)
+        Rows sum to one.
+    y : ndarray of shape (n_rows,)
+        Labels.
+    """
     from sklearn import metrics
 
     if metric == "log_loss":
-        return float(metrics.log_loss(y, _probabilities(model, X), labels=model.classes_))
-    if metric == "roc_auc":
-        probabilities = _probabilities(model, X)
-        if len(model.classes_) == 2:
-            return float(metrics.roc_auc_score(y, probabilities[:, 1]))
-        return float(
-            metrics.roc_auc_score(y, probabilities, multi_class="ovr", labels=model.classes_)
-        )
-    predicted = model.predict(X)
+        return float(metrics.log_loss(y, probabilities, labels=classes))
+    if len(classes) == 2:
+        return float(metrics.roc_auc_score(y, probabilities[:, 1]))
+    return float(metrics.roc_auc_score(y, probabilities, multi_class="ovr", labels=classes))
+
+
+def label_score(metric: str, predicted: NDArray[Any], y: NDArray[Any]) -> float:
+    """Compute "balanced_accuracy", "f1_macro" or "accuracy" from predicted labels."""
+    from sklearn import metrics
+
     if metric == "balanced_accuracy":
         return float(metrics.balanced_accuracy_score(y, predicted))
     if metric == "f1_macro":

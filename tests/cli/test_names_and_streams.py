@@ -58,7 +58,7 @@ def test_toml_files_of_any_editor(folder, encoding, capsys):
     (folder / "grid.toml").write_bytes(text.encode(encoding))
     options = ("--grid", "grid.toml", "--data", "iris.csv", "--dry-run", "--json")
     assert main(["tune", *TUNE, *options]) == 0
-    assert '"candidates": 2' in capsys.readouterr().out
+    assert '"candidates": 3' in capsys.readouterr().out
 
 
 def shell(command, folder, unbuffered=""):

@@ -15,6 +15,10 @@ FOUR = {
 }
 PICTURES = {
     "four": lambda: plots.fold_accuracies(FOUR),
+    "differences": lambda: plots.fold_differences(
+        {"#3, GBT: max_leaves 4": [0.25, -1.5], "#2, SVM: C 3, gamma 0.1": [0.0, 0.0]},
+        label="validation accuracy, points above GBT() by default",
+    ),
     "one": lambda: plots.fold_accuracies({"network": [0.5]}),
     "equal": lambda: plots.fold_accuracies({"a": [0.7, 0.7], "b": [0.7, 0.7]}),
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from moodcore.runs.families import CURVES
+from moodcore.runs.fits import CURVES
 from moodcore.runs.space import Space
 from moodcore.tuning.candidate import FoldResult, combine, failed
 from moodcore.tuning.checks import checks

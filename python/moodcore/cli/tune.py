@@ -20,10 +20,12 @@ from moodcore.tuning.selection import SELECTION_METRICS
 from moodcore.tuning.settings import (
     MODELS,
     PRUNERS,
+    REFITS,
     SAMPLERS,
     STUDIES,
     TuneSettings,
     complete_grid,
+    default_base,
 )
 
 if TYPE_CHECKING:
@@ -63,14 +65,15 @@ _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
     "--epochs",
     type=int,
     metavar="N",
-    help="Maximum number of epochs or boosting rounds.  [default: 300]",
+    help="Maximum number of epochs or boosting rounds.  [default: 300 for songs; else each model "
+    "chooses its own]",
 )
 @click.option(
     "--grid",
     "grid_file",
     type=options.INPUT_FILE,
     metavar="FILE.toml",
-    help="Changes of the default grid: a value or a list of choices per hyperparameter; for the "
+    help="Hyperparameters to search: a value or a list of choices for each; for the "
     "samplers random and tpe also a range such as {low = 0.001, high = 0.1, log = true}. With "
     "--model all, one table per family, such as [gbt].",
 )
@@ -89,6 +92,12 @@ _NOT_FOR_WORKERS = ("resume", "out", "config_file", "dry_run", "study")
     "--pruner",
     type=options.Choice(PRUNERS),
     help="Stop unpromising candidates early.  [default: none]",
+)
+@click.option(
+    "--refit",
+    type=options.Choice(REFITS),
+    help="Rows on which the saved model is trained after the test.  [default: all; for songs: "
+    "training]",
 )
 @click.option(
     "--study",
@@ -114,8 +123,9 @@ def command(**given: Any) -> int:
     """Search the best model by cross-validation, refit and test it, and write a report.
 
     Without options, the search runs on embedded synthetic songs; with --data and --target, on any
-    table. With --model gbt, a folder of Parquet files or a pattern is read in batches, and so is a
-    single Parquet file whose columns would take more than a quarter of the memory.
+    table. There, the default model of each family is a candidate, and is kept unless another is
+    clearly better. With --model gbt, a folder of Parquet files or a pattern is read in batches, and
+    so is a single Parquet file whose columns would take more than a quarter of the memory.
     """
     from moodcore.tuning.file_run import tune_run
     from moodcore.tuning.study import settings_of
@@ -129,8 +139,14 @@ def command(**given: Any) -> int:
     if worker and storage:
         base = settings_of(storage)
     if grid_file:
-        model = given["model"] or base.get("model", TuneSettings.model)
-        base["grid"] = complete_grid(model, base.get("grid"), read_toml(grid_file))
+        values = base | {name: value for name, value in given.items() if value is not None}
+        base["grid"] = complete_grid(
+            values.get("model", TuneSettings.model),
+            base.get("grid"),
+            read_toml(grid_file),
+            base=values.get("base", default_base(values)),
+            sampler=values.get("sampler", TuneSettings.sampler),
+        )
     settings = read_settings(TuneSettings, given, base=base, where=where)
     execution = call.execution(storage=storage, command=_command(storage, sys.argv[1:]))
     run = tune_run(settings, execution)

@@ -37,7 +37,12 @@ from moodcore.plots.matrices import (
     difference_matrix,
     feature_measures,
 )
-from moodcore.plots.models import elimination_costs, fold_accuracies, score_intervals
+from moodcore.plots.models import (
+    elimination_costs,
+    fold_accuracies,
+    fold_differences,
+    score_intervals,
+)
 from moodcore.plots.search import grid_overview, parameter_effect
 from moodcore.plots.trees import tree_diagram
 
@@ -59,6 +64,7 @@ __all__ = [
     "figure_png",
     "figure_svg",
     "fold_accuracies",
+    "fold_differences",
     "grid_overview",
     "learning_curves",
     "loss_per_epoch",

@@ -92,7 +92,46 @@ def fold_accuracies(accuracies: Mapping[str, Sequence[float]], *, ax: Axes | Non
     >>> [text.get_text() for text in ax.texts]
     ['83.0 %', '80.5 %']
     """
-    values = _check_folds(accuracies)
+    values = _check_folds(accuracies, "accuracies")
+    ax = _draw_folds(
+        values, list(accuracies), [f"{100 * mean:.1f} %" for mean in values.mean(1)], ax
+    )
+    style.dress(ax, x="validation accuracy", grid="x")
+    style.percentages(ax.xaxis, 1)
+    return ax
+
+
+def fold_differences(
+    differences: Mapping[str, Sequence[float]], *, label: str, ax: Axes | None = None
+) -> Axes:
+    """Draw by how much each candidate differs from a reference on each fold, and the means.
+
+    Parameters
+    ----------
+    differences : mapping of str to sequence of float, shape (n_folds,)
+        By candidate; all have the same folds in the same order.
+    label : str
+        Text of the axis: the metric, its unit and the reference.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Examples
+    --------
+    >>> ax = fold_differences({"C 3": [0.5, 1.5], "C 10": [-0.25, 0.0]}, label="points")
+    >>> [text.get_text() for text in ax.texts]
+    ['+1', '-0.125']
+    """
+    values = _check_folds(differences, "differences")
+    texts = [f"{mean:+.3g}" if mean else "0" for mean in values.mean(axis=1)]
+    ax = _draw_folds(values, list(differences), texts, ax)
+    ax.axvline(0.0, color=style.BLACK, linewidth=0.8, zorder=0)
+    style.dress(ax, x=label, grid="x")
+    return ax
+
+
+def _draw_folds(
+    values: NDArray[np.float64], names: Sequence[str], texts: Sequence[str], ax: Axes | None
+) -> Axes:
     rows = np.arange(len(values))
     ax = style.axes_for(ax, 7.0, 1.3 + 0.55 * len(rows))
     ax.plot(values, rows, color=style.AXIS, linewidth=0.7, alpha=0.7, zorder=1)
@@ -107,26 +146,25 @@ def fold_accuracies(accuracies: Mapping[str, Sequence[float]], *, ax: Axes | Non
     }
     ax.plot(means, rows, markersize=20, **mark)
     ax.plot([], [], markersize=11, label="mean", **mark)
-    for row, mean in zip(rows, means, strict=True):
+    for row, mean, text in zip(rows, means, texts, strict=True):
         look: dict[str, Any] = {"ha": "center", "va": "bottom", "bbox": _BEHIND_TEXT}
-        ax.text(mean, row - 0.24, f"{100 * mean:.1f} %", fontsize=style.SMALL, **look)
-    style.dress(ax, x="validation accuracy", grid="x")
-    style.rows_from_top(ax, accuracies)
-    style.percentages(ax.xaxis, 1)
+        ax.text(mean, row - 0.24, text, fontsize=style.SMALL, **look)
+    style.rows_from_top(ax, names)
     ax.margins(x=0.08)
     style.legend_right(ax)
     return ax
 
 
-def _check_folds(accuracies: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
-    lengths = {name: len(values) for name, values in accuracies.items()}
+def _check_folds(by_name: Mapping[str, Sequence[float]], argument: str) -> NDArray[np.float64]:
+    lengths = {name: len(values) for name, values in by_name.items()}
     if not lengths or 0 in lengths.values() or len(set(lengths.values())) > 1:
         raise ValueError(
-            f"accuracies must hold the same folds of every model, at least one, got {lengths}"
+            f"{argument} must hold the same folds of every model, at least one, got {lengths}"
         )
-    for name, values in accuracies.items():
-        style.check_values(dict(enumerate(values)), f"accuracies[{name!r}]", 1)
-    return np.array(list(accuracies.values()), dtype=np.float64)
+    if argument == "accuracies":
+        for name, values in by_name.items():
+            style.check_values(dict(enumerate(values)), f"{argument}[{name!r}]", 1)
+    return np.array(list(by_name.values()), dtype=np.float64)
 
 
 def elimination_costs(

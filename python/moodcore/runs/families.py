@@ -6,18 +6,12 @@ Everything else in a run is the same for all families: data, folds, search, refi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import Any
 
-if TYPE_CHECKING:
-    from moodcore.runs.folds import Fold
-
-Curves = dict[str, list[float]]
-#: Called after every epoch or round with the last value of each curve.
-OnStep = Callable[[dict[str, float]], None]
-OnPoll = Callable[[], object]
-
-CURVES = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
+from moodcore.runs import fits
+from moodcore.runs.fits import Curves
 
 
 @dataclass(frozen=True)
@@ -39,13 +33,21 @@ class Family:
     defaults : mapping of str to Any
         Hyperparameters in which the experiment differs from the class.
     grid : mapping of str to Any
-        Default grid of a search.
+        Grid of the experiment.
     rate : str
         The hyperparameter that pictures compare first.
     layout : tuple of str
         The two others that they compare, the shape of the model first.
     fit : callable
-        Trains a model on a fold; gives its curves.
+        Trains a model of the experiment on a fold; gives its curves.
+    fit_as_called : callable
+        Trains a model on the training rows of a fold exactly as its `fit` does by default; gives
+        its curves.
+    stages : callable
+        Gives the numbers of steps after which a model trained by `fit_as_called` is evaluated by
+        its `staged_predict_proba`, with its sizes there; none where only the whole model is.
+    fixed : mapping of str to Any
+        Hyperparameters that a run needs although they differ from the defaults of the class.
     size : callable
         Gives how many numbers a model has learned.
     optimizers : bool
@@ -66,10 +68,13 @@ class Family:
     rate: str
     layout: tuple[str, str]
     fit: Callable[..., Curves]
+    fit_as_called: Callable[..., Curves]
     size: Callable[[Any], int]
     optimizers: bool
     importance: bool
     probabilities: bool = True
+    stages: Callable[[Any], Mapping[int, int]] = lambda model: {}
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def arguments(self, length: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the class: what is given, else the experiment's defaults."""
@@ -78,7 +83,18 @@ class Family:
 
     def steps(self, arguments: Mapping[str, Any]) -> int:
         """Return how many steps training with these arguments takes at most."""
-        return 1 if self.length is None else int(arguments[self.length])
+        if self.length is None:
+            return 1
+        steps = arguments.get(self.length, self.default_steps)
+        return steps if isinstance(steps, int) else self.default_steps
+
+    @property
+    def default_steps(self) -> int:
+        """The largest number of steps that the class chooses by default."""
+        from moodcore.estimators.gbt.auto import MOST_ROUNDS
+
+        value = signature(self.estimator()).parameters[self.length or ""].default
+        return value if isinstance(value, int) else MOST_ROUNDS
 
 
 def family(name: str) -> Family:
@@ -108,24 +124,6 @@ def _mlp() -> type:
     return MLP
 
 
-def _fit_mlp(
-    model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
-) -> Curves:
-    from moodcore.estimators.progress import polled
-
-    keys = dict(zip(CURVES, ("loss", "accuracy", "eval_loss", "eval_accuracy"), strict=True))
-    with polled(on_poll):
-        model.fit(
-            fold.X_train,
-            fold.y_train,
-            eval_set=(fold.X_valid, fold.y_valid),
-            on_epoch=lambda state: on_step({name: float(state[key]) for name, key in keys.items()}),
-        )
-    # Divergence in the first epoch leaves no validation curve.
-    history = {name: model.history_.get(key, []) for name, key in keys.items()}
-    return {name: [float(value) for value in values] for name, values in history.items()}
-
-
 def _size_mlp(model: Any) -> int:
     return sum(part.size for part in (*model.coefs_, *model.intercepts_))
 
@@ -136,60 +134,8 @@ def _gbt() -> type:
     return GBT
 
 
-# Share of a fold's training rows by which boosting is stopped. The validation rows of the fold
-# must not decide when: they score the candidate.
-_STOPPING_SHARE = 0.1
-
-
-def _fit_gbt(
-    model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
-) -> Curves:
-    import numpy as np
-    from sklearn.model_selection import train_test_split
-    from sklearn.utils import _safe_indexing
-
-    from moodcore.estimators.progress import polled
-
-    smallest = min(np.unique(fold.y_train, return_counts=True)[1])
-    many = _STOPPING_SHARE * len(fold.y_train) >= len(np.unique(fold.y_train)) and smallest > 1
-    learned, watched = train_test_split(
-        np.arange(len(fold.y_train)),
-        test_size=_STOPPING_SHARE,
-        stratify=fold.y_train if many else None,
-        random_state=seed,
-    )
-    X, y = _safe_indexing(fold.X_train, learned), fold.y_train[learned]
-    stopping = _safe_indexing(fold.X_train, watched), fold.y_train[watched]
-    sets = {"train": (X, y), "valid": (fold.X_valid, fold.y_valid), "stopping": stopping}
-
-    def step(record: Mapping[str, Any]) -> None:
-        on_step(
-            {
-                f"{name}_{curve}": value
-                for name in ("train", "valid")
-                for curve, value in (
-                    ("loss", float(record[name]["logloss"])),
-                    ("accuracy", 1.0 - float(record[name]["error"])),
-                )
-            }
-        )
-
-    # The last metric on the last set is what early stopping looks at.
-    model.set_params(eval_metric=["error", "logloss"], callbacks=[step])
-    with polled(on_poll):
-        model.fit(X, y, eval_set=sets)
-    model.set_params(callbacks=None)
-    results = model.evals_result_
-    curves: Curves = {}
-    for name in ("train", "valid"):
-        curves[f"{name}_loss"] = [float(loss) for loss in results[name]["logloss"]]
-        curves[f"{name}_accuracy"] = [1.0 - float(error) for error in results[name]["error"]]
-    return curves
-
-
 def _size_gbt(model: Any) -> int:
-    frame = model.trees_to_dataframe()
-    return int((frame["Feature"] == "Leaf").sum())
+    return sum(fits.leaves_by_round(model))
 
 
 def _svm() -> type:
@@ -204,44 +150,6 @@ def _linear_svm() -> type:
     return LinearSVM
 
 
-def _fit_svm(
-    model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
-) -> Curves:
-    # Platt scaling costs time; candidates need it only where the metric does.
-    model.set_params(probability=probabilities)
-    return _fit_linear_svm(model, fold, seed, on_step, on_poll, probabilities=probabilities)
-
-
-# Training rows on which a support vector machine is measured: decisions on all of them would take
-# as long as training.
-_MEASURED = 20_000
-
-
-def _fit_linear_svm(
-    model: Any, fold: Fold, seed: int, on_step: OnStep, on_poll: OnPoll, *, probabilities: bool
-) -> Curves:
-    import numpy as np
-    from sklearn.metrics import accuracy_score, hinge_loss
-
-    from moodcore.estimators.progress import polled
-
-    with polled(on_poll):
-        model.fit(fold.X_train, fold.y_train)
-    rows = np.random.default_rng(seed).permutation(len(fold.y_train))[:_MEASURED]
-    measured = {
-        "train": (fold.X_train[rows], fold.y_train[rows]),
-        "valid": (fold.X_valid, fold.y_valid),
-    }
-    found = {}
-    for name, (X, y) in measured.items():
-        decisions = model.decision_function(X)
-        codes = decisions.argmax(axis=1) if decisions.ndim > 1 else (decisions > 0).astype(int)
-        found[f"{name}_loss"] = float(hinge_loss(y, decisions, labels=model.classes_))
-        found[f"{name}_accuracy"] = float(accuracy_score(y, model.classes_[codes]))
-    on_step(found)
-    return {name: [found[name]] for name in CURVES}
-
-
 def _size_svm(model: Any) -> int:
     return len(model.support_)
 
@@ -249,6 +157,8 @@ def _size_svm(model: Any) -> int:
 def _size_linear_svm(model: Any) -> int:
     return int(model.coef_.size + model.intercept_.size)
 
+
+_PROBABILITIES: Mapping[str, Any] = {"probability": True}
 
 FAMILIES: Mapping[str, Family] = {
     "mlp": Family(
@@ -266,7 +176,8 @@ FAMILIES: Mapping[str, Family] = {
         },
         rate="learning_rate",
         layout=("hidden_sizes", "batch_size"),
-        fit=_fit_mlp,
+        fit=fits.fit_mlp,
+        fit_as_called=fits.fit_mlp_as_called,
         size=_size_mlp,
         optimizers=True,
         importance=False,
@@ -281,7 +192,7 @@ FAMILIES: Mapping[str, Family] = {
         defaults={
             "n_estimators": 100,
             "early_stopping_rounds": 20,
-            "validation_fraction": _STOPPING_SHARE,
+            "validation_fraction": fits.STOPPING_SHARE,
         },
         grid={
             "max_leaves": [7, 15, 31],
@@ -290,7 +201,9 @@ FAMILIES: Mapping[str, Family] = {
         },
         rate="learning_rate",
         layout=("max_leaves", "reg_lambda"),
-        fit=_fit_gbt,
+        fit=fits.fit_gbt,
+        fit_as_called=fits.fit_gbt_as_called,
+        stages=fits.boosting_stages,
         size=_size_gbt,
         optimizers=False,
         importance=True,
@@ -302,11 +215,13 @@ FAMILIES: Mapping[str, Family] = {
         length=None,
         estimator=_svm,
         # The report judges probabilities too.
-        defaults={"probability": True},
+        defaults=_PROBABILITIES,
         grid={"C": [1.0, 3.0, 10.0, 30.0], "gamma": [0.05, 0.15, 0.5], "kernel": "rbf"},
         rate="C",
         layout=("gamma", "kernel"),
-        fit=_fit_svm,
+        fit=fits.fit_svm,
+        fit_as_called=fits.fit_svm,
+        fixed=_PROBABILITIES,
         size=_size_svm,
         optimizers=False,
         importance=False,
@@ -325,7 +240,8 @@ FAMILIES: Mapping[str, Family] = {
         },
         rate="C",
         layout=("loss", "penalty"),
-        fit=_fit_linear_svm,
+        fit=fits.fit_linear_svm,
+        fit_as_called=fits.fit_linear_svm,
         size=_size_linear_svm,
         optimizers=False,
         importance=False,

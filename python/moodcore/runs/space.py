@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -46,21 +47,37 @@ class Space:
         Values to choose from, encoded (see `encode`).
     ranges : dict of str to dict
         `low`, `high`, and perhaps `log` or `step`.
+    listed : tuple of dict, default=()
+        Candidates that are tried before those that are drawn: encoded hyperparameters, of which
+        each has some; those of an empty dict are the defaults of the model.
     """
 
     fixed: Params
     choices: dict[str, list[Any]]
     ranges: dict[str, dict[str, Any]]
+    listed: tuple[Params, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The hyperparameters that differ between candidates."""
-        return tuple(self.choices) + tuple(self.ranges)
+        listed = (name for params in self.listed for name in params)
+        return tuple(dict.fromkeys((*self.choices, *self.ranges, *listed)))
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there are candidates that are not listed."""
+        return bool(self.choices or self.ranges or not self.listed)
 
     @property
     def grid_size(self) -> int:
-        """The number of combinations of the choices."""
-        return math.prod(len(values) for values in self.choices.values())
+        """The number of listed candidates and of combinations of the choices."""
+        drawn = math.prod(len(values) for values in self.choices.values()) if self.is_drawn else 0
+        return len(self.listed) + drawn
+
+    def options(self, name: str) -> list[Any]:
+        """Return the values that a hyperparameter without a range may have."""
+        listed = [params[name] for params in self.listed if name in params]
+        return list(dict.fromkeys([*self.choices.get(name, ()), *listed]))
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Return the space as Optuna knows it."""
@@ -159,6 +176,39 @@ def parse(grid: Mapping[str, Any], *, sampler: str = "grid", model: str = "mlp")
     return space
 
 
+def around_defaults(spaces: Sequence[Space]) -> Space:
+    """Return the defaults of a model as the first candidate, and those of the spaces.
+
+    Parameters
+    ----------
+    spaces : sequence of Space
+        Tables of one model. The candidates of a single one are drawn; those of several, which
+        have no ranges, are listed: every combination of the choices of each.
+
+    Examples
+    --------
+    >>> grids = {"max_leaves": [4, 8], "subsample": 0.5}, {"reg_lambda": 10.0}
+    >>> for params in around_defaults([parse(grid, model="gbt") for grid in grids]).listed:
+    ...     print(params)
+    {}
+    {'max_leaves': 4, 'subsample': 0.5}
+    {'max_leaves': 8, 'subsample': 0.5}
+    {'reg_lambda': 10.0}
+    """
+    if len(spaces) == 1:
+        (space,) = spaces
+        single = {name: [encode(name, value)] for name, value in space.fixed.items()}
+        return Space({}, space.choices | single, space.ranges, ({},))
+    listed: list[Params] = [{}]
+    for space in spaces:
+        single = {name: encode(name, value) for name, value in space.fixed.items()}
+        for values in itertools.product(*space.choices.values()):
+            params = dict(zip(space.choices, values, strict=True)) | single
+            if params not in listed:
+                listed.append(params)
+    return Space({}, {}, {}, tuple(listed))
+
+
 def _checked_names(model: Family, grid: Mapping[str, Any]) -> list[str]:
     """Return the hyperparameters in order, once those of the grid are among them."""
     names = list(inspect.signature(model.estimator()).parameters)
@@ -241,7 +291,7 @@ def draw(space: Space, sampler: str, n_trials: int, seed: int) -> list[Params]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     drawn_by: Any = optuna.samplers.RandomSampler(seed=seed)
     if sampler == "grid":
-        n_trials = min(n_trials, space.grid_size)
+        n_trials = min(n_trials, space.grid_size - len(space.listed))
         drawn_by = optuna.samplers.GridSampler(space.choices, seed=seed)
     study = optuna.create_study(sampler=drawn_by)
     distributions = space.distributions()

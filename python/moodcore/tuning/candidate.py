@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from moodcore.metrics import selection_value
-from moodcore.runs.families import CURVES, Curves, Family, OnPoll, OnStep
+from moodcore.metrics import label_score, probability_score
+from moodcore.runs.families import Family
+from moodcore.runs.families import family as family_of
+from moodcore.runs.fits import CURVES, Curves, OnPoll, OnStep
 from moodcore.runs.folds import Fold
 from moodcore.runs.models import check_learned
 from moodcore.runs.space import Params
@@ -29,7 +32,12 @@ class PrunedError(Exception):
 
 @dataclass(frozen=True)
 class FoldResult:
-    """Result of a candidate on one fold; `score` is the metric of the search, larger is better."""
+    """Result of a candidate on one fold.
+
+    `score` is the metric of the search, larger is better; `log_loss` is NaN without probabilities,
+    and `n_steps` the number of epochs or rounds of the model, 0 where training has none. `stages`
+    are the results of its first rounds, if the search chooses their number, up to `most_steps`.
+    """
 
     score: float
     accuracy: float
@@ -39,7 +47,11 @@ class FoldResult:
     curves: Curves
     diverged: bool
     n_weights: int
-    seconds: float
+    seconds: float = 0.0
+    log_loss: float = math.nan
+    n_steps: int = 0
+    most_steps: int = 0
+    stages: tuple[FoldResult, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,8 +74,8 @@ class CandidateResult:
     accuracy, accuracy_std, balanced_accuracy, train_accuracy, valid_loss : float
         Means over the folds, and the standard deviation of the folds' accuracies; NaN for
         a candidate that is not complete.
-    fold_accuracies, fold_scores : list of float
-        Validation accuracy and score of each fold.
+    fold_accuracies, fold_scores, fold_log_losses : list of float
+        Validation accuracy, score and log loss of each fold.
     diverged_folds : int
         Folds whose loss became infinite or NaN.
     n_weights : int
@@ -72,6 +84,12 @@ class CandidateResult:
     curves : dict of str to list of float
         Mean learning curves; those of the first fold for a pruned candidate, none for one that
         failed.
+    log_loss : float
+        Mean validation log loss; NaN without probabilities.
+    n_steps : float
+        Mean number of epochs or rounds of the models; 0 where training has none.
+    chosen : dict
+        Hyperparameters that the search chose by the results of the folds: the number of rounds.
     reason : str
         Why it failed or what went wrong in it; empty if nothing did.
     """
@@ -92,6 +110,10 @@ class CandidateResult:
     n_weights: int
     curves: Curves
     reason: str = ""
+    log_loss: float = math.nan
+    fold_log_losses: list[float] = field(default_factory=list)
+    n_steps: float = 0.0
+    chosen: Params = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as the study's storage can hold it."""
@@ -113,8 +135,9 @@ def fit_fold(
     metric: str,
     on_step: OnStep,
     on_poll: OnPoll,
+    as_called: bool = False,
 ) -> FoldResult:
-    """Train one candidate on one fold and validate it.
+    """Train one candidate on one fold, as its class does by default if so set, and validate it.
 
     Raises
     ------
@@ -123,32 +146,104 @@ def fit_fold(
     """
     begin = time.perf_counter()
     model = family.estimator()(**arguments, n_jobs=1, random_state=seed)
-    kind = SELECTION_METRICS[metric]
-    curves = family.fit(model, fold, seed, on_step, on_poll, probabilities=kind.needs_probabilities)
+    train = family.fit_as_called if as_called else family.fit
+    # Around the defaults, candidates that are about as accurate are compared by log loss.
+    probabilities = as_called or SELECTION_METRICS[metric].needs_probabilities
+    curves = train(model, fold, seed, on_step, on_poll, probabilities=probabilities)
     check_learned(model)
+    whole = FoldResult(
+        **_validate(family, model, fold, metric, as_called=as_called),
+        train_accuracy=_train_accuracy(family, model, fold, curves),
+        curves=curves,
+        diverged=_has_diverged(family, model, arguments, curves, as_called=as_called),
+        n_weights=family.size(model),
+        n_steps=0 if family.length is None else _steps_of(model),
+        most_steps=family.steps(arguments),
+    )
+    if not as_called or family.length is None:
+        whole = replace(whole, valid_loss=_loss_of(model, curves["valid_loss"]))
+    stages = _stages(family, model, fold, metric, whole) if as_called else ()
+    return replace(whole, stages=tuple(stages), seconds=time.perf_counter() - begin)
+
+
+def _stages(
+    family: Family, model: Any, fold: Fold, metric: str, whole: FoldResult
+) -> Iterator[FoldResult]:
+    """Yield the results of the first rounds of a model, for each number of them to choose from."""
+    sizes = family.stages(model)
+    if not sizes:
+        return
+    probabilities = model[: max(sizes)].staged_predict_proba(fold.X_valid)
+    for steps, found in enumerate(probabilities, start=1):
+        if steps in sizes:
+            predicted = model.classes_[found.argmax(axis=1)]
+            yield replace(
+                whole,
+                **_measures(metric, fold.y_valid, predicted, model.classes_, found),
+                train_accuracy=whole.curves["train_accuracy"][steps - 1],
+                n_weights=sizes[steps],
+                n_steps=steps,
+            )
+
+
+def _validate(
+    family: Family, model: Any, fold: Fold, metric: str, *, as_called: bool
+) -> dict[str, Any]:
+    """Return the metrics of a model on the validation rows, by their names in `FoldResult`."""
+    needed = as_called or SELECTION_METRICS[metric].needs_probabilities
+    probabilities = None
+    if needed and family.probabilities:
+        probabilities = np.asarray(model.predict_proba(fold.X_valid), dtype=np.float64)
     predicted = model.predict(fold.X_valid)
-    hits = predicted == fold.y_valid
-    accuracy = float(hits.mean())
-    score = accuracy
-    if metric != "accuracy":
-        value = selection_value(metric, model, fold.X_valid, fold.y_valid)
-        score = value if kind.greater_is_better else -value
-    recalls = [float(hits[fold.y_valid == label].mean()) for label in np.unique(fold.y_valid)]
-    stops_early = any(
+    return _measures(metric, fold.y_valid, predicted, model.classes_, probabilities)
+
+
+def _measures(
+    metric: str,
+    y: NDArray[Any],
+    predicted: NDArray[Any],
+    classes: NDArray[Any],
+    probabilities: NDArray[np.float64] | None,
+) -> dict[str, Any]:
+    hits = predicted == y
+    log_loss = math.nan
+    if probabilities is not None:
+        probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+        log_loss = probability_score("log_loss", classes, probabilities, y)
+    if metric == "log_loss":
+        score = -log_loss
+    elif SELECTION_METRICS[metric].needs_probabilities and probabilities is not None:
+        score = probability_score(metric, classes, probabilities, y)
+    else:
+        score = label_score(metric, predicted, y)
+    recalls = [float(hits[y == label].mean()) for label in np.unique(y)]
+    return {
+        "score": score,
+        "accuracy": float(hits.mean()),
+        "balanced_accuracy": float(np.mean(recalls)),
+        "valid_loss": log_loss,
+        "log_loss": log_loss,
+    }
+
+
+def _has_diverged(
+    family: Family, model: Any, arguments: Params, curves: Curves, *, as_called: bool
+) -> bool:
+    """Whether the loss became infinite or NaN, which also ends the training of a network."""
+    if not np.isfinite(curves["train_loss"]).all():
+        return True
+    stops_early = as_called or any(
         getattr(model, name, None) for name in ("early_stopping", "early_stopping_rounds")
     )
-    ended_early = len(curves["train_loss"]) < family.steps(arguments) and not stops_early
-    return FoldResult(
-        score=score,
-        accuracy=accuracy,
-        balanced_accuracy=float(np.mean(recalls)),
-        train_accuracy=_train_accuracy(family, model, fold, curves),
-        valid_loss=_loss_of(model, curves["valid_loss"]),
-        curves=curves,
-        diverged=ended_early or not np.isfinite(curves["train_loss"]).all(),
-        n_weights=family.size(model),
-        seconds=time.perf_counter() - begin,
-    )
+    return len(curves["train_loss"]) < family.steps(arguments) and not stops_early
+
+
+def _steps_of(model: Any) -> int:
+    """Return the number of epochs or rounds that predictions use."""
+    best = getattr(model, "best_iteration_", None)
+    if best is not None:
+        return int(best) + 1
+    return int(model.n_iter_)
 
 
 def _train_accuracy(family: Family, model: Any, fold: Fold, curves: Curves) -> float:
@@ -165,7 +260,17 @@ def _loss_of(model: Any, losses: Sequence[float]) -> float:
 
 
 def combine(number: int, candidate: Candidate, folds: Sequence[FoldResult]) -> CandidateResult:
-    """Return the means over the folds."""
+    """Return the means over the folds, of the best number of rounds if the search chooses it."""
+    chosen: Params = {}
+    steps = _best_stage(folds)
+    if steps is not None:
+        kept = [next(s for s in fold.stages if s.n_steps == steps) for fold in folds]
+        # All training rows are more than those of a fold, and more rows need more rounds: by the
+        # square root, as `GBT()` assumes too.
+        growth = math.sqrt(len(folds) / (len(folds) - 1))
+        rounds = min(round(steps * growth), folds[0].most_steps)
+        chosen = {str(family_of(candidate.model).length): rounds}
+        folds = kept
     accuracies = [fold.accuracy for fold in folds]
     diverged = sum(fold.diverged for fold in folds)
     return CandidateResult(
@@ -185,7 +290,20 @@ def combine(number: int, candidate: Candidate, folds: Sequence[FoldResult]) -> C
         n_weights=folds[0].n_weights,
         curves={name: _mean_curve([fold.curves[name] for fold in folds]) for name in CURVES},
         reason=f"diverged in {diverged} of {len(folds)} folds" if diverged else "",
+        log_loss=float(np.mean([fold.log_loss for fold in folds])),
+        fold_log_losses=[fold.log_loss for fold in folds],
+        n_steps=float(np.mean([fold.n_steps for fold in folds])),
+        chosen=chosen,
     )
+
+
+def _best_stage(folds: Sequence[FoldResult]) -> int | None:
+    """Return the number of steps with the lowest mean log loss; None if the model chose it."""
+    losses = [{stage.n_steps: stage.log_loss for stage in fold.stages} for fold in folds]
+    shared = [steps for steps in losses[0] if all(steps in others for others in losses)]
+    if not shared:
+        return None
+    return min(shared, key=lambda steps: sum(others[steps] for others in losses))
 
 
 def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:

@@ -73,9 +73,13 @@ def _on_edge(best: CandidateResult, space: Space) -> list[str]:
     on_edge = []
     for name, values in space.choices.items():
         numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        if name not in best.params:
+            continue
         if len(numbers) == len(values) > 1 and best.params[name] in (min(values), max(values)):
             on_edge.append(f"{name} = {best.params[name]}")
     for name, limits in space.ranges.items():
+        if name not in best.params:
+            continue
         # A draw hardly ever hits the limit itself.
         low, high = float(limits["low"]), float(limits["high"])
         position = (best.params[name] - low) / (high - low) if high > low else 0.5

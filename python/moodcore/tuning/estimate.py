@@ -11,7 +11,7 @@ from moodcore.runs.estimate import Estimate, duration
 from moodcore.runs.families import Family, family
 from moodcore.runs.folds import Fold, split
 from moodcore.runs.run import Execution
-from moodcore.runs.space import Params
+from moodcore.runs.space import Params, Space
 from moodcore.tuning.folds import make_folds, preparation_of
 from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan
 from moodcore.tuning.settings import TuneSettings
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _EPOCHS = 2
 # Candidates of each family that are measured.
 _MEASURED = 12
+# Around the defaults, where models choose their own number of epochs or rounds, whole trainings of
+# some candidates are measured.
+_MEASURED_WHOLE = 3
 
 
 def estimate(
@@ -32,10 +35,10 @@ def estimate(
     folds = make_folds(dataset, parts, settings, settings.families)
     count = n_candidates(space, settings)
     planned = plan(space, settings)
-    if planned is None:
+    if settings.sampler == "tpe":
         # Candidates like those that TPE may choose.
         trials = _MEASURED * len(space.spaces)
-        planned = plan(space, replace(settings, sampler="random", trials=trials)) or []
+        planned = plan(space, replace(settings, sampler="random", trials=trials))
     jobs = min(execution.jobs, count * settings.folds)
     families = []
     for name in space.spaces:
@@ -77,25 +80,33 @@ def _family_plan(
     count = len(drawn)
     if settings.sampler == "tpe":
         count = round(n_candidates(space, settings) / len(space.spaces))
-    step = max(1, len(drawn) // _MEASURED)
+    whole = settings.around_defaults
+    step = max(1, len(drawn) // (_MEASURED_WHOLE if whole else _MEASURED))
     tried = [space.arguments(candidate, settings) for candidate in drawn[::step]]
-    measured = [seconds for a in tried if (seconds := _seconds(kind, a, fold)) is not None]
+    times = [_seconds(kind, arguments, fold, whole=whole) for arguments in tried]
+    measured = [seconds for seconds in times if seconds is not None]
     mean = sum(measured) / len(measured) if measured else 0.0
     return {
         "model": name,
         "candidates": count,
         "epochs": 1 if kind.length is None else settings.epochs,
         "unit": kind.unit,
-        "varied": hyperparameters.choices | hyperparameters.ranges,
+        "varied": _varied(hyperparameters),
         "fixed": hyperparameters.fixed,
         "seconds": mean * count * settings.folds / jobs,
     }
 
 
+def _varied(space: Space) -> dict[str, Any]:
+    """Return the values or the range of each hyperparameter that differs between candidates."""
+    return {name: space.ranges.get(name) or space.options(name) for name in space.names}
+
+
 def _lines(family_plan: dict[str, Any], folds: int) -> list[tuple[str, str]]:
     epochs, unit = family_plan["epochs"], family_plan["unit"]
-    steps = f"{epochs} {unit}{'s' * (epochs != 1)}"
-    head = f"{family_plan['candidates']} x {folds} folds x {steps}"
+    head = f"{family_plan['candidates']} x {folds} folds"
+    if epochs is not None:
+        head += f" x {epochs} {unit}{'s' * (epochs != 1)}"
     return [
         (family_plan["model"], f"{head}, about {duration(family_plan['seconds'])}"),
         *(("  varied", f"{name}: {values}") for name, values in family_plan["varied"].items()),
@@ -103,14 +114,15 @@ def _lines(family_plan: dict[str, Any], folds: int) -> list[tuple[str, str]]:
     ]
 
 
-def _seconds(kind: Family, arguments: Params, fold: Fold) -> float | None:
+def _seconds(kind: Family, arguments: Params, fold: Fold, *, whole: bool) -> float | None:
     wanted = kind.steps(arguments)
-    short = min(_EPOCHS, wanted)
-    shortened = {} if kind.length is None else {kind.length: short}
+    short = wanted if whole else min(_EPOCHS, wanted)
+    shortened = {} if kind.length is None or whole else {kind.length: short}
+    train = kind.fit_as_called if whole else kind.fit
     model = kind.estimator()(**arguments | shortened, n_jobs=1, random_state=0)
     begin = time.perf_counter()
     try:
-        kind.fit(model, fold, 0, lambda _: None, lambda: None, probabilities=False)
+        train(model, fold, 0, lambda _: None, lambda: None, probabilities=False)
     except Exception:
         # The search records it with its reason, and it takes next to no time there.
         return None

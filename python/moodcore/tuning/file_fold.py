@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from moodcore.estimators.progress import polled
 from moodcore.metrics import evaluate, selection_value
-from moodcore.runs.families import CURVES, Curves, OnPoll, OnStep, family
+from moodcore.runs.families import family
+from moodcore.runs.fits import CURVES, Curves, OnPoll, OnStep
 from moodcore.runs.space import Params
 from moodcore.tuning.candidate import FoldResult
 from moodcore.tuning.file_table import FileTable, FoldRows

@@ -17,7 +17,6 @@ from moodcore.runs.folder import RunFolder
 from moodcore.runs.models import save_model
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.storage import Storage
-from moodcore.tables.parquet_files import is_read_in_batches
 from moodcore.tuning import results, study
 from moodcore.tuning.candidate import CandidateResult, failed, failure
 from moodcore.tuning.checks import checks
@@ -28,7 +27,7 @@ from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates
 from moodcore.tuning.refit import evaluate_baselines, reference_preparation
 from moodcore.tuning.run import TuneRun, explain_failures
 from moodcore.tuning.search import Search
-from moodcore.tuning.settings import TuneSettings
+from moodcore.tuning.settings import TuneSettings, searches_files
 from moodcore.tuning.train_files import HeldOut, evaluate_on_files, fit_on_files
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ def tune_run(settings: TuneSettings, *arguments: Any, **named: Any) -> TuneRun:
     Boosted trees are searched on files if these are a folder, a pattern, or larger than a quarter
     of the memory, unless a sample of the rows is used.
     """
-    on_files = settings.model == "gbt" and settings.rows is None
-    kind = FileTuneRun if on_files and is_read_in_batches(settings.data) else TuneRun
+    kind = FileTuneRun if searches_files(vars(settings)) else TuneRun
     return kind(settings, *arguments, **named)
 
 
@@ -54,6 +52,11 @@ class FileTuneRun(TuneRun):
 
     def load(self) -> Dataset:
         """Read the labels and a sample of the rows."""
+        if self.settings.around_defaults:
+            raise ConfigError(
+                "base must be 'experiment' for a search on a table that is read in batches, got "
+                "'defaults'; pass --rows N to search around the defaults on a sample"
+            )
         with self.timed("data"):
             return FileDataset.load(self.settings)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from moodcore.runs.families import CURVES, Curves, OnStep, family
+from moodcore.runs.families import family
+from moodcore.runs.fits import CURVES, Curves, OnStep
 from moodcore.runs.folds import Fold
 from moodcore.runs.interrupts import StoppedError
 from moodcore.runs.space import Params
@@ -37,6 +39,7 @@ class FoldJob:
     arguments: Params
     seed: int
     metric: str = "accuracy"
+    as_called: bool = False
     pruner: PrunerSnapshot | None = None
 
     @property
@@ -68,7 +71,7 @@ class FoldJob:
             if isinstance(shared, FileFold):
                 result = shared.fit(self.arguments, **given)
             else:
-                result = fit_fold(kind, self.arguments, shared, **given)
+                result = fit_fold(kind, self.arguments, shared, as_called=self.as_called, **given)
         except StoppedError:
             return None
         except PrunedError as error:
@@ -95,7 +98,8 @@ class FoldJob:
             for name in CURVES:
                 curves[name].append(state[name])
             passed, value = len(curves["valid_accuracy"]), state["valid_accuracy"]
-            if passed in watched:
+            # Networks that hold out no rows have no validation accuracy.
+            if passed in watched and not math.isnan(value):
                 reports.append((passed, value))
                 trial.report(value, passed)
                 if trial.should_prune():

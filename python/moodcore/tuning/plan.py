@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from moodcore.runs.families import family
 from moodcore.runs.seeds import Stream, derive
-from moodcore.runs.space import Params, Space, draw, parse
+from moodcore.runs.space import Params, Space, around_defaults, draw, parse
 from moodcore.tuning.settings import DEFAULT_TRIALS, TuneSettings
 
 if TYPE_CHECKING:
@@ -48,18 +48,24 @@ class SearchSpace:
         """The hyperparameters that differ between candidates of some family."""
         return tuple(dict.fromkeys(name for space in self.spaces.values() for name in space.names))
 
-    def suggest(self, trial: optuna.Trial) -> Candidate:
-        """Let the trial's sampler choose; what was enqueued with the trial stands."""
+    def suggest(self, trial: optuna.Trial, planned: Candidate | None = None) -> Candidate:
+        """Let the trial's sampler choose; what was enqueued with the trial stands.
+
+        A planned candidate, whose hyperparameters were enqueued, may have some of them only.
+        """
         models = list(self.spaces)
         model = trial.suggest_categorical(MODEL, models) if self.joint else models[0]
         space = self.spaces[model]
         params: Params = {}
-        for name, values in space.choices.items():
-            params[name] = trial.suggest_categorical(self._key(model, name), values)
-        for name, limits in space.ranges.items():
-            whole = isinstance(limits["low"], int) and isinstance(limits["high"], int)
-            suggest: Any = trial.suggest_int if whole else trial.suggest_float
-            params[name] = suggest(self._key(model, name), **limits)
+        for name in planned.params if planned else (*space.choices, *space.ranges):
+            if limits := space.ranges.get(name):
+                whole = isinstance(limits["low"], int) and isinstance(limits["high"], int)
+                suggest: Any = trial.suggest_int if whole else trial.suggest_float
+                params[name] = suggest(self._key(model, name), **limits)
+            else:
+                params[name] = trial.suggest_categorical(
+                    self._key(model, name), space.options(name)
+                )
         return Candidate(model, params)
 
     def enqueued(self, candidate: Candidate) -> Params:
@@ -74,7 +80,15 @@ class SearchSpace:
     def arguments(self, candidate: Candidate, settings: TuneSettings) -> Params:
         """Return the arguments of the candidate's class."""
         model, params = candidate
-        return family(model).arguments(settings.epochs, self.spaces[model].decode(params))
+        decoded = self.spaces[model].decode(params)
+        if not settings.around_defaults:
+            assert settings.epochs is not None
+            return family(model).arguments(settings.epochs, decoded)
+        kind = family(model)
+        length = {}
+        if params and kind.length is not None and settings.epochs is not None:
+            length = {kind.length: settings.epochs}
+        return {**kind.fixed, **length, **decoded}
 
     def first(self, number: int) -> Params:
         """Return what of candidate `number` is fixed when TPE chooses the rest.
@@ -95,10 +109,13 @@ def search_space(settings: TuneSettings) -> SearchSpace:
     ConfigError
         As `moodcore.runs.space.parse`.
     """
-    grids = {name: settings.of(name).grid or {} for name in settings.families}
-    return SearchSpace(
-        {name: parse(grid, sampler=settings.sampler, model=name) for name, grid in grids.items()}
-    )
+    spaces = {}
+    for name in settings.families:
+        grid = settings.of(name).grid or {}
+        tables = [grid] if isinstance(grid, Mapping) else grid
+        parsed = [parse(table, sampler=settings.sampler, model=name) for table in tables]
+        spaces[name] = around_defaults(parsed) if settings.around_defaults else parsed[0]
+    return SearchSpace(spaces)
 
 
 def n_candidates(space: SearchSpace, settings: TuneSettings) -> int:
@@ -109,18 +126,21 @@ def n_candidates(space: SearchSpace, settings: TuneSettings) -> int:
     return settings.trials or DEFAULT_TRIALS * len(space.spaces)
 
 
-def plan(space: SearchSpace, settings: TuneSettings) -> list[Candidate] | None:
-    """Return the candidates in their fixed order, or None where they depend on results.
+def plan(space: SearchSpace, settings: TuneSettings) -> list[Candidate]:
+    """Return the candidates that are known before any training, in their fixed order.
 
-    Families take turns, so that a search that is ended early has tried all of them.
+    TPE chooses those that are not listed by earlier results. Families take turns, so that a search
+    that is ended early has tried all of them.
     """
-    if settings.sampler == "tpe":
-        return None
     drawn = []
     for index, (model, share) in enumerate(_shares(space, settings).items()):
         # A family alone is drawn with the seed that it always had.
         seed = derive(settings.seed, Stream.SAMPLER, *([index] if space.joint else []))
-        params = draw(space.spaces[model], settings.sampler, share, seed) if share else []
+        alone = space.spaces[model]
+        params = list(alone.listed[:share])
+        left = share - len(params)
+        if left and settings.sampler != "tpe":
+            params += draw(alone, settings.sampler, left, seed)
         drawn.append([Candidate(model, values) for values in params])
     turns = itertools.zip_longest(*drawn)
     return [candidate for turn in turns for candidate in turn if candidate is not None]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodcore.runs.families import CURVES, family
+from moodcore.runs.families import family
+from moodcore.runs.fits import CURVES
 from moodcore.runs.space import encode
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.plan import SearchSpace
@@ -28,15 +29,21 @@ _MEASURED = (
     "diverged_folds",
     "reason",
 )
+# What is measured in addition around the defaults, where models choose their own length.
+_MEASURED_AROUND_DEFAULTS = ("log_loss", "n_steps")
 
 
-def trials_table(results: Sequence[CandidateResult], space: SearchSpace) -> pd.DataFrame:
+def trials_table(
+    results: Sequence[CandidateResult], space: SearchSpace, *, around_defaults: bool = False
+) -> pd.DataFrame:
     """Return one row per candidate: hyperparameters, then results.
 
     Columns `number`, `model` (the family), one per hyperparameter of the grids (those with one
     value too; empty where a family does not have it), `state`, `accuracy`, `accuracy_std`,
     `balanced_accuracy`, `train_accuracy`, `valid_loss`, `n_weights`, `diverged_folds`, `reason`
     (why it failed or what went wrong; empty if nothing did), and `accuracy_fold_1` and so on.
+    Around the defaults, also `log_loss`, `n_steps` (mean number of epochs or rounds) and
+    `score_fold_1` and so on; a hyperparameter is empty where a candidate has the default.
     """
     import pandas as pd
 
@@ -50,10 +57,14 @@ def trials_table(results: Sequence[CandidateResult], space: SearchSpace) -> pd.D
         row = {"number": candidate.number, "model": candidate.model} | {
             name: params.get(name) for name in names
         }
-        row |= {name: getattr(candidate, name) for name in _MEASURED}
+        measured = (*_MEASURED, *(_MEASURED_AROUND_DEFAULTS if around_defaults else ()))
+        row |= {name: getattr(candidate, name) for name in measured}
         for fold in range(n_folds):
             accuracies = candidate.fold_accuracies
             row[f"accuracy_fold_{fold + 1}"] = accuracies[fold] if accuracies else np.nan
+            if around_defaults:
+                scores = candidate.fold_scores
+                row[f"score_fold_{fold + 1}"] = scores[fold] if scores else np.nan
         rows.append(row)
     table = pd.DataFrame(rows)
     for name in names:
@@ -89,6 +100,7 @@ def describe_search(
     *,
     planned: int,
     metric: str,
+    gain: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the outcome of a search, the families from the best to the worst.
 
@@ -97,7 +109,8 @@ def describe_search(
     dict
         `metric`, `planned`, `varied`, `best`, the counts of `_counts`, and `families`: for each its
         name `model`, `noun`, the counts, `varied`, `fixed`, `best` (None if no candidate is
-        complete) and `against_best`: how its best candidate stands to the best of all.
+        complete) and `against_best`: how its best candidate stands to the best of all. With
+        `gain`, the comparison with the default model (see `Choice.describe`).
     """
     families = [_describe_family(name, space, best, results) for name in space.spaces]
     by_rank = sorted(families, key=lambda row: -row["best"]["score"] if row["best"] else math.inf)
@@ -108,6 +121,7 @@ def describe_search(
         "varied": list(space.names),
         "best": _without_curves(best),
         "families": by_rank,
+        **({} if gain is None else {"gain": dict(gain)}),
     }
 
 
@@ -150,9 +164,11 @@ def _difference(candidate: CandidateResult, best: CandidateResult) -> dict[str, 
     }
 
 
-def describe(result: CandidateResult) -> str:
+def describe(result: CandidateResult, *, around_defaults: bool = False) -> str:
     """Return a candidate and its result in one line."""
     params = " ".join(f"{name}={value}" for name, value in result.params.items())
+    if around_defaults and not params:
+        params = "defaults"
     reached = f"accuracy {result.accuracy:.4f}"
     if abs(result.score) != result.accuracy:
         reached = f"score {result.score:.4f}, {reached}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import ConfigError, RunFailedError
@@ -20,6 +22,7 @@ from moodcore.runs.storage import Storage
 from moodcore.tuning import optimizers, results, study
 from moodcore.tuning.candidate import CandidateResult, failed, failure
 from moodcore.tuning.checks import checks
+from moodcore.tuning.choice import Choice, choose, default_call
 from moodcore.tuning.describe import describe_importance, describe_preprocessing
 from moodcore.tuning.folds import make_folds, preparation_of
 from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan, search_space
@@ -56,7 +59,7 @@ class TuneRun(Run[TuneSettings]):
                 if settings.model != ALL:
                     raise ConfigError(f"{reason}; choose another metric or model")
                 self.execution.stage(f"{name} is left out: {reason}")
-        for candidate in plan(space, settings) or []:
+        for candidate in plan(space, settings):
             check_arguments(family(candidate.model), space.arguments(candidate, settings))
 
     def space(self) -> SearchSpace:
@@ -112,8 +115,9 @@ class TuneRun(Run[TuneSettings]):
         _, found = self._search(storage, dataset, parts)
         space = self.space()
         with self.stage("training the best candidate on all training rows", "refit"):
-            best, model = self._refit(found, space, dataset, parts)
-        arguments = space.arguments(Candidate(best.model, best.params), self.settings)
+            choice, model = self._refit(found, space, dataset, parts)
+        best = choice.best
+        arguments = self._arguments(space, best)
         winner = self.settings.of(best.model)
         from sklearn.pipeline import Pipeline
 
@@ -123,7 +127,12 @@ class TuneRun(Run[TuneSettings]):
             "complete": len(found) == planned,
             "preprocessing": describe_preprocessing(dataset, parts, preparation, winner),
             "search": results.describe_search(
-                space, best, found, planned=planned, metric=self.settings.metric
+                space,
+                best,
+                found,
+                planned=planned,
+                metric=self.settings.metric,
+                gain=choice.describe(),
             ),
             "model": {
                 "family": best.model,
@@ -131,7 +140,7 @@ class TuneRun(Run[TuneSettings]):
                 "n_weights": best.n_weights,
             },
         }
-        if winner.family.optimizers:
+        if winner.family.optimizers and not winner.around_defaults:
             metrics["optimizers"] = self._compare(folder, preparation, dataset, parts, arguments)
         if winner.family.importance:
             with self.stage("computing feature importances", "importance"):
@@ -139,6 +148,8 @@ class TuneRun(Run[TuneSettings]):
                     dataset, parts, best.model, arguments, winner
                 )
         metrics |= self._test(model, dataset, parts)
+        if choice.default is not None and not choice.keeps_default:
+            metrics["baselines"] |= self._test_default(choice.default.model, dataset, parts)
         metrics["checks"] = checks(
             best,
             found,
@@ -148,25 +159,34 @@ class TuneRun(Run[TuneSettings]):
             noun=dataset.noun,
             balanced=winner.is_balanced(dataset),
         )
-        write_table(folder.table("trials"), results.trials_table(found, space))
+        trials = results.trials_table(found, space, around_defaults=self.settings.around_defaults)
+        write_table(folder.table("trials"), trials)
         write_table(folder.table("curves.parquet"), results.curves_table(found))
         write_table(folder.table("predictions.parquet"), predict_test(model, dataset, parts))
+        if self.settings.refit == "all" and dataset.test is None:
+            with self.stage("training the final model on all rows", "final"):
+                model, metrics["model"]["refit"] = self._train_on_all(best, space, dataset, parts)
         save_model(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
         return metrics
 
     def _refit(
         self, found: list[CandidateResult], space: SearchSpace, dataset: Dataset, parts: Split
-    ) -> tuple[CandidateResult, Any]:
-        """Train the best candidate on all training rows, and return its result and the model.
+    ) -> tuple[Choice, Any]:
+        """Train the chosen candidate on all training rows, and return the choice and the model.
 
         A candidate that cannot be trained on them is recorded in `found` as failed, and the next
         best is trained instead.
         """
-        while (best := results.best_of(found)).state == "complete":
-            arguments = space.arguments(Candidate(best.model, best.params), self.settings)
+        metric, around_defaults = self.settings.metric, self.settings.around_defaults
+        while True:
+            choice = choose(found, metric, around_defaults=around_defaults)
+            best = choice.best
+            if best.state != "complete":
+                raise RunFailedError(explain_failures(found))
+            arguments = self._arguments(space, best)
             winner = self.settings.of(best.model)
             try:
-                return best, refit(
+                return choice, refit(
                     dataset, parts, best.model, arguments, winner, on_poll=self._poll
                 )
             except MemoryError:
@@ -180,7 +200,25 @@ class TuneRun(Run[TuneSettings]):
                 found[found.index(best)] = failed(
                     best.number, Candidate(best.model, best.params), reason
                 )
-        raise RunFailedError(explain_failures(found))
+
+    def _train_on_all(
+        self, best: CandidateResult, space: SearchSpace, dataset: Dataset, parts: Split
+    ) -> tuple[Any, dict[str, Any]]:
+        """Train the chosen candidate on the training and test rows, and describe how."""
+        arguments = self._arguments(space, best)
+        most = space.arguments(Candidate(best.model, best.params), self.settings)
+        # More rows need more rounds, as in `combine`.
+        growth = math.sqrt(len(dataset.y) / len(parts.y_train))
+        for name, value in best.chosen.items():
+            arguments[name] = min(round(value * growth), most[name])
+        everything = replace(parts, X_train=dataset.X, y_train=dataset.y)
+        winner = self.settings.of(best.model)
+        model = refit(dataset, everything, best.model, arguments, winner, on_poll=self._poll)
+        return model, {"rows": len(dataset.y), "parameters": _plain(arguments)}
+
+    def _arguments(self, space: SearchSpace, result: CandidateResult) -> dict[str, Any]:
+        candidate = Candidate(result.model, result.params)
+        return {**space.arguments(candidate, self.settings), **result.chosen}
 
     def _poll(self) -> None:
         if self.execution.stop.is_set():
@@ -249,12 +287,23 @@ class TuneRun(Run[TuneSettings]):
             "baselines": {name: found.to_dict() for name, found in others.items()},
         }
 
+    def _test_default(self, model: str, dataset: Dataset, parts: Split) -> dict[str, Any]:
+        """Train the default model on all training rows and test it, for comparison."""
+        name = default_call(model)
+        with self.stage(f"testing {name} by default", "test of the defaults"):
+            fitted = refit(
+                dataset, parts, model, family(model).fixed, self.settings, on_poll=self._poll
+            )
+            test = evaluate_test(fitted, dataset, parts)
+        return {f"{name} by default": test.to_dict()}
+
     def _optimizers_only(self, folder: RunFolder, dataset: Dataset, parts: Split) -> dict[str, Any]:
         from moodcore import MLP
 
         preparation = reference_preparation(dataset, parts, self.settings)
         # Choices are for a search; a comparison takes one value of each, that of the experiment.
         ((name, space),) = self.space().spaces.items()
+        assert self.settings.epochs is not None
         arguments = family(name).arguments(self.settings.epochs, space.fixed)
         described = MLP(**arguments).get_params()
         return self._head(dataset, parts) | {

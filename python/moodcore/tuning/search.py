@@ -167,7 +167,7 @@ class Search:
                 yield self._job(candidate, candidate.sent - 1)
             # Where it was ended between two folds, nothing of it may be left to wait for.
             self._close_if_done(candidate)
-            if self._plan is None or self._settings.pruner != "none":
+            if self._settings.sampler == "tpe" or self._settings.pruner != "none":
                 return
 
     def _next(self) -> _OpenCandidate | None:
@@ -177,7 +177,9 @@ class Search:
             return None
         self._heartbeat.begin(trial)
         number = trial.user_attrs["candidate"]
-        self._open[number] = _OpenCandidate(number, trial, self._space.suggest(trial))
+        planned = self._plan[number] if number < len(self._plan) else None
+        drawn = self._space.suggest(trial, planned)
+        self._open[number] = _OpenCandidate(number, trial, drawn)
         return self._open[number]
 
     def _adopt(self) -> None:
@@ -187,11 +189,11 @@ class Search:
             self._keep(result)
 
     def _params_of(self, number: int) -> Params:
-        if self._plan is not None:
+        if number < len(self._plan):
             return self._space.enqueued(self._plan[number])
         seed = derive(self._settings.seed, Stream.SAMPLER, number)
         studies.choose_by_tpe(self._study, seed)
-        return self._space.first(number)
+        return self._space.first(number - len(self._plan))
 
     def _job(self, candidate: _OpenCandidate, fold: int) -> FoldJob:
         settings, model = self._settings, candidate.drawn.model
@@ -205,6 +207,7 @@ class Search:
             arguments=self._space.arguments(candidate.drawn, settings),
             seed=derive(settings.seed, Stream.FIT, candidate.number, fold),
             metric=settings.metric,
+            as_called=settings.around_defaults,
             pruner=PrunerSnapshot.of(self._study, related) if watched else None,
         )
 
@@ -235,8 +238,11 @@ class Search:
         self._results[result.number] = result
         best = best_of(list(self._results.values()))
         place = f"candidate {result.number} ({len(self._results)} of {self._total})"
-        shown = f"; best: {describe(best)}" if best.state == "complete" else ""
-        self._listener.result(f"{place}: {describe(result)}{shown}")
+        around_defaults = self._settings.around_defaults
+        shown = describe(result, around_defaults=around_defaults)
+        if best.state == "complete":
+            shown += f"; best: {describe(best, around_defaults=around_defaults)}"
+        self._listener.result(f"{place}: {shown}")
 
 
 def _result_of(candidate: _OpenCandidate, n_folds: int) -> CandidateResult | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from moodcore.errors import ConfigError, unknown_name
 from moodcore.runs.families import FAMILIES, Family, family
 from moodcore.runs.settings import RunSettings, check_choice, check_whole
 from moodcore.tuning.selection import SELECTION_METRICS
+from moodcore.tuning.spaces import CANDIDATES, RANGES
 
 STUDIES = ("grid", "optimizers")
 #: Value of `model` for one search over the candidates of every family.
@@ -18,6 +19,10 @@ MODELS = (*FAMILIES, ALL)
 SAMPLERS = ("grid", "random", "tpe")
 PRUNERS = ("none", "median", "halving")
 DEFAULT_TRIALS = 24
+#: Hyperparameters of a candidate that its grid does not name: those of the song experiment, or the
+#: defaults of the classes.
+BASES = ("experiment", "defaults")
+REFITS = ("all", "training")
 _EPOCHS = 300
 
 
@@ -32,10 +37,21 @@ class TuneSettings(RunSettings):
     metric : str, default="accuracy"
         Metric by which candidates are compared: "accuracy", "balanced_accuracy", "f1_macro",
         "log_loss" or "roc_auc" (one class against the rest, macro average).
+    base : {"experiment", "defaults"} or None, default=None
+        What candidates have besides the hyperparameters of their grid: those of the song
+        experiment, or the defaults of the class, which are then the first candidate of each
+        family. None means "experiment" for songs, the study "optimizers" and tables that are read
+        in batches, and "defaults" for other tables.
+    refit : {"all", "training"} or None, default=None
+        Rows on which the saved model is trained: "all" rows of the table, which are those of the
+        training and the test, after the test of the same candidate trained on the training rows;
+        or the "training" rows. None means "all" around the defaults, and "training" for the song
+        experiment. Rows of a separate test table are never trained on.
     study : {"grid", "optimizers"}, default="grid"
         The whole experiment, or only the comparison of the network's optimizers.
-    epochs : int, default=300
+    epochs : int or None, default=None
         Epochs of networks, or boosting rounds, at least 1; support vector machines have none.
+        None means 300 for the song experiment; elsewhere, each model chooses its own number.
     sampler : {"grid", "random", "tpe"}, default="grid"
         How Optuna chooses candidates.
     trials : int or None, default=None
@@ -43,10 +59,11 @@ class TuneSettings(RunSettings):
         samplers.
     pruner : {"none", "median", "halving"}, default="none"
         How Optuna stops unpromising candidates early.
-    grid : mapping of str to Any or None, default=None
+    grid : mapping of str to Any, sequence of mappings, or None, default=None
         Hyperparameters of the model: a value, a list of choices, or a range
-        (`{low, high, log, step}`); None means the family's own grid. With all families, a
-        table of these for each family, by its name; one that is missing has its own grid.
+        (`{low, high, log, step}`); None means the family's own grid. Around the defaults, also
+        several such tables, whose combinations are all tried. With all families, the same for
+        each family, by its name; one that is missing has its own grid.
 
     Raises
     ------
@@ -66,11 +83,13 @@ class TuneSettings(RunSettings):
     model: str = "mlp"
     metric: str = "accuracy"
     study: str = "grid"
-    epochs: int = _EPOCHS
+    base: str | None = None
+    refit: str | None = None
+    epochs: int | None = None
     sampler: str = "grid"
     trials: int | None = None
     pruner: str = "none"
-    grid: Mapping[str, Any] | None = None
+    grid: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         """Check every range."""
@@ -80,11 +99,20 @@ class TuneSettings(RunSettings):
         check_choice("study", self.study, STUDIES)
         check_choice("sampler", self.sampler, SAMPLERS)
         check_choice("pruner", self.pruner, PRUNERS)
-        check_whole("epochs", self.epochs, 1)
-        if self.trials is not None:
-            check_whole("trials", self.trials, 1)
+        if self.base is None:
+            object.__setattr__(self, "base", default_base(vars(self)))
+        check_choice("base", self.base, BASES)
+        if self.refit is None:
+            object.__setattr__(self, "refit", "all" if self.around_defaults else "training")
+        check_choice("refit", self.refit, REFITS)
+        for name in ("epochs", "trials"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), 1)
         self._check_study_and_length()
-        object.__setattr__(self, "grid", complete_grid(self.model, self.grid))
+        if self.epochs is None and not self.around_defaults:
+            object.__setattr__(self, "epochs", _EPOCHS)
+        grid = complete_grid(self.model, self.grid, base=str(self.base), sampler=self.sampler)
+        object.__setattr__(self, "grid", grid)
 
     def _check_study_and_length(self) -> None:
         members = [family(name) for name in self.families]
@@ -93,11 +121,16 @@ class TuneSettings(RunSettings):
                 f"study optimizers compares networks; model must be 'mlp', got {self.model}"
             )
         solved = all(member.length is None for member in members)
-        if solved and (self.epochs, self.pruner) != (_EPOCHS, "none"):
+        if solved and (self.epochs not in (None, _EPOCHS) or self.pruner != "none"):
             raise ConfigError(
                 f"model {self.model} is not trained in epochs: leave out epochs ({self.epochs}) "
                 f"and pruner ({self.pruner})"
             )
+
+    @property
+    def around_defaults(self) -> bool:
+        """Whether the candidates are the defaults of the classes and others around them."""
+        return self.base == "defaults"
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -125,31 +158,61 @@ class TuneSettings(RunSettings):
         """
         if self.model != ALL:
             return self
-        grid = (self.grid or {})[model]
+        assert isinstance(self.grid, Mapping)
+        grid = self.grid[model]
         if family(model).length is None:
-            return replace(self, model=model, grid=grid, epochs=_EPOCHS, pruner="none")
+            return replace(self, model=model, grid=grid, epochs=None, pruner="none")
         return replace(self, model=model, grid=grid)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON and TOML can hold them, without those that are None."""
-        return super().to_dict() | {"grid": dict(self.grid or {})}
+        return super().to_dict() | {"grid": _plain(self.grid)}
 
     def decisive(self) -> dict[str, Any]:
         """Return the settings that the resume mark compares: not what is drawn of the results."""
         return {name: value for name, value in super().decisive().items() if name != "study"}
 
 
-def complete_grid(model: str, grid: Any, changes: Mapping[str, Any] | None = None) -> Any:
+def default_base(values: Mapping[str, Any]) -> str:
+    """Return the base of the candidates for settings by name, of which some may be missing.
+
+    It is the experiment for songs, which have no target, for the comparison of optimizers, and for
+    tables that are read in batches, where early stopping takes the place of cross-validated rounds.
+    """
+    songs = values.get("target") is None or values.get("study") == "optimizers"
+    return "experiment" if songs or searches_files(values) else "defaults"
+
+
+def searches_files(values: Mapping[str, Any]) -> bool:
+    """Return whether the rows are read in batches in every training."""
+    from moodcore.tables.parquet_files import is_read_in_batches
+
+    if values.get("model") != "gbt" or values.get("rows") is not None:
+        return False
+    return is_read_in_batches(values.get("data"))
+
+
+def complete_grid(
+    model: str,
+    grid: Any,
+    changes: Any = None,
+    *,
+    base: str = "experiment",
+    sampler: str = "grid",
+) -> Any:
     """Return a grid, or the family's own where there is none, with some hyperparameters changed.
 
     Parameters
     ----------
     model : str
         A family, or "all", where grid and changes hold a table for each family.
-    grid : mapping of str to Any or None
+    grid : mapping of str to Any, sequence of mappings, or None
         As in `TuneSettings`.
-    changes : mapping of str to Any, optional
-        Hyperparameters to put in the place of those of the grid.
+    changes : like grid, optional
+        Hyperparameters to put in the place of those of the grid. Around the defaults they replace
+        the grid of the family, whose tables are candidates of their own.
+    base, sampler : str
+        As in `TuneSettings`; a family's own grid depends on them.
 
     Raises
     ------
@@ -160,24 +223,67 @@ def complete_grid(model: str, grid: Any, changes: Mapping[str, Any] | None = Non
     --------
     >>> complete_grid("svm", None, {"C": [2.0]})
     {'C': [2.0], 'gamma': [0.05, 0.15, 0.5], 'kernel': 'rbf'}
+    >>> complete_grid("svm", None, {"C": [2.0]}, base="defaults")
+    {'C': [2.0]}
     """
     if model not in MODELS:
         raise unknown_name("model", str(model), MODELS)
-    for table in (grid, changes):
-        if table is not None and not isinstance(table, Mapping):
-            raise ConfigError(f"grid must be a table of hyperparameters, got {table!r}")
+    several = base == "defaults" and sampler == "grid"
     if model != ALL:
-        return dict(family(model).grid if grid is None else grid) | dict(changes or {})
-    for table in (grid or {}, changes or {}):
-        for name, value in table.items():
+        for table in (grid, changes):
+            _check_tables(table, "grid", several=several)
+        return _family_grid(model, grid, changes, base=base, sampler=sampler)
+    for tables in (grid, changes):
+        _check_tables(tables, "grid", several=False)
+        for name, table in (tables or {}).items():
             if name not in FAMILIES:
                 raise ConfigError(
                     f"{unknown_name('grid: family', name, FAMILIES)}; with model all, "
                     f"hyperparameters belong in the table of their family, such as [gbt]"
                 )
-            if not isinstance(value, Mapping):
-                raise ConfigError(f"grid: {name} must be a table of hyperparameters, got {value!r}")
+            _check_tables(table, f"grid: {name}", several=several)
     return {
-        name: complete_grid(name, (grid or {}).get(name), (changes or {}).get(name))
+        name: _family_grid(
+            name, (grid or {}).get(name), (changes or {}).get(name), base=base, sampler=sampler
+        )
         for name in FAMILIES
     }
+
+
+def fewest_steps(settings: TuneSettings) -> int:
+    """Return the number of epochs or rounds of the family that has the fewest by default."""
+    if settings.epochs is not None:
+        return settings.epochs
+    kinds = [family(name) for name in settings.families]
+    return min(kind.steps({}) for kind in kinds if kind.length is not None or len(kinds) == 1)
+
+
+def _check_tables(tables: Any, where: str, *, several: bool) -> None:
+    if tables is None or isinstance(tables, Mapping):
+        return
+    if not isinstance(tables, list | tuple) or not all(isinstance(t, Mapping) for t in tables):
+        # Settings turn lists into tuples.
+        shown = list(tables) if isinstance(tables, tuple) else tables
+        raise ConfigError(f"{where} must be a table of hyperparameters, got {shown!r}")
+    if not several:
+        raise ConfigError(
+            f"{where} has several tables, which base 'defaults' and sampler 'grid' take; "
+            f"pass one table"
+        )
+
+
+def _family_grid(model: str, grid: Any, changes: Any, *, base: str, sampler: str) -> Any:
+    if base == "experiment":
+        return dict(family(model).grid if grid is None else grid) | dict(changes or {})
+    if changes is not None:
+        grid = changes
+    elif grid is None:
+        grid = CANDIDATES[model] if sampler == "grid" else RANGES[model]
+    return dict(grid) if isinstance(grid, Mapping) else [dict(table) for table in grid]
+
+
+def _plain(grid: Any) -> Any:
+    """Return a grid with lists in the place of tuples, as it is read from a file."""
+    if isinstance(grid, Mapping):
+        return {name: _plain(value) for name, value in grid.items()}
+    return [_plain(value) for value in grid] if isinstance(grid, list | tuple) else grid

@@ -15,7 +15,7 @@ from moodcore.runs.space import Params
 from moodcore.runs.storage import Storage
 from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.pruning import make_pruner
-from moodcore.tuning.settings import TuneSettings
+from moodcore.tuning.settings import TuneSettings, fewest_steps
 
 if TYPE_CHECKING:
     import optuna
@@ -53,7 +53,7 @@ def open_study(
         except optuna.exceptions.DuplicatedStudyError:
             study = optuna.load_study(storage=backend, study_name=storage.name)
         study.sampler = optuna.samplers.RandomSampler(seed=settings.seed)
-        study.pruner = make_pruner(settings.pruner, settings.epochs)
+        study.pruner = make_pruner(settings.pruner, fewest_steps(settings))
         if mark is not None:
             try:
                 _claim(study, mark, storage)

@@ -11,7 +11,7 @@ from moodcore.runs.listener import Listener
 from moodcore.runs.result import RunResult, in_memory, run_in_process
 from moodcore.runs.settings import with_seed
 from moodcore.tuning.file_run import tune_run
-from moodcore.tuning.settings import TuneSettings
+from moodcore.tuning.settings import TuneSettings, default_base
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,11 @@ class TuneResult(RunResult):
 
     @cached_property
     def best_model(self) -> Any:
-        """The best candidate, trained on all training rows; None where nothing was searched."""
+        """The saved model; None where nothing was searched.
+
+        It was trained on all rows after the test, or with ``refit="training"`` is the model that
+        was tested.
+        """
         from moodcore.model_files import load
 
         return load(self._files.model) if self._files.model.exists() else None
@@ -89,11 +93,12 @@ def tune(
     scheduler: str | None = None,
     **settings: Any,
 ) -> TuneResult:
-    """Search the best model for a table, train it on all training rows and test it.
+    """Search the best model for a table, test it once, and train it on all rows.
 
     The same as `moodcore tune`: a stratified fifth of the rows is held out for one test; on the
     rest, candidates are compared by cross-validation, with all preparation fitted inside the
-    folds.
+    folds. The default model of each family is a candidate, and is kept unless another is clearly
+    better.
 
     Parameters
     ----------
@@ -121,7 +126,8 @@ def tune(
         Address of a Dask scheduler whose workers train.
     **settings : Any
         By name, as in `config.toml`: `metric`, `features`, `drop`, `test`, `folds`, `epochs`,
-        `sampler`, `trials`, `grid`, `seed` and so on; see `moodcore.tuning.settings.TuneSettings`.
+        `sampler`, `trials`, `grid`, `refit`, `seed` and so on; see
+        `moodcore.tuning.settings.TuneSettings`.
 
     Returns
     -------
@@ -140,15 +146,18 @@ def tune(
     >>> import moodcore
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> grid = {"max_leaves": [4, 8], "learning_rate": 0.3}
-    >>> result = moodcore.tune(X, y, model="gbt", folds=2, epochs=5, grid=grid)
-    >>> result.trials[["number", "max_leaves"]].to_numpy().tolist()
-    [[0, 4], [1, 8]]
+    >>> grid = {"max_leaves": [4, 8], "learning_rate": 0.3, "n_estimators": 30}
+    >>> result = moodcore.tune(X, y, model="gbt", folds=2, grid=grid)
+    >>> result.trials["max_leaves"].fillna("default").tolist()
+    ['default', 4.0, 8.0]
     >>> result.best_model.predict(X.head(3)).tolist()
     [0, 0, 0]
     """
     values = {"model": model, **with_seed(settings, random_state)}
-    run = in_memory(tune_run, TuneSettings, X, y, values, where="tune")
+    # With labels in memory, no target says that the table does not hold songs.
+    named = y is None or isinstance(y, str)
+    base = {} if named else {"base": default_base({**settings, "target": "y"})}
+    run = in_memory(tune_run, TuneSettings, X, y, {**base, **values}, where="tune")
     shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
     folder, scratch = run_in_process(
         run,

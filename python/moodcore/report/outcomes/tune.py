@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from moodcore.report.gain import gain_sentence, is_around_defaults
 from moodcore.report.page import Headline
 from moodcore.report.run import is_joint, target_of
 from moodcore.report.text import (
@@ -32,7 +33,12 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
     plain, best, checks = metrics["baselines"][_BASELINE], search["best"], metrics["checks"]
     name, accuracy = model_name(metrics["model"]["family"]), test["accuracy"]
     interval = proportion_interval(accuracy, test["n_rows"])
-    chosen = f" with {parameters(best['params'])}" if best["params"] else ""
+    params = best["params"] | best.get("chosen", {})
+    chosen = f" with {parameters(params)}" if params else ""
+    selected = "Best of"
+    if is_around_defaults(metrics):
+        selected = "Selected from"
+        chosen = chosen or " with its defaults"
     if search["candidates"] < search["planned"]:
         chosen += f" (of {search['planned']:,} planned; the time limit ended the search)"
     metric = search["metric"]
@@ -47,9 +53,11 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
             f"Balanced accuracy {percent(test['balanced_accuracy'])}, macro F1 "
             f"{test['macro_f1']:.3f} ({_BASELINE}: {percent(plain['balanced_accuracy'])}, "
             f"{plain['macro_f1']:.3f}).",
-            f"Best of {counted(search['candidates'], 'candidate')}: {name}{chosen}. Mean "
+            f"{selected} {counted(search['candidates'], 'candidate')}: {name}{chosen}. Mean "
             f"validation accuracy {percent(best['accuracy'])} (standard deviation "
             f"{100 * best['accuracy_std']:.1f} points over {len(best['fold_accuracies'])} folds).",
+            gain_sentence(metrics),
+            _refit(metrics),
             _other_families(metrics),
             _published(metrics),
         ],
@@ -81,6 +89,14 @@ def _optimizer_headline(metrics: Mapping[str, Any]) -> Headline:
     )
 
 
+def _refit(metrics: Mapping[str, Any]) -> str:
+    refit = metrics["model"].get("refit")
+    if not refit:
+        return ""
+    noun = metrics["data"]["noun"]
+    return f"The saved model was trained on all {refit['rows']:,} {noun} after the test."
+
+
 def _other_families(metrics: Mapping[str, Any]) -> str:
     if not is_joint(metrics):
         return ""
@@ -96,7 +112,8 @@ def _other_families(metrics: Mapping[str, Any]) -> str:
         unsure = abs(against["mean"]) <= 2 * against["std"]
         points = 100 * (metrics["search"]["best"]["accuracy"] - best["accuracy"])
         parts.append(
-            f"{name} {percent(best['accuracy'])} ({points:.1f} points lower; worse in "
+            f"{name} {percent(best['accuracy'])} ({abs(points):.1f} points "
+            f"{'lower' if points >= 0 else 'higher'}; worse in "
             f"{against['folds_behind']} of {against['folds']} folds"
             f"{', not a clear difference' if unsure else ''})"
         )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moodcore.report.gain import gain_sentence, is_around_defaults
 from moodcore.report.page import Block, Figure, Section, Table, Text
+from moodcore.report.pages.differences import differences_figure, given
 from moodcore.report.run import RunFiles, is_joint
 from moodcore.report.text import counted, model_name, parameters, percent, pick
 from moodcore.runs.families import Family, family
@@ -28,11 +30,11 @@ def family_of(metrics: Mapping[str, Any]) -> Family:
 
 def search_section(run: RunFiles) -> Section:
     """Return the section: all candidates, and how their hyperparameters matter."""
+    if is_around_defaults(run.metrics):
+        return _around_defaults(run)
     metrics, kind = run.metrics, family_of(run.metrics)
     trials, curves = run.table("trials"), run.table("curves")
-    ranked = trials.sort_values(
-        ["score", "n_weights", "number"], ascending=[False, True, True], ignore_index=True
-    )
+    ranked = _ranked(trials)
     shown = _with_defaults(trials, kind, metrics)
     blocks: list[Block] = [_search_text(metrics, kind)]
     if is_joint(metrics):
@@ -42,19 +44,49 @@ def search_section(run: RunFiles) -> Section:
         blocks += [Text(title, "heading"), _overview(metrics, shown, kind)]
     else:
         blocks += [_overview(metrics, shown, kind), _candidate_table(metrics, ranked, kind)]
-    if kind.length is not None:
-        blocks += [
-            _rate_effect(shown, curves, metrics, kind),
-            _effect(shown, curves, kind.layout[0], kind.unit),
-        ]
-        blocks.append(_losses(metrics, shown, curves, kind))
+    return Section("search", "Search", [*blocks, *_curves(shown, curves, metrics, kind)])
+
+
+def _ranked(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the candidates, the best first."""
+    order = ["score", "n_weights", "number"]
+    return trials.sort_values(order, ascending=[False, True, True], ignore_index=True)
+
+
+def _curves(
+    shown: pd.DataFrame, curves: pd.DataFrame, metrics: Mapping[str, Any], kind: Family
+) -> list[Block]:
+    if kind.length is None:
+        return []
+    return [
+        _rate_effect(shown, curves, metrics, kind),
+        _effect(shown, curves, kind.layout[0], kind.unit),
+        _losses(metrics, shown, curves, kind),
+    ]
+
+
+def _around_defaults(run: RunFiles) -> Section:
+    """Return the section of a search around the defaults of the models."""
+    metrics, kind = run.metrics, family_of(run.metrics)
+    trials = run.table("trials")
+    ranked = _ranked(trials)
+    blocks: list[Block] = [_search_text(metrics, kind), gain_sentence(metrics) or None]
+    if is_joint(metrics):
+        blocks += [Text("Best candidate per model", "heading"), *_families(metrics)]
+        blocks.append(Text("All candidates", "heading"))
+    blocks += [differences_figure(metrics, ranked), _candidate_table(metrics, ranked, kind)]
+    varied = [name for name in metrics["search"]["varied"] if name in trials]
+    own = trials[trials[varied].notna().any(axis=1)] if varied else trials[:0]
+    if kind.rate in own and own[kind.rate].notna().all() and own[kind.rate].nunique() > 1:
+        # Grids of learning rates have a figure.
+        blocks.append(_overview(metrics, _with_defaults(own, kind, metrics), kind))
     return Section("search", "Search", blocks)
 
 
 def _search_text(metrics: Mapping[str, Any], kind: Family) -> str:
     search, settings = metrics["search"], metrics["settings"]
     length = ""
-    if kind.length is not None:
+    if kind.length is not None and not is_around_defaults(metrics):
         most = "" if kind.optimizers else "at most "
         length = f", {most}{settings['epochs']} {kind.unit}s"
     parts = [
@@ -66,12 +98,31 @@ def _search_text(metrics: Mapping[str, Any], kind: Family) -> str:
         parts.append(
             f"The time limit ended the search before all {search['planned']:,} were tried."
         )
+    metric = search["metric"].replace("_", " ")
+    if is_around_defaults(metrics):
+        parts.append(_around_defaults_text(metrics, metric))
+        return " ".join(parts)
     parts.append(
-        f"The candidate with the best mean validation {search['metric'].replace('_', ' ')} wins; "
-        "ties go to the smaller model."
+        f"The candidate with the best mean validation {metric} wins; ties go to the smaller model."
     )
     if kind.importance:
         parts.append("Early stopping uses a part of each fold's training rows.")
+    return " ".join(parts)
+
+
+def _around_defaults_text(metrics: Mapping[str, Any], metric: str) -> str:
+    parts = [
+        "The first candidate of each model has its defaults; the others differ from these in the "
+        "hyperparameters that are listed. Candidates are compared by mean validation "
+        f"{metric}, and the default model is kept unless another is clearly better."
+    ]
+    if metrics["search"]["metric"] not in ("log_loss", "roc_auc"):
+        parts.append("Candidates within one standard error of the best are compared by log loss.")
+    if any(found["model"] == "gbt" for found in metrics["search"]["families"]):
+        parts.append(
+            "For trees with n_estimators, the number of rounds up to it with the lowest mean "
+            "validation log loss was chosen."
+        )
     return " ".join(parts)
 
 
@@ -133,7 +184,8 @@ def _family_row(metrics: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str,
         "accuracy %": round(100 * best["accuracy"], 2) if best else math.nan,
         "points lower": round(points - 100 * best["accuracy"], 2) + 0.0 if best else math.nan,
         "folds lower": f"{against['folds_behind']} of {against['folds']}" if best else None,
-        "hyperparameters": (best and parameters(best["params"])) or None,
+        "hyperparameters": (best and parameters(best["params"]))
+        or ("defaults" if best and is_around_defaults(metrics) else None),
     }
 
 
@@ -158,18 +210,16 @@ def _overview(metrics: Mapping[str, Any], shown: pd.DataFrame, kind: Family) -> 
 
 def _candidate_table(metrics: Mapping[str, Any], ranked: pd.DataFrame, kind: Family) -> Table:
     """Return one row per candidate, the best first, without columns that say nothing."""
-    import pandas as pd
-
     joint, metric = is_joint(metrics), metrics["search"]["metric"]
     families = {row["model"]: row for row in metrics["search"]["families"]}
+    around = is_around_defaults(metrics)
     table = ranked[["number"]].copy()
-    if joint:
-        rows = ranked.to_dict("records")
-        table["model"] = ranked["model"].map(model_name)
+    if joint or around:
+        rows: list[Any] = ranked.to_dict("records")
+        if joint:
+            table["model"] = ranked["model"].map(model_name)
         table["hyperparameters"] = [
-            parameters({n: row[n] for n in families[row["model"]]["varied"] if pd.notna(row[n])})
-            or None
-            for row in rows
+            parameters(given(metrics, row)) or ("defaults" if around else None) for row in rows
         ]
     else:
         (only,) = families.values()
@@ -189,6 +239,10 @@ def _candidate_table(metrics: Mapping[str, Any], ranked: pd.DataFrame, kind: Fam
         labels["score"] = metric.replace("_", " ")
     if ranked["diverged_folds"].any():
         labels["diverged_folds"] = "diverged folds"
+    if around:
+        labels |= {"log_loss": "log loss", "n_steps": "rounds" if joint else f"{kind.unit}s"}
+        ranked = ranked.assign(n_steps=ranked["n_steps"].where(ranked["n_steps"] > 0))
+        labels = {name: text for name, text in labels.items() if ranked[name].notna().any()}
     if (ranked["state"] != "complete").any():
         labels["state"] = "state"
     table = table.join(pick(ranked, labels))

@@ -114,14 +114,17 @@ def _model(metrics: Mapping[str, Any]) -> Section:
     tests = pd.DataFrame([{"model": key} | row for key, row in _tests(metrics, name).items()])
     classes = pd.DataFrame(test["classes"])
     hyperparameters = pd.DataFrame({"hyperparameter": list(model["parameters"])})
+    shown: Block = "All hyperparameters have their defaults."
     hyperparameters["value"] = [str(value) for value in model["parameters"].values()]
     hyperparameters["chosen by the search"] = hyperparameters["hyperparameter"].isin(varied)
+    if len(hyperparameters):
+        shown = Table(hyperparameters, "Hyperparameters; all others have their defaults.")
     return Section(
         "model",
         "Model",
         [
             f"{name}, refitted on the whole training part; {model['n_weights']:,} "
-            f"{family_of(metrics).learned} in the search.",
+            f"{family_of(metrics).learned} in the search.{_refit(metrics)}",
             Table(pick(tests, _TESTS), f"Metrics on the held-out {noun}."),
             Text(
                 "Balanced accuracy is the mean recall over the classes. Log loss and Brier score "
@@ -129,8 +132,26 @@ def _model(metrics: Mapping[str, Any]) -> Section:
             ),
             confusion("confusion_matrix", name, test["confusion"], classes["name"].tolist(), noun),
             Table(pick(classes, _CLASSES | {"support": f"test {noun}"}), "Metrics per class."),
-            Table(hyperparameters, "Hyperparameters; all others have their defaults."),
+            shown,
         ],
+    )
+
+
+def _refit(metrics: Mapping[str, Any]) -> str:
+    """Return a sentence if the saved model is not the one that was tested."""
+    refit = metrics["model"].get("refit")
+    if not refit:
+        return ""
+    changed = [
+        f"{name} {value}"
+        for name, value in refit["parameters"].items()
+        if metrics["model"]["parameters"].get(name) != value
+    ]
+    differing = f", with {listed(changed)} for more rows" if changed else ""
+    return (
+        f" After the test, the saved model was trained with the same hyperparameters on all "
+        f"{refit['rows']:,} {metrics['data']['noun']}{differing}; metrics and predictions are "
+        "those of the model of the training part."
     )
 
 
