@@ -222,7 +222,7 @@ where
         let Count { rows, places, first, dropped, cells } = self;
         let units = Units::wide(rows.spec.gradients.scales, rows.context.weights);
         let columns = &rows.context.bins.columns[..];
-        let mut words = vec![[0; N]; TOGETHER];
+        let mut words = vec![[0; N]; TOGETHER.min(places.len())];
         for start in places.clone().step_by(TOGETHER) {
             if is_set(rows.spec.stop) {
                 return;

@@ -249,8 +249,10 @@ fn shapes(weightings: Vec<Weighting>) -> impl Strategy<Value = Shape> {
     // Up to sizes at which threads share the rows of a node.
     let n_rows = prop_oneof![1..60_usize, 500..3000_usize];
     let n_features = prop_oneof![1..8_usize, 22..26_usize];
+    // Up to more classes than trees whose roots are counted together.
+    let n_classes = prop_oneof![4 => 2..5_usize, 1 => Just(6), 1 => Just(10)];
     let weightings = prop::sample::select(weightings);
-    (n_rows, n_features, 2..5_usize, any::<bool>(), weightings, any::<u64>()).prop_map(
+    (n_rows, n_features, n_classes, any::<bool>(), weightings, any::<u64>()).prop_map(
         |(n_rows, n_features, n_classes, categories, weighting, seed)| Shape {
             n_rows,
             n_features,
