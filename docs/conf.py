@@ -92,4 +92,5 @@ def setup(app):
     """Register the handlers of this project."""
     app.connect("autodoc-skip-member", skip_inherited)
     app.connect("html-page-context", wrap_code)
-    app.connect("sphinx-click-process-description", escape_asterisks)
+    for part in ("description", "options", "arguments"):
+        app.connect(f"sphinx-click-process-{part}", escape_asterisks)
