@@ -7,9 +7,10 @@ Each table is split into 70 % training and 30 % test rows, stratified, with a fi
 Every result is appended to the results file, and a result that is in the file is not computed
 again. Without `--tables` the tables are those of scikit-learn and generated ones.
 
-`--group networks` compares `MLP` and `SVM` with scikit-learn's; `--group equal` gives the same
-parameters to all boosters, whose quality must then be equal. `--variant` adds a model with
-parameters of its own, for example `--variant 'slow=gbt:{"learning_rate": 0.05}'`.
+`--group networks` compares `MLP` and `SVM` with scikit-learn's; `--group tuned` compares the models
+of `moodcore.tune` with the defaults; `--group equal` gives the same parameters to all boosters,
+whose quality must then be equal. `--variant` adds a model with parameters of its own, for example
+`--variant 'slow=gbt:{"learning_rate": 0.05}'`.
 """
 
 import argparse
