@@ -6,6 +6,11 @@ from numpy.typing import NDArray
 
 _Layers: TypeAlias = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 _SparseRows = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], int]
+_SvmRows: TypeAlias = (
+    NDArray[np.float32]
+    | NDArray[np.float64]
+    | tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any], int]
+)
 _SvmKernel: TypeAlias = tuple[str, float, int, float]
 _Sigmoids: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 _Samples: TypeAlias = tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32] | None]
@@ -157,7 +162,7 @@ class SvmModel:
         cls,
         kernel: _SvmKernel,
         n_support: NDArray[np.uint32],
-        vectors: NDArray[np.float32] | NDArray[np.float64],
+        vectors: _SvmRows,
         dual_coef: NDArray[np.float64],
         intercept: NDArray[np.float64],
         sigmoids: _Sigmoids,
@@ -179,10 +184,10 @@ class SvmModel:
     @property
     def sigmoids(self) -> _Sigmoids: ...
     @property
-    def vectors(self) -> NDArray[Any]: ...
+    def vectors(self) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any], int]: ...
     def decide(
         self,
-        rows: NDArray[np.float32] | NDArray[np.float64],
+        rows: _SvmRows,
         *,
         threads: int = 1,
         instructions: str,
@@ -245,11 +250,7 @@ def mlp_fit(
 ) -> dict[str, Any]: ...
 def svm_fit(
     params: str,
-    train: tuple[
-        NDArray[np.float32] | NDArray[np.float64],
-        NDArray[np.uint32],
-        NDArray[np.float32] | None,
-    ],
+    train: tuple[_SvmRows, NDArray[np.uint32], NDArray[np.float32] | None],
     n_classes: int,
     *,
     seed: int = 0,

@@ -1,5 +1,6 @@
 """Sparse columns give the bits of dense ones, without a dense table."""
 
+import pickle
 import resource
 
 import numpy as np
@@ -55,3 +56,21 @@ def test_a_large_sparse_table_needs_no_dense_one():
     assert model.predict(X[:10]).shape == (10,)
     # The table has 800 MB as float32, its bins a quarter of that.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 700_000
+
+
+@pytest.mark.parametrize("n_rows", [3_000, 300_000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_bins_are_learned_from_values_and_the_number_of_zeros(n_rows, weighted):
+    """Columns without values, without zeros, of few and of many values; a sample of many rows."""
+    rng = np.random.default_rng(2)
+    X = np.zeros((n_rows, 5))
+    some = rng.random((n_rows, 5)) < [0, 0.01, 0.4, 1, 0.02]
+    X[some] = np.round(rng.normal(size=(n_rows, 5)), 3)[some]
+    X[:, 3] = rng.integers(1, 9, n_rows)
+    X[rng.random(n_rows) < 0.01, 1] = np.nan
+    y = (np.nan_to_num(X).sum(axis=1) + rng.normal(size=n_rows) > 0).astype(int)
+    weight = rng.integers(1, 4, n_rows) if weighted else None
+    params = {"n_estimators": 2, "random_state": 0, "max_bin": 40, "categorical_features": [3]}
+    dense, sparse = GBT(**params).fit(X, y, weight), GBT(**params).fit(sp.csc_array(X), y, weight)
+    np.testing.assert_array_equal(sparse.predict_proba(X[:500]), dense.predict_proba(X[:500]))
+    assert pickle.dumps(sparse.core_model_) == pickle.dumps(dense.core_model_)

@@ -24,16 +24,22 @@ def readable(values: Any, dtype: Any = None) -> NDArray[Any]:
     return np.require(values, dtype, ("C", "A"))
 
 
+def sorted_rows(X: Any) -> csr_array:
+    """Return sparse rows as ``csr_array`` with columns that ascend; copied only where needed."""
+    rows = csr_array(X)
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return rows
+
+
 def as_float32(X: Any) -> Any:
     """Convert features to float32; a ValueError names row and column of one that overflows.
 
     Sparse rows become ``csr_array`` with sorted columns.
     """
     if issparse(X):
-        rows = csr_array(X)
-        if not rows.has_canonical_format:
-            rows = rows.copy()
-            rows.sum_duplicates()
+        rows = sorted_rows(X)
         with np.errstate(over="ignore"):
             values = rows.data.astype(np.float32, copy=False)
         if not np.isfinite(values).all():
@@ -86,14 +92,15 @@ def float32_weights(weight: NDArray[Any]) -> NDArray[np.float32]:
     return readable(weight, np.float32)
 
 
-def check_finite_scores(scores: NDArray[np.float64], X: NDArray[np.float32]) -> NDArray[np.float64]:
+def check_finite_scores(scores: NDArray[np.float64], X: Any) -> NDArray[np.float64]:
     """Return the scores of rows; a ValueError names the first row whose scores are not finite."""
     if np.isfinite(scores).all():
         return scores
     row = int(np.argwhere(~np.isfinite(scores))[0][0])
-    column = int(np.abs(X[row]).argmax())
+    values = X[[row]].toarray()[0] if issparse(X) else X[row]
+    column = int(np.abs(values).argmax())
     raise ValueError(
-        f"the scores of row {row} overflow: X has {X[row, column]:.3g} in column {column}; scale "
+        f"the scores of row {row} overflow: X has {values[column]:.3g} in column {column}; scale "
         "the features as those of the training data"
     )
 
@@ -146,13 +153,13 @@ def dense_float32(X: Any) -> Any:
 
 
 def core_features(X: Any) -> Any:
-    """Return float32 features as the core takes them: a matrix, or the parts of sparse rows."""
+    """Return features as the core takes them: a matrix, or the parts of sparse rows."""
     if not issparse(X):
         return X
     return (
         readable(X.indptr, np.int64),
         readable(X.indices, np.int32),
-        readable(X.data, np.float32),
+        readable(X.data),
         X.shape[1],
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from moodcore.estimators.svm.kernels import dense_support_vectors
 from moodcore.estimators.table_schema import LIGHTGBM_ZERO
 from moodcore.exchange.forest import Forest, forest_of
 from moodcore.exchange.steps import (
@@ -268,7 +269,8 @@ def _kernel(model: Any, walk: _Walk) -> KernelModel:
             f"an SVM is exported with a linear, poly, rbf or sigmoid kernel; its kernel is {kernel}"
         )
     core = model.core_model_
-    if core.vectors.dtype != np.float32:
+    vectors = dense_support_vectors(core)
+    if vectors.dtype != np.float32:
         raise ValueError(
             "an SVM is exported with float32 features; this one needs float64, because rounding "
             "to float32 would change the differences between its training rows: train it on "
@@ -279,7 +281,7 @@ def _kernel(model: Any, walk: _Walk) -> KernelModel:
         core.gamma,
         core.degree,
         core.coef0,
-        core.vectors,
+        vectors,
         model.n_support_,
         pair_weights(core.dual_coef, model.n_support_),
         core.intercept,

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from moodcore import _core
+from moodcore.estimators.svm.kernels import dense_support_vectors
 from moodcore.exchange.checks import check_length, read_float, text_lines
 from moodcore.exchange.fitted_trees import class_labels
 
@@ -42,14 +43,14 @@ def write_libsvm(model: Any, *, label_positions: bool = False) -> bytes:
         lines.append(f"gamma {core.gamma!r}")
     if kernel in ("poly", "sigmoid"):
         lines.append(f"coef0 {core.coef0!r}")
-    lines += [f"nr_class {len(codes)}", f"total_sv {len(core.vectors)}"]
+    lines += [f"nr_class {len(codes)}", f"total_sv {len(model.support_)}"]
     lines.append(_line("rho", 0.0 - core.intercept))
     lines.append(f"label {' '.join(map(str, codes))}")
     if model.probability:
         lines += [_line("probA", core.sigmoids[0]), _line("probB", core.sigmoids[1])]
     lines.append(f"nr_sv {' '.join(map(str, model.n_support_.tolist()))}")
     lines.append("SV")
-    vectors, coefs = core.vectors.astype(np.float64), core.dual_coef.T
+    vectors, coefs = dense_support_vectors(core).astype(np.float64), core.dual_coef.T
     for row, (row_coefs, values) in enumerate(zip(coefs.tolist(), vectors.tolist(), strict=True)):
         # Zeros are omitted, except in the last column of the first vector: it is the width.
         last = len(values) if row == 0 else 0

@@ -17,6 +17,8 @@ from moodcore.model_files.values import (
 
 # Models of other libraries do not record how the training of each pair of classes ended.
 _OPTIONAL = ("dual_objective", "duality_gap")
+# SciPy's names of the parts of sparse rows.
+_SPARSE = ("indptr", "indices", "data")
 
 
 def write_svm(model: SVM, prefix: str, arrays: Arrays) -> Described:
@@ -32,7 +34,11 @@ def write_svm(model: SVM, prefix: str, arrays: Arrays) -> Described:
     described = write_classifier(model)
     core = model.core_model_
     arrays[f"{prefix}.support"] = model.support_
-    arrays[f"{prefix}.support_vectors"] = core.vectors
+    if isinstance(core.vectors, tuple):
+        parts = zip(_SPARSE, core.vectors[:3], strict=True)
+        arrays |= {f"{prefix}.support_vectors_{name}": part for name, part in parts}
+    else:
+        arrays[f"{prefix}.support_vectors"] = core.vectors
     arrays[f"{prefix}.n_support"] = model.n_support_
     arrays[f"{prefix}.dual_coef"] = core.dual_coef
     arrays[f"{prefix}.intercept"] = core.intercept
@@ -83,14 +89,11 @@ def read_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> SVM:
         raise ValueError(f"a kernel matrix of {n_rows} rows has as many columns")
     pairs = (n_pairs,) if model.probability else None
     none = np.empty(0)
-    # float64 where float32 would lose digits of the features.
-    vectors = arrays.get(f"{prefix}.support_vectors")
-    is_double = vectors is not None and vectors.dtype == np.float64
+    shape = (0, 0) if precomputed else (n, model.n_features_in_)
     model.core_model_ = _core.SvmModel(
         (str(model.kernel), float(described["gamma"]), int(model.degree), float(model.coef0)),
         n_support.astype(np.uint32),
-        take("support_vectors", *((0, 0) if precomputed else (n, model.n_features_in_)),
-             dtype=np.float64 if is_double else np.float32),
+        _read_vectors(arrays, f"{prefix}.support_vectors", shape),
         take("dual_coef", n_classes - 1, n),
         take("intercept", n_pairs),
         (take("sigmoid_slope", *pairs), take("sigmoid_offset", *pairs)) if pairs else (none, none),
@@ -101,3 +104,19 @@ def read_svm(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> SVM:
         setattr(model, f"{name}_", take(name, n_pairs) if known else np.full(n_pairs, np.nan))
     model.class_weight_ = take("class_weight", n_classes)
     return model
+
+
+def _read_vectors(arrays: Arrays, name: str, shape: tuple[int, int]) -> Any:
+    """Return the support vectors, or the parts of sparse ones, as the core takes them."""
+
+    def take(name: str, shape: tuple[int, ...]) -> Any:
+        # float64 where float32 would lose digits of the features.
+        is_double = name in arrays and arrays[name].dtype == np.float64
+        return take_array(arrays, name, shape, np.float64 if is_double else np.float32)
+
+    if f"{name}_indptr" not in arrays:
+        return take(name, shape)
+    starts = take_array(arrays, f"{name}_indptr", (shape[0] + 1,), np.int64)
+    n_values = int(starts[-1])
+    columns = take_array(arrays, f"{name}_indices", (n_values,), np.int32)
+    return starts, columns, take(f"{name}_data", (n_values,)), shape[1]

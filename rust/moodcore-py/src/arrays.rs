@@ -1,6 +1,7 @@
 //! NumPy arrays as the slices that the crate reads.
 
 use crate::errors::to_python;
+use moodcore::kernels::Real;
 use moodcore::{Samples, SparseRows};
 use numpy::ndarray::Dimension;
 use numpy::{
@@ -15,11 +16,13 @@ pub(crate) type SampleArrays<'py> =
 
 /// Compressed sparse rows, as Python sends them: row pointers, columns, values, and the number of
 /// features.
-pub(crate) type SparseArrays<'py> =
-    (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>, PyReadonlyArray1<'py, f32>, usize);
+pub(crate) type SparseArrays<'py, T = f32> =
+    (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>, PyReadonlyArray1<'py, T>, usize);
 
 /// Sparse rows as the crate reads them, checked.
-pub(crate) fn sparse_rows<'a>(arrays: &'a SparseArrays<'_>) -> PyResult<SparseRows<'a>> {
+pub(crate) fn sparse_rows<'a, T: Element + Real>(
+    arrays: &'a SparseArrays<'_, T>,
+) -> PyResult<SparseRows<'a, T>> {
     let (starts, columns, values, n_features) = arrays;
     SparseRows::new(vector(starts)?, vector(columns)?, vector(values)?, *n_features)
         .map_err(to_python)
@@ -78,11 +81,17 @@ pub(crate) fn owned<T: Element + Copy, D: Dimension>(
 ///
 /// Rust ends the process when an allocation fails; Python raises `MemoryError`.
 pub(crate) fn zeros<T: Clone + Default>(len: usize) -> PyResult<Vec<T>> {
+    let mut values = room(len)?;
+    values.resize(len, T::default());
+    Ok(values)
+}
+
+/// An empty vector with room for as many values as depend on the input.
+pub(crate) fn room<T>(len: usize) -> PyResult<Vec<T>> {
     let mut values = Vec::new();
     values
         .try_reserve_exact(len)
         .map_err(|_| out_of_memory("the result", len.saturating_mul(size_of::<T>())))?;
-    values.resize(len, T::default());
     Ok(values)
 }
 

@@ -1,7 +1,7 @@
 //! Gradient-boosted trees for Python: training, and probabilities of margins.
 
 use crate::arrays::{check_memory, zeros};
-use crate::errors::to_python;
+use crate::errors::{detached, to_python};
 use crate::gbt_listener::PythonListener;
 use crate::gbt_model::GbtModel;
 use crate::gbt_shard::{PythonReduce, ShardArguments};
@@ -102,12 +102,11 @@ pub(crate) fn gbt_fit<'py>(
     let n_outputs = if n_classes <= 2 { 1 } else { n_classes };
     let mut listener =
         PythonListener { metrics: callables, objective, on_round, on_poll, checkpoint, n_outputs };
-    let fitted = py
-        .detach(|| {
-            let team = Team::new(threads)?;
-            fit(plan, &train, &eval, Compute { isa, team: &team }, &mut listener)
-        })
-        .map_err(to_python)?;
+    let fitted = detached(py, || {
+        let team = Team::new(threads)?;
+        fit(plan, &train, &eval, Compute { isa, team: &team }, &mut listener)
+    })
+    .map_err(to_python)?;
     let out = PyDict::new(py);
     out.set_item("model", GbtModel::of(fitted.ensemble))?;
     out.set_item("history", fitted.history)?;

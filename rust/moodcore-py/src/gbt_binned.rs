@@ -1,7 +1,7 @@
 //! Rows of boosting that are binned chunk by chunk, and what their bins are learned from.
 
 use crate::arrays::vector;
-use crate::errors::to_python;
+use crate::errors::{detached, to_python};
 use crate::gbt_model::GbtModel;
 use crate::gbt_tables::{TableArrays, read_table};
 use crate::platform::instruction_set;
@@ -51,7 +51,7 @@ impl GbtBinnedRows {
             Ok(Some(pairs.collect()))
         };
         let counts = counts.iter().map(counted).collect::<PyResult<Vec<_>>>()?;
-        let rows = py.detach(|| {
+        let rows = detached(py, || {
             let team = Team::new(threads)?;
             let binner = Binner::learn_counted(&table, weight, counts, max_bin, &team)?;
             BinnedRows::new(Arc::new(binner), n_rows)
@@ -112,7 +112,7 @@ impl GbtBinnedRows {
     ) -> PyResult<()> {
         let isa = instruction_set(instructions)?;
         let table = read_table(&table)?;
-        py.detach(|| {
+        detached(py, || {
             let team = Team::new(threads)?;
             self.rows.append(&table, Compute { isa, team: &team })
         })
@@ -127,7 +127,7 @@ pub(crate) fn gbt_repetitions<'py>(
     weight: PyReadonlyArray1<'py, f64>,
 ) -> PyResult<Bound<'py, PyArray1<u32>>> {
     let weight = vector(&weight)?;
-    let counts = py.detach(|| repetitions(weight)).map_err(to_python)?;
+    let counts = detached(py, || repetitions(weight)).map_err(to_python)?;
     Ok(PyArray1::from_vec(py, counts))
 }
 

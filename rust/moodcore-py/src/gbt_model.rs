@@ -1,7 +1,7 @@
 //! A trained ensemble that Python holds but does not look into.
 
 use crate::arrays::zeros;
-use crate::errors::to_python;
+use crate::errors::{detached, to_python};
 use crate::gbt::probabilities;
 use crate::gbt_arrays::{read_ensemble, write_ensemble};
 use crate::gbt_tables::{TableArrays, read_table, row_major};
@@ -82,7 +82,7 @@ fn compute(
     task: impl FnOnce(Compute<'_>, &mut dyn FnMut() -> Result<()>) -> Result<()> + Send,
 ) -> PyResult<()> {
     let isa = instruction_set(instructions)?;
-    py.detach(|| {
+    detached(py, || {
         let team = Team::new(threads)?;
         task(Compute { isa, team: &team }, &mut || poll(None))
     })

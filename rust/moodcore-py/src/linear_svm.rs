@@ -3,7 +3,7 @@
 use crate::arrays::{
     FeatureArrays, check_memory, fixed, matrix, owned, sparse_rows, vector, zeros,
 };
-use crate::errors::to_python;
+use crate::errors::{detached, to_python};
 use crate::monitor::{PythonMonitor, poll};
 use crate::platform::instruction_set;
 use moodcore::Samples;
@@ -88,14 +88,14 @@ impl LinearSvmModel {
             FeatureArrays::Sparse(arrays) => {
                 let rows = sparse_rows(arrays)?;
                 let mut out = zeros(rows.n_rows().saturating_mul(self.intercept.len()))?;
-                py.detach(|| decide_sparse(weights, rows, &mut out)).map_err(to_python)?;
+                detached(py, || decide_sparse(weights, rows, &mut out)).map_err(to_python)?;
                 return PyArray1::from_vec(py, out).reshape([rows.n_rows(), self.intercept.len()]);
             }
         };
         let (x, n_features) = matrix(x)?;
         let n_rows = x.len() / n_features.max(1);
         let mut out = zeros(n_rows.saturating_mul(self.intercept.len()))?;
-        py.detach(|| {
+        detached(py, || {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
             decide(weights, (x, n_features), &mut out, compute, &mut || poll(None))
@@ -138,13 +138,12 @@ pub(crate) fn linear_svm_fit<'py>(
     let class_weight = class_weight.as_ref().map(vector).transpose()?;
     let isa = instruction_set(instructions)?;
     let mut monitor = PythonMonitor { on_epoch: None, on_poll };
-    let fitted = py
-        .detach(|| {
-            let team = Team::new(threads)?;
-            let compute = Compute { isa, team: &team };
-            fit(&config, train, class_weight, seed, compute, &mut monitor)
-        })
-        .map_err(to_python)?;
+    let fitted = detached(py, || {
+        let team = Team::new(threads)?;
+        let compute = Compute { isa, team: &team };
+        fit(&config, train, class_weight, seed, compute, &mut monitor)
+    })
+    .map_err(to_python)?;
     write_fit(py, fitted)
 }
 

@@ -1,7 +1,7 @@
 //! The multilayer perceptron for Python.
 
 use crate::arrays::{SampleArrays, check_memory, fixed, matrix, owned, samples, zeros};
-use crate::errors::to_python;
+use crate::errors::{detached, to_python};
 use crate::monitor::PythonMonitor;
 use crate::platform::instruction_set;
 use moodcore::kernels::{Aligned, ScoreKind};
@@ -168,7 +168,7 @@ impl MlpModel {
         }
         let (n_rows, n_classes) = (x.len() / n_features, network.n_classes());
         let mut out = zeros(n_rows.saturating_mul(n_classes))?;
-        py.detach(|| {
+        detached(py, || {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
             let mut monitor = PythonMonitor::default();
@@ -215,14 +215,13 @@ pub(crate) fn mlp_fit<'py>(
     };
     let isa = instruction_set(instructions)?;
     let mut monitor = PythonMonitor { on_epoch, on_poll };
-    let fitted = py
-        .detach(|| {
-            let team = Team::new(threads)?;
-            let compute = Compute { isa, team: &team };
-            let rows = Rows { train, total_weight, eval };
-            fit(&config, rows, state, seed, compute, &mut monitor)
-        })
-        .map_err(to_python)?;
+    let fitted = detached(py, || {
+        let team = Team::new(threads)?;
+        let compute = Compute { isa, team: &team };
+        let rows = Rows { train, total_weight, eval };
+        fit(&config, rows, state, seed, compute, &mut monitor)
+    })
+    .map_err(to_python)?;
     write_fit(py, fitted)
 }
 

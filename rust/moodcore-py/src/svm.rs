@@ -1,42 +1,63 @@
 //! Support vector machines with kernels for Python.
 
-use crate::arrays::{check_memory, fixed, matrix, owned, vector, zeros};
-use crate::errors::to_python;
+use crate::arrays::{
+    SparseArrays, check_memory, fixed, matrix, owned, room, sparse_rows, vector, zeros,
+};
+use crate::errors::{detached, to_python};
 use crate::monitor::poll;
 use crate::platform::instruction_set;
 use moodcore::kernels::{Isa, Real};
 use moodcore::parallel::{Compute, Team};
 use moodcore::svm::{
-    Config, Fitted, Gamma, Kernel, Model, PairFit, Rows, Sigmoid, SupportVectors, Values, couple,
-    fit,
+    Config, Features, Fitted, Gamma, Kernel, Model, PairFit, Rows, Sigmoid, SupportVectors, Values,
+    couple, fit,
 };
 use numpy::{
     Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 use std::sync::OnceLock;
+
+/// Features of type `T`, all of them or those other than zero.
+#[derive(FromPyObject)]
+pub(crate) enum FeatureArrays<'py, T: Element> {
+    Dense(PyReadonlyArray2<'py, T>),
+    Sparse(SparseArrays<'py, T>),
+}
+
+impl<T: Element + Real> FeatureArrays<'_, T> {
+    fn features(&self) -> PyResult<Features<'_, T>> {
+        match self {
+            FeatureArrays::Dense(array) => {
+                let (x, n_features) = matrix(array)?;
+                Ok(Features::Dense { x, n_features })
+            }
+            FeatureArrays::Sparse(arrays) => sparse_rows(arrays).map(Features::Sparse),
+        }
+    }
+
+    fn n_rows(&self) -> PyResult<usize> {
+        match self {
+            FeatureArrays::Dense(array) => Ok(array.as_array().nrows()),
+            FeatureArrays::Sparse(arrays) => Ok(vector(&arrays.0)?.len().saturating_sub(1)),
+        }
+    }
+}
 
 /// Features in single or double precision, or kernel values in double.
 #[derive(FromPyObject)]
 pub(crate) enum RowArray<'py> {
-    Single(PyReadonlyArray2<'py, f32>),
-    Double(PyReadonlyArray2<'py, f64>),
+    Single(FeatureArrays<'py, f32>),
+    Double(FeatureArrays<'py, f64>),
 }
 
-impl<'py> RowArray<'py> {
-    fn n_rows(&self) -> usize {
+impl RowArray<'_> {
+    fn n_rows(&self) -> PyResult<usize> {
         match self {
-            RowArray::Single(array) => array.as_array().nrows(),
-            RowArray::Double(array) => array.as_array().nrows(),
-        }
-    }
-
-    fn as_any(&self) -> &Bound<'py, PyAny> {
-        match self {
-            RowArray::Single(array) => array.as_any(),
-            RowArray::Double(array) => array.as_any(),
+            RowArray::Single(features) => features.n_rows(),
+            RowArray::Double(features) => features.n_rows(),
         }
     }
 }
@@ -68,7 +89,7 @@ pub(crate) struct SvmModel {
     config: Config,
     gamma: f64,
     model: Model,
-    /// Without columns where kernel values are given.
+    /// An array, without columns where kernel values are given; or the parts of sparse rows.
     vectors: Py<PyAny>,
     /// The vectors in the core's layout, made when they are first needed.
     laid_out: OnceLock<LaidOut>,
@@ -77,8 +98,8 @@ pub(crate) struct SvmModel {
 }
 
 impl SvmModel {
-    /// Makes a model that shares `vectors`, an array of float32 or float64, which no other code may
-    /// write to.
+    /// Makes a model that shares `vectors`, an array of float32 or float64 or the parts of sparse
+    /// rows, which no other code may write to.
     fn of(
         config: Config,
         gamma: f64,
@@ -86,7 +107,9 @@ impl SvmModel {
         vectors: &Bound<'_, PyAny>,
         sigmoids: Vec<Sigmoid>,
     ) -> PyResult<Self> {
-        vectors.call_method1("setflags", (false,))?;
+        for array in arrays_of(vectors)? {
+            array.call_method1("setflags", (false,))?;
+        }
         let vectors = vectors.clone().unbind();
         Ok(SvmModel { config, gamma, model, vectors, laid_out: OnceLock::new(), sigmoids })
     }
@@ -96,12 +119,12 @@ impl SvmModel {
         if self.laid_out.get().is_none() {
             let laid_out = match self.vectors.bind(py).extract()? {
                 RowArray::Single(vectors) => {
-                    let (values, n_features) = matrix(&vectors)?;
-                    self.model.lay_out(kernel, values, n_features).map(LaidOut::Single)
+                    let vectors = vectors.features()?;
+                    detached(py, || self.model.lay_out(kernel, vectors)).map(LaidOut::Single)
                 }
                 RowArray::Double(vectors) => {
-                    let (values, n_features) = matrix(&vectors)?;
-                    self.model.lay_out(kernel, values, n_features).map(LaidOut::Double)
+                    let vectors = vectors.features()?;
+                    detached(py, || self.model.lay_out(kernel, vectors)).map(LaidOut::Double)
                 }
             };
             let _ = self.laid_out.set(laid_out.map_err(to_python)?);
@@ -114,17 +137,16 @@ impl SvmModel {
         &self,
         py: Python<'_>,
         vectors: &SupportVectors<T>,
-        rows: &PyReadonlyArray2<'_, T>,
+        rows: &FeatureArrays<'_, T>,
         threads: usize,
         isa: Isa,
     ) -> PyResult<Vec<f64>> {
-        let (x, n_features) = matrix(rows)?;
-        let len = rows.as_array().nrows().saturating_mul(self.model.intercept().len());
+        let len = rows.n_rows()?.saturating_mul(self.model.intercept().len());
         let mut out = zeros(len)?;
-        py.detach(|| {
+        let rows = rows.features()?;
+        detached(py, || {
             let team = Team::new(threads)?;
             let compute = Compute { isa, team: &team };
-            let rows = (x, n_features);
             self.model.decide(vectors, rows, &mut out, compute, &mut || poll(None))
         })
         .map_err(to_python)?;
@@ -140,7 +162,7 @@ impl SvmModel {
     fn new(
         kernel: (String, f64, u32, f64),
         n_support: PyReadonlyArray1<'_, u32>,
-        vectors: RowArray<'_>,
+        vectors: Bound<'_, PyAny>,
         dual_coef: PyReadonlyArray2<'_, f64>,
         intercept: PyReadonlyArray1<'_, f64>,
         sigmoids: (PyReadonlyArray1<'_, f64>, PyReadonlyArray1<'_, f64>),
@@ -153,7 +175,7 @@ impl SvmModel {
         config.check().map_err(to_python)?;
         let model = Model::new(owned(&n_support)?, owned(&dual_coef)?, owned(&intercept)?);
         let model = model.map_err(to_python)?;
-        let n_rows = vectors.n_rows();
+        let n_rows = vectors.extract::<RowArray<'_>>()?.n_rows()?;
         if kernel != Kernel::Precomputed && n_rows != model.n_vectors() {
             return Err(PyValueError::new_err(format!(
                 "there must be {} support vectors, got {n_rows}",
@@ -169,7 +191,14 @@ impl SvmModel {
             )));
         }
         let sigmoids = slopes.into_iter().zip(offsets).map(|(a, b)| Sigmoid { a, b }).collect();
-        let vectors = vectors.as_any().call_method0("copy")?;
+        let vectors = copied(&vectors)?;
+        if kernel != Kernel::Precomputed {
+            // Whether the parts of sparse rows fit together.
+            match vectors.extract()? {
+                RowArray::Single(vectors) => vectors.features().map(drop)?,
+                RowArray::Double(vectors) => vectors.features().map(drop)?,
+            }
+        }
         Self::of(config, gamma, model, &vectors, sigmoids)
     }
 
@@ -204,7 +233,8 @@ impl SvmModel {
         self.model.n_support().to_pyarray(py)
     }
 
-    /// The support vectors, class by class: float32, or float64 where that would lose digits.
+    /// The support vectors, class by class: float32, or float64 where that would lose digits; of
+    /// sparse rows their parts.
     #[getter]
     fn vectors<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.vectors.bind(py).clone()
@@ -259,7 +289,7 @@ impl SvmModel {
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let isa = instruction_set(instructions)?;
         let n_pairs = self.model.intercept().len();
-        let n_rows = rows.n_rows();
+        let n_rows = rows.n_rows()?;
         let out = match (&rows, self.laid_out(py)?) {
             (RowArray::Single(rows), Some(LaidOut::Single(vectors))) => {
                 self.decide_features(py, vectors, rows, threads, isa)?
@@ -267,10 +297,11 @@ impl SvmModel {
             (RowArray::Double(rows), Some(LaidOut::Double(vectors))) => {
                 self.decide_features(py, vectors, rows, threads, isa)?
             }
-            (RowArray::Double(rows), None) => {
+            (RowArray::Double(FeatureArrays::Dense(rows)), None) => {
                 let (values, _) = matrix(rows)?;
                 let mut out = zeros(n_rows.saturating_mul(n_pairs))?;
-                py.detach(|| self.model.decide_from_kernel(values, &mut out)).map_err(to_python)?;
+                detached(py, || self.model.decide_from_kernel(values, &mut out))
+                    .map_err(to_python)?;
                 out
             }
             _ => {
@@ -329,32 +360,29 @@ pub(crate) fn svm_fit<'py>(
     let config = Config::from_json(params).map_err(to_python)?;
     let (values, y, weight) = &train;
     let values = match values {
-        RowArray::Single(array) => {
-            let (x, n_features) = matrix(array)?;
-            let shape = (x.len() / n_features.max(1), n_features);
-            check_memory(shape, 100 + 25 * n_classes, 12, threads)?;
-            Values::Features { x, n_features }
-        }
-        RowArray::Double(array) if config.kernel == Kernel::Precomputed => {
+        RowArray::Single(features) => Values::Single(features.features()?),
+        RowArray::Double(FeatureArrays::Dense(array)) if config.kernel == Kernel::Precomputed => {
             Values::Kernel(matrix(array)?.0)
         }
-        RowArray::Double(array) => {
-            let (x, n_features) = matrix(array)?;
-            let shape = (x.len() / n_features.max(1), n_features);
-            check_memory(shape, 100 + 25 * n_classes, 24, threads)?;
-            Values::Doubles { x, n_features }
-        }
+        RowArray::Double(features) => Values::Double(features.features()?),
     };
-    let weight = weight.as_ref().map(vector).transpose()?;
-    let rows = Rows::new(values, vector(y)?, n_classes, weight).map_err(to_python)?;
+    // Of each value a copy for the pair, and two for rows that are shrunk.
+    let (n_values, bytes) = match values {
+        Values::Single(features) => (features.n_values(), 12),
+        Values::Double(features) => (features.n_values(), 24),
+        Values::Kernel(_) => (0, 0),
+    };
+    let n_rows = vector(y)?.len().max(1);
+    check_memory((n_rows, n_values / n_rows), 100 + 25 * n_classes, bytes, threads)?;
+    let (y, weight) = (vector(y)?, weight.as_ref().map(vector).transpose()?);
+    let rows = detached(py, || Rows::new(values, y, n_classes, weight)).map_err(to_python)?;
     let isa = instruction_set(instructions)?;
-    let fitted = py
-        .detach(|| {
-            let team = Team::new(threads)?;
-            let compute = Compute { isa, team: &team };
-            fit(&config, &rows, seed, compute, &mut || poll(on_poll.as_ref()))
-        })
-        .map_err(to_python)?;
+    let fitted = detached(py, || {
+        let team = Team::new(threads)?;
+        let compute = Compute { isa, team: &team };
+        fit(&config, &rows, seed, compute, &mut || poll(on_poll.as_ref()))
+    })
+    .map_err(to_python)?;
     write(py, config, values, fitted)
 }
 
@@ -374,8 +402,8 @@ fn write<'py>(
     let converged: Vec<bool> = fitted.pairs.iter().map(|pair| pair.converged).collect();
     out.set_item("converged", converged.to_pyarray(py))?;
     let vectors = match values {
-        Values::Features { x, n_features } => chosen_rows(py, x, n_features, &fitted.support)?,
-        Values::Doubles { x, n_features } => chosen_rows(py, x, n_features, &fitted.support)?,
+        Values::Single(features) => chosen_rows(py, features, &fitted.support)?,
+        Values::Double(features) => chosen_rows(py, features, &fitted.support)?,
         Values::Kernel(_) => PyArray2::<f32>::zeros(py, [0, 0], false).into_any(),
     };
     let intercept = each(|pair| pair.intercept);
@@ -387,13 +415,48 @@ fn write<'py>(
     Ok(out)
 }
 
-fn chosen_rows<'py, T: Element + Copy>(
+/// The arrays among the support vectors and their number of features.
+fn arrays_of<'py>(vectors: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    match vectors.cast::<PyTuple>() {
+        Ok(parts) => Ok(parts.iter().take(3).collect()),
+        Err(_) => Ok(vec![vectors.clone()]),
+    }
+}
+
+fn copied<'py>(vectors: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let Ok(parts) = vectors.cast::<PyTuple>() else { return vectors.call_method0("copy") };
+    let copy = |at| parts.get_item(at)?.call_method0("copy");
+    let copies = (copy(0)?, copy(1)?, copy(2)?, parts.get_item(3)?);
+    Ok(copies.into_pyobject(vectors.py())?.into_any())
+}
+
+fn chosen_rows<'py, T: Element + Real>(
     py: Python<'py>,
-    x: &[T],
-    n_features: usize,
+    features: Features<'_, T>,
     rows: &[u32],
 ) -> PyResult<Bound<'py, PyAny>> {
-    let row = |&row: &u32| x[row as usize * n_features..][..n_features].iter().copied();
-    let values: Vec<T> = rows.iter().flat_map(row).collect();
-    Ok(PyArray1::from_vec(py, values).reshape([rows.len(), n_features])?.into_any())
+    match features {
+        Features::Dense { x, n_features } => {
+            let row = |&row: &u32| x[row as usize * n_features..][..n_features].iter().copied();
+            let mut values: Vec<T> = room(rows.len().saturating_mul(n_features))?;
+            values.extend(rows.iter().flat_map(row));
+            Ok(PyArray1::from_vec(py, values).reshape([rows.len(), n_features])?.into_any())
+        }
+        Features::Sparse(table) => {
+            let n_values = rows.iter().map(|&row| table.row(row as usize).1.len()).sum();
+            let (mut columns, mut values) = (room(n_values)?, room(n_values)?);
+            let mut starts = room(rows.len() + 1)?;
+            starts.push(0);
+            for &row in rows {
+                let (of_row, entries) = table.row(row as usize);
+                columns.extend_from_slice(of_row);
+                values.extend_from_slice(entries);
+                starts.push(values.len() as i64);
+            }
+            let columns: Bound<'_, PyArray1<i32>> = PyArray1::from_vec(py, columns);
+            let starts: Bound<'_, PyArray1<i64>> = PyArray1::from_vec(py, starts);
+            let parts = (starts, columns, PyArray1::from_vec(py, values), table.n_features());
+            Ok(parts.into_pyobject(py)?.into_any())
+        }
+    }
 }

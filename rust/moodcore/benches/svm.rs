@@ -8,7 +8,7 @@ use moodcore::linear_svm;
 use moodcore::monitor::Silent;
 use moodcore::parallel::{Compute, Team};
 use moodcore::rng::{Purpose, Stream};
-use moodcore::svm::{Config, Fitted, Gamma, Model, Rows, Values, fit};
+use moodcore::svm::{Config, Features, Fitted, Gamma, Model, Rows, Values, fit};
 use std::hint::black_box;
 
 const ROWS: usize = 8_000;
@@ -30,9 +30,13 @@ fn songs(n_rows: usize) -> (Vec<f32>, Vec<u32>) {
     (x, y)
 }
 
+fn dense(x: &[f32]) -> Features<'_, f32> {
+    Features::Dense { x, n_features: FEATURES }
+}
+
 fn train(x: &[f32], y: &[u32], c: f64, compute: Compute<'_>) -> Fitted {
     let config = Config { c, gamma: Gamma::Value(GAMMA), ..Config::default() };
-    let values = Values::Features { x, n_features: FEATURES };
+    let values = Values::features(x, FEATURES);
     let rows = Rows::new(values, y, CLASSES, None).expect("whole rows");
     fit(&config, &rows, 0, compute, &mut || Ok(())).expect("trains")
 }
@@ -60,13 +64,13 @@ fn bench_svm(criterion: &mut Criterion) {
         let n_pairs = intercept.len();
         let model = Model::new(fitted.n_support, fitted.dual_coef, intercept).expect("fits");
         let kernel = KernelFunction::Rbf { gamma: GAMMA };
-        let vectors = model.lay_out(kernel, &vectors, FEATURES).expect("fits");
+        let vectors = model.lay_out(kernel, dense(&vectors)).expect("fits");
         group.bench_function(format!("decide 2,000 rows/{name}"), |bench| {
             let mut out = vec![0.0; 2_000 * n_pairs];
             let new = &x[..2_000 * FEATURES];
             bench.iter(|| {
                 let poll = &mut || Ok(());
-                model.decide(&vectors, (new, FEATURES), &mut out, compute, poll)
+                model.decide(&vectors, dense(new), &mut out, compute, poll)
             });
         });
     }

@@ -1,18 +1,18 @@
 //! Borrowed views of training data, validated once on construction.
 
-use crate::kernels::{Simd, gather_rows, prefetch_rows};
+use crate::kernels::{Real, Simd, gather_rows, prefetch_rows};
 use crate::{Error, Result};
 
 /// Sparse rows of features in compressed form, as in SciPy's `csr_array`.
 #[derive(Clone, Copy, Debug)]
-pub struct SparseRows<'a> {
+pub struct SparseRows<'a, T = f32> {
     starts: &'a [i64],
     columns: &'a [i32],
-    values: &'a [f32],
+    values: &'a [T],
     n_features: usize,
 }
 
-impl<'a> SparseRows<'a> {
+impl<'a, T: Real> SparseRows<'a, T> {
     /// Checks that the parts fit together: the entries of row `r` are those from `starts[r]` up to
     /// `starts[r + 1]`, their columns ascend.
     ///
@@ -22,7 +22,7 @@ impl<'a> SparseRows<'a> {
     pub fn new(
         starts: &'a [i64],
         columns: &'a [i32],
-        values: &'a [f32],
+        values: &'a [T],
         n_features: usize,
     ) -> Result<Self> {
         let n = values.len();
@@ -45,10 +45,12 @@ impl<'a> SparseRows<'a> {
                     "the columns of sparse row {row} must ascend and be below {n_features}"
                 )));
             }
-            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            if let Some(at) = values.iter().position(|value| !value.to_f64().is_finite()) {
                 return Err(Error::Data(format!(
-                    "X must be finite in float32, got {} in row {row}, column {}",
-                    values[at], columns[at]
+                    "X must be finite{}, got {} in row {row}, column {}",
+                    if T::IS_SINGLE { " in float32" } else { "" },
+                    values[at].to_f64(),
+                    columns[at]
                 )));
             }
         }
@@ -65,9 +67,14 @@ impl<'a> SparseRows<'a> {
         self.n_features
     }
 
+    /// The number of values in all rows.
+    pub fn n_values(&self) -> usize {
+        self.values.len()
+    }
+
     /// Columns and values of a row.
     #[inline(always)]
-    pub fn row(&self, row: usize) -> (&'a [i32], &'a [f32]) {
+    pub fn row(&self, row: usize) -> (&'a [i32], &'a [T]) {
         let range = self.starts[row] as usize..self.starts[row + 1] as usize;
         (&self.columns[range.clone()], &self.values[range])
     }

@@ -37,6 +37,12 @@ pub enum Error {
         /// Error of the operating system.
         reason: String,
     },
+    /// There is too little memory.
+    #[error("there is too little memory: {:.3} GB more were needed at once", *bytes as f64 / 1e9)]
+    Memory {
+        /// The size of the allocation that failed.
+        bytes: usize,
+    },
     /// The caller's monitor asked to stop; the payload is the caller's own reason.
     #[error("stopped by the caller")]
     Stopped(#[source] Box<dyn std::error::Error + Send + Sync>),

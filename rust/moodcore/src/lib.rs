@@ -26,6 +26,7 @@ mod error;
 pub mod gbt;
 pub mod kernels;
 pub mod linear_svm;
+pub mod memory;
 pub mod mlp;
 pub mod monitor;
 pub mod parallel;

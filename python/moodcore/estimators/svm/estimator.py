@@ -19,15 +19,16 @@ from moodcore.errors import check_choice
 from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.progress import current_poll
 from moodcore.estimators.rows import (
-    DENSE_VALUES,
     check_finite_scores,
-    dense_float32,
+    core_features,
     float32_weights,
     readable,
+    sorted_rows,
 )
 from moodcore.estimators.svm.kernels import (
     in_sufficient_precision,
     kernel_matrix,
+    support_vectors,
     warn_of_uneven_spreads,
 )
 from moodcore.estimators.tables import validate_numbers
@@ -105,7 +106,8 @@ class SVM(Classifier):
     support_ : ndarray of int32
         Row indices of the support vectors, class by class.
     support_vectors_ : ndarray of shape (n_support_vectors, n_features)
-        The support vectors; empty with a precomputed kernel; read-only.
+        The support vectors; ``csr_array`` if the training rows were sparse; empty with a
+        precomputed kernel; read-only.
     n_support_ : ndarray of int32, shape (n_classes,)
         Number of support vectors of each class.
     dual_coef_ : ndarray of float64, shape (n_classes - 1, n_support_vectors)
@@ -227,8 +229,8 @@ class SVM(Classifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
-            Finite features, used as float32; or kernel values.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Finite features, used as float32; or kernel values, which must be an array.
         y : array-like of shape (n_rows,)
             Class labels of any type, of at least two classes.
         sample_weight : array-like of shape (n_rows,), optional
@@ -269,7 +271,7 @@ class SVM(Classifier):
         result = _core.svm_fit(
             params,
             (
-                model._kernel_rows(rows, kept),
+                core_features(model._kernel_rows(rows, kept)),
                 codes.astype(np.uint32),
                 None if weight is None else float32_weights(weight),
             ),
@@ -282,10 +284,15 @@ class SVM(Classifier):
         return self._take_over(model)
 
     @property
-    def support_vectors_(self) -> NDArray[Any]:
-        """Features of the support vectors; empty with a precomputed kernel."""
+    def support_vectors_(self) -> Any:
+        """Features of the support vectors; empty with a precomputed kernel.
+
+        A ``csr_array`` if the training rows were sparse.
+        """
         check_is_fitted(self)
-        return getattr(self, "callable_vectors_", self.core_model_.vectors)
+        if hasattr(self, "callable_vectors_"):
+            return self.callable_vectors_
+        return support_vectors(self.core_model_)
 
     @property
     def n_support_(self) -> NDArray[np.int32]:
@@ -340,7 +347,7 @@ class SVM(Classifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             With ``kernel="precomputed"``, the kernel values with all training rows.
 
         Returns
@@ -432,7 +439,7 @@ class SVM(Classifier):
         factors = self.class_weight_[codes]
         return factors if weight is None else weight * factors
 
-    def _kernel_rows(self, rows: NDArray[Any], kept: NDArray[np.intp]) -> NDArray[Any]:
+    def _kernel_rows(self, rows: Any, kept: NDArray[np.intp]) -> Any:
         """Return features, or kernel values of the rows whose weight is not zero."""
         if callable(self.kernel):
             return kernel_matrix(self.kernel, rows, rows)
@@ -443,7 +450,7 @@ class SVM(Classifier):
                     f"got shape {self.shape_fit_}"
                 )
             return readable(rows[:, kept], np.float64)
-        features = in_sufficient_precision(dense_float32(rows))
+        features = in_sufficient_precision(rows)
         advice = "Scale them first, as make_pipeline(StandardScaler(), SVM()) does"
         warn_of_uneven_spreads(features, advice)
         return features
@@ -497,22 +504,11 @@ class SVM(Classifier):
     def _pairwise(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the decision value of each pair, above zero for its first class."""
         check_is_fitted(self)
-        if issparse(X) and self._takes_sparse():
-            rows = validate_numbers(self, X, accept_sparse="csr", reset=False, dtype=None)
-            step = max(1, DENSE_VALUES // rows.shape[1])
-            parts = [
-                self._pairwise(rows[at : at + step].toarray())
-                for at in range(0, rows.shape[0], step)
-            ]
-            return np.concatenate(parts)
         rows = self._rows(X)
-        return check_finite_scores(self.core_model_.decide(rows, **self._compute()), rows)
+        decisions = self.core_model_.decide(core_features(rows), **self._compute())
+        return check_finite_scores(decisions, rows)
 
-    def _takes_sparse(self) -> bool:
-        """Return whether sparse rows are features; kernel values and callables need an array."""
-        return not (hasattr(self, "callable_vectors_") or self.core_model_.kernel == "precomputed")
-
-    def _rows(self, X: ArrayLike) -> NDArray[Any]:
+    def _rows(self, X: ArrayLike) -> Any:
         """Return the features, or the kernel values with each support vector."""
         if hasattr(self, "callable_vectors_"):
             rows = validate_numbers(self, X, dtype=np.float64, order="C", reset=False)
@@ -522,16 +518,16 @@ class SVM(Classifier):
             return readable(values[:, self.support_], np.float64)
         return self.read_rows(X)
 
-    def read_rows(self, X: ArrayLike) -> NDArray[Any]:
+    def read_rows(self, X: ArrayLike) -> Any:
         """Check rows as `predict` does.
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
 
         Returns
         -------
-        ndarray of shape (n_rows, n_features)
+        ndarray or csr_array of shape (n_rows, n_features)
             The features that the model computes with, in the type of its support vectors: float32,
             or float64 if the training rows needed it.
 
@@ -540,8 +536,11 @@ class SVM(Classifier):
         ValueError
             For other columns than those of the training rows, or values that are not finite.
         """
-        if self.core_model_.vectors.dtype == np.float64:
-            return validate_numbers(self, X, dtype=np.float64, order="C", reset=False)
+        if support_vectors(self.core_model_).dtype == np.float64:
+            rows = validate_numbers(
+                self, X, dtype=np.float64, order="C", reset=False, accept_sparse="csr"
+            )
+            return sorted_rows(rows) if issparse(rows) else rows
         return super().read_rows(X)
 
     def __sklearn_tags__(self) -> Any:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
 
-from moodcore.estimators.rows import readable
+from moodcore import _core
+from moodcore.estimators.rows import readable, sorted_rows
 
 # Features whose spreads differ by more than this make one of them the kernel.
 _UNEVEN = 1e3
@@ -18,12 +20,30 @@ _ENOUGH = 10_000
 _ROUNDED = 1e-5
 
 
-def in_sufficient_precision(X: NDArray[Any]) -> NDArray[np.float32] | NDArray[np.float64]:
+def support_vectors(core: _core.SvmModel) -> Any:
+    """Return the support vectors of a fitted model: an array, or ``csr_array``; read-only."""
+    vectors = core.vectors
+    if not isinstance(vectors, tuple):
+        return vectors
+    starts, columns, values, n_features = vectors
+    return csr_array((values, columns, starts), shape=(len(starts) - 1, n_features))
+
+
+def dense_support_vectors(core: _core.SvmModel) -> NDArray[Any]:
+    """Return the support vectors of a fitted model as an array."""
+    vectors = support_vectors(core)
+    dense: NDArray[Any] = vectors.toarray() if issparse(vectors) else vectors
+    return dense
+
+
+def in_sufficient_precision(X: Any) -> Any:
     """Return features as float32, or as float64 if rounding would change their differences.
 
     That is so if a column's mean is some hundred times its standard deviation, and for values
-    outside the range of float32.
+    outside the range of float32. Sparse rows become ``csr_array`` with sorted columns.
     """
+    if issparse(X):
+        return _sparse_in_sufficient_precision(sorted_rows(X))
     if X.dtype == np.float32:
         return readable(X, np.float32)
     with np.errstate(over="ignore", under="ignore"):
@@ -37,11 +57,36 @@ def in_sufficient_precision(X: NDArray[Any]) -> NDArray[np.float32] | NDArray[np
     return rounded
 
 
-def _relative_spreads(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sparse_in_sufficient_precision(X: csr_array) -> csr_array:
+    if X.dtype == np.float32:
+        return X
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = X.data.astype(np.float32)
+        if not np.isfinite(rounded).all():
+            return X
+        sizes, spreads = _relative_spreads(X)
+        lost = np.square((X.data - rounded) / sizes[X.indices])
+        losses = np.sqrt(np.bincount(X.indices, lost, X.shape[1]) / X.shape[0])
+    if (losses[spreads > 0] > _ROUNDED * spreads[spreads > 0]).any():
+        return X
+    return csr_array((rounded, X.indices, X.indptr), shape=X.shape)
+
+
+def _relative_spreads(X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the largest size of each column, and the standard deviation as a part of it.
 
     Squares of the largest and the smallest numbers would be infinite or zero.
     """
+    if issparse(X):
+        n_rows, n_columns = X.shape
+        sizes = np.zeros(n_columns)
+        np.maximum.at(sizes, X.indices, np.abs(X.data))
+        sizes[sizes == 0] = 1
+        values = X.data / sizes[X.indices]
+        means = np.bincount(X.indices, values, n_columns) / n_rows
+        squares = np.bincount(X.indices, np.square(values - means[X.indices]), n_columns)
+        n_zeros = n_rows - np.bincount(X.indices, minlength=n_columns)
+        return sizes, np.sqrt((squares + n_zeros * np.square(means)) / n_rows)
     sizes = np.abs(X).max(axis=0).astype(np.float64)
     sizes[sizes == 0] = 1
     return sizes, (X / sizes).std(axis=0, dtype=np.float64)
@@ -63,7 +108,7 @@ def kernel_matrix(kernel: Any, X: NDArray[Any], Z: NDArray[Any]) -> NDArray[np.f
 
 
 def warn_of_uneven_spreads(
-    features: NDArray[Any],
+    features: Any,
     advice: str,
     consequence: str = "the widest decide alone",
     stacklevel: int = 4,
@@ -71,7 +116,8 @@ def warn_of_uneven_spreads(
     """Warn of features of very different scales, with the consequence and what to do."""
     with np.errstate(over="ignore", under="ignore"):
         # Evenly spaced rows show orders of magnitude as well as all rows do.
-        spreads = np.multiply(*_relative_spreads(features[:: len(features) // _ENOUGH + 1]))
+        step = features.shape[0] // _ENOUGH + 1
+        spreads = np.multiply(*_relative_spreads(features[::step]))
     varied = spreads[spreads > 0]
     if varied.size and varied.max() > _UNEVEN * varied.min():
         widest, narrowest = (

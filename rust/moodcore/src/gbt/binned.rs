@@ -3,6 +3,7 @@
 use super::binning::Binner;
 use super::table::Table;
 use super::tree::MISSING;
+use crate::memory::filled;
 use crate::parallel::Compute;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ impl BinnedRows {
     /// # Errors
     /// [`Error::Data`] if there is too little memory.
     pub fn new(binner: Arc<Binner>, capacity: usize) -> Result<Self> {
-        let mut columns = vec![Vec::new(); binner.features.len()];
+        let mut columns = filled(Vec::new(), binner.features.len());
         for column in &mut columns {
             if Vec::try_reserve_exact(column, capacity).is_err() {
                 return Err(Error::Data(format!(

@@ -11,6 +11,7 @@ use super::row_sample::sampled_rows;
 use super::table::{Column, Table};
 use super::tree::MISSING;
 use crate::kernels::{Cuts, Isa, Simd, Task};
+use crate::memory::{CollectVec, filled, reserve, with_room};
 use crate::parallel::{Compute, Team};
 use crate::{Error, Result};
 
@@ -98,7 +99,7 @@ pub struct Binner {
 impl Binner {
     /// The bins of features that read one column each.
     pub fn new(features: Vec<FeatureBins>) -> Self {
-        let columns = (0..features.len() as u32).collect();
+        let columns = (0..features.len() as u32).collect_vec();
         Binner { features, columns }
     }
 
@@ -150,16 +151,14 @@ impl Binner {
         let sample = sampled_rows(table.n_rows());
         let sample = sample.as_deref();
         let empty = FeatureBins::Numerical(Vec::new());
-        let mut features = vec![empty; table.n_features()];
-        let all = RowsOf { n_rows: table.n_rows(), rows: None, weight };
+        let mut features = filled(empty, table.n_features());
+        let all = RowsOf::new(table.n_rows(), None, weight);
         let sampled_weight: Option<Vec<u32>> = sample
             .zip(weight)
-            .map(|(rows, weight)| rows.iter().map(|&row| weight[row as usize]).collect());
+            .map(|(rows, weight)| rows.iter().map(|&row| weight[row as usize]).collect_vec());
         let sampled = match sample {
             None => all,
-            Some(rows) => {
-                RowsOf { n_rows: rows.len(), rows: sample, weight: sampled_weight.as_deref() }
-            }
+            Some(rows) => RowsOf::new(rows.len(), sample, sampled_weight.as_deref()),
         };
         team.for_each(&mut features, |at, bins| {
             let column = &table.columns()[at];
@@ -193,7 +192,7 @@ impl Binner {
                 counts.len()
             )));
         }
-        let categorical: Vec<bool> = counts.iter().map(Option::is_some).collect();
+        let categorical: Vec<bool> = counts.iter().map(Option::is_some).collect_vec();
         let mut binner = Self::learn(sample, weight, &categorical, max_bin, team);
         for (bins, counted) in binner.features.iter_mut().zip(counts) {
             if let Some(counted) = counted {
@@ -208,8 +207,13 @@ impl Binner {
     /// # Panics
     /// When the table has another number of columns.
     pub fn transform(&self, table: &Table<'_>, compute: Compute<'_>) -> Vec<Vec<u8>> {
-        let mut columns = vec![vec![0; table.n_rows()]; self.features.len()];
-        self.transform_into(table, columns.iter_mut().map(Vec::as_mut_slice).collect(), compute);
+        let column = |_: &FeatureBins| filled(0, table.n_rows());
+        let mut columns = self.features.iter().map(column).collect_vec();
+        self.transform_into(
+            table,
+            columns.iter_mut().map(Vec::as_mut_slice).collect_vec(),
+            compute,
+        );
         columns
     }
 
@@ -227,7 +231,7 @@ impl Binner {
         // Rows that stay in the cache while column after column is read from them.
         const TOGETHER: usize = 4096;
         let mut chunks: Vec<Vec<&mut [u8]>> =
-            (0..table.n_rows().div_ceil(TOGETHER)).map(|_| Vec::new()).collect();
+            (0..table.n_rows().div_ceil(TOGETHER)).map(|_| Vec::new()).collect_vec();
         for column in columns {
             for (chunk, part) in chunks.iter_mut().zip(column.chunks_mut(TOGETHER)) {
                 chunk.push(part);
@@ -249,17 +253,23 @@ impl Binner {
         isa: Isa,
     ) -> Vec<Vec<u8>> {
         let bin = |at| {
-            let mut out = vec![0; n_rows];
+            let mut out = filled(0, n_rows);
             self.bin_column(at, table, start, &mut out, isa);
             out
         };
-        (0..self.features.len()).map(bin).collect()
+        (0..self.features.len()).map(bin).collect_vec()
     }
 
     /// The bins of a column's rows from `start` on.
     fn bin_column(&self, at: usize, table: &Table<'_>, start: usize, out: &mut [u8], isa: Isa) {
-        let mut values = Vec::new();
-        table.columns()[self.column(at)].copy_to(start..start + out.len(), &mut values);
+        let column = &table.columns()[self.column(at)];
+        if let Some(entries) = column.entries(start..start + out.len()) {
+            out.fill(self.features[at].bin(0.0));
+            entries.for_each(|(row, value)| out[row - start] = self.features[at].bin(value));
+            return;
+        }
+        let mut values = with_room(out.len());
+        column.copy_to(start..start + out.len(), &mut values);
         self.features[at].bin_all(&values, out, isa);
     }
 }
@@ -268,17 +278,39 @@ impl Binner {
 #[derive(Clone, Copy)]
 struct RowsOf<'a> {
     n_rows: usize,
-    /// Their numbers; none for all rows of the table.
+    /// Their numbers, ascending; none for all rows of the table.
     rows: Option<&'a [u32]>,
     /// How often each of them counts.
     weight: Option<&'a [u32]>,
+    /// How often all of them count.
+    total: u64,
+}
+
+impl<'a> RowsOf<'a> {
+    fn new(n_rows: usize, rows: Option<&'a [u32]>, weight: Option<&'a [u32]>) -> Self {
+        let sum = |weight: &[u32]| weight.iter().map(|&count| u64::from(count)).sum();
+        RowsOf { n_rows, rows, weight, total: weight.map_or(n_rows as u64, sum) }
+    }
+
+    /// How often a row of the table counts.
+    fn count(&self, row: usize) -> u32 {
+        let at = match self.rows.map(|rows| rows.binary_search(&(row as u32))) {
+            None => row,
+            Some(Ok(at)) => at,
+            Some(Err(_)) => return 0,
+        };
+        self.weight.map_or(1, |weight| weight[at])
+    }
 }
 
 /// The distinct values of a column in ascending order, each with its count, without NaN.
 /// Zeros of both signs are one value.
 fn count_values(column: &Column<'_>, counted: RowsOf<'_>) -> Vec<(f64, u64)> {
-    let RowsOf { n_rows, rows, weight } = counted;
-    let mut values = Vec::new();
+    if let Some(entries) = column.entries(0..usize::MAX) {
+        return count_entries(entries, counted);
+    }
+    let RowsOf { n_rows, rows, weight, .. } = counted;
+    let mut values = with_room(n_rows);
     match rows {
         None => column.copy_to(0..n_rows, &mut values),
         Some(rows) => values.extend(rows.iter().map(|&row| column.value(row as usize))),
@@ -286,16 +318,42 @@ fn count_values(column: &Column<'_>, counted: RowsOf<'_>) -> Vec<(f64, u64)> {
     let present = || values.iter().enumerate().filter(|(_, value)| !value.is_nan());
     if weight.is_none() && column.is_single() {
         // Half the bytes to sort, and half the digits.
-        let mut keys: Vec<u32> = Vec::with_capacity(n_rows);
+        let mut keys: Vec<u32> = with_room(n_rows);
         keys.extend(present().map(|(_, &value)| sortable_single(value as f32 + 0.0)));
         radix_sort(&mut keys, |&key| u64::from(key));
         return runs(keys.iter().map(|&key| (f64::from(unsortable_single(key)), 1)));
     }
     let count = |row: usize| weight.map_or(1, |weight| weight[row]);
     let mut keys: Vec<(u64, u32)> =
-        present().map(|(row, &value)| (sortable(value + 0.0), count(row))).collect();
+        present().map(|(row, &value)| (sortable(value + 0.0), count(row))).collect_vec();
     radix_sort(&mut keys, |&(key, _)| key);
     runs(keys.iter().map(|&(key, count)| (unsortable(key), u64::from(count))))
+}
+
+/// The same of a sparse column: only the values that it has are sorted.
+fn count_entries(
+    entries: impl Iterator<Item = (usize, f64)>,
+    counted: RowsOf<'_>,
+) -> Vec<(f64, u64)> {
+    let mut zeros = counted.total;
+    let mut keys: Vec<(u64, u32)> = Vec::new();
+    for (row, value) in entries {
+        let count = counted.count(row);
+        zeros -= u64::from(count);
+        if count > 0 && !value.is_nan() {
+            reserve(&mut keys, 1);
+            keys.push((sortable(value + 0.0), count));
+        }
+    }
+    keys.sort_unstable();
+    let mut counted = runs(keys.iter().map(|&(key, count)| (unsortable(key), u64::from(count))));
+    let place = counted.partition_point(|&(value, _)| value < 0.0);
+    match counted.get_mut(place) {
+        Some((value, count)) if *value == 0.0 => *count += zeros,
+        _ if zeros > 0 => counted.insert(place, (0.0, zeros)),
+        _ => {}
+    }
+    counted
 }
 
 /// Equal neighbors counted together.
@@ -335,7 +393,7 @@ fn radix_sort<T: Copy + Default>(entries: &mut Vec<T>, key: impl Fn(&T) -> u64) 
     const BITS: u32 = 8;
     let Some(first) = entries.first().map(&key) else { return };
     let differing = entries.iter().fold(0, |bits, entry| bits | (key(entry) ^ first));
-    let mut sorted = vec![T::default(); entries.len()];
+    let mut sorted = filled(T::default(), entries.len());
     for shift in (0..u64::BITS).step_by(BITS as usize) {
         if differing >> shift & ((1 << BITS) - 1) == 0 {
             continue;
@@ -361,7 +419,7 @@ fn most_frequent(mut counted: Vec<(f64, u64)>, max_bin: usize) -> Vec<f64> {
     // The sort is stable, and the codes came in ascending order.
     counted.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     counted.truncate(max_bin);
-    let mut codes: Vec<f64> = counted.into_iter().map(|(code, _)| code).collect();
+    let mut codes: Vec<f64> = counted.into_iter().map(|(code, _)| code).collect_vec();
     codes.sort_by(f64::total_cmp);
     codes
 }
@@ -369,7 +427,7 @@ fn most_frequent(mut counted: Vec<(f64, u64)>, max_bin: usize) -> Vec<f64> {
 /// Cut points between at most `max_bin` bins.
 fn cut_points(counted: &[(f64, u64)], max_bin: usize) -> Vec<f64> {
     if counted.len() <= max_bin {
-        return counted.windows(2).map(|pair| between(pair[0].0, pair[1].0)).collect();
+        return counted.windows(2).map(|pair| between(pair[0].0, pair[1].0)).collect_vec();
     }
     // A value that fills a bin by itself gets one; the others share the remaining rows evenly, the
     // share being worked out anew after each bin (the idea of LightGBM's `GreedyFindBin`).

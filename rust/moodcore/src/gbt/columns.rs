@@ -1,6 +1,7 @@
 //! Which features a node may use: column sampling and interaction constraints.
 
 use super::config::Config;
+use crate::memory::filled;
 use crate::rng::{Purpose, Stream};
 
 /// The features of one tree.
@@ -47,7 +48,7 @@ impl<'a> Columns<'a> {
             Purpose::ColumnsOfLevel,
             key(depth as u64),
         );
-        let mut open = vec![false; self.n_features];
+        let mut open = filled(false, self.n_features);
         let may_follow = self.may_follow(path);
         let allowed = |&feature: &u32| {
             may_follow.as_ref().is_none_or(|may_follow| may_follow[feature as usize])
@@ -65,7 +66,7 @@ impl<'a> Columns<'a> {
     fn may_follow(&self, path: &[u32]) -> Option<Vec<bool>> {
         let groups = &self.config.interaction_constraints;
         let (false, Some(&first)) = (groups.is_empty(), path.first()) else { return None };
-        let mut may_follow = vec![false; self.n_features];
+        let mut may_follow = filled(false, self.n_features);
         may_follow[first as usize] = path.iter().all(|&feature| feature == first);
         for group in groups {
             if path.iter().all(|&feature| group.contains(&(feature as usize))) {

@@ -5,6 +5,7 @@ use super::shard::Shard;
 use super::training::Derivatives;
 use super::weights::{Scales, Weights};
 use crate::kernels::{BatchLoss, LANES, Simd, Targets, Task, softmax_loss};
+use crate::memory::{CollectVec, filled};
 use crate::parallel::{Compute, is_set};
 use crate::{Error, Result};
 use std::sync::atomic::AtomicBool;
@@ -42,7 +43,8 @@ pub(super) fn nearest(value: f64) -> i64 {
 impl Gradients {
     pub(super) fn new(n_outputs: usize, n_rows: usize) -> Self {
         let scales = Scales { gradient: 1.0, hessian: 1.0 };
-        Gradients { outputs: vec![vec![Pair::default(); n_rows]; n_outputs], scales }
+        let outputs = (0..n_outputs).map(|_| filled(Pair::default(), n_rows)).collect_vec();
+        Gradients { outputs, scales }
     }
 
     /// Derivatives of softmax cross-entropy (Bishop 2006, equation 4.109): `p - y` and
@@ -128,7 +130,7 @@ fn round(g: f64, h: f64, row: usize, weights: &Weights, scales: Scales) -> Pair 
 /// The same `together` rows of every output, chunk after chunk.
 fn row_chunks(outputs: &mut [Vec<Pair>], together: usize) -> Vec<Vec<&mut [Pair]>> {
     let n_chunks = outputs[0].len().div_ceil(together);
-    let mut chunks: Vec<Vec<&mut [Pair]>> = (0..n_chunks).map(|_| Vec::new()).collect();
+    let mut chunks: Vec<Vec<&mut [Pair]>> = (0..n_chunks).map(|_| Vec::new()).collect_vec();
     for output in outputs {
         for (chunk, pairs) in chunks.iter_mut().zip(output.chunks_mut(together)) {
             chunk.push(pairs);
@@ -152,15 +154,15 @@ impl Scores {
     fn of(margins: &Margins, y: &[u32], start: usize, n_rows: usize) -> Self {
         let lanes = n_rows.next_multiple_of(LANES);
         let n_classes = margins.len().max(2);
-        let mut scores = vec![0.0; n_classes * lanes];
-        let mut label = vec![0.0; lanes];
-        let mut weight = vec![0.0; lanes];
+        let mut scores = filled(0.0, n_classes * lanes);
+        let mut label = filled(0.0, lanes);
+        let mut weight = filled(0.0, lanes);
         weight[..n_rows].fill(1.0);
         for (label, &code) in label.iter_mut().zip(&y[start..start + n_rows]) {
             *label = code as f32;
         }
         // Differences are taken in double precision, so that large margins keep their digits.
-        let mut best = vec![if margins.len() == 1 { 0.0 } else { f64::NEG_INFINITY }; n_rows];
+        let mut best = filled(if margins.len() == 1 { 0.0 } else { f64::NEG_INFINITY }, n_rows);
         for output in margins {
             for (best, &margin) in best.iter_mut().zip(&output[start..start + n_rows]) {
                 *best = if margin > *best { margin } else { *best };
@@ -239,7 +241,7 @@ pub(super) fn measure(
 ) -> (BatchLoss, f64) {
     // Chunks of rows are summed each by itself and added in their order.
     let together = rows_together(margins.len().max(2));
-    let mut sums = vec![(BatchLoss::default(), 0.0); y.len().div_ceil(together)];
+    let mut sums = filled((BatchLoss::default(), 0.0), y.len().div_ceil(together));
     compute.team.for_each_of(y.len() * margins.len() > 1 << 13, &mut sums, |at, sum| {
         if is_set(stop) {
             return;

@@ -13,6 +13,7 @@ use super::split::{Parent, Split, Test};
 use super::tree::{NONE, Node, Tree};
 use super::workspace::Workspace;
 use crate::kernels::{FeatureCells, NarrowCell, WideCell};
+use crate::memory::filled;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -150,9 +151,9 @@ impl<'a, C: Packed> Growth<'a, C> {
         let open = Open {
             rows: 0..self.workspace.rows.len(),
             depth: 0,
-            sums: vec![Sums::default(); self.spec.outputs.count],
+            sums: filled(Sums::default(), self.spec.outputs.count),
             weight,
-            bounds: vec![Bounds::FREE; self.spec.outputs.count],
+            bounds: filled(Bounds::FREE, self.spec.outputs.count),
             path: Vec::new(),
             histogram: None,
             split: None,
@@ -259,7 +260,7 @@ impl<'a, C: Packed> Growth<'a, C> {
         C::pool(self.workspace)
             .pop()
             .filter(|histogram| histogram.len() == size)
-            .unwrap_or_else(|| vec![FeatureCells::filled_with(C::EMPTY); size])
+            .unwrap_or_else(|| filled(FeatureCells::filled_with(C::EMPTY), size))
     }
 
     /// The input of a node's split search.

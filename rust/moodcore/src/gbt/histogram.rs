@@ -4,6 +4,7 @@ use super::cells::{Packed, Sizes, Units};
 use super::gradients::Pair;
 use super::tree::MISSING;
 use crate::kernels::{FeatureCells, RowList, Simd, Task, add_to_histograms};
+use crate::memory::filled;
 use crate::parallel::Team;
 use std::marker::PhantomData;
 
@@ -29,7 +30,7 @@ impl RowBins {
     pub(super) fn of(columns: &[Vec<u8>], team: &Team) -> Self {
         const TOGETHER: usize = 4096;
         let stride = stride(columns.len());
-        let mut bins = vec![0; columns[0].len() * stride + CACHE_LINE];
+        let mut bins = filled(0, columns[0].len() * stride + CACHE_LINE);
         let start = bins.as_ptr().align_offset(CACHE_LINE).min(CACHE_LINE);
         let used = start..start + columns[0].len() * stride;
         let mut chunks: Vec<&mut [u8]> = bins[used].chunks_mut(TOGETHER * stride).collect();

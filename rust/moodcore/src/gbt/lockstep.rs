@@ -15,6 +15,7 @@ use super::shard::Shard;
 use super::tree::MISSING;
 use super::workspace::Workspace;
 use crate::kernels::{FeatureCells, NarrowCell, WideCell};
+use crate::memory::filled;
 use crate::parallel::{Team, is_set};
 use crate::{Error, Result};
 
@@ -196,7 +197,7 @@ impl<'a, C: Packed> SharedGrowth<'a, C> {
         if C::COUNTED {
             return Vec::new();
         }
-        let mut weights = vec![[0; BINS]; n_features];
+        let mut weights = filled([0; BINS], n_features);
         for (feature, weights) in weights.iter_mut().enumerate() {
             for bin in self.bins(feature) {
                 (weights[bin], *words) = words.split_first().map_or((0, &[][..]), |(w, r)| (*w, r));

@@ -4,6 +4,7 @@ use super::context::Outputs;
 use super::tree::Tree;
 use super::workspace::Workspace;
 use crate::kernels::{Isa, Simd, Task, add_at_rows};
+use crate::memory::CollectVec;
 use crate::parallel::Team;
 
 /// Margins of a set of rows, one vector per output.
@@ -40,7 +41,7 @@ pub(super) fn add_leaves(
     const TOGETHER: usize = 1 << 16;
     let n_outputs = margins.len();
     for (output, margins) in margins.iter_mut().enumerate() {
-        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(TOGETHER).collect();
+        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(TOGETHER).collect_vec();
         let add = |at: usize, numbers: &mut &mut [f64]| {
             let start = (at * TOGETHER) as u32;
             let end = start + numbers.len() as u32;

@@ -14,6 +14,7 @@ use super::score::Sums;
 use super::split::{FeatureRules, Parent, Search, Split, SplitQuery};
 use super::workspace::Workspace;
 use crate::kernels::{FeatureCells, RowList, Simd, Task, gather_values};
+use crate::memory::filled;
 use crate::parallel::Team;
 use std::ops::Range;
 
@@ -248,7 +249,7 @@ impl<'a> NodeSearch<'a> {
         let n_rows: usize = counted.map(|node| node.side.rows.len()).sum();
         let n_features = self.context.bins.columns.len();
         let work = (n_rows + 256 * nodes.len()) * n_features * self.spec.outputs.count;
-        let mut splits: Vec<Option<Split>> = vec![None; nodes.len()];
+        let mut splits: Vec<Option<Split>> = filled(None, nodes.len());
         let team = self.spec.team.filter(|_| work > ENOUGH);
         let mut what = what;
         if let Some(team) = team

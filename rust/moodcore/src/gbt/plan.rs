@@ -4,6 +4,7 @@ use super::binned::Features;
 use super::config::BoostingKind;
 use super::training::{Plan, Rows};
 use super::weights::Weights;
+use crate::memory::filled;
 use crate::{Error, Result};
 
 impl Plan<'_> {
@@ -14,7 +15,7 @@ impl Plan<'_> {
 
     /// The log odds of the second of two classes, or the logarithm of each class's share.
     pub(super) fn prior(&self, y: &[u32], weights: &Weights) -> Vec<f64> {
-        let mut sums = vec![0.0; self.n_classes];
+        let mut sums = filled(0.0, self.n_classes);
         match self.shard {
             Some(shard) => sums.clone_from(&shard.totals.class_weights),
             None => y

@@ -12,6 +12,7 @@ use super::binning::FeatureBins;
 use super::table::{Column, Table};
 use super::tree::{Ensemble, MISSING, Tree};
 use crate::kernels::{Cuts, SLICE_ROWS, Simd, Task};
+use crate::memory::filled;
 use crate::parallel::Compute;
 use crate::{Error, Result};
 use slices::Block;
@@ -39,7 +40,7 @@ impl Predictor {
     /// Makes the tables; every call must then be given the same ensemble.
     pub fn new(ensemble: &Ensemble) -> Self {
         let inner = ensemble.trees.iter().flat_map(|tree| &tree.nodes);
-        let mut used = vec![false; ensemble.binner.features.len()];
+        let mut used = filled(false, ensemble.binner.features.len());
         inner.filter(|node| !node.is_leaf()).for_each(|node| used[node.feature as usize] = true);
         let features = (0..used.len() as u32).filter(|&feature| used[feature as usize]).collect();
         Predictor { walk: Walk::new(ensemble), blocks: OnceLock::new(), features }
@@ -101,7 +102,7 @@ impl Predictor {
         let visits = table.n_rows().saturating_mul(n_trees);
         let chunks = out.chunks_mut((SHARE * n_trees).max(1)).collect();
         each_chunk(chunks, visits, compute, poll, |at, out, _| {
-            let mut bins = vec![0; ensemble.binner.features.len()];
+            let mut bins = filled(0, ensemble.binner.features.len());
             for (row, out) in out.chunks_exact_mut(n_trees).enumerate() {
                 let row = at * SHARE + row;
                 let value = |column: usize| table.columns()[column].value(row);
@@ -132,7 +133,7 @@ impl Predictor {
             )));
         }
         let mut margins = ensemble.base.clone();
-        let mut bins = vec![0; ensemble.binner.features.len()];
+        let mut bins = filled(0, ensemble.binner.features.len());
         self.bin_row(ensemble, |column| values[column], &mut bins);
         self.add_row(ensemble, trees_of(ensemble, &rounds), &bins, &mut margins);
         Ok(margins)
@@ -180,10 +181,10 @@ struct Workspace {
 impl Workspace {
     fn new(ensemble: &Ensemble) -> Self {
         Workspace {
-            bins: vec![[0; SLICE_ROWS]; ensemble.binner.features.len()],
+            bins: filled([0; SLICE_ROWS], ensemble.binner.features.len()),
             values: Vec::new(),
             slices: slices::Workspace::default(),
-            sums: vec![[0.0; SLICE_ROWS]; ensemble.n_outputs()],
+            sums: filled([0.0; SLICE_ROWS], ensemble.n_outputs()),
         }
     }
 }
@@ -219,7 +220,7 @@ impl Task for MarginsTask<'_> {
 
 impl MarginsTask<'_> {
     fn walk_rows(&self, first: usize, out: &mut [f64]) {
-        let mut bins = vec![0; self.ensemble.binner.features.len()];
+        let mut bins = filled(0, self.ensemble.binner.features.len());
         for (row, margins) in out.chunks_exact_mut(self.ensemble.n_outputs()).enumerate() {
             let columns: &[Column<'_>] = self.table.columns();
             let value = |column: usize| columns[column].value(first + row);

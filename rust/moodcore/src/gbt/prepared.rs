@@ -9,6 +9,7 @@ use super::table::Table;
 use super::training::{Listener, Plan, Rows};
 use super::tree::{Ensemble, MISSING};
 use super::weights::Weights;
+use crate::memory::{CollectVec, filled};
 use crate::parallel::{Compute, Team, attended};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -77,7 +78,7 @@ impl<'a> Prepared<'a> {
                 weights,
                 margins: margins_of(&base, rows),
             })
-            .collect();
+            .collect_vec();
         let margins = margins_of(&base, train);
         let ensemble = Ensemble { binner, base, trees: Vec::new(), trees_per_round };
         Ok(Prepared { bins, weights, margins, eval, ensemble })
@@ -127,7 +128,7 @@ fn bins_of(columns: Arc<Vec<Vec<u8>>>, trees_per_round: usize, compute: Compute<
     let one_tree_at_a_time = n_rows * BYTES_PER_ROW * threads.min(trees_per_round) > MOST_BYTES;
     // A tree that grows alone is shared by threads, block by block.
     let least = if one_tree_at_a_time || trees_per_round == 1 { threads } else { 1 };
-    let missing = columns.iter().map(|column| column.contains(&MISSING)).collect();
+    let missing = columns.iter().map(|column| column.contains(&MISSING)).collect_vec();
     let blocks = Block::cut(columns.len(), least);
     let rows = RowBins::of(&columns, compute.team);
     Bins { columns, rows, blocks, missing, one_tree_at_a_time }
@@ -137,8 +138,10 @@ fn bins_of(columns: Arc<Vec<Vec<u8>>>, trees_per_round: usize, compute: Compute<
 fn margins_of(base: &[f64], rows: &Rows<'_>) -> Margins {
     let n_outputs = base.len();
     let of_output = |(output, &base): (usize, &f64)| match rows.margin {
-        None => vec![base; rows.y.len()],
-        Some(margin) => margin.iter().skip(output).step_by(n_outputs).map(|m| base + m).collect(),
+        None => filled(base, rows.y.len()),
+        Some(margin) => {
+            margin.iter().skip(output).step_by(n_outputs).map(|m| base + m).collect_vec()
+        }
     };
-    base.iter().enumerate().map(of_output).collect()
+    base.iter().enumerate().map(of_output).collect_vec()
 }

@@ -11,6 +11,7 @@ use super::training::Listener;
 use super::tree::Tree;
 use super::workspace::Workspace;
 use crate::Result;
+use crate::memory::CollectVec;
 use crate::parallel::{Team, attended_if};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,7 +46,7 @@ impl Boosting<'_> {
         let per_tree = if self.config.is_vector_leaf() { n_outputs } else { 1 };
         let mut margins = std::mem::take(&mut self.margins);
         let mut eval_margins: Vec<Margins> =
-            self.eval.iter_mut().map(|set| std::mem::take(&mut set.margins)).collect();
+            self.eval.iter_mut().map(|set| std::mem::take(&mut set.margins)).collect_vec();
         let mut jobs: Vec<Job<'_>> = margins
             .chunks_mut(per_tree)
             .enumerate()
@@ -53,7 +54,7 @@ impl Boosting<'_> {
                 let outputs = Outputs { first: at * per_tree, count: margins.len() };
                 Job { outputs, margins: vec![margins], tree: None }
             })
-            .collect();
+            .collect_vec();
         for set in &mut eval_margins {
             for (job, margins) in jobs.iter_mut().zip(set.chunks_mut(per_tree)) {
                 job.margins.push(margins);
@@ -63,7 +64,7 @@ impl Boosting<'_> {
             None => self.grow_here(&mut jobs, rules, listener),
             Some(shard) => self.grow_on_all_hosts(shard, &mut jobs, rules, listener),
         };
-        let trees = jobs.into_iter().filter_map(|job| job.tree).collect();
+        let trees = jobs.into_iter().filter_map(|job| job.tree).collect_vec();
         self.margins = margins;
         for (set, margins) in self.eval.iter_mut().zip(eval_margins) {
             set.margins = margins;
@@ -120,19 +121,19 @@ impl Boosting<'_> {
         let n_trees = jobs.len();
         let inner = self.inner_team(n_trees);
         let team = self.compute.team;
-        let outputs: Vec<Outputs> = jobs.iter().map(|job| job.outputs).collect();
+        let outputs: Vec<Outputs> = jobs.iter().map(|job| job.outputs).collect_vec();
         let mut workspaces: Vec<Workspace> =
-            outputs.iter().map(|_| self.take_workspace()).collect();
+            outputs.iter().map(|_| self.take_workspace()).collect_vec();
         let work = self.y.len() * self.bins.columns.len() * self.gradients.outputs.len();
         let grown = attended_if(work > LONG, &mut || listener.poll(), |stop| {
             let spec = |(at, &outputs)| {
                 self.spec(rules.round * n_trees + at, outputs, rules, (inner, stop))
             };
-            let specs: Vec<TreeSpec<'_>> = outputs.iter().enumerate().map(spec).collect();
+            let specs: Vec<TreeSpec<'_>> = outputs.iter().enumerate().map(spec).collect_vec();
             grow_together(self.context(), &specs, &mut workspaces, (shard, team))
         })??;
         let mut parts: Vec<_> =
-            jobs.iter_mut().zip(&mut workspaces).zip(grown.into_iter().map(Some)).collect();
+            jobs.iter_mut().zip(&mut workspaces).zip(grown.into_iter().map(Some)).collect_vec();
         team.for_each(&mut parts, |_, ((job, workspace), grown)| {
             if let Some(grown) = grown.take() {
                 self.update(job, grown, rules, workspace, inner);

@@ -5,6 +5,7 @@
 //! little on the exact position of a cut point. The sample depends only on row indices, so it is
 //! the same for a table in memory, a stream of unknown length, and a table divided among hosts.
 
+use crate::memory::CollectVec;
 use crate::rng::hash;
 
 /// The number of rows from which cut points are learned; smaller tables use all rows.
@@ -34,10 +35,10 @@ fn smallest_keys(n_rows: usize, wanted: usize) -> Option<Vec<u32>> {
         let mut keys: Vec<(u64, u32)> = (0..n_rows as u32)
             .map(|row| (sample_key(u64::from(row)), row))
             .filter(|&(key, _)| key <= limit)
-            .collect();
+            .collect_vec();
         if keys.len() >= wanted {
             keys.select_nth_unstable(wanted.max(1) - 1);
-            let mut rows: Vec<u32> = keys[..wanted].iter().map(|&(_, row)| row).collect();
+            let mut rows: Vec<u32> = keys[..wanted].iter().map(|&(_, row)| row).collect_vec();
             rows.sort_unstable();
             return Some(rows);
         }

@@ -4,6 +4,7 @@ use super::config::Boosting;
 use super::gradients::{Gradients, nearest};
 use super::shard::{Piece, Shard, draw};
 use crate::Result;
+use crate::memory::{CollectVec, filled};
 use crate::rng::{Purpose, Stream};
 
 /// A random fraction of the rows, ascending; none for all.
@@ -12,7 +13,7 @@ pub(super) fn subsample(n_rows: usize, share: f64, seed: u64, round: usize) -> O
         return None;
     }
     let mut stream = Stream::new(seed, Purpose::Rows, round as u64);
-    let rows: Vec<u32> = (0..n_rows as u32).filter(|_| stream.next_unit() < share).collect();
+    let rows: Vec<u32> = (0..n_rows as u32).filter(|_| stream.next_unit() < share).collect_vec();
     (!rows.is_empty()).then_some(rows)
 }
 
@@ -29,7 +30,7 @@ pub(super) fn goss(
     shard: Option<Shard<'_>>,
 ) -> Result<Vec<u32>> {
     let n_rows = gradients.outputs[0].len();
-    let mut keys = vec![0_u64; n_rows];
+    let mut keys = filled(0_u64, n_rows);
     for pairs in &gradients.outputs {
         for (key, pair) in keys.iter_mut().zip(pairs) {
             let product = u64::from(pair.g.unsigned_abs()) * u64::from(pair.h);
@@ -63,9 +64,9 @@ pub(super) fn goss(
 
 /// Returns which rows have the `n_top` largest keys; of equal keys, the first rows.
 fn largest(keys: &[u64], n_top: usize) -> Vec<bool> {
-    let mut order: Vec<(u64, u32)> = keys.iter().copied().zip(0..).collect();
+    let mut order: Vec<(u64, u32)> = keys.iter().copied().zip(0..).collect_vec();
     order.select_nth_unstable_by(n_top - 1, |a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    let mut is_top = vec![false; keys.len()];
+    let mut is_top = filled(false, keys.len());
     order[..n_top].iter().for_each(|&(_, row)| is_top[row as usize] = true);
     is_top
 }
@@ -76,7 +77,7 @@ pub(super) fn dropped_rounds(boosting: Boosting, seed: u64, round: usize) -> Vec
     if stream.next_unit() < boosting.skip_drop {
         return Vec::new();
     }
-    (0..round).filter(|_| stream.next_unit() < boosting.drop_rate).collect()
+    (0..round).filter(|_| stream.next_unit() < boosting.drop_rate).collect_vec()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use super::binning::Binner;
 use super::table::Table;
 use super::tree::{Ensemble, Node, Tree};
 use crate::kernels::{Isa, Simd, Task};
+use crate::memory::filled;
 use crate::parallel::Compute;
 use crate::{Error, Result};
 use std::ops::Range;
@@ -207,7 +208,7 @@ pub fn contributions(
     each_chunk(chunks, work, compute, poll, |at, out, stop| {
         let n_rows = out.len() / width;
         let columns = ensemble.binner.transform_rows(table, at * ROWS, n_rows, compute.isa);
-        let mut sums = vec![[0.0; ROWS]; width];
+        let mut sums = filled([0.0; ROWS], width);
         for output in 0..n_outputs {
             sums[output * (n_features + 1) + n_features] = [ensemble.base[output]; ROWS];
         }
@@ -304,7 +305,7 @@ impl Task for Integrate<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) -> Self::Output {
-        let mut sums = vec![[0.0; ROWS]; self.elements.len()];
+        let mut sums = filled([0.0; ROWS], self.elements.len());
         for &(t, weight) in self.rule {
             let mut product = [weight; ROWS];
             for element in self.elements {

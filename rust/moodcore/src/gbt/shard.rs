@@ -4,6 +4,7 @@
 //! not depend on the order of addition, so the model is the same to the bit as that of one host
 //! with all rows. Hosts communicate by a single operation, [`Reduce::sum`] (an all-reduce).
 
+use crate::memory::filled;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use std::fmt::Debug;
@@ -120,14 +121,14 @@ impl Shard<'_> {
             let number = self.pieces[piece].first + (row as usize - starts[piece]) as u64;
             u128::from(!keys[row as usize]) << u32::BITS | u128::from(number)
         };
-        let mut is_top = vec![false; keys.len()];
+        let mut is_top = filled(false, keys.len());
         let mut open: Vec<u32> = (0..keys.len() as u32).collect();
         let mut missing = n_top;
         let mut shift = u64::BITS + u32::BITS;
         while shift > 0 && missing > 0 {
             shift -= BITS;
             let digit = |row: u32| (word(row) >> shift) as usize % DIGITS;
-            let mut counts = vec![0_u64; DIGITS];
+            let mut counts = filled(0_u64, DIGITS);
             open.iter().for_each(|&row| counts[digit(row)] += 1);
             self.reduce.sum(&mut counts)?;
             let mut last = 0;
@@ -194,7 +195,7 @@ impl Shard<'_> {
         combine: impl Fn(f64, f64) -> f64,
     ) -> Result<[f64; N]> {
         // Each host has words of its own, which are zero on the others.
-        let mut words = vec![0; self.size * N];
+        let mut words = filled(0, self.size * N);
         let place = &mut words[self.rank * N..][..N];
         place.iter_mut().zip(numbers).for_each(|(word, number)| *word = number.to_bits());
         self.reduce.sum(&mut words)?;

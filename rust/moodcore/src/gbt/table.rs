@@ -58,19 +58,27 @@ impl Column<'_> {
         matches!(self.values, Values::F32(_))
     }
 
+    /// The rows of a range that have values and the values, of a sparse column; the others are zero.
+    pub(super) fn entries(
+        &self,
+        rows: std::ops::Range<usize>,
+    ) -> Option<impl Iterator<Item = (usize, f64)>> {
+        let indices = self.rows?;
+        let start = indices.partition_point(|&row| (row as usize) < rows.start);
+        let end = start + indices[start..].partition_point(|&row| (row as usize) < rows.end);
+        let value = move |at| match self.values {
+            Values::F32(values) => f64::from(values[at]),
+            Values::F64(values) => values[at],
+        };
+        Some((start..end).map(move |at| (indices[at] as usize, value(at))))
+    }
+
     /// Copies the rows of a range.
     pub fn copy_to(&self, rows: std::ops::Range<usize>, out: &mut Vec<f64>) {
         out.resize(rows.len(), 0.0);
-        if let Some(indices) = self.rows {
+        if let Some(entries) = self.entries(rows.clone()) {
             out.fill(0.0);
-            let first = indices.partition_point(|&row| (row as usize) < rows.start);
-            let inside = indices[first..].iter().take_while(|&&row| (row as usize) < rows.end);
-            for (at, &row) in inside.enumerate() {
-                out[row as usize - rows.start] = match self.values {
-                    Values::F32(values) => f64::from(values[first + at]),
-                    Values::F64(values) => values[first + at],
-                };
-            }
+            entries.for_each(|(row, value)| out[row - rows.start] = value);
             return;
         }
         let first = rows.start * self.stride;

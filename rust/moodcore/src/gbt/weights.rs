@@ -7,6 +7,7 @@
 //! that sum to one would otherwise leave no leaf with enough rows.
 
 use super::shard::Totals;
+use crate::memory::{CollectVec, copied};
 use crate::{Error, Result};
 use std::borrow::Cow;
 
@@ -60,12 +61,12 @@ impl Weights {
         let whole = largest <= MOST_REPETITIONS && weight.iter().all(|value| value.fract() == 0.0);
         let sum: f64 = weight.iter().sum();
         Ok(if whole {
-            let counts = weight.iter().map(|&value| value as u32).collect();
+            let counts = weight.iter().map(|&value| value as u32).collect_vec();
             let count_bits = bits_of(sum as u64);
             Weights { counts: Some(counts), factors: None, count_bits, sum, largest }
         } else {
             let count_bits = bits_of(n_rows as u64);
-            Weights { counts: None, factors: Some(weight.to_vec()), count_bits, sum, largest }
+            Weights { counts: None, factors: Some(copied(weight)), count_bits, sum, largest }
         })
     }
 
@@ -86,7 +87,7 @@ impl Weights {
         if totals.whole_weights && largest <= MOST_REPETITIONS {
             weights.count_bits = bits_of(totals.weight as u64);
         } else {
-            (weights.counts, weights.factors) = (None, Some(weight.to_vec()));
+            (weights.counts, weights.factors) = (None, Some(copied(weight)));
             weights.count_bits = bits_of(totals.n_rows);
         }
         (weights.sum, weights.largest) = (totals.weight, largest);
@@ -100,7 +101,7 @@ impl Weights {
         // 20 bits of the largest weight, fewer where there are many rows.
         let unit =
             power_of_two_above(self.largest) * power_of_two(-20.min(44 - self.count_bits as i32));
-        Some(factors.iter().map(|value| (value / unit).round() as u32).collect())
+        Some(factors.iter().map(|value| (value / unit).round() as u32).collect_vec().into())
     }
 
     /// The weight of a row.

@@ -6,6 +6,7 @@ use super::node_search::Histogram;
 use super::rows::{partition, sides};
 use super::tree::Tree;
 use crate::kernels::{Isa, NarrowCell, WideCell};
+use crate::memory::{reserve, resize};
 use crate::parallel::Team;
 use std::ops::Range;
 
@@ -30,18 +31,22 @@ impl Workspace {
     pub(super) fn reset(&mut self, context: &TrainingContext<'_>, spec: &TreeSpec<'_>) {
         let n_rows = context.bins.columns.first().map_or(0, Vec::len);
         self.rows.clear();
+        reserve(&mut self.rows, n_rows);
         match spec.sample {
             None => self.rows.extend(0..n_rows as u32),
             Some(sample) => self.rows.extend_from_slice(sample),
         }
         let n_rows = self.rows.len();
-        self.spare.resize(self.spare.len().max(n_rows), 0);
+        let length = self.spare.len().max(n_rows);
+        resize(&mut self.spare, length, 0);
         if context.weights.counts.is_some() {
-            self.counts.resize(self.counts.len().max(n_rows), 0);
+            let length = self.counts.len().max(n_rows);
+            resize(&mut self.counts, length, 0);
         }
         self.pairs.resize(spec.outputs.count, Vec::new());
         for pairs in &mut self.pairs {
-            pairs.resize(pairs.len().max(n_rows), Pair::default());
+            let length = pairs.len().max(n_rows);
+            resize(pairs, length, Pair::default());
         }
     }
 
@@ -54,8 +59,10 @@ impl Workspace {
         (isa, team): (Isa, Option<&Team>),
     ) -> Vec<(u32, Range<usize>)> {
         self.rows.clear();
+        reserve(&mut self.rows, n_rows);
         self.rows.extend(0..n_rows as u32);
-        self.spare.resize(self.spare.len().max(n_rows), 0);
+        let length = self.spare.len().max(n_rows);
+        resize(&mut self.spare, length, 0);
         let mut leaves = Vec::new();
         let mut open = vec![(0, 0..n_rows)];
         while let Some((at, rows)) = open.pop() {

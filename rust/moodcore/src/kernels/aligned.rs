@@ -1,5 +1,6 @@
 //! Values that start on a cache line.
 
+use crate::memory::filled;
 use std::ops::{Deref, DerefMut};
 
 /// Values in 64 bytes: a cache line, and sixteen lanes.
@@ -19,7 +20,7 @@ pub struct Aligned {
 impl Aligned {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        let data = vec![0.0; len + LINE];
+        let data = filled(0.0, len + LINE);
         let start = data.as_ptr().align_offset(LINE * size_of::<f32>());
         // The answer may be "cannot tell": then the values start where they start.
         Aligned { start: if start <= LINE { start } else { 0 }, data, len }

@@ -7,6 +7,7 @@
 //! those of rows here, not of leaves, so that nothing depends on how many leaves a tree has.
 
 use super::simd::Simd;
+use crate::memory::filled;
 
 /// Rows that are handled together.
 pub const SLICE_ROWS: usize = 512;
@@ -92,7 +93,7 @@ pub struct RowLeaves {
 impl Default for RowLeaves {
     fn default() -> Self {
         RowLeaves {
-            places: vec![RowBits::NONE; SLICE_LEAVES],
+            places: filled(RowBits::NONE, SLICE_LEAVES),
             chunks: Vec::new(),
             nibbles: [RowBits::NONE; 4],
         }

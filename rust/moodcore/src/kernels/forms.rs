@@ -138,6 +138,8 @@ impl<S: Simd> Lanes for Double<S> {
 
 /// A kernel function as a sum over features and a function of the sum.
 pub(super) trait Form: Copy {
+    /// Whether the sum is that of squared differences, not of products.
+    const IS_DISTANCE: bool = false;
     /// Adds a feature of both rows to the sum.
     fn step<L: Lanes>(sum: L, x: L, z: L) -> L;
     /// The kernel's value.
@@ -239,6 +241,8 @@ struct Rbf {
 }
 
 impl Form for Rbf {
+    const IS_DISTANCE: bool = true;
+
     #[inline(always)]
     fn step<L: Lanes>(sum: L, x: L, z: L) -> L {
         let difference = x.sub(z);

@@ -4,6 +4,8 @@ use super::doubles::Doubles;
 use super::forms::{Form, KernelFunction, WithForm};
 use super::real::{FromMemory, Real, ToMemory};
 use super::simd::{LANES, Simd, extent};
+use super::sparse_gram::Entries;
+use crate::memory::filled;
 
 /// Columns that are computed side by side: a feature of the rows is loaded once for all of them.
 const GROUP: usize = 4;
@@ -37,6 +39,25 @@ impl<T: Real> Tiles<T> {
         Self::from_fn(self.n_features, rows, |row, feature| self.value(row, feature))
     }
 
+    /// Lays out sparse rows.
+    ///
+    /// # Panics
+    /// As [`Tiles::from_fn`], or when a row has a feature beyond `n_features`.
+    pub fn of_sparse<'a>(
+        n_features: usize,
+        rows: impl ExactSizeIterator<Item = Entries<'a, T>>,
+    ) -> Self {
+        let mut tiles = Self::from_fn(n_features, 0..rows.len(), |_, _| T::default());
+        for (at, (features, entries)) in rows.enumerate() {
+            let tile = &mut tiles.values[at / LANES * n_features * LANES..];
+            let tile = &mut tile[..n_features * LANES];
+            for (&feature, &value) in features.iter().zip(entries) {
+                tile[feature as usize * LANES + at % LANES] = value;
+            }
+        }
+        tiles
+    }
+
     /// Lays out the rows that are named, in that order; `value` is that of a row and a feature.
     ///
     /// # Panics
@@ -50,7 +71,7 @@ impl<T: Real> Tiles<T> {
         // The size of a tile cannot wrap anywhere once it has not here.
         let tile = n_features.checked_mul(LANES).expect("features of a tile fit memory");
         let size = n_rows.div_ceil(LANES).checked_mul(tile).expect("tiles fit memory");
-        let mut values = vec![T::default(); size];
+        let mut values = filled(T::default(), size);
         for (at, row) in rows.enumerate() {
             let tile = &mut values[at / LANES * n_features * LANES..];
             for feature in 0..n_features {
@@ -113,8 +134,8 @@ impl<T: Real> Weighted<T> {
         assert!(n_outputs <= usize::MAX / LANES);
         let n_factors = (n_outputs * GROUP).checked_mul(groups).expect("factors fit memory");
         let mut weighted = Weighted {
-            rows: vec![T::default(); groups * n_features * GROUP],
-            factors: vec![0.0; n_factors],
+            rows: filled(T::default(), groups * n_features * GROUP),
+            factors: filled(0.0, n_factors),
             n_rows: rows.len(),
             n_features,
             n_outputs,

@@ -32,6 +32,7 @@ mod real;
 mod rows;
 mod simd;
 mod softmax;
+mod sparse_gram;
 mod steps;
 mod vectors;
 
@@ -56,6 +57,7 @@ pub use rows::{
 };
 pub use simd::{LANES, Simd};
 pub use softmax::{BatchLoss, ScoreKind, Targets, class_scores, softmax_loss};
+pub use sparse_gram::{Entries, Grain, SparseList, SparseTile, SparseWeighted};
 pub use steps::{Adam, Momentum, add_penalty_gradient, multiply, scale_weights};
 pub use vectors::{gather_rows, keep_below, prefetch_rows, row_sums, transpose_rows};
 

@@ -250,3 +250,87 @@ fn a_row_is_itself_and_far_ones_are_nothing() {
         assert_eq!(columns[2], 1.0);
     }
 }
+
+/// Sums and columns of sparse rows.
+#[derive(Clone)]
+struct SparseValues<'a> {
+    kernel: KernelFunction,
+    list: &'a SparseList<f32>,
+    n_features: usize,
+    chosen: &'a [u32],
+}
+
+impl SparseValues<'_> {
+    fn weighted(&self, rows: impl Iterator<Item = usize>, n_outputs: usize) -> SparseWeighted<f32> {
+        let mut list = SparseList::default();
+        for row in rows {
+            let (features, values) = self.list.row(row);
+            list.push(features.iter().copied().zip(values.iter().copied()));
+        }
+        SparseWeighted::new(self.kernel, list, None, n_outputs, factor)
+    }
+}
+
+impl Task for SparseValues<'_> {
+    type Output = (Vec<f64>, Vec<f64>, Vec<f32>);
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> Self::Output {
+        let n_rows = self.list.n_rows();
+        let n_tiles = n_rows.div_ceil(LANES);
+        let weighted = self.weighted(self.chosen.iter().map(|&row| row as usize), 2);
+        let square = self.weighted(0..n_rows, 0);
+        let mut single = vec![0.0; n_tiles * 2 * LANES];
+        let mut double = single.clone();
+        let stride = n_tiles * LANES;
+        let mut columns = vec![0.0; stride * stride];
+        let mut tile = SparseTile::new(self.n_features);
+        for at in 0..n_tiles {
+            let rows = (at * LANES..n_rows.min((at + 1) * LANES)).map(|row| self.list.row(row));
+            tile.load(rows, self.list.grain());
+            let out = at * 2 * LANES..(at + 1) * 2 * LANES;
+            weighted.add_products::<S>(Precision::Single, &tile, &mut single[out.clone()]);
+            weighted.add_products::<S>(Precision::Double, &tile, &mut double[out]);
+            square.store_columns::<S>(&tile, (&mut columns[at * LANES..], stride));
+        }
+        (single, double, columns)
+    }
+}
+
+/// Rows with many zeros: of fractions, or of whole numbers, whose sums are exact.
+fn sparse_table(n_rows: usize, n_features: usize) -> impl Strategy<Value = Vec<f32>> {
+    let fractions = prop_oneof![3 => Just(0.0_f32), 1 => -2.0_f32..2.0];
+    let counts = prop_oneof![3 => Just(0.0_f32), 1 => (-3_i32..4).prop_map(|v| v as f32)];
+    let n = n_rows * n_features;
+    prop_oneof![prop::collection::vec(fractions, n), prop::collection::vec(counts, n)]
+}
+
+proptest! {
+    #[test]
+    fn sparse_rows_give_the_bits_of_dense_rows(
+        (n_rows, n_features, x) in (1_usize..40, 1_usize..70)
+            .prop_flat_map(|(n, d)| (Just(n), Just(d), sparse_table(n, d))),
+        form in 0_usize..4,
+        picks in prop::collection::vec(0_u32..1000, 0..12),
+    ) {
+        let kernel = FORMS[form];
+        let chosen: Vec<u32> = picks.iter().map(|pick| pick % n_rows as u32).collect();
+        let tiles = Tiles::of(&x, n_features, 0..n_rows);
+        let mut list = SparseList::default();
+        for row in x.chunks_exact(n_features) {
+            list.push(row.iter().enumerate().map(|(at, &value)| (at as u32, value)));
+        }
+        for isa in Isa::available() {
+            let dense = isa.run(Values { kernel, tiles: &tiles, chosen: &chosen });
+            let sparse = isa.run(SparseValues { kernel, list: &list, n_features, chosen: &chosen });
+            prop_assert_eq!(&sparse.0, &dense.0);
+            prop_assert_eq!(&sparse.1, &dense.1);
+            // Dense columns are also those of rows that fill the last tile.
+            let stride = n_rows.next_multiple_of(LANES);
+            for column in 0..n_rows {
+                let range = column * stride..column * stride + n_rows;
+                prop_assert_eq!(&sparse.2[range.clone()], &dense.2[range]);
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@ use super::config::Config;
 use super::rows::{TrainingRows, WeightVector};
 use super::{GOOD, Solution};
 use crate::kernels::{Isa, Simd, Task};
+use crate::memory::{CollectVec, filled};
 use crate::rng::{Purpose, Stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,7 +64,7 @@ impl JointProblem<'_> {
     }
 
     fn finish(&self, state: State) -> Vec<f64> {
-        state.weights.into_iter().flat_map(|weights| self.rows.finish(weights)).collect()
+        state.weights.into_iter().flat_map(|weights| self.rows.finish(weights)).collect_vec()
     }
 }
 
@@ -71,16 +72,16 @@ impl JointProblem<'_> {
 pub(super) fn descend_jointly(problem: &JointProblem<'_>, config: &Config, seed: u64) -> Solution {
     let k = problem.n_classes;
     let rows = (0..problem.cost.len()).filter(|&row| problem.cost[row] > 0.0);
-    let order: Vec<u32> = rows.map(|row| row as u32).collect();
+    let order: Vec<u32> = rows.map(|row| row as u32).collect_vec();
     let mut state = State {
-        weights: vec![problem.rows.zero_weights(); k],
-        multipliers: vec![0.0; problem.cost.len() * k],
+        weights: filled(problem.rows.zero_weights(), k),
+        multipliers: filled(0.0, problem.cost.len() * k),
         n_active: order.len(),
         order,
         worst: f64::INFINITY,
-        score: vec![0.0; k],
-        wanted: vec![0.0; k],
-        sorted: vec![0.0; k],
+        score: filled(0.0, k),
+        wanted: filled(0.0, k),
+        sorted: filled(0.0, k),
     };
     let mut stream = Stream::new(seed, Purpose::Coordinates, 0);
     let mut enough = config.tol;

@@ -9,6 +9,7 @@ use super::config::{Config, Loss};
 use super::rows::{TrainingRows, WeightVector};
 use super::{GOOD, Solution};
 use crate::kernels::{Isa, Simd, Task};
+use crate::memory::{CollectVec, filled};
 use crate::rng::{Purpose, Stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -77,10 +78,10 @@ pub(super) fn descend(
     class: u64,
 ) -> Solution {
     let rows = (0..problem.cost.len()).filter(|&row| problem.cost[row] > 0.0);
-    let order: Vec<u32> = rows.map(|row| row as u32).collect();
+    let order: Vec<u32> = rows.map(|row| row as u32).collect_vec();
     let mut state = State {
         weights: problem.rows.zero_weights(),
-        multipliers: vec![0.0; problem.cost.len()],
+        multipliers: filled(0.0, problem.cost.len()),
         n_active: order.len(),
         order,
         high: f64::INFINITY,

@@ -12,6 +12,7 @@ use super::rows::{TrainingRows, squared_lengths};
 use super::squared_hinge::Problem;
 use super::table::Table;
 use super::{FEW_COLUMNS, Fit, Outcome, Solution, Solver};
+use crate::memory::{CollectVec, filled, resize};
 use crate::monitor::Monitor;
 use crate::parallel::{Compute, attended};
 use crate::{Error, Result, Samples};
@@ -87,7 +88,7 @@ pub fn fit(
     monitor: &mut dyn Monitor,
 ) -> Result<Fit> {
     config.check()?;
-    let equal = vec![1.0; samples.n_classes()];
+    let equal = filled(1.0, samples.n_classes());
     let class_weight = class_weight.unwrap_or(&equal);
     check_classes(config, &samples, class_weight)?;
     attended(&mut || monitor.poll(), |stop| {
@@ -106,7 +107,7 @@ pub(super) fn fit_by(
     seed: u64,
     compute: Compute<'_>,
 ) -> Fit {
-    let (stop, equal) = (AtomicBool::new(false), vec![1.0; samples.n_classes()]);
+    let (stop, equal) = (AtomicBool::new(false), filled(1.0, samples.n_classes()));
     Shared::new(config, samples, &equal, solver, seed, compute, &stop).fit()
 }
 
@@ -178,21 +179,21 @@ impl<'a> Shared<'a> {
         }
         // With two classes, the second against the first.
         let first = usize::from(n_classes == 2);
-        let mut solutions: Vec<Option<Solution>> = vec![None; n_classes - first];
+        let mut solutions: Vec<Option<Solution>> = filled(None, n_classes - first);
         self.compute.team.for_each(&mut solutions, |at, solution| {
             *solution = Some(self.solve(at + first));
         });
-        let solutions: Vec<Solution> = solutions.into_iter().flatten().collect();
-        let outcomes = solutions.iter().map(|solution| solution.outcome).collect();
-        self.finish(solutions.into_iter().map(|solution| solution.weights).collect(), outcomes)
+        let solutions: Vec<Solution> = solutions.into_iter().flatten().collect_vec();
+        let outcomes = solutions.iter().map(|solution| solution.outcome).collect_vec();
+        self.finish(solutions.into_iter().map(|solution| solution.weights).collect_vec(), outcomes)
     }
 
     fn finish(&self, vectors: Vec<Vec<f64>>, outcomes: Vec<Outcome>) -> Fit {
         let n_features = self.samples.n_features();
         let intercept = |vector: &Vec<f64>| vector.get(n_features).copied().unwrap_or(0.0);
         Fit {
-            intercept: vectors.iter().map(intercept).collect(),
-            coef: vectors.iter().flat_map(|vector| &vector[..n_features]).copied().collect(),
+            intercept: vectors.iter().map(intercept).collect_vec(),
+            coef: vectors.iter().flat_map(|vector| &vector[..n_features]).copied().collect_vec(),
             outcomes,
             solver: self.solver,
         }
@@ -207,22 +208,22 @@ impl<'a> Shared<'a> {
             let factor = if rest { 1.0 } else { self.class_weight[code] };
             self.config.c * self.samples.weight(row) * factor
         };
-        let mut costs: Vec<f64> = (0..self.samples.n_rows()).map(cost).collect();
-        costs.resize(height, 0.0);
+        let mut costs: Vec<f64> = (0..self.samples.n_rows()).map(cost).collect_vec();
+        resize(&mut costs, height, 0.0);
         costs
     }
 
     fn signs(&self, class: usize, height: usize) -> Vec<f64> {
         let sign = |row| if self.samples.code(row) == class { 1.0 } else { -1.0 };
-        let mut signs: Vec<f64> = (0..self.samples.n_rows()).map(sign).collect();
-        signs.resize(height, 0.0);
+        let mut signs: Vec<f64> = (0..self.samples.n_rows()).map(sign).collect_vec();
+        resize(&mut signs, height, 0.0);
         signs
     }
 
     /// One for each feature, and what the constant feature makes of it for the intercept, whose
     /// weight is the intercept over that feature.
     fn prices(&self, of_intercept: f64) -> Vec<f64> {
-        let mut prices = vec![1.0; self.samples.n_features()];
+        let mut prices = filled(1.0, self.samples.n_features());
         if self.config.fit_intercept {
             prices.push(of_intercept);
         }
@@ -236,7 +237,7 @@ impl<'a> Shared<'a> {
             Solver::Newton => self.solve_by_newton(class, config),
             Solver::ProximalNewton => {
                 let price = self.prices(1.0 / scaling);
-                proximal_newton(&self.problem(class), &price, vec![0.0; price.len()], config)
+                proximal_newton(&self.problem(class), &price, filled(0.0, price.len()), config)
             }
             Solver::ColumnDescent => self.solve_by_columns(class),
             Solver::InteriorPoint | Solver::JointInteriorPoint => {
@@ -266,8 +267,8 @@ impl<'a> Shared<'a> {
     fn solve_by_interior(&self, class: usize, config: &Config) -> Solution {
         // The class is the first option, whose weights are free; the rest is the last.
         let other = |row| u32::from(self.samples.code(row) != class);
-        let mut own: Vec<u32> = (0..self.samples.n_rows()).map(other).collect();
-        own.resize(self.table.height(), 0);
+        let mut own: Vec<u32> = (0..self.samples.n_rows()).map(other).collect_vec();
+        resize(&mut own, self.table.height(), 0);
         let cost = self.costs(Some(class), self.table.height());
         let ridge = self.prices(1.0 / (config.intercept_scaling * config.intercept_scaling));
         interior(&self.choices(own, cost, &ridge, 2, 0.0), config)
@@ -281,7 +282,7 @@ impl<'a> Shared<'a> {
             descend_columns(&problem, &price, weights, config, self.seed, class as u64)
         };
         let patience = config.max_iter.min(COLUMN_PATIENCE);
-        let first = descend(vec![0.0; price.len()], &config.with_max_iter(patience));
+        let first = descend(filled(0.0, price.len()), &config.with_max_iter(patience));
         if first.outcome.converged || patience == config.max_iter {
             return first;
         }
@@ -352,7 +353,7 @@ impl<'a> Shared<'a> {
     fn solve_jointly(&self) -> (Vec<Vec<f64>>, Outcome) {
         let n_classes = self.samples.n_classes();
         let mut own: Vec<u32> =
-            (0..self.samples.n_rows()).map(|row| self.samples.code(row) as u32).collect();
+            (0..self.samples.n_rows()).map(|row| self.samples.code(row) as u32).collect_vec();
         let solution = if self.solver == Solver::JointDualDescent {
             let problem = JointProblem {
                 rows: self.training_rows(),
@@ -366,7 +367,7 @@ impl<'a> Shared<'a> {
         } else {
             let scaling = self.config.intercept_scaling;
             let height = self.table.height();
-            own.resize(height, 0);
+            resize(&mut own, height, 0);
             let ridge = self.prices(1.0 / (scaling * scaling));
             let coupling = 1.0 / n_classes as f64;
             let choices = self.choices(own, self.costs(None, height), &ridge, n_classes, coupling);
@@ -381,10 +382,10 @@ impl<'a> Shared<'a> {
 /// The weights of all classes with a sum of zero (those of a last class that is missing are
 /// zero before); of two classes, those of the second minus those of the first.
 fn centered(weights: &[f64], width: usize, n_classes: usize) -> Vec<Vec<f64>> {
-    let mut vectors: Vec<Vec<f64>> = weights.chunks(width).map(<[f64]>::to_vec).collect();
-    vectors.resize(n_classes, vec![0.0; width]);
+    let mut vectors: Vec<Vec<f64>> = weights.chunks(width).map(<[f64]>::to_vec).collect_vec();
+    vectors.resize(n_classes, filled(0.0, width));
     if let [first, second] = &vectors[..] {
-        return vec![second.iter().zip(first).map(|(b, a)| b - a).collect()];
+        return vec![second.iter().zip(first).map(|(b, a)| b - a).collect_vec()];
     }
     for column in 0..width {
         let sum: f64 = vectors.iter().map(|vector| vector[column]).sum();

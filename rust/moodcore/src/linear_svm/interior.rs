@@ -16,6 +16,7 @@ use super::interior_rows::{Aim, Partial, Sort, Stretch, StretchTask};
 use super::table::{Table, dot};
 use super::{GOOD, Solution};
 use crate::cholesky::{Factor, start_of};
+use crate::memory::filled;
 use crate::parallel::Compute;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -79,7 +80,7 @@ impl Choices<'_> {
     fn matrix(&self, triangles: &[f64]) -> Vec<f64> {
         let (width, n_free) = (self.ridge.len(), self.n_free());
         let size = width * n_free;
-        let mut matrix = vec![0.0; start_of(size)];
+        let mut matrix = filled(0.0, start_of(size));
         let each = start_of(width);
         for k in 0..n_free {
             for l in 0..=k {
@@ -126,7 +127,7 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
     let table = choices.table;
     let mut stretches: Vec<Stretch> =
         table.stretches().into_iter().map(|blocks| Stretch::new(choices, blocks)).collect();
-    let mut weights = vec![0.0; size];
+    let mut weights = filled(0.0, size);
     let in_all: f64 = choices.cost.iter().sum::<f64>() * choices.n_options as f64;
     let heavy = HEAVY * median(choices.cost.iter().copied().filter(|&cost| cost > 0.0).collect());
     let mut best = Best {

@@ -3,6 +3,7 @@
 use super::interior::Choices;
 use super::interior_rows::{Aim, Partial, Rows};
 use super::table::{BLOCK, dot};
+use crate::memory::filled;
 
 /// Room for intermediate values of one block: by option and row, and by row.
 pub(super) struct Room {
@@ -18,7 +19,7 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn new(n_options: usize) -> Self {
-        let by_option = vec![0.0; n_options * BLOCK];
+        let by_option = filled(0.0, n_options * BLOCK);
         let by_row = [0.0; BLOCK];
         Room {
             aimed: by_option.clone(),

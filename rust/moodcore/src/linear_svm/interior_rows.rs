@@ -15,6 +15,7 @@
 use super::interior::Choices;
 use super::interior_block::{Room, direction, equations, pull, targets};
 use crate::kernels::{Simd, Task};
+use crate::memory::{CollectVec, filled};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -120,12 +121,12 @@ impl Stretch {
         let start = |block| {
             let own = &choices.own[choices.table.rows(block)];
             let options = (0..n_options).flat_map(|k| own.iter().map(move |&o| o as usize == k));
-            let slack: Vec<f64> = options.map(|own| if own { 2.0 } else { 1.0 }).collect();
-            let zeros = vec![0.0; slack.len()];
-            let share = vec![1.0 / n_options as f64; slack.len()];
+            let slack: Vec<f64> = options.map(|own| if own { 2.0 } else { 1.0 }).collect_vec();
+            let zeros = filled(0.0, slack.len());
+            let share = filled(1.0 / n_options as f64, slack.len());
             Rows { slack, share, slack_step: zeros.clone(), share_step: zeros }
         };
-        let rows = blocks.clone().map(start).collect();
+        let rows = blocks.clone().map(start).collect_vec();
         Stretch { blocks, rows, sums: Partial::default() }
     }
 }
@@ -146,12 +147,12 @@ impl Task for StretchTask<'_> {
         let size = choices.n_free() * choices.ridge.len();
         let mut room = Room::new(choices.n_options);
         stretch.sums = Partial::default();
-        stretch.sums.pull = vec![0.0; size];
+        stretch.sums.pull = filled(0.0, size);
         if let Sort::Equations = sort {
             let pairs = choices.n_free() * choices.n_options / 2;
             let each = choices.ridge.len() * (choices.ridge.len() + 1) / 2;
-            stretch.sums.force = vec![0.0; size];
-            stretch.sums.triangles = vec![0.0; pairs * each];
+            stretch.sums.force = filled(0.0, size);
+            stretch.sums.triangles = filled(0.0, pairs * each);
         }
         for (block, rows) in stretch.blocks.clone().zip(&mut stretch.rows) {
             if choices.stop.load(Ordering::Relaxed) {

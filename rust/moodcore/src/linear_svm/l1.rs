@@ -11,6 +11,7 @@ use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
 use super::{GOOD, Solution};
 use crate::cholesky::{Factor, start_of};
+use crate::memory::CollectVec;
 
 /// Share of `tol` that the duality gap must fall below.
 const GAP: f64 = 1e-3;
@@ -58,13 +59,13 @@ pub(super) fn proximal_newton(
             return Solution::new(weights, iteration, objective, true);
         }
         let step = quadratic_step(&here, &weights, price);
-        let whole: Vec<f64> = weights.iter().zip(&step).map(|(w, d)| w + d).collect();
+        let whole: Vec<f64> = weights.iter().zip(&step).map(|(w, d)| w + d).collect_vec();
         let fall = penalty(price, &weights) - penalty(price, &whole) - dot(&here.gradient, &step);
         let (mut point, mut next) = (whole.clone(), problem.sums(&whole, Curvature::Full));
         let mut value = next.loss + penalty(price, &point);
         if value > objective - SUFFICIENT * fall {
             let t = length(problem, price, &weights, &step);
-            point = weights.iter().zip(&step).map(|(w, d)| w + t * d).collect();
+            point = weights.iter().zip(&step).map(|(w, d)| w + t * d).collect_vec();
             next = problem.sums(&point, Curvature::Full);
             value = next.loss + penalty(price, &point);
         }
@@ -86,7 +87,7 @@ pub(super) fn proximal_newton(
 fn length(problem: &Problem<'_>, price: &[f64], weights: &[f64], step: &[f64]) -> f64 {
     let (mut low, mut high, mut t) = (0.0, 1.0, 1.0);
     for _ in 0..60 {
-        let point: Vec<f64> = weights.iter().zip(step).map(|(w, d)| w + t * d).collect();
+        let point: Vec<f64> = weights.iter().zip(step).map(|(w, d)| w + t * d).collect_vec();
         let (mut slope, bend) = problem.slope(&point, step);
         for ((w, d), price) in point.iter().zip(step).zip(price) {
             slope += if *w == 0.0 { price * d.abs() } else { price * d * w.signum() };
@@ -158,14 +159,15 @@ impl Quadratic<'_> {
     /// creeps along directions that the matrix hardly bends. Returns by how much the objective
     /// falls.
     fn leap(&mut self) -> f64 {
-        let support: Vec<usize> = (0..self.price.len()).filter(|&j| self.point[j] != 0.0).collect();
+        let support: Vec<usize> =
+            (0..self.price.len()).filter(|&j| self.point[j] != 0.0).collect_vec();
         let mut triangle = Vec::with_capacity(start_of(support.len()));
         for (at, &i) in support.iter().enumerate() {
             triangle.extend(support[..at].iter().map(|&j| self.square[i * self.price.len() + j]));
             triangle.push(self.bend(i));
         }
         let pull = |&j: &usize| -(self.slope[j] + self.price[j].copysign(self.point[j]));
-        let mut step: Vec<f64> = support.iter().map(pull).collect();
+        let mut step: Vec<f64> = support.iter().map(pull).collect_vec();
         Factor::new(triangle, support.len()).solve(&mut step);
         let room = |(&j, by): (&usize, &f64)| {
             if self.point[j] * by < 0.0 { -self.point[j] / by } else { f64::INFINITY }
@@ -177,7 +179,7 @@ impl Quadratic<'_> {
         // or those that would become zero together (Bertsekas 1982), if that helps more.
         let mut share = 1.0;
         while share > length && share > SHORTEST {
-            let whole = support.iter().zip(&step).map(|(&j, by)| (j, share * by)).collect();
+            let whole = support.iter().zip(&step).map(|(&j, by)| (j, share * by)).collect_vec();
             for candidate in [whole, self.clipped(&support, &step, share)] {
                 let fall = self.fall(&candidate);
                 if fall > best {
@@ -199,7 +201,7 @@ impl Quadratic<'_> {
             let crosses = to * self.point[j] <= 0.0;
             (j, if crosses { -self.point[j] } else { share * by })
         };
-        support.iter().zip(step).map(change).collect()
+        support.iter().zip(step).map(change).collect_vec()
     }
 
     /// By how much the objective falls with changes of some weights.
@@ -222,7 +224,7 @@ fn quadratic_step(here: &Sums, weights: &[f64], price: &[f64]) -> Vec<f64> {
     let triangle = &here.curvature;
     let entry = |i: usize, j: usize| triangle[start_of(i.max(j)) + i.min(j)];
     let mut problem = Quadratic {
-        square: (0..n * n).map(|at| entry(at / n, at % n)).collect(),
+        square: (0..n * n).map(|at| entry(at / n, at % n)).collect_vec(),
         price,
         point: weights.to_vec(),
         slope: here.gradient.clone(),
@@ -236,7 +238,7 @@ fn quadratic_step(here: &Sums, weights: &[f64], price: &[f64]) -> Vec<f64> {
         }
         in_all += problem.leap();
     }
-    problem.point.iter().zip(weights).map(|(to, from)| to - from).collect()
+    problem.point.iter().zip(weights).map(|(to, from)| to - from).collect_vec()
 }
 
 /// Moves a value towards zero by an amount, and no further than zero.

@@ -6,6 +6,7 @@ use super::squared_hinge::{Curvature, Problem};
 use super::table::{BLOCK, dot};
 use super::{GOOD, Solution};
 use crate::kernels::{Simd, Task};
+use crate::memory::filled;
 use crate::rng::{Purpose, Stream};
 
 /// Share of the promised fall with which a step is content.
@@ -35,7 +36,7 @@ pub(super) fn descend_columns(
     let n = price.len();
     let mut state = State {
         weights,
-        lacks: vec![0.0; problem.table.height()],
+        lacks: filled(0.0, problem.table.height()),
         order: (0..n).collect(),
         n_active: n,
         margin: f64::INFINITY,

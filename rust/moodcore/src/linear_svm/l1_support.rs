@@ -9,6 +9,7 @@ use super::config::Config;
 use super::l1::{gap, penalty, proximal_newton};
 use super::squared_hinge::{Curvature, Problem};
 use super::{GOOD, Solution};
+use crate::memory::{CollectVec, filled};
 
 /// Columns up to which a matrix of all second derivatives is worth its while.
 const MOST: usize = 512;
@@ -37,11 +38,11 @@ pub(super) fn solve_support(
     if near.is_some() || soon.max_iter == config.max_iter || problem.stopped() {
         return near;
     }
-    let mut weights = vec![0.0; price.len()];
+    let mut weights = filled(0.0, price.len());
     let mut iterations = SOON;
     for stage in (0..=STAGES).rev() {
         let share = GROWTH.powi(-stage);
-        let scaled = problem.with_costs(problem.cost.iter().map(|cost| cost * share).collect());
+        let scaled = problem.with_costs(problem.cost.iter().map(|cost| cost * share).collect_vec());
         let tol = if stage > 0 { config.tol.max(ROUGH) } else { config.tol };
         let left = Config { tol, ..config.with_max_iter(config.max_iter - iterations) };
         let solution = solve_stage(&scaled, price, weights, &left)?;
@@ -65,7 +66,7 @@ fn solve_stage(
     mut weights: Vec<f64>,
     config: &Config,
 ) -> Option<Solution> {
-    let mut matters = vec![false; price.len()];
+    let mut matters = filled(false, price.len());
     let mut iterations = 0;
     for _ in 0..ROUNDS {
         let sums = problem.sums(&weights, Curvature::Without);
@@ -74,7 +75,7 @@ fn solve_stage(
             return Some(Solution::new(weights, iterations, objective, true));
         }
         add_missing(&mut matters, &weights, &sums.gradient, price);
-        let columns: Vec<usize> = (0..price.len()).filter(|&column| matters[column]).collect();
+        let columns: Vec<usize> = (0..price.len()).filter(|&column| matters[column]).collect_vec();
         if columns.len() > MOST || iterations >= config.max_iter || problem.stopped() {
             return None;
         }
@@ -98,7 +99,7 @@ fn add_missing(matters: &mut [bool], weights: &[f64], gradient: &[f64], price: &
     let known = matters.iter().filter(|&&matters| matters).count();
     let pull = |column: usize| gradient[column].abs() / price[column];
     let mut missing: Vec<usize> =
-        (0..price.len()).filter(|&column| !matters[column] && pull(column) > 1.0).collect();
+        (0..price.len()).filter(|&column| !matters[column] && pull(column) > 1.0).collect_vec();
     missing.sort_by(|&a, &b| pull(b).total_cmp(&pull(a)).then(a.cmp(&b)));
     for column in missing.into_iter().take(known.max(LEAST)) {
         matters[column] = true;

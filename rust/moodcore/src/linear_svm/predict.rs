@@ -1,5 +1,6 @@
 //! Scores of new rows.
 
+use crate::memory::filled;
 use crate::parallel::Compute;
 use crate::{Error, Result, SparseRows};
 
@@ -58,7 +59,7 @@ fn decide_chunk(
     out: &mut [f64],
 ) {
     let n_scores = intercept.len();
-    let mut columns = vec![[0.0; SIDE]; n_features];
+    let mut columns = filled([0.0; SIDE], n_features);
     for (x, out) in x.chunks(SIDE * n_features).zip(out.chunks_mut(SIDE * n_scores)) {
         for (row, x) in x.chunks_exact(n_features).enumerate() {
             for (column, &x) in columns.iter_mut().zip(x) {

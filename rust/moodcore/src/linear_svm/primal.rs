@@ -13,6 +13,7 @@ use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
 use super::{GOOD, Solution};
 use crate::cholesky::{Factor, start_of};
+use crate::memory::{CollectVec, filled};
 
 /// Share of `tol` that the next step must promise for the search to continue. As the last step is
 /// exact where no row changes sides, the optimum is usually met to rounding.
@@ -50,7 +51,7 @@ impl Objective<'_> {
     /// Newton's step, which solves `H step = -gradient`; it takes the second derivatives away.
     /// `factor` is that of an earlier point.
     fn step(&self, here: &mut Sums, weights: &[f64], factor: &mut Option<Factor>) -> Vec<f64> {
-        let mut step: Vec<f64> = here.gradient.iter().map(|g| -g).collect();
+        let mut step: Vec<f64> = here.gradient.iter().map(|g| -g).collect_vec();
         if self.curvature == Curvature::Full {
             let triangle = std::mem::take(&mut here.curvature);
             Factor::new(triangle, step.len()).solve(&mut step);
@@ -88,7 +89,7 @@ impl Objective<'_> {
             }
             scaled
         };
-        let mut step = vec![0.0; residual.len()];
+        let mut step = filled(0.0, residual.len());
         let mut scaled = precondition(&residual);
         let mut direction = scaled.clone();
         let mut size = dot(&residual, &scaled);
@@ -125,7 +126,7 @@ impl Objective<'_> {
         let (mut low, mut high, mut t) = (0.0, 1.0, 1.0);
         let mut at_start = None;
         for _ in 0..50 {
-            let point: Vec<f64> = weights.iter().zip(step).map(|(w, d)| w + t * d).collect();
+            let point: Vec<f64> = weights.iter().zip(step).map(|(w, d)| w + t * d).collect_vec();
             let (mut slope, mut bend) = self.problem.slope(&point, step);
             for ((point, step), ridge) in point.iter().zip(step).zip(self.ridge) {
                 slope += ridge * point * step;
@@ -162,7 +163,7 @@ pub(super) fn newton(
 ) -> Solution {
     let curvature = if few_columns { Curvature::Full } else { Curvature::Diagonal };
     let objective = Objective { problem, ridge, curvature };
-    let mut weights = vec![0.0; ridge.len()];
+    let mut weights = filled(0.0, ridge.len());
     let mut here = objective.at(&weights);
     let mut factor = None;
     for iteration in 1..=config.max_iter {
@@ -177,12 +178,12 @@ pub(super) fn newton(
             }
             return Solution::new(weights, iteration, here.loss, true);
         }
-        let whole: Vec<f64> = weights.iter().zip(&step).map(|(w, d)| w + d).collect();
+        let whole: Vec<f64> = weights.iter().zip(&step).map(|(w, d)| w + d).collect_vec();
         let mut next = objective.at(&whole);
         let mut point = whole;
         if next.loss > here.loss - SUFFICIENT * fall {
             let t = objective.length(&weights, &step);
-            point = weights.iter().zip(&step).map(|(w, d)| w + t * d).collect();
+            point = weights.iter().zip(&step).map(|(w, d)| w + t * d).collect_vec();
             next = objective.at(&point);
         }
         if next.loss >= here.loss {

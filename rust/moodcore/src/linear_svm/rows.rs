@@ -2,6 +2,7 @@
 
 use super::table::{add_row, dot, dot_row};
 use crate::Samples;
+use crate::memory::filled;
 
 /// Rows with their squared lengths; the constant feature counts.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,7 @@ impl TrainingRows<'_> {
     }
 
     pub(super) fn zero_weights(&self) -> WeightVector {
-        WeightVector { weights: vec![0.0; self.samples.n_features()], intercept: 0.0 }
+        WeightVector { weights: filled(0.0, self.samples.n_features()), intercept: 0.0 }
     }
 
     #[inline(always)]

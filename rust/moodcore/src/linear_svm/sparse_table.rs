@@ -1,6 +1,7 @@
 //! Sparse features, row by row and column by column, and the sums over them.
 
 use crate::SparseRows;
+use crate::memory::{copied, filled, reserve};
 
 /// The entries other than zero and, where there is an intercept, a last column of ones.
 #[derive(Debug)]
@@ -25,16 +26,16 @@ impl Compressed {
     }
 
     fn transposed(&self, n_lines: usize) -> Self {
-        let mut starts = vec![0; n_lines + 1];
+        let mut starts = filled(0, n_lines + 1);
         for &place in &self.places {
             starts[place as usize + 1] += 1;
         }
         for line in 0..n_lines {
             starts[line + 1] += starts[line];
         }
-        let mut next = starts.clone();
-        let mut places = vec![0; self.places.len()];
-        let mut values = vec![0.0; self.places.len()];
+        let mut next = copied(&starts);
+        let mut places = filled(0, self.places.len());
+        let mut values = filled(0.0, self.places.len());
         for line in 0..self.starts.len() - 1 {
             let (from, entries) = self.line(line);
             for (&place, &value) in from.iter().zip(entries) {
@@ -53,6 +54,8 @@ impl SparseTable {
         let mut by_row = Compressed { starts: vec![0], places: Vec::new(), values: Vec::new() };
         for row in 0..rows.n_rows() {
             let (columns, values) = rows.row(row);
+            reserve(&mut by_row.places, columns.len() + 1);
+            reserve(&mut by_row.values, columns.len() + 1);
             by_row.places.extend(columns.iter().map(|&column| column as u32));
             by_row.values.extend_from_slice(values);
             if intercept {

@@ -2,6 +2,7 @@
 
 use super::table::{BLOCK, Table, dot};
 use crate::kernels::{Simd, Task};
+use crate::memory::filled;
 use crate::parallel::Compute;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,8 +76,8 @@ impl Problem<'_> {
         };
         let empty = Sums {
             loss: 0.0,
-            gradient: vec![0.0; width],
-            curvature: vec![0.0; n_curvature],
+            gradient: filled(0.0, width),
+            curvature: filled(0.0, n_curvature),
             by_score: Vec::new(),
         };
         let parts = self.pass(&empty, |blocks, sums| {
@@ -95,7 +96,7 @@ impl Problem<'_> {
         visit: impl Fn(Range<usize>, &mut T) + Sync,
     ) -> Vec<T> {
         let stretches = self.table.stretches();
-        let mut parts = vec![empty.clone(); stretches.len()];
+        let mut parts = filled(empty.clone(), stretches.len());
         let long = self.table.is_long();
         self.compute.team.for_each_of(long, &mut parts, |at, part| {
             if !self.stopped() {
@@ -107,7 +108,7 @@ impl Problem<'_> {
 
     /// The second derivatives times a vector; `by_score` is that of [`Sums`].
     pub(super) fn curvature_times(&self, by_score: &[f64], vector: &[f64]) -> Vec<f64> {
-        let empty = vec![0.0; self.table.width()];
+        let empty = filled(0.0, self.table.width());
         let parts = self.pass(&empty, |blocks, out| {
             let task = ProductTask { table: self.table, by_score, vector, blocks, out };
             self.compute.isa.run(task);

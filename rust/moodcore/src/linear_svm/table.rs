@@ -9,6 +9,7 @@ use super::sparse_table::SparseTable;
 use crate::Samples;
 pub(super) use crate::cholesky::dot;
 use crate::cholesky::sum_lanes;
+use crate::memory::{filled, with_room};
 use crate::parallel::Compute;
 use std::ops::Range;
 
@@ -39,7 +40,7 @@ impl Table {
             let sparse = Some(SparseTable::new(&rows, intercept));
             return Table { values: Vec::new(), sparse, n_rows, width };
         }
-        let mut values = vec![0.0; n_rows.next_multiple_of(HEIGHT) * width];
+        let mut values = filled(0.0, n_rows.next_multiple_of(HEIGHT) * width);
         let mut blocks: Vec<_> = values.chunks_mut(BLOCK * width).collect();
         compute.team.for_each_of(n_rows > BLOCK, &mut blocks, |block, values| {
             let height = values.len() / width;
@@ -69,7 +70,7 @@ impl Table {
         if let Some(sparse) = &self.sparse {
             return self.select_sparse(sparse, columns);
         }
-        let mut values = Vec::with_capacity(self.height() * columns.len());
+        let mut values = with_room(self.height() * columns.len());
         for block in 0..self.n_blocks() {
             for &column in columns {
                 values.extend_from_slice(self.column(block, column));
@@ -80,7 +81,7 @@ impl Table {
 
     fn select_sparse(&self, sparse: &SparseTable, columns: &[usize]) -> Table {
         let width = columns.len();
-        let mut values = vec![0.0; self.height() * width];
+        let mut values = filled(0.0, self.height() * width);
         for (at, &column) in columns.iter().enumerate() {
             let (rows, entries) = sparse.column(column);
             for (&row, &value) in rows.iter().zip(entries) {

@@ -9,6 +9,7 @@ use crate::kernels::{
     Adam, Aligned, BatchLoss, Momentum, Simd, Task, add_penalty_gradient, scale_weights,
     transpose_rows,
 };
+use crate::memory::filled;
 use crate::monitor::{Monitor, Pace};
 use crate::parallel::Compute;
 use crate::shuffle::Shuffle;
@@ -68,9 +69,9 @@ impl<'a> Trainer<'a> {
             dropout: None,
             drawn: 0,
             compute,
-            workspaces: vec![workspace; compute.team.threads()],
+            workspaces: filled(workspace, compute.team.threads()),
             transposed: pairs.map(|pair| Aligned::zeros(pair[0].row() * pair[1].row())).collect(),
-            total: vec![0.0; network.len],
+            total: filled(0.0, network.len),
             pace: Pace::new(),
         }
     }
@@ -437,7 +438,7 @@ pub(super) fn evaluate(
     workspaces: &mut [Workspace],
 ) -> (BatchLoss, f64) {
     let blocks = samples.n_rows().div_ceil(BLOCK);
-    let mut results = vec![(BatchLoss::default(), 0.0); blocks];
+    let mut results = filled((BatchLoss::default(), 0.0), blocks);
     let share = blocks.div_ceil(workspaces.len());
     let mut parts: Vec<_> = results.chunks_mut(share).zip(workspaces).collect();
     compute.team.for_each(&mut parts, |at, (results, ws)| {

@@ -8,6 +8,7 @@
 
 use super::config::{Activation, Config, Init, Optimizer};
 use crate::kernels::{Aligned, LANES};
+use crate::memory::{CollectVec, filled};
 use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
 
@@ -159,10 +160,10 @@ impl Network {
     /// The flat vector as layers.
     pub fn unpack(&self, flat: &[f32]) -> Vec<Layer> {
         let layer = |place: Place| Layer {
-            weights: place.weights().map(|at| flat[at]).collect(),
+            weights: place.weights().map(|at| flat[at]).collect_vec(),
             biases: flat[place.biases..][..place.outputs].to_vec(),
         };
-        self.places().map(layer).collect()
+        self.places().map(layer).collect_vec()
     }
 
     /// Layers as a flat vector.
@@ -266,9 +267,9 @@ impl State {
             let mut stream = Stream::new(seed, Purpose::Weights, index as u64);
             let pairs = (0..(inputs * outputs).div_ceil(2)).map(|_| stream.next_normal_pair());
             let mut weights: Vec<f32> =
-                pairs.flat_map(|(a, b)| [(a * std) as f32, (b * std) as f32]).collect();
+                pairs.flat_map(|(a, b)| [(a * std) as f32, (b * std) as f32]).collect_vec();
             weights.truncate(inputs * outputs);
-            layers.push(Layer { weights, biases: vec![0.0; outputs] });
+            layers.push(Layer { weights, biases: filled(0.0, outputs) });
         }
         let weights = network.pack(&layers)?;
         let velocity = Aligned::zeros(network.len);

@@ -3,6 +3,7 @@
 use super::network::Network;
 use super::step::{BLOCK, Workspace, forward};
 use crate::kernels::{LANES, ScoreKind, Simd, Task, class_scores};
+use crate::memory::filled;
 use crate::monitor::Monitor;
 use crate::parallel::Compute;
 use crate::{Error, Result};
@@ -37,7 +38,7 @@ pub fn predict(
             out.len()
         )));
     }
-    let mut workspaces = vec![Workspace::new(network, false); compute.team.threads()];
+    let mut workspaces = filled(Workspace::new(network, false), compute.team.threads());
     let share = BLOCKS_A_POLL * BLOCK;
     let wave = share * workspaces.len();
     for (x, out) in x.chunks(wave * features).zip(out.chunks_mut(wave * classes)) {

@@ -13,6 +13,7 @@ use crate::kernels::{
     Right, Simd, Start, Targets, gather_rows, matmul, matmul_and_sums, multiply, row_sums,
     softmax_loss, transpose_rows,
 };
+use crate::memory::filled;
 
 /// Samples in a block. Larger batches are cut into blocks, whose gradients are added in double
 /// precision in the order of the blocks: by size alone, so that the number of threads that share
@@ -79,7 +80,7 @@ impl Workspace {
             kept: dropped(layer.row()),
         };
         Workspace {
-            rows: vec![0; BLOCK],
+            rows: filled(0, BLOCK),
             start: 0,
             dropped: false,
             x: zeros(network.n_features.next_multiple_of(LANES)),

@@ -3,6 +3,7 @@
 use super::gram::Gram;
 use super::working_set::{low_offset, up_offset};
 use crate::kernels::{Directions, Extremes, Isa, LANES, Precision, Real, Simd, Task, extremes};
+use crate::memory::{CollectVec, copied, filled, resize};
 use crate::parallel::Compute;
 use std::borrow::Cow;
 
@@ -35,13 +36,13 @@ impl<'g, 'm, T: Real> Active<'g, 'm, T> {
     pub(super) fn all(gram: &'g Gram<'m, T>, mut gradient: Vec<f64>) -> Self {
         let n = gram.n_rows();
         let padded = n.next_multiple_of(LANES);
-        gradient.resize(padded, 0.0);
+        resize(&mut gradient, padded, 0.0);
         Active {
-            ids: (0..n as u32).collect(),
+            ids: (0..n as u32).collect_vec(),
             gram: Cow::Borrowed(gram),
             gradient,
-            up: vec![f64::INFINITY; padded],
-            low: vec![f64::NEG_INFINITY; padded],
+            up: filled(f64::INFINITY, padded),
+            low: filled(f64::NEG_INFINITY, padded),
         }
     }
 
@@ -90,13 +91,13 @@ impl<'g, 'm, T: Real> Active<'g, 'm, T> {
         let (removed, kept): (Vec<u32>, Vec<u32>) =
             (0..n as u32).partition(|&at| stays(at as usize));
         let shrunk = Shrunk {
-            ids: removed.iter().map(|&at| self.ids[at as usize]).collect(),
+            ids: removed.iter().map(|&at| self.ids[at as usize]).collect_vec(),
             gram: self.gram.select(&removed),
             gradient: chosen(&self.gradient, &removed, 0.0),
-            beta: beta.to_vec(),
+            beta: copied(beta),
         };
         *self = Active {
-            ids: kept.iter().map(|&at| self.ids[at as usize]).collect(),
+            ids: kept.iter().map(|&at| self.ids[at as usize]).collect_vec(),
             gram: Cow::Owned(self.gram.select(&kept)),
             gradient: chosen(&self.gradient, &kept, 0.0),
             up: chosen(&self.up, &kept, f64::INFINITY),
@@ -115,10 +116,11 @@ impl<T: Real> Shrunk<'_, T> {
         compute: Compute<'_>,
         out: &mut [f64],
     ) {
-        let moved: Vec<u32> =
-            (0..beta.len() as u32).filter(|&j| beta[j as usize] != self.beta[j as usize]).collect();
+        let moved: Vec<u32> = (0..beta.len() as u32)
+            .filter(|&j| beta[j as usize] != self.beta[j as usize])
+            .collect_vec();
         let by: Vec<f64> =
-            moved.iter().map(|&j| beta[j as usize] - self.beta[j as usize]).collect();
+            moved.iter().map(|&j| beta[j as usize] - self.beta[j as usize]).collect_vec();
         let into = &mut self.gradient;
         self.gram.add_products(problem, (&moved, &by), Precision::Single, into, compute);
         for (&id, &gradient) in self.ids.iter().zip(&self.gradient) {
@@ -134,7 +136,7 @@ fn collect(
     out: &mut Vec<(f64, u32)>,
     look: impl Fn(f64, f64) -> (f64, bool),
 ) {
-    out.resize(gradient.len() + 1, (0.0, 0));
+    resize(out, gradient.len() + 1, (0.0, 0));
     let mut count = 0;
     for (at, (&gradient, &offset)) in gradient.iter().zip(offsets).enumerate() {
         // Written always, counted only when it is wanted: no branch to predict wrongly.
@@ -147,8 +149,8 @@ fn collect(
 
 /// The chosen values, filled up to whole vectors.
 fn chosen(values: &[f64], places: &[u32], fill: f64) -> Vec<f64> {
-    let mut out: Vec<f64> = places.iter().map(|&at| values[at as usize]).collect();
-    out.resize(places.len().next_multiple_of(LANES), fill);
+    let mut out: Vec<f64> = places.iter().map(|&at| values[at as usize]).collect_vec();
+    resize(&mut out, places.len().next_multiple_of(LANES), fill);
     out
 }
 

@@ -3,6 +3,7 @@
 use super::solver::{Options, Problem, Solution, Start, solve};
 use super::working_set::{AddRows, WorkingSet};
 use crate::kernels::{LANES, Precision, Real};
+use crate::memory::{CollectVec, copied, filled, resize};
 use crate::parallel::Compute;
 use crate::rng::{Purpose, Stream};
 use std::sync::atomic::AtomicBool;
@@ -33,20 +34,21 @@ pub(super) fn calibrate<T: Real>(
     (compute, stop): (Compute<'_>, &AtomicBool),
 ) -> Sigmoid {
     let n = problem.y.len();
-    let mut order: Vec<usize> = (0..n).collect();
+    let mut order: Vec<usize> = (0..n).collect_vec();
     let mut stream = Stream::new(seed, Purpose::Folds, pair);
     for at in (1..n).rev() {
         order.swap(at, (stream.next_u64() % (at as u64 + 1)) as usize);
     }
-    let mut decisions = vec![0.0; n];
+    let mut decisions = filled(0.0, n);
     let options = Options { tol: FOLD_TOL * options.tol, ..options };
     // What the rows of the folds not yet held out add to the decision values.
-    let mut left: Vec<f64> = solution.gradient.iter().zip(&problem.y).map(|(g, y)| g + y).collect();
+    let mut left: Vec<f64> =
+        solution.gradient.iter().zip(&problem.y).map(|(g, y)| g + y).collect_vec();
     for fold in 0..FOLDS {
-        let held: Vec<usize> = order.iter().copied().skip(fold).step_by(FOLDS).collect();
+        let held: Vec<usize> = order.iter().copied().skip(fold).step_by(FOLDS).collect_vec();
         let part = if fold + 1 < FOLDS {
-            let factors: Vec<f64> = held.iter().map(|&row| solution.beta[row]).collect();
-            let part = products(problem, set, (&held, &factors), vec![0.0; n], compute);
+            let factors: Vec<f64> = held.iter().map(|&row| solution.beta[row]).collect_vec();
+            let part = products(problem, set, (&held, &factors), filled(0.0, n), compute);
             left.iter_mut().zip(&part).for_each(|(left, part)| *left -= part);
             part
         } else {
@@ -69,7 +71,7 @@ fn products<T: Real>(
     let terms = rows.iter().zip(factors).filter(|&(_, factor)| *factor != 0.0);
     let (moved, by): (Vec<u32>, Vec<f64>) =
         terms.map(|(&row, factor)| (row as u32, factor)).unzip();
-    start.resize(n.next_multiple_of(LANES), 0.0);
+    resize(&mut start, n.next_multiple_of(LANES), 0.0);
     if set.holds_all {
         compute.isa.run(AddRows { set, moved: &moved, by: &by, out: &mut start });
     } else {
@@ -91,7 +93,7 @@ fn without<T: Real>(
     (compute, stop): (Compute<'_>, &AtomicBool),
 ) {
     let mut rest = problem.clone();
-    let mut beta = solution.beta.clone();
+    let mut beta = copied(&solution.beta);
     for &row in held {
         rest.bound[row] = 0.0;
         beta[row] = 0.0;
@@ -112,15 +114,15 @@ fn without<T: Real>(
     // What is moved should gain by it, or lose little: the least settled first.
     let excess: f64 = beta.iter().sum();
     let side = excess.signum();
-    let mut order: Vec<usize> = (0..beta.len()).filter(|&row| side * beta[row] > 0.0).collect();
+    let mut order: Vec<usize> = (0..beta.len()).filter(|&row| side * beta[row] > 0.0).collect_vec();
     order.sort_unstable_by(|&a, &b| {
         (side * solution.gradient[b]).total_cmp(&(side * solution.gradient[a])).then(a.cmp(&b))
     });
-    let before = beta.clone();
+    let before = copied(&beta);
     rest.balance(&mut beta, order.iter().copied());
-    let by: Vec<f64> = order.iter().map(|&row| beta[row] - before[row]).collect();
+    let by: Vec<f64> = order.iter().map(|&row| beta[row] - before[row]).collect_vec();
     let gradient = solution.gradient.iter().zip(part).map(|(gradient, part)| gradient - part);
-    let gradient = products(problem, set, (&order, &by), gradient.collect(), compute);
+    let gradient = products(problem, set, (&order, &by), gradient.collect_vec(), compute);
     let start = Start { beta, gradient: Some(gradient) };
     let solved = solve(&rest, Some(start), options, set, (compute, stop));
     let offset = solved.offset(&rest);
@@ -177,7 +179,7 @@ pub(super) fn fit_sigmoid(decisions: &[f64], y: &[f64]) -> Sigmoid {
     let negative = y.len() as f64 - positive;
     let (high, low) = ((positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0));
     let target = |&y: &f64| if y > 0.0 { high } else { low };
-    let rows: Vec<_> = decisions.iter().copied().zip(y.iter().map(target)).collect();
+    let rows: Vec<_> = decisions.iter().copied().zip(y.iter().map(target)).collect_vec();
     let mut at = Sigmoid { a: 0.0, b: libm::log((negative + 1.0) / (positive + 1.0)) };
     let mut here = Likelihood::of(at, &rows);
     for _ in 0..STEPS {
@@ -215,7 +217,7 @@ impl Sigmoid {
 pub fn couple(n_classes: usize, pairwise: &[f64], out: &mut [f64]) {
     const LEAST: f64 = 1e-7;
     let k = n_classes;
-    let mut r = vec![0.0; k * k];
+    let mut r = filled(0.0, k * k);
     let mut at = 0;
     for i in 0..k {
         for j in i + 1..k {
@@ -228,7 +230,7 @@ pub fn couple(n_classes: usize, pairwise: &[f64], out: &mut [f64]) {
         (out[0], out[1]) = (r[1], r[2]);
         return;
     }
-    let mut q = vec![0.0; k * k];
+    let mut q = filled(0.0, k * k);
     for t in 0..k {
         for j in (0..k).filter(|&j| j != t) {
             q[t * k + t] += r[j * k + t] * r[j * k + t];
@@ -236,7 +238,7 @@ pub fn couple(n_classes: usize, pairwise: &[f64], out: &mut [f64]) {
         }
     }
     out.fill(1.0 / k as f64);
-    let mut products = vec![0.0; k];
+    let mut products = filled(0.0, k);
     for _ in 0..100.max(k) {
         let mut total = 0.0;
         for t in 0..k {

@@ -1,7 +1,7 @@
 //! Hyperparameters: names, defaults and ranges. This is the only place where ranges are checked.
 
 use super::rows::Values;
-use crate::kernels::{KernelFunction, Real};
+use crate::kernels::KernelFunction;
 use crate::parameters::read_json;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -70,19 +70,15 @@ impl Gamma {
         match (self, values) {
             (Gamma::Value(value), _) => value,
             (Gamma::Auto, _) => 1.0 / features,
-            (Gamma::Scale, Values::Features { x, .. }) => by_variance(x, features),
-            (Gamma::Scale, Values::Doubles { x, .. }) => by_variance(x, features),
+            (Gamma::Scale, Values::Single(rows)) => by_variance(rows.variance(), features),
+            (Gamma::Scale, Values::Double(rows)) => by_variance(rows.variance(), features),
             (Gamma::Scale, Values::Kernel(_)) => 0.0,
         }
     }
 }
 
 /// One over the number of features times the variance of all values; 1 if they are all equal.
-fn by_variance<T: Real>(x: &[T], features: f64) -> f64 {
-    let n = x.len() as f64;
-    let mean = x.iter().map(|value| value.to_f64()).sum::<f64>() / n;
-    let square = |value: f64| (value - mean) * (value - mean);
-    let variance = x.iter().map(|value| square(value.to_f64())).sum::<f64>() / n;
+fn by_variance(variance: f64, features: f64) -> f64 {
     let gamma = 1.0 / (features * variance);
     if variance > 0.0 && gamma.is_finite() { gamma } else { 1.0 }
 }

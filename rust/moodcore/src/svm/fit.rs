@@ -2,14 +2,17 @@
 
 use super::calibration::{Sigmoid, calibrate};
 use super::config::{Config, Gamma};
+use super::features::Features;
 use super::gram::Gram;
-use super::precision::{Spread, means};
+use super::precision::Spread;
 use super::rows::{Rows, Values};
 use super::solver::{End, Options, Problem, Solution, Start, solve};
 use super::working_set::WorkingSet;
 use crate::kernels::{KernelFunction, LANES, Real, Tiles};
+use crate::memory::{CollectVec, copied, filled};
 use crate::parallel::{Compute, attended};
 use crate::{Error, Result};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// A fitted model: the solutions for all pairs of classes.
@@ -55,7 +58,7 @@ const WORKING_SET: usize = 1024;
 /// The classes of all pairs.
 pub(super) fn pairs(n_classes: usize) -> Vec<(u32, u32)> {
     let n = n_classes as u32;
-    (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect()
+    (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect_vec()
 }
 
 /// Trains a problem for each pair of classes.
@@ -80,7 +83,7 @@ pub fn fit(
     }
     let geometry = Geometry::of(rows, kernel)?;
     let classes = pairs(rows.n_classes);
-    let mut work: Vec<_> = classes.iter().map(|&pair| (pair, None)).collect();
+    let mut work: Vec<_> = classes.iter().map(|&pair| (pair, None)).collect_vec();
     attended(poll, |stop| {
         compute.team.for_each(&mut work, |at, ((a, b), out)| {
             let members = members(rows, *a, *b);
@@ -97,7 +100,7 @@ pub fn fit(
 /// The rows of two classes.
 fn members(rows: &Rows<'_>, a: u32, b: u32) -> Vec<u32> {
     let of_pair = |&row: &u32| [a, b].contains(&rows.y[row as usize]);
-    (0..rows.y.len() as u32).filter(of_pair).collect()
+    (0..rows.y.len() as u32).filter(of_pair).collect_vec()
 }
 
 /// The kernel, and where its values are computed.
@@ -109,11 +112,13 @@ struct Geometry {
     spread: Spread,
     /// Whether the features lose too much in single precision.
     is_double: bool,
+    /// Whether kernel values are computed from the features other than zero.
+    is_sparse: bool,
 }
 
 impl Geometry {
     fn of(rows: &Rows<'_>, kernel: Option<KernelFunction>) -> Result<Self> {
-        let (n_rows, n_features) = (rows.y.len(), rows.values.n_features());
+        let n_rows = rows.y.len();
         let raw = Spread::of(rows.values, n_rows, kernel);
         if raw.scale.is_nan() || raw.scale > LARGEST {
             return Err(Error::Data(format!(
@@ -121,13 +126,11 @@ impl Geometry {
                 raw.scale
             )));
         }
-        let is_far = !raw.is_near() || matches!(rows.values, Values::Doubles { .. });
-        let centers = is_far && kernel == Some(KernelFunction::Linear);
-        let center = centers.then(|| match rows.values {
-            Values::Features { x, .. } => means(x, n_features),
-            Values::Doubles { x, .. } => means(x, n_features),
-            Values::Kernel(_) => Vec::new(),
-        });
+        let is_far = !raw.is_near() || rows.values.is_double();
+        // Sparse rows would be dense if they were centered. Where single precision cannot tell them
+        // apart as they are, double precision has to.
+        let centers = is_far && kernel == Some(KernelFunction::Linear) && !rows.values.is_sparse();
+        let center = centers.then(|| rows.values.means());
         let spread = match &center {
             None => raw,
             Some(center) => {
@@ -143,8 +146,14 @@ impl Geometry {
             }
         };
         // Centered features of any table fit single precision.
-        let is_double = center.is_none() && matches!(rows.values, Values::Doubles { .. });
-        Ok(Geometry { kernel, center, spread, is_double })
+        let is_double = center.is_none() && rows.values.is_double();
+        let is_sparse = center.is_none()
+            && match (rows.values, kernel) {
+                (Values::Single(features), Some(kernel)) => features.is_sparse_enough(kernel),
+                (Values::Double(features), Some(kernel)) => features.is_sparse_enough(kernel),
+                _ => false,
+            };
+        Ok(Geometry { kernel, center, spread, is_double, is_sparse })
     }
 }
 
@@ -162,28 +171,42 @@ impl<'a> Pair<'a> {
         let (rows, scale) = (self.rows, self.geometry.spread.scale);
         let gram = match (rows.values, self.geometry.kernel) {
             (Values::Kernel(values), _) => {
-                Gram::Matrix { values, width: rows.y.len(), rows: self.members.to_vec(), scale }
+                Gram::Matrix { values, width: rows.y.len(), rows: copied(self.members), scale }
             }
-            (_, Some(kernel)) => Gram::Function { kernel, rows: self.tiles(), scale },
+            (Values::Single(features), Some(kernel)) => self.gram(features, kernel),
+            (Values::Double(features), Some(kernel)) => self.gram(features, kernel),
             (_, None) => unreachable!("checked in `fit`"),
         };
         let sign = |&row: &u32| if rows.y[row as usize] == self.positive { 1.0 } else { -1.0 };
-        let y = self.members.iter().map(sign).collect();
+        let y = self.members.iter().map(sign).collect_vec();
         let bound = |&row: &u32| self.config.c * rows.weight(row as usize);
-        Problem { gram, y, bound: self.members.iter().map(bound).collect() }
+        Problem { gram, y, bound: self.members.iter().map(bound).collect_vec() }
     }
 
-    fn tiles<T: Real>(&self) -> Tiles<T> {
-        let values = self.rows.values;
+    fn gram<T: Real, U: Real>(
+        &self,
+        features: Features<'_, U>,
+        kernel: KernelFunction,
+    ) -> Gram<'a, T> {
+        let scale = self.geometry.spread.scale;
         let members = self.members.iter().map(|&row| row as usize);
-        match &self.geometry.center {
+        if self.geometry.is_sparse {
+            return Gram::Sparse {
+                kernel,
+                table: Arc::new(features.list(members)),
+                n_features: features.n_features(),
+                rows: (0..self.members.len() as u32).collect_vec(),
+                scale,
+            };
+        }
+        let values = self.rows.values;
+        let rows = match &self.geometry.center {
             Some(center) => Tiles::from_fn(center.len(), members, |row, feature| {
                 T::from_f64(values.feature(row, feature) - center[feature])
             }),
-            None => Tiles::from_fn(values.n_features(), members, |row, feature| {
-                T::from_f64(values.feature(row, feature))
-            }),
-        }
+            None => features.tiles(members),
+        };
+        Gram::Function { kernel, rows, scale }
     }
 
     fn fit(&self, seed: (u64, u64), context: (Compute<'_>, &AtomicBool)) -> PairFit {
@@ -347,22 +370,23 @@ fn gather(
     fits: Vec<PairFit>,
 ) -> Fitted {
     let (n_rows, n_classes) = (rows.y.len(), rows.n_classes);
-    let mut supports = vec![false; n_rows];
+    let mut supports = filled(false, n_rows);
     for (members, fit) in members.iter().zip(&fits) {
         for (&row, &value) in members.iter().zip(&fit.coefficients) {
             supports[row as usize] |= value != 0.0;
         }
     }
-    let mut support: Vec<u32> = (0..n_rows as u32).filter(|&row| supports[row as usize]).collect();
+    let mut support: Vec<u32> =
+        (0..n_rows as u32).filter(|&row| supports[row as usize]).collect_vec();
     support.sort_by_key(|&row| rows.y[row as usize]);
-    let mut n_support = vec![0; n_classes];
-    let mut place = vec![u32::MAX; n_rows];
+    let mut n_support = filled(0, n_classes);
+    let mut place = filled(u32::MAX, n_rows);
     for (at, &row) in support.iter().enumerate() {
         n_support[rows.y[row as usize] as usize] += 1;
         place[row as usize] = at as u32;
     }
     let n = support.len();
-    let mut dual_coef = vec![0.0; (n_classes - 1) * n];
+    let mut dual_coef = filled(0.0, (n_classes - 1) * n);
     for ((members, fit), &(a, b)) in members.iter().zip(&fits).zip(classes) {
         for (&row, &value) in members.iter().zip(&fit.coefficients) {
             if value != 0.0 {

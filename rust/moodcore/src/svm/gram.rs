@@ -1,7 +1,12 @@
 //! Kernel values among the rows of a problem, computed when they are needed.
 
-use crate::kernels::{Isa, KernelFunction, LANES, Precision, Real, Simd, Task, Tiles, Weighted};
+use crate::kernels::{
+    Isa, KernelFunction, LANES, Precision, Real, Simd, SparseList, SparseTile, SparseWeighted,
+    Task, Tiles, Weighted,
+};
+use crate::memory::CollectVec;
 use crate::parallel::Compute;
+use std::sync::Arc;
 
 /// Rows whose kernel values are added up at once by one thread: enough to be worth waking it.
 const CHUNK: usize = 64 * LANES;
@@ -11,6 +16,14 @@ const CHUNK: usize = 64 * LANES;
 pub(super) enum Gram<'a, T> {
     /// A function of the features.
     Function { kernel: KernelFunction, rows: Tiles<T>, scale: f64 },
+    /// A function of the features of sparse rows; `rows` are those of the table that take part.
+    Sparse {
+        kernel: KernelFunction,
+        table: Arc<SparseList<T>>,
+        n_features: usize,
+        rows: Vec<u32>,
+        scale: f64,
+    },
     /// Given; `rows` are those of the matrix that take part.
     Matrix { values: &'a [f64], width: usize, rows: Vec<u32>, scale: f64 },
 }
@@ -20,14 +33,16 @@ impl<T: Real> Gram<'_, T> {
     pub(super) fn n_rows(&self) -> usize {
         match self {
             Gram::Function { rows, .. } => rows.n_rows(),
-            Gram::Matrix { rows, .. } => rows.len(),
+            Gram::Sparse { rows, .. } | Gram::Matrix { rows, .. } => rows.len(),
         }
     }
 
     /// The size of the largest value of a row with itself.
     pub(super) fn scale(&self) -> f64 {
         match self {
-            Gram::Function { scale, .. } | Gram::Matrix { scale, .. } => *scale,
+            Gram::Function { scale, .. }
+            | Gram::Sparse { scale, .. }
+            | Gram::Matrix { scale, .. } => *scale,
         }
     }
 
@@ -39,11 +54,18 @@ impl<T: Real> Gram<'_, T> {
                 scale: *scale,
                 rows: rows.select(chosen.iter().map(|&row| row as usize)),
             },
+            Gram::Sparse { kernel, table, n_features, rows, scale } => Gram::Sparse {
+                kernel: *kernel,
+                table: Arc::clone(table),
+                n_features: *n_features,
+                scale: *scale,
+                rows: chosen.iter().map(|&row| rows[row as usize]).collect_vec(),
+            },
             Gram::Matrix { values, width, rows, scale } => Gram::Matrix {
                 values,
                 width: *width,
                 scale: *scale,
-                rows: chosen.iter().map(|&row| rows[row as usize]).collect(),
+                rows: chosen.iter().map(|&row| rows[row as usize]).collect_vec(),
             },
         }
     }
@@ -55,6 +77,12 @@ impl<T: Real> Gram<'_, T> {
                 let tiles = rows.select(chosen.iter().map(|&row| row as usize));
                 let weighted = Weighted::new(rows, chosen, 0, |_, _| 0.0);
                 isa.run(Block { kernel: *kernel, tiles: &tiles, weighted: &weighted, out, stride });
+            }
+            Gram::Sparse { kernel, table, n_features, rows, .. } => {
+                let rows: Vec<u32> = chosen.iter().map(|&row| rows[row as usize]).collect_vec();
+                let weighted = weighted(*kernel, table, (&rows, None), stride);
+                let rows = SparsePart { table, n_features: *n_features, rows: &rows };
+                isa.run(SparseBlock { rows, weighted: &weighted, out, stride });
             }
             Gram::Matrix { values, width, rows, .. } => {
                 for (&a, out) in chosen.iter().zip(out.chunks_mut(stride)) {
@@ -82,15 +110,29 @@ impl<T: Real> Gram<'_, T> {
             (Gram::Function { kernel, rows, .. }, Gram::Function { rows: others, .. }) => {
                 let weighted = Weighted::new(others, chosen, 1, |at, _| factors[at]);
                 let (isa, kernel) = (compute.isa, *kernel);
-                let mut parts: Vec<_> = out.chunks_mut(CHUNK).collect();
+                let mut parts: Vec<_> = out.chunks_mut(CHUNK).collect_vec();
                 compute.team.for_each_of(enough, &mut parts, |at, out| {
                     let first = at * CHUNK / LANES;
                     let tiles = first..first + out.len() / LANES;
                     isa.run(Products { kernel, weighted: &weighted, rows, tiles, precision, out });
                 });
             }
+            (
+                Gram::Sparse { kernel, table, n_features, rows, .. },
+                Gram::Sparse { rows: others, .. },
+            ) => {
+                let chosen: Vec<u32> = chosen.iter().map(|&row| others[row as usize]).collect_vec();
+                let weighted = weighted(*kernel, table, (&chosen, Some(factors)), chosen.len());
+                let mut parts: Vec<_> = out.chunks_mut(CHUNK).collect_vec();
+                compute.team.for_each_of(enough, &mut parts, |at, out| {
+                    let rows = &rows[at * CHUNK..rows.len().min((at + 1) * CHUNK)];
+                    let rows = SparsePart { table, n_features: *n_features, rows };
+                    let weighted = &weighted;
+                    compute.isa.run(SparseProducts { rows, weighted, precision, out });
+                });
+            }
             (Gram::Matrix { values, width, rows, .. }, Gram::Matrix { rows: others, .. }) => {
-                let mut parts: Vec<_> = out.chunks_mut(CHUNK).collect();
+                let mut parts: Vec<_> = out.chunks_mut(CHUNK).collect_vec();
                 compute.team.for_each_of(enough, &mut parts, |at, out| {
                     let rows = &rows[at * CHUNK..];
                     for (&j, &factor) in chosen.iter().zip(factors) {
@@ -139,5 +181,88 @@ impl<T: Real> Task for Products<'_, T> {
     fn run<S: Simd>(self) {
         let rows = (self.rows, self.tiles);
         self.weighted.add_products::<S>(self.kernel, self.precision, rows, self.out);
+    }
+}
+
+/// Copies the chosen rows of a table and, behind them, empty ones up to `n_rows`.
+fn weighted<T: Real>(
+    kernel: KernelFunction,
+    table: &SparseList<T>,
+    (chosen, factors): (&[u32], Option<&[f64]>),
+    n_rows: usize,
+) -> SparseWeighted<T> {
+    let mut rows = SparseList::default();
+    for &row in chosen {
+        let (features, values) = table.row(row as usize);
+        rows.push(features.iter().copied().zip(values.iter().copied()));
+    }
+    for _ in chosen.len()..n_rows {
+        rows.push(std::iter::empty());
+    }
+    let factor = |at: usize, _| factors.map_or(0.0, |factors| factors[at]);
+    SparseWeighted::new(kernel, rows, Some(table.grain()), usize::from(factors.is_some()), factor)
+}
+
+/// Some rows of a sparse table.
+#[derive(Clone, Copy)]
+struct SparsePart<'a, T> {
+    table: &'a SparseList<T>,
+    n_features: usize,
+    rows: &'a [u32],
+}
+
+impl<T: Real> SparsePart<'_, T> {
+    fn n_tiles(&self) -> usize {
+        self.rows.len().div_ceil(LANES)
+    }
+
+    /// Writes sixteen of the rows to a tile.
+    fn load(&self, at: usize, tile: &mut SparseTile<T>) {
+        let rows = &self.rows[at * LANES..self.rows.len().min((at + 1) * LANES)];
+        let rows = rows.iter().map(|&row| self.table.row(row as usize));
+        tile.load(rows, self.table.grain());
+    }
+}
+
+struct SparseBlock<'a, T> {
+    rows: SparsePart<'a, T>,
+    weighted: &'a SparseWeighted<T>,
+    out: &'a mut [T],
+    stride: usize,
+}
+
+impl<T: Real> Task for SparseBlock<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let SparseBlock { rows, weighted, out, stride } = self;
+        // A closure would be a function of its own, without the vector instructions.
+        let mut tile = SparseTile::new(rows.n_features);
+        for at in 0..rows.n_tiles() {
+            rows.load(at, &mut tile);
+            weighted.store_columns::<S>(&tile, (&mut out[at * LANES..], stride));
+        }
+    }
+}
+
+struct SparseProducts<'a, T> {
+    rows: SparsePart<'a, T>,
+    weighted: &'a SparseWeighted<T>,
+    precision: Precision,
+    out: &'a mut [f64],
+}
+
+impl<T: Real> Task for SparseProducts<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let SparseProducts { rows, weighted, precision, out } = self;
+        let mut tile = SparseTile::new(rows.n_features);
+        for at in 0..rows.n_tiles() {
+            rows.load(at, &mut tile);
+            weighted.add_products::<S>(precision, &tile, &mut out[at * LANES..][..LANES]);
+        }
     }
 }

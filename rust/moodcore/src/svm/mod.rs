@@ -4,6 +4,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `config` | hyperparameters |
+//! | `features` | rows of features, dense or sparse |
 //! | `rows` | training rows, validated on construction |
 //! | `fit` | a problem for each pair of classes; the fitted model |
 //! | `solver` | the dual problem of a pair: working sets, shrinking, corrections in double precision |
@@ -25,6 +26,7 @@
 mod active;
 mod calibration;
 mod config;
+mod features;
 mod fit;
 mod gram;
 mod newton;
@@ -36,6 +38,7 @@ mod working_set;
 
 pub use calibration::{Sigmoid, couple};
 pub use config::{Config, Gamma, Kernel};
+pub use features::Features;
 pub use fit::{Fitted, PairFit, fit};
 pub use predict::{Model, SupportVectors};
 pub use rows::{Rows, Values};

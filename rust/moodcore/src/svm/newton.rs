@@ -10,6 +10,7 @@
 use super::working_set::WorkingSet;
 use crate::cholesky::{Factor, start_of};
 use crate::kernels::Real;
+use crate::memory::{CollectVec, filled};
 
 /// Maximum number of free coefficients: the equations must cost less than the SMO steps before.
 const MOST_FREE: usize = 256;
@@ -25,7 +26,7 @@ pub(super) fn solve_faces<T: Real>(set: &mut WorkingSet<T>, n: usize) {
     for _ in 0..MOST_STEPS {
         let free: Vec<usize> = (0..n)
             .filter(|&at| set.beta[at] > set.lower[at] && set.beta[at] < set.upper[at])
-            .collect();
+            .collect_vec();
         if free.len() < 2 || free.len() > MOST_FREE || step_is_whole(set, &free) {
             return;
         }
@@ -58,7 +59,7 @@ fn step_is_whole<T: Real>(set: &mut WorkingSet<T>, free: &[usize]) -> bool {
 /// The way to the minimum over the free coefficients whose sum stays, from the gradient of all.
 fn direction<T: Real>(set: &WorkingSet<T>, free: &[usize]) -> Vec<f64> {
     let size = free.len();
-    let mut matrix = vec![0.0; start_of(size)];
+    let mut matrix = filled(0.0, start_of(size));
     let mut largest = f64::MIN_POSITIVE;
     for (row, &i) in free.iter().enumerate() {
         for (column, &j) in free[..=row].iter().enumerate() {
@@ -70,13 +71,13 @@ fn direction<T: Real>(set: &WorkingSet<T>, free: &[usize]) -> Vec<f64> {
         matrix[start_of(row) + row] += RIDGE * largest;
     }
     let factor = Factor::new(matrix, size);
-    let mut by_gradient: Vec<f64> = free.iter().map(|&at| set.gradient[at].to_f64()).collect();
-    let mut by_sum = vec![1.0; size];
+    let mut by_gradient: Vec<f64> = free.iter().map(|&at| set.gradient[at].to_f64()).collect_vec();
+    let mut by_sum = filled(1.0, size);
     factor.solve(&mut by_gradient);
     factor.solve(&mut by_sum);
     let multiplier = by_gradient.iter().sum::<f64>() / by_sum.iter().sum::<f64>();
     let mut direction: Vec<f64> =
-        by_gradient.iter().zip(&by_sum).map(|(g, one)| multiplier * one - g).collect();
+        by_gradient.iter().zip(&by_sum).map(|(g, one)| multiplier * one - g).collect_vec();
     // What rounding has left of the sum would violate the constraint.
     let excess = direction.iter().sum::<f64>() / size as f64;
     direction.iter_mut().for_each(|by| *by -= excess);

@@ -5,8 +5,10 @@
 //! to zero. What counts is therefore how far rows are from their mean in feature space, compared
 //! with the size of the kernel values that are rounded.
 
+use super::features::Features;
 use super::rows::Values;
 use crate::kernels::{KernelFunction, Real};
+use crate::memory::filled;
 use std::ops::Range;
 
 /// How large kernel values are, and how much rows differ.
@@ -48,10 +50,13 @@ impl Spread {
     }
 
     /// That of the rows of a table under a kernel.
-    pub(super) fn of_rows<T: Real>(kernel: KernelFunction, x: &[T], center: &[f64]) -> Self {
-        let n_features = center.len();
-        let square = |row: &[T]| row.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>();
-        let largest = x.chunks_exact(n_features).map(square).fold(0.0, f64::max);
+    pub(super) fn of_rows<T: Real>(
+        kernel: KernelFunction,
+        rows: Features<'_, T>,
+        center: &[f64],
+    ) -> Self {
+        let n_rows = rows.n_rows();
+        let largest = (0..n_rows).map(|row| rows.square(row)).fold(0.0, f64::max);
         let own = kernel.value(center, center);
         let scale = match kernel {
             KernelFunction::Rbf { .. } | KernelFunction::Sigmoid { .. } => 1.0,
@@ -60,11 +65,11 @@ impl Spread {
                 kernel.of_product(largest).abs().max(kernel.of_product(-largest).abs())
             }
         };
-        let step = (x.len() / n_features).div_ceil(SAMPLE).max(1);
+        let step = n_rows.div_ceil(SAMPLE).max(1);
         let (mut variance, mut distance, mut count) = (0.0, 0.0, 0.0_f64);
-        let mut row = vec![0.0; n_features];
-        for values in x.chunks_exact(n_features).step_by(step) {
-            row.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_f64());
+        let mut row = filled(0.0, center.len());
+        for at in (0..n_rows).step_by(step) {
+            rows.copy_row(at, &mut row);
             variance += kernel.value(&row, &row) - 2.0 * kernel.value(&row, center) + own;
             distance += row.iter().zip(center).map(|(x, c)| (x - c) * (x - c)).sum::<f64>();
             count += 1.0;
@@ -83,25 +88,10 @@ impl Spread {
 
     pub(super) fn of(values: Values<'_>, n_rows: usize, kernel: Option<KernelFunction>) -> Self {
         match (values, kernel) {
-            (Values::Features { x, n_features }, Some(kernel)) => {
-                Self::of_rows(kernel, x, &means(x, n_features))
-            }
-            (Values::Doubles { x, n_features }, Some(kernel)) => {
-                Self::of_rows(kernel, x, &means(x, n_features))
-            }
+            (Values::Single(rows), Some(kernel)) => Self::of_rows(kernel, rows, &rows.means()),
+            (Values::Double(rows), Some(kernel)) => Self::of_rows(kernel, rows, &rows.means()),
             (Values::Kernel(values), _) => Self::of_kernel(values, n_rows),
             (_, None) => Spread { scale: 0.0, variance: 0.0, is_in_range: true },
         }
     }
-}
-
-/// The mean of each column.
-pub(super) fn means<T: Real>(x: &[T], n_features: usize) -> Vec<f64> {
-    let n_rows = (x.len() / n_features.max(1)).max(1) as f64;
-    let mut means = vec![0.0; n_features];
-    for row in x.chunks_exact(n_features.max(1)) {
-        // Divided before they are added: sums of large values would overflow.
-        means.iter_mut().zip(row).for_each(|(mean, value)| *mean += value.to_f64() / n_rows);
-    }
-    means
 }

@@ -1,10 +1,16 @@
 //! Decision values for new rows.
 
+use super::features::{Features, check_finite};
 use super::fit::pairs;
-use super::precision::{Spread, means};
-use crate::kernels::{Isa, KernelFunction, LANES, Precision, Real, Simd, Task, Tiles, Weighted};
+use super::precision::Spread;
+use crate::kernels::{
+    Isa, KernelFunction, LANES, Precision, Real, Simd, SparseTile, SparseWeighted, Task, Tiles,
+    Weighted,
+};
+use crate::memory::filled;
 use crate::parallel::{Compute, attended};
 use crate::{Error, Result};
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 /// A fitted support vector machine without its support vectors.
@@ -26,6 +32,8 @@ pub struct SupportVectors<T = f32> {
 enum Layout<T> {
     /// The vectors of each class with their coefficients against the others.
     Classes { kernel: KernelFunction, precision: Precision, classes: Vec<Weighted<T>> },
+    /// The same of sparse vectors.
+    Sparse { precision: Precision, classes: Vec<SparseWeighted<T>> },
     /// A linear kernel whose values are much larger than their differences: the weights of the
     /// features for each pair of classes, and what is subtracted from the features first.
     Weights { center: Vec<f64>, weights: Vec<f64>, intercept: Vec<f64> },
@@ -91,17 +99,16 @@ impl Model {
     pub fn lay_out<T: Real>(
         &self,
         kernel: KernelFunction,
-        vectors: &[T],
-        n_features: usize,
+        vectors: Features<'_, T>,
     ) -> Result<SupportVectors<T>> {
-        let n = self.n_vectors();
-        if n_features == 0 || vectors.len() != n * n_features {
+        let (n, n_features) = (self.n_vectors(), vectors.n_features());
+        if n_features == 0 || !vectors.has_rows(n) {
             return Err(Error::Data(format!(
-                "{n} support vectors of {n_features} features must have as many values, got {}",
-                vectors.len()
+                "there must be {n} support vectors of at least 1 feature, got {} of {n_features}",
+                vectors.n_rows()
             )));
         }
-        let center = means(vectors, n_features);
+        let center = vectors.means();
         let spread = Spread::of_rows(kernel, vectors, &center);
         if kernel == KernelFunction::Linear && !spread.fits_single() {
             let weights = self.weights(vectors, &center);
@@ -117,31 +124,28 @@ impl Model {
             && ROUNDING * squares.sqrt() * spread.scale <= LARGEST_ERROR
             && spread.fits_single();
         let precision = if is_single { Precision::Single } else { Precision::Double };
-        let classes = self.by_class(vectors, n_features);
-        Ok(SupportVectors { n_features, layout: Layout::Classes { kernel, precision, classes } })
+        let layout = if vectors.is_sparse_enough(kernel) {
+            Layout::Sparse { precision, classes: self.sparse_by_class(kernel, vectors) }
+        } else {
+            Layout::Classes { kernel, precision, classes: self.by_class(vectors) }
+        };
+        Ok(SupportVectors { n_features, layout })
     }
 
     /// The weights of the centered features for each pair of classes.
-    fn weights<T: Real>(&self, vectors: &[T], center: &[f64]) -> Vec<f64> {
-        let (n, d) = (self.n_vectors(), center.len());
-        let starts: Vec<usize> = self
-            .n_support
-            .iter()
-            .scan(0, |next, &count| {
-                *next += count as usize;
-                Some(*next - count as usize)
-            })
-            .collect();
+    fn weights<T: Real>(&self, vectors: Features<'_, T>, center: &[f64]) -> Vec<f64> {
+        let d = center.len();
+        let ranges = self.ranges();
         let mut weights = Vec::new();
+        let mut row = filled(0.0, d);
         for (a, b) in pairs(self.n_classes()) {
-            let mut sums = vec![0.0; d];
+            let mut sums = filled(0.0, d);
             for (class, against) in [(a, b - 1), (b, a)] {
-                let first = starts[class as usize];
-                for at in first..first + self.n_support[class as usize] as usize {
-                    let coef = self.dual_coef[against as usize * n + at];
-                    let row = &vectors[at * d..][..d];
-                    for ((sum, value), mean) in sums.iter_mut().zip(row).zip(center) {
-                        *sum += coef * (value.to_f64() - mean);
+                for at in ranges[class as usize].clone() {
+                    let coef = self.factor(at, against as usize);
+                    vectors.copy_row(at, &mut row);
+                    for ((sum, value), mean) in sums.iter_mut().zip(&row).zip(center) {
+                        *sum += coef * (value - mean);
                     }
                 }
             }
@@ -150,39 +154,42 @@ impl Model {
         weights
     }
 
-    /// Writes the decision values of all pairs of classes for each row of `x` to `out`.
+    /// Writes the decision values of all pairs of classes for each row to `out`.
     ///
     /// # Errors
     /// [`Error::Data`] when sizes do not fit or a value is not finite; what `poll` returns.
     pub fn decide<T: Real>(
         &self,
         vectors: &SupportVectors<T>,
-        (x, n_features): (&[T], usize),
+        rows: Features<'_, T>,
         out: &mut [f64],
         compute: Compute<'_>,
         poll: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         let n_pairs = self.intercept.len();
+        let (n_rows, n_features) = (rows.n_rows(), rows.n_features());
         if n_features != vectors.n_features
-            || !x.len().is_multiple_of(n_features)
-            || out.len() != x.len() / n_features * n_pairs
+            || !rows.has_rows(n_rows)
+            || out.len() != n_rows * n_pairs
         {
             return Err(Error::Data(format!(
-                "rows must have the {} features of the support vectors, got {} values in rows of \
+                "rows must have the {} features of the support vectors, got {n_rows} rows of \
                  {n_features}",
                 vectors.n_features,
-                x.len()
             )));
         }
-        check_finite(x, n_features)?;
+        if let Features::Dense { x, n_features } = rows {
+            check_finite(x, n_features)?;
+        }
         let n = self.n_vectors();
-        let rows = x.chunks(CHUNK * n_features);
-        let mut work: Vec<_> = rows.zip(out.chunks_mut(CHUNK * n_pairs)).collect();
-        let long = x.len() / n_features * n > 1 << 22;
+        let mut work: Vec<_> = out.chunks_mut(CHUNK * n_pairs).collect();
+        let long = n_rows * n > 1 << 22;
+        let enough = n_rows * n_features * n > 1 << 16;
         let mut run = |stopped: &(dyn Fn() -> bool + Sync)| {
-            compute.team.for_each_of(x.len() * n > 1 << 16, &mut work, |_, (x, out)| {
+            compute.team.for_each_of(enough, &mut work, |at, out| {
                 if !stopped() {
-                    self.decide_chunk(vectors, x, out, compute.isa);
+                    let chunk = at * CHUNK..n_rows.min((at + 1) * CHUNK);
+                    self.decide_chunk(vectors, (rows, chunk), out, compute.isa);
                 }
             });
         };
@@ -197,22 +204,27 @@ impl Model {
     fn decide_chunk<T: Real>(
         &self,
         vectors: &SupportVectors<T>,
-        x: &[T],
+        (rows, chunk): (Features<'_, T>, Range<usize>),
         out: &mut [f64],
         isa: Isa,
     ) {
         match &vectors.layout {
             Layout::Classes { kernel, precision, classes } => {
-                let tiles = Tiles::of(x, vectors.n_features, 0..x.len() / vectors.n_features);
+                let tiles = rows.tiles(chunk);
                 let (kernel, precision) = (*kernel, *precision);
                 self.combine(&sums((kernel, precision), classes, &tiles, isa), out);
             }
+            Layout::Sparse { precision, classes } => {
+                let rows = (rows, vectors.n_features, chunk);
+                self.combine(&sparse_sums(*precision, classes, rows, isa), out);
+            }
             Layout::Weights { center, weights, intercept } => {
-                let rows = x.chunks_exact(center.len());
-                for (row, out) in rows.zip(out.chunks_exact_mut(intercept.len())) {
+                let mut row = filled(0.0, center.len());
+                for (at, out) in chunk.zip(out.chunks_exact_mut(intercept.len())) {
+                    rows.copy_row(at, &mut row);
                     let weights = weights.chunks_exact(center.len()).zip(intercept);
                     for ((weights, intercept), out) in weights.zip(out) {
-                        let features = row.iter().zip(center).map(|(x, c)| x.to_f64() - c);
+                        let features = row.iter().zip(center).map(|(x, c)| x - c);
                         let products = features.zip(weights).map(|(x, w)| x * w);
                         *out = products.fold(*intercept, |sum, product| sum + product);
                     }
@@ -234,7 +246,7 @@ impl Model {
                 values.len()
             )));
         }
-        let mut sums = vec![0.0; k * (k - 1) * LANES];
+        let mut sums = filled(0.0, k * (k - 1) * LANES);
         for (row, out) in values.chunks_exact(n).zip(out.chunks_exact_mut(n_pairs)) {
             sums.fill(0.0);
             let mut at = 0;
@@ -254,17 +266,42 @@ impl Model {
     }
 
     /// The support vectors of each class with their coefficients against the others.
-    fn by_class<T: Real>(&self, vectors: &[T], n_features: usize) -> Vec<Weighted<T>> {
-        let n = self.n_vectors();
-        let mut first = 0;
+    fn by_class<T: Real>(&self, vectors: Features<'_, T>) -> Vec<Weighted<T>> {
+        let of_class = |range: Range<usize>| {
+            let tiles: Tiles<T> = vectors.tiles(range.clone());
+            let all: Vec<u32> = (0..range.len() as u32).collect();
+            let factor = |at, against| self.factor(range.start + at, against);
+            Weighted::new(&tiles, &all, self.n_classes() - 1, factor)
+        };
+        self.ranges().into_iter().map(of_class).collect()
+    }
+
+    /// The same of sparse vectors.
+    fn sparse_by_class<T: Real>(
+        &self,
+        kernel: KernelFunction,
+        vectors: Features<'_, T>,
+    ) -> Vec<SparseWeighted<T>> {
+        let of_class = |range: Range<usize>| {
+            let factor = |at, against| self.factor(range.start + at, against);
+            let rows = vectors.list(range.clone());
+            SparseWeighted::new(kernel, rows, None, self.n_classes() - 1, factor)
+        };
+        self.ranges().into_iter().map(of_class).collect()
+    }
+
+    /// The coefficient of a support vector against another class.
+    fn factor(&self, vector: usize, against: usize) -> f64 {
+        self.dual_coef[against * self.n_vectors() + vector]
+    }
+
+    /// The support vectors of each class.
+    fn ranges(&self) -> Vec<Range<usize>> {
+        let mut next = 0;
         let of_class = |&count: &u32| {
-            let (start, count) = (first, count as usize);
-            first += count;
-            let tiles = Tiles::of(vectors, n_features, start..start + count);
-            let all: Vec<u32> = (0..count as u32).collect();
-            Weighted::new(&tiles, &all, self.n_classes() - 1, |at, against| {
-                self.dual_coef[against * n + start + at]
-            })
+            let start = next;
+            next += count as usize;
+            start..next
         };
         self.n_support.iter().map(of_class).collect()
     }
@@ -286,20 +323,6 @@ impl Model {
     }
 }
 
-/// Refuses features that are not finite, naming the first row and column.
-fn check_finite<T: Real>(x: &[T], n_features: usize) -> Result<()> {
-    match x.iter().position(|value| !value.to_f64().is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(Error::Data(format!(
-            "X must be finite{}, got {} in row {}, column {}",
-            if T::IS_SINGLE { " in float32" } else { "" },
-            x[at].to_f64(),
-            at / n_features,
-            at % n_features
-        ))),
-    }
-}
-
 /// For each class the sums over its support vectors: tile by tile, against each other class.
 fn sums<T: Real>(
     (kernel, precision): (KernelFunction, Precision),
@@ -309,7 +332,7 @@ fn sums<T: Real>(
 ) -> Vec<Vec<f64>> {
     let length = tiles.n_rows().next_multiple_of(LANES) * (classes.len() - 1);
     let of_class = |weighted: &Weighted<T>| {
-        let mut out = vec![0.0; length];
+        let mut out = filled(0.0, length);
         isa.run(Sum { kernel, precision, weighted, tiles, out: &mut out });
         out
     };
@@ -332,5 +355,44 @@ impl<T: Real> Task for Sum<'_, T> {
         let tiles = 0..self.tiles.n_rows().div_ceil(LANES);
         let rows = (self.tiles, tiles);
         self.weighted.add_products::<S>(self.kernel, self.precision, rows, self.out);
+    }
+}
+
+/// The same of sparse vectors.
+fn sparse_sums<T: Real>(
+    precision: Precision,
+    classes: &[SparseWeighted<T>],
+    (rows, n_features, chunk): (Features<'_, T>, usize, Range<usize>),
+    isa: Isa,
+) -> Vec<Vec<f64>> {
+    let n_outputs = (classes.len() - 1) * LANES;
+    let length = chunk.len().div_ceil(LANES) * n_outputs;
+    let mut out: Vec<Vec<f64>> = classes.iter().map(|_| filled(0.0, length)).collect();
+    let list = rows.list(chunk);
+    let mut tile = SparseTile::new(n_features);
+    for at in 0..list.n_rows().div_ceil(LANES) {
+        let rows = at * LANES..list.n_rows().min((at + 1) * LANES);
+        tile.load(rows.map(|row| list.row(row)), list.grain());
+        for (weighted, out) in classes.iter().zip(&mut out) {
+            let out = &mut out[at * n_outputs..][..n_outputs];
+            isa.run(SparseSum { precision, weighted, tile: &tile, out });
+        }
+    }
+    out
+}
+
+struct SparseSum<'a, T> {
+    precision: Precision,
+    weighted: &'a SparseWeighted<T>,
+    tile: &'a SparseTile<T>,
+    out: &'a mut [f64],
+}
+
+impl<T: Real> Task for SparseSum<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        self.weighted.add_products::<S>(self.precision, self.tile, self.out);
     }
 }

@@ -1,25 +1,17 @@
 //! Training rows: features or kernel values, with classes and weights.
 
-use crate::data::{check_finite, check_weights};
+use super::features::{Features, check_finite_doubles};
+use crate::data::check_weights;
+use crate::memory::filled;
 use crate::{Error, Result};
 
 /// Representation of the training rows.
 #[derive(Clone, Copy, Debug)]
 pub enum Values<'a> {
-    /// Features, row by row.
-    Features {
-        /// The features.
-        x: &'a [f32],
-        /// Number of features per row.
-        n_features: usize,
-    },
-    /// Features of which single precision would lose digits, row by row.
-    Doubles {
-        /// The features.
-        x: &'a [f64],
-        /// Number of features per row.
-        n_features: usize,
-    },
+    /// Features in single precision.
+    Single(Features<'a, f32>),
+    /// Features of which single precision would lose digits.
+    Double(Features<'a, f64>),
     /// The kernel values of each row with each.
     Kernel(&'a [f64]),
 }
@@ -46,7 +38,11 @@ impl<'a> Rows<'a> {
         n_classes: usize,
         weight: Option<&'a [f32]>,
     ) -> Result<Self> {
-        check_values(values, y.len())?;
+        match values {
+            Values::Single(features) => features.check(y.len())?,
+            Values::Double(features) => features.check(y.len())?,
+            Values::Kernel(values) => check_kernel(values, y.len())?,
+        }
         if n_classes < 2 || y.len() >= 1 << 31 {
             return Err(Error::Data(format!(
                 "y must have at least 2 classes and fewer than 2^31 rows, got {n_classes} classes \
@@ -54,7 +50,7 @@ impl<'a> Rows<'a> {
                 y.len()
             )));
         }
-        let mut counts = vec![0_usize; n_classes];
+        let mut counts = filled(0_usize, n_classes);
         for (row, &code) in y.iter().enumerate() {
             *counts.get_mut(code as usize).ok_or_else(|| {
                 Error::Data(format!(
@@ -77,68 +73,63 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
+    /// Features in single precision, row by row.
+    pub fn features(x: &'a [f32], n_features: usize) -> Self {
+        Values::Single(Features::Dense { x, n_features })
+    }
+
+    /// Whether the features are in double precision.
+    pub(super) fn is_double(&self) -> bool {
+        matches!(self, Values::Double(_))
+    }
+
+    /// Whether the features are sparse.
+    pub(super) fn is_sparse(&self) -> bool {
+        matches!(self, Values::Single(Features::Sparse(_)) | Values::Double(Features::Sparse(_)))
+    }
+
     /// The number of features in a row; zero for kernel values.
     pub(super) fn n_features(&self) -> usize {
-        match *self {
-            Values::Features { n_features, .. } | Values::Doubles { n_features, .. } => n_features,
+        match self {
+            Values::Single(features) => features.n_features(),
+            Values::Double(features) => features.n_features(),
             Values::Kernel(_) => 0,
         }
     }
 
-    /// A feature of a row in double precision.
+    /// The mean of each column; none for kernel values.
+    pub(super) fn means(&self) -> Vec<f64> {
+        match self {
+            Values::Single(features) => features.means(),
+            Values::Double(features) => features.means(),
+            Values::Kernel(_) => Vec::new(),
+        }
+    }
+
+    /// A feature of a dense row in double precision.
     #[inline(always)]
     pub(super) fn feature(&self, row: usize, feature: usize) -> f64 {
         match *self {
-            Values::Features { x, n_features } => f64::from(x[row * n_features + feature]),
-            Values::Doubles { x, n_features } => x[row * n_features + feature],
+            Values::Single(Features::Dense { x, n_features }) => {
+                f64::from(x[row * n_features + feature])
+            }
+            Values::Double(Features::Dense { x, n_features }) => x[row * n_features + feature],
+            Values::Single(Features::Sparse(_)) | Values::Double(Features::Sparse(_)) => {
+                unreachable!("sparse rows are read entry by entry")
+            }
             Values::Kernel(_) => 0.0,
         }
     }
 }
 
-fn check_values(values: Values<'_>, n_rows: usize) -> Result<()> {
-    match values {
-        Values::Features { x, n_features } => {
-            check_shape(x.len(), n_rows, n_features)?;
-            check_finite(x, n_features)
-        }
-        Values::Doubles { x, n_features } => {
-            check_shape(x.len(), n_rows, n_features)?;
-            check_finite_doubles("X must be finite", x, n_features)
-        }
-        Values::Kernel(values) => {
-            if n_rows == 0 || values.len() != n_rows * n_rows {
-                return Err(Error::Data(format!(
-                    "a precomputed kernel must be a square matrix with a row for each of {n_rows} \
-                     labels, got {} values",
-                    values.len()
-                )));
-            }
-            check_finite_doubles("kernel values must be finite", values, n_rows)
-        }
+fn check_kernel(values: &[f64], n_rows: usize) -> Result<()> {
+    if n_rows == 0 || values.len() != n_rows * n_rows {
+        return Err(Error::Data(format!(
+            "a precomputed kernel must be a square matrix with a row for each of {n_rows} \
+             labels, got {} values",
+            values.len()
+        )));
     }
-}
-
-fn check_shape(n_values: usize, n_rows: usize, n_features: usize) -> Result<()> {
-    if n_rows > 0 && n_features > 0 && n_values == n_rows * n_features {
-        return Ok(());
-    }
-    Err(Error::Data(format!(
-        "X must have rows and features and y as many rows, got {n_values} values for {n_rows} rows \
-         of {n_features} features"
-    )))
-}
-
-/// Refuses values that are not finite, naming the first row and column.
-pub(super) fn check_finite_doubles(rule: &str, values: &[f64], width: usize) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(Error::Data(format!(
-            "{rule}, got {} in row {}, column {}",
-            values[at],
-            at / width,
-            at % width
-        ))),
-    }
+    check_finite_doubles("kernel values must be finite", values, n_rows)
 }

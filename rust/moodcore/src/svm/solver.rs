@@ -19,6 +19,7 @@ use super::gram::Gram;
 use super::newton::solve_faces;
 use super::working_set::{AddRows, Descend, Limit, WorkingSet};
 use crate::kernels::{Extremes, LANES, Precision, Real};
+use crate::memory::{CollectVec, copied, filled, resize};
 use crate::parallel::Compute;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -160,15 +161,20 @@ pub(super) fn solve<T: Real>(
     (compute, stop): (Compute<'_>, &AtomicBool),
 ) -> Solution {
     let n = problem.gram.n_rows();
-    let zero =
-        || Start { beta: vec![0.0; n], gradient: Some(problem.y.iter().map(|y| -y).collect()) };
+    let zero = || Start {
+        beta: filled(0.0, n),
+        gradient: Some(problem.y.iter().map(|y| -y).collect_vec()),
+    };
     let start = start.unwrap_or_else(zero);
     let mut solver = Solver {
         problem,
         options,
         compute,
         stop,
-        active: Active::all(&problem.gram, start.gradient.clone().unwrap_or_default()),
+        active: Active::all(
+            &problem.gram,
+            start.gradient.as_deref().map(copied).unwrap_or_default(),
+        ),
         shrunk: Vec::new(),
         set,
         whole: n <= options.working_set,
@@ -179,13 +185,13 @@ pub(super) fn solve<T: Real>(
         rounds: 0,
         looked: 0.0,
         goal: options.tol,
-        beta: start.beta.clone(),
+        beta: copied(&start.beta),
     };
     if start.gradient.is_none() {
         solver.look_again(Precision::Double);
     }
     let first = Solution {
-        gradient: solver.active.gradient[..n].to_vec(),
+        gradient: copied(&solver.active.gradient[..n]),
         beta: start.beta,
         steps: 0,
         end: End::Limit,
@@ -197,7 +203,7 @@ pub(super) fn solve<T: Real>(
         solver.look_again(Precision::Double);
     }
     let solution = Solution {
-        gradient: solver.active.gradient[..n].to_vec(),
+        gradient: copied(&solver.active.gradient[..n]),
         beta: solver.beta,
         steps: solver.steps,
         end,
@@ -274,10 +280,11 @@ impl<T: Real> Solver<'_, '_, T> {
     /// Computes the gradient of all rows from the coefficients.
     fn look_again(&mut self, precision: Precision) {
         let chosen: Vec<u32> =
-            (0..self.beta.len() as u32).filter(|&j| self.beta[j as usize] != 0.0).collect();
-        let factors: Vec<f64> = chosen.iter().map(|&j| self.beta[j as usize]).collect();
-        let mut gradient: Vec<f64> = self.problem.y.iter().map(|y| -y).collect();
-        gradient.resize(gradient.len().next_multiple_of(LANES), 0.0);
+            (0..self.beta.len() as u32).filter(|&j| self.beta[j as usize] != 0.0).collect_vec();
+        let factors: Vec<f64> = chosen.iter().map(|&j| self.beta[j as usize]).collect_vec();
+        let mut gradient: Vec<f64> = self.problem.y.iter().map(|y| -y).collect_vec();
+        let padded = gradient.len().next_multiple_of(LANES);
+        resize(&mut gradient, padded, 0.0);
         let gram = &self.problem.gram;
         gram.add_products(gram, (&chosen, &factors), precision, &mut gradient, self.compute);
         self.active.gradient = gradient;
@@ -297,7 +304,7 @@ impl<T: Real> Solver<'_, '_, T> {
             return;
         }
         let gram = &self.problem.gram;
-        let mut gradient = vec![0.0; gram.n_rows()];
+        let mut gradient = filled(0.0, gram.n_rows());
         for (&id, &value) in self.active.ids.iter().zip(&self.active.gradient) {
             gradient[id as usize] = value;
         }
@@ -342,7 +349,7 @@ impl<T: Real> Solver<'_, '_, T> {
     fn improve(&mut self, most: usize) -> f64 {
         let extremes = self.extremes();
         let n = self.active.ids.len();
-        let chosen = if self.whole { (0..n as u32).collect() } else { self.choose(&extremes) };
+        let chosen = if self.whole { (0..n as u32).collect_vec() } else { self.choose(&extremes) };
         let offset = 0.5 * (extremes.least_up.value + extremes.greatest_low.value);
         self.load(&chosen, offset);
         let part = (INNER * extremes.violation()).max(0.5 * self.goal);
@@ -393,7 +400,7 @@ impl<T: Real> Solver<'_, '_, T> {
     /// violators in both directions.
     fn choose(&self, extremes: &Extremes) -> Vec<u32> {
         let size = self.size;
-        let mut taken = vec![false; self.active.ids.len()];
+        let mut taken = filled(false, self.active.ids.len());
         let mut chosen = Vec::with_capacity(size);
         let kept = self.free.len().min(size / KEPT);
         let mut candidates = Vec::new();

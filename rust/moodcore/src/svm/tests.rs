@@ -16,7 +16,7 @@ fn table(n_rows: usize, n_classes: usize, seed: u64) -> (Vec<f32>, Vec<u32>) {
 }
 
 fn rows<'a>(x: &'a [f32], y: &'a [u32], n_classes: usize) -> Rows<'a> {
-    Rows::new(Values::Features { x, n_features: 3 }, y, n_classes, None).unwrap()
+    Rows::new(Values::features(x, 3), y, n_classes, None).unwrap()
 }
 
 fn fitted(config: &Config, rows: &Rows<'_>, isa: Isa, threads: usize) -> Fitted {
@@ -192,8 +192,12 @@ fn decisions_are_plain_sums() {
     let compute = Compute { isa: Isa::detect(), team: &team };
     let mut out = vec![0.0; 90 * 3];
     let kernel = config.function().unwrap();
-    let laid_out = model.lay_out(kernel, &vectors, 3).unwrap();
-    model.decide(&laid_out, (&x, 3), &mut out, compute, &mut || Ok(())).unwrap();
+    let laid_out = model.lay_out(kernel, Features::Dense { x: &vectors, n_features: 3 }).unwrap();
+    model
+        .decide(&laid_out, Features::Dense { x: &x, n_features: 3 }, &mut out, compute, &mut || {
+            Ok(())
+        })
+        .unwrap();
     let n = fit.support.len();
     for (row, out) in out.chunks(3).enumerate() {
         for ((a, b), (&decision, intercept)) in
@@ -228,7 +232,7 @@ fn what_is_wrong_is_named() {
     let wrong = Config { c: 0.0, ..Config::default() };
     assert_eq!(message(wrong.check().unwrap_err()), "C must be finite and above 0, got 0");
     let x = [0.0, f32::NAN, 0.0];
-    let found = Rows::new(Values::Features { x: &x, n_features: 1 }, &[0, 1, 1], 2, None);
+    let found = Rows::new(Values::features(&x, 1), &[0, 1, 1], 2, None);
     assert!(message(found.unwrap_err()).contains("NaN in row 1, column 0"));
     let found = Rows::new(Values::Kernel(&[0.0; 6]), &[0, 1, 1], 2, None);
     assert!(message(found.unwrap_err()).contains("a square matrix with a row for each of 3"));

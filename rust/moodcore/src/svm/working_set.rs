@@ -1,6 +1,7 @@
 //! The dual problem over a working set, whose kernel values are all at hand.
 
 use crate::kernels::{Extremes, FLAT, LANES, Real, Simd, Task, best_partner, step_and_extremes};
+use crate::memory::resize;
 
 /// The part of the problem over a working set: coefficients may move between their bounds, their
 /// sum stays.
@@ -63,11 +64,11 @@ impl<T: Real> WorkingSet<T> {
         self.stride = n.next_multiple_of(LANES);
         for values in [&mut self.beta, &mut self.lower, &mut self.upper] {
             values.clear();
-            values.resize(self.stride, 0.0);
+            resize(values, self.stride, 0.0);
         }
         self.gradient.clear();
-        self.gradient.resize(self.stride, T::default());
-        self.kernel.resize(self.stride.max(1) * self.stride, T::default());
+        resize(&mut self.gradient, self.stride, T::default());
+        resize(&mut self.kernel, self.stride.max(1) * self.stride, T::default());
     }
 
     fn prepare(&mut self) {

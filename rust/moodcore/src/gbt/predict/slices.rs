@@ -9,6 +9,7 @@ use crate::gbt::tree::{BinSet, Ensemble, MISSING, NONE, Node, Tree, contains};
 use crate::kernels::{
     RowBits, RowLeaves, RowSplit, SLICE_CHUNK, SLICE_LEAVES, SLICE_ROWS, Simd, rows_of_classes,
 };
+use crate::memory::filled;
 use std::ops::Range;
 
 /// Inner nodes of a block: the tests of this many, 64 bytes each, fit the second-level cache.
@@ -111,7 +112,7 @@ impl Block {
     /// Adds the splits and values of a tree.
     fn push(&mut self, tree: &Tree, conditions: &[Condition], n_outputs: usize) {
         // Where the rows of each node are: those that pass the test stay where they were.
-        let mut places = vec![0_u16; tree.nodes.len()];
+        let mut places = filled(0_u16, tree.nodes.len());
         let mut leaves = vec![0; 1];
         for (at, node) in tree.nodes.iter().enumerate() {
             let place = places[at];
@@ -260,7 +261,7 @@ impl Tests {
             end = classes.place.end;
             tests.features.push(classes);
         }
-        let mut conditions = vec![Condition::default(); wanted.len()];
+        let mut conditions = filled(Condition::default(), wanted.len());
         let of_features = wanted.chunk_by(|a, b| a.feature() == b.feature());
         for (at, of_feature) in of_features.enumerate() {
             let mut last = None;
