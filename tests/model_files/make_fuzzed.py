@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -39,6 +40,8 @@ def models():
     X = np.column_stack([frame["size"], rng.integers(0, 3, (90, 2))])
     categories = GBT(3, categorical_features=[1], missing=0.0, random_state=0)
     yield "gbt_missing", categories.fit(X, y), pd.DataFrame(X)
+    few = np.where(np.abs(X) > 1, X, 0)
+    yield "svm_sparse", SVM().fit(csr_array(few), y), pd.DataFrame(few)
     yield "svm_precomputed", SVM(kernel="precomputed").fit(X @ X.T, y), pd.DataFrame(X @ X.T)
     for activation in ("tanh", "selu"):
         network = MLP((3,), activation=activation, epochs=2, random_state=0)

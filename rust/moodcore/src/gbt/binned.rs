@@ -21,17 +21,13 @@ impl BinnedRows {
     /// Creates an empty table with memory for `capacity` rows.
     ///
     /// # Errors
-    /// [`Error::Data`] if there is too little memory.
+    /// [`Error::Memory`] if there is too little.
     pub fn new(binner: Arc<Binner>, capacity: usize) -> Result<Self> {
         let mut columns = filled(Vec::new(), binner.features.len());
         for column in &mut columns {
             if Vec::try_reserve_exact(column, capacity).is_err() {
-                return Err(Error::Data(format!(
-                    "the bins of {capacity} rows and {} features need {:.1} GB of memory, more \
-                     than is available",
-                    binner.features.len(),
-                    (capacity * binner.features.len()) as f64 / 1e9
-                )));
+                let bytes = capacity.saturating_mul(binner.features.len());
+                return Err(Error::Memory { bytes });
             }
         }
         Ok(BinnedRows { binner, columns: Arc::new(columns), capacity })

@@ -114,12 +114,9 @@ impl Plan<'_> {
             ));
         }
         // Margins and derivatives: an error is better than an abort when memory runs out.
-        let most = 2 * n_rows * n_outputs;
+        let most = n_rows.saturating_mul(2 * n_outputs);
         if Vec::<f64>::new().try_reserve_exact(most).is_err() {
-            return refuse(format!(
-                "{n_rows} rows of {n_outputs} classes need {:.1} GB of memory, more than is available",
-                (most * size_of::<f64>()) as f64 / 1e9
-            ));
+            return Err(Error::Memory { bytes: most.saturating_mul(size_of::<f64>()) });
         }
         if let Some(row) = rows.y.iter().position(|&code| code as usize >= self.n_classes) {
             return refuse(format!(
