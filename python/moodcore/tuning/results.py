@@ -69,7 +69,10 @@ def trials_table(
     table = pd.DataFrame(rows)
     for name in names:
         # Whole numbers stay whole beside families that do not have them.
-        if table[name].hasnans and all(isinstance(row[name], int | None) for row in rows):
+        whole = all(
+            isinstance(row[name], int | None) and not isinstance(row[name], bool) for row in rows
+        )
+        if whole and table[name].hasnans:
             table[name] = table[name].astype("Int64")
     return table
 
