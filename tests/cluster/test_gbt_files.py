@@ -71,6 +71,35 @@ def test_models_are_those_of_one_process(workers, tmp_path, monkeypatch, case, p
     assert file_bytes(in_memory, tmp_path, "memory") == file_bytes(local, tmp_path, "local")
 
 
+def test_the_client_reads_no_rows(workers, tmp_path, monkeypatch):
+    folder = write_files(numbers(), tmp_path / "rows")
+
+    def refuse(*_):
+        raise AssertionError
+
+    # Workers are other processes.
+    for kind in (batches.BatchSource, batches.BatchRange):
+        monkeypatch.setattr(kind, "batches", refuse)
+    parameters = {"n_estimators": 5, "random_state": 3, "early_stopping_rounds": 2}
+    model = DaskGBT(**parameters).fit(folder, "label", client=workers)
+    assert model.n_trees_ > 0
+    with pytest.raises(AssertionError):
+        GBT(**parameters).fit(folder, "label")
+
+
+def test_all_workers_have_rows(tmp_path):
+    folder = write_files(numbers(), tmp_path / "rows", n_files=2)
+    rows = [
+        sum(
+            pq.read_metadata(part.rows.part.where).row_group(at).num_rows for at in part.rows.groups
+        )
+        for part in parts.file_parts(batches.BatchSource(folder), "label", None, 1)
+    ]
+    assert sum(rows) == 1500
+    assert rows == [340, 340, 70] * 2
+    assert len(parts.file_parts(batches.BatchSource(folder), "label", None, 3)) == 10
+
+
 def test_chosen_rows_and_evaluation_sets_in_files(workers, tmp_path):
     folder = write_files(categories(), tmp_path / "rows")
     other = write_files(categories(400, seed=5), tmp_path / "other", n_files=2)

@@ -113,13 +113,15 @@ class BatchSource:
                     yield Batch(table, where, first)
                 first += table.num_rows
 
-    def split(self, n_rows: int) -> list[BatchRange]:
+    def split(self, n_rows: int, n_ranges: int = 1) -> list[BatchRange]:
         """Split the table into ranges that other processes can read.
 
         Parameters
         ----------
         n_rows : int
             Maximum number of rows of a range, unless a single row group has more.
+        n_ranges : int, default=1
+            Minimum number of ranges, unless row groups are larger.
 
         Raises
         ------
@@ -127,6 +129,8 @@ class BatchSource:
             If the table is not in Parquet files.
         """
         ranges, first = [], 0
+        total = sum(part.n_rows() or 0 for part in self._parts)
+        n_rows = max(1, min(n_rows, total // max(n_ranges, 1)))
         for part in self._parts:
             if not isinstance(part, _ParquetPart):
                 raise TypeError(

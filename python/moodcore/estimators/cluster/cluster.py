@@ -28,8 +28,10 @@ class SchedulerLostError(Exception):
 class Cluster:
     """The parts of the training data on the workers of a cluster."""
 
-    def __init__(self, client: Client, parts: list[Any]) -> None:
-        self.client, self._planned = client, parts
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        # Delayed parts of Dask collections, or parts of files.
+        self.planned: list[Any] = []
         self._parts: list[Future] = []
         self._answered, self._workers = time.monotonic(), set[str]()
 
@@ -52,8 +54,8 @@ class Cluster:
 
     def load(self) -> None:
         """Compute the parts and keep them on the workers; spread parts of files evenly."""
-        if not all(isinstance(part, FilePart) for part in self._planned):
-            self._parts = self.client.compute(self._planned)
+        if not all(isinstance(part, FilePart) for part in self.planned):
+            self._parts = self.client.compute(self.planned)
             return
         workers = sorted(self.workers())
         if not workers:
@@ -65,11 +67,11 @@ class Cluster:
             self.client.submit(
                 _same,
                 part,
-                workers=[workers[number * len(workers) // len(self._planned)]],
+                workers=[workers[number * len(workers) // len(self.planned)]],
                 allow_other_workers=True,
                 pure=False,
             )
-            for number, part in enumerate(self._planned)
+            for number, part in enumerate(self.planned)
         ]
 
     def mapped(self, function: Any, *each: list[Any], **same: Any) -> list[Any]:

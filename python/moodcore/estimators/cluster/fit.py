@@ -78,16 +78,17 @@ def fit(
     if start is not None:
         for name in local.COLUMNS & set(vars(start)):
             setattr(model, name, getattr(start, name))
-    if is_batch_source(X) and not is_collection(X):
-        refuse_margin(base_margin)
-        source = batch_source(X)
-        parts: list[Any] = list(file_parts(source, y, sample_weight))
-        X = _columns_of_files(model, source, (y, sample_weight))
-    else:
-        parts = delayed_parts(X, y, sample_weight, base_margin)
-    cluster = Cluster(client or default_client(), parts)
+    cluster = Cluster(client or default_client())
     start_from = Start(start, continues=continues, resumed=resumed)
     with cluster.errors(estimator.callbacks):
+        if is_batch_source(X) and not is_collection(X):
+            refuse_margin(base_margin)
+            source = batch_source(X)
+            n_workers = len(cluster.workers())
+            cluster.planned = list(file_parts(source, y, sample_weight, n_workers))
+            X = _columns_of_files(model, source, (y, sample_weight))
+        else:
+            cluster.planned = delayed_parts(X, y, sample_weight, base_margin)
         return _fit(model, cluster, X, passed, start_from, has_margins=base_margin is not None)
 
 

@@ -23,8 +23,10 @@ from moodcore.estimators.table_schema import Table, TableSchema, take_rows
 from moodcore.estimators.tables import RawTable, read_table
 from moodcore.platform import instruction_set
 
-# Maximum number of rows of a part of files, unless a row group has more.
+# Maximum number of rows of a part of files, and minimum number of parts per worker, unless row
+# groups are larger.
 _PART_ROWS = 1 << 20
+_PARTS_PER_WORKER = 4
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def is_collection(value: Any) -> bool:
     return dask.is_dask_collection(value) and hasattr(value, "to_delayed")
 
 
-def file_parts(source: BatchSource, y: Any, sample_weight: Any) -> list[FilePart]:
+def file_parts(source: BatchSource, y: Any, sample_weight: Any, n_workers: int) -> list[FilePart]:
     """Return the parts of a table in files; checks the names of its columns."""
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if not (isinstance(value, str) or (name != "y" and value is None)):
@@ -113,7 +115,8 @@ def file_parts(source: BatchSource, y: Any, sample_weight: Any) -> list[FilePart
                 f"{type(value).__name__}"
             )
     source.require([name for name in (y, sample_weight) if name is not None])
-    return [FilePart(rows, y, sample_weight) for rows in source.split(_PART_ROWS)]
+    ranges = source.split(_PART_ROWS, _PARTS_PER_WORKER * n_workers)
+    return [FilePart(rows, y, sample_weight) for rows in ranges]
 
 
 def delayed_parts(X: Any, y: Any, sample_weight: Any, base_margin: Any) -> list[Any]:
