@@ -1,5 +1,6 @@
 """Connections between the workers of a training: strangers, steps, ports and TLS."""
 
+import asyncio
 import socket
 import threading
 from types import SimpleNamespace
@@ -11,9 +12,10 @@ from distributed import Client, LocalCluster
 from distributed.security import Security
 
 from moodcore.dask import GBT as DaskGBT
+from moodcore.estimators.cluster import sums
 from moodcore.estimators.cluster.links import Listener, connect
 
-from .conftest import free_port
+from .conftest import PATIENCE, free_port
 from .trees import assert_same, numbers
 
 
@@ -109,6 +111,27 @@ def test_ports_can_be_limited():
         with pytest.raises(OSError, match=rf"no port of {port}:{port} .*moodcore\.ports.* is free"):
             Listener(worker())
         listener.close()
+
+
+def test_the_port_is_told_when_connections_are_accepted():
+    key = ("tcp://127.0.0.1:1", "a run")
+    node = SimpleNamespace(is_accepting=False, listener=Listener(worker()))
+
+    async def ask(seconds):
+        return await asyncio.wait_for(sums._port(*key), seconds)
+
+    try:
+        # Not before training has started there, nor while rows are binned.
+        for sums._nodes[key] in (None, node):
+            with pytest.raises(TimeoutError):
+                asyncio.run(ask(0.05))
+        node.is_accepting = True
+        assert asyncio.run(ask(PATIENCE))["port"] == node.listener.port
+        node.is_accepting, sums._ended[key] = False, "a worker was lost"
+        assert asyncio.run(ask(PATIENCE)) == {"lost": "a worker was lost"}
+    finally:
+        sums._nodes.pop(key), sums._ended.pop(key, None)
+        node.listener.close()
 
 
 def train(cluster, tmp_path):
