@@ -9,7 +9,7 @@ import pytest
 
 from moodcore import GBT, load
 from moodcore.cli import main
-from moodcore.estimators import batches
+from moodcore.estimators import batch_parts
 from moodcore.runs.seeds import Stream, derive
 from moodcore.tables import parquet_files
 from moodcore.tuning import train_files
@@ -40,7 +40,7 @@ def test_a_folder_and_a_pattern_give_the_model_of_the_rows(folder, tmp_path, mon
     assert "held-out rows" in capsys.readouterr().out
     first = load(tmp_path / "folder.safetensors")
     assert list(first.feature_names_in_) == ["x", "job"]
-    monkeypatch.setattr(batches, "BATCH_ROWS", 37)
+    monkeypatch.setattr(batch_parts, "BATCH_ROWS", 37)
     assert train(folder / "*.parquet", tmp_path / "pattern.safetensors") == 0
     table = pa.concat_tables([pq.read_table(path) for path in sorted(folder.iterdir())])
     X = table.select(["x", "job"])

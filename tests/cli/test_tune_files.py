@@ -11,7 +11,7 @@ import pytest
 import moodcore
 from moodcore import GBT, load
 from moodcore.cli import main
-from moodcore.estimators import batches
+from moodcore.estimators import batch_parts
 from moodcore.runs.seeds import Stream, derive
 from moodcore.tuning.file_table import FoldRows
 from moodcore.tuning.train_files import HeldOut
@@ -106,7 +106,7 @@ def results(run):
 
 
 def test_batches_and_files_change_nothing(people, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "BATCH_ROWS", 37)
+    monkeypatch.setattr(batch_parts, "BATCH_ROWS", 37)
     table = pq.read_table(people[0])
     one = tmp_path / "one"
     one.mkdir()

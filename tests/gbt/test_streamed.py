@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moodcore import GBT
-from moodcore.estimators import batches
+from moodcore.estimators import batch_parts
 
 QUICK = {"n_estimators": 4, "max_leaves": 6, "min_child_samples": 2, "random_state": 0}
 
@@ -97,7 +97,7 @@ def test_the_same_bytes_as_in_memory(
     model = GBT(**{**QUICK, "categorical_features": "from_dtype", **params})
     files = write(folder / "files", features_only(table, weight), n_files, rows_per_group)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "BATCH_ROWS", batch_rows)
+        patch.setattr(batch_parts, "BATCH_ROWS", batch_rows)
         expected = saved(in_memory(model, table, weight), folder / "memory.safetensors")
         streamed = model.fit(files, "labels", weight)
         assert saved(streamed, folder / "streamed.safetensors") == expected

@@ -191,7 +191,7 @@ class SumNode:
         self._is_connected = True
 
     def _ask_port(self, address: str) -> dict[str, Any]:
-        """Ask another worker where it listens for this training."""
+        """Return where another worker listens for this training."""
 
         async def ask() -> dict[str, Any]:
             answer: dict[str, Any] = await getattr(self._worker.rpc(address), _OPERATION)(
