@@ -18,9 +18,9 @@ use super::simd::{LANES, Simd};
 use crate::memory::{CollectVec, filled, reserve, resize};
 use std::ops::Range;
 
-/// Rows that a tile meets side by side: enough to hide the latency of their sums, and few enough that
-/// all are in registers.
-const GROUP: usize = 8;
+/// Rows that a tile meets side by side, so that the latency of a sum is hidden by the others. Their
+/// sums stay in registers: loops over more rows are not unrolled.
+const GROUP: usize = 4;
 
 /// The values other than zero of one row, with their features, which ascend.
 pub type Entries<'a, T> = (&'a [u32], &'a [T]);
@@ -297,7 +297,7 @@ impl<T: Real> SparseWeighted<T> {
     ) -> [L; GROUP] {
         let mut sums = [L::splat(0.0); GROUP];
         if let (Some(groups), false) = (&self.groups, is_exact) {
-            groups.add_distances(tile, group, &mut sums);
+            sums = groups.distances(tile, group);
         } else {
             let last = self.rows.n_rows() - 1;
             for (lane, sum) in sums.iter_mut().enumerate() {
@@ -357,49 +357,38 @@ impl<T: Real> Groups<T> {
         groups
     }
 
-    /// Adds the squared distances of a tile's rows from those of a group, feature by feature.
+    /// The squared distances of a tile's rows from those of a group, added up feature by feature.
     #[inline(always)]
-    fn add_distances<L: FromMemory<T>>(
-        &self,
-        tile: &SparseTile<T>,
-        group: usize,
-        sums: &mut [L; GROUP],
-    ) {
+    fn distances<L: FromMemory<T>>(&self, tile: &SparseTile<T>, group: usize) -> [L; GROUP] {
+        let mut sums = [L::splat(0.0); GROUP];
         let range = self.starts[group]..self.starts[group + 1];
-        let mut left = tile.features.iter().zip(&tile.vectors[1..]);
-        let mut next = left.next();
+        let own = &tile.features[..];
+        // The place of the next vector of the tile among those behind the first, which is zero.
+        let mut next = 0;
         for (&feature, values) in self.features[range.clone()].iter().zip(&self.values[range]) {
-            while let Some((&before, vector)) = next
-                && before < feature
-            {
-                add_squares(vector, sums);
-                next = left.next();
+            while next < own.len() && own[next] < feature {
+                // SAFETY: the array has sixteen values.
+                let x = unsafe { L::load(tile.vectors[next + 1].as_ptr()) };
+                for sum in &mut sums {
+                    *sum = x.mul_add(x, *sum);
+                }
+                next += 1;
             }
             let x = tile.vector::<L>(feature);
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                let difference = x.sub(L::of(value));
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                let difference = x.sub(L::of(values[lane]));
                 *sum = difference.mul_add(difference, *sum);
             }
-            if let Some((&same, _)) = next
-                && same == feature
-            {
-                next = left.next();
+            next += usize::from(next < own.len() && own[next] == feature);
+        }
+        for vector in &tile.vectors[next + 1..] {
+            // SAFETY: as above.
+            let x = unsafe { L::load(vector.as_ptr()) };
+            for sum in &mut sums {
+                *sum = x.mul_add(x, *sum);
             }
         }
-        while let Some((_, vector)) = next {
-            add_squares(vector, sums);
-            next = left.next();
-        }
-    }
-}
-
-/// Adds the squares of a feature of sixteen rows.
-#[inline(always)]
-fn add_squares<T: Real, L: FromMemory<T>>(vector: &[T; LANES], sums: &mut [L; GROUP]) {
-    // SAFETY: the array has sixteen values.
-    let x = unsafe { L::load(vector.as_ptr()) };
-    for sum in sums {
-        *sum = x.mul_add(x, *sum);
+        sums
     }
 }
 
