@@ -13,7 +13,7 @@ import os, re, resource, sys, warnings
 from pathlib import Path
 import numpy as np
 import scipy.sparse
-from moodcore import GBT, LinearSVM, MLP, SVM
+from moodcore import GBT, LinearSVM, MLP, SVM, _core
 
 warnings.simplefilter("ignore")
 sys.unraisablehook = lambda hook: None
@@ -33,12 +33,32 @@ if "double" in name:
     X = X.astype(np.float64) + 1e7
 model = models[name]
 
-def work():
-    model.fit(X, y).predict(X)
+spare = None
 
-def outcome(spare):
+def limit(kilobytes):
     used = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (used + (spare << 10), resource.RLIM_INFINITY))
+    soft = resource.RLIM_INFINITY if kilobytes is None else used + (kilobytes << 10)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, resource.RLIM_INFINITY))
+
+def limited(function):
+    # The core alone: NumPy 2.4 crashes where it has no memory for the buffer of a reduction.
+    def call(*args, **options):
+        limit(spare)
+        try:
+            return function(*args, **options)
+        finally:
+            limit(None)
+    return call
+
+for fit in ("gbt_fit", "linear_svm_fit", "mlp_fit", "svm_fit"):
+    setattr(_core, fit, limited(getattr(_core, fit)))
+
+def work():
+    model.fit(X, y)
+    limit(spare)
+    model.predict(X)
+
+def outcome():
     try:
         work()
     except MemoryError:
@@ -60,7 +80,7 @@ counts = {}
 for spare in [*range(0, top, step), 100_000, 200_000, 400_000]:
     child = os.fork()
     if child == 0:
-        os._exit(outcome(spare))
+        os._exit(outcome())
     status = os.waitpid(child, 0)[1]
     ending = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     counts.setdefault(ending, []).append(spare)

@@ -4,7 +4,7 @@ use super::context::Outputs;
 use super::tree::Tree;
 use super::workspace::Workspace;
 use crate::kernels::{Isa, Simd, Task, add_at_rows};
-use crate::memory::CollectVec;
+use crate::memory::{CollectVec, with_room};
 use crate::parallel::Team;
 
 /// Margins of a set of rows, one vector per output.
@@ -21,7 +21,7 @@ pub(super) fn outputs_of(tree: &Tree, n_outputs: usize) -> Outputs {
 /// Margins with the outputs of a row side by side.
 pub(super) fn row_major(margins: &Margins) -> Vec<f64> {
     let n_rows = margins[0].len();
-    let mut out = Vec::with_capacity(n_rows * margins.len());
+    let mut out = with_room(n_rows * margins.len());
     for row in 0..n_rows {
         out.extend(margins.iter().map(|output| output[row]));
     }

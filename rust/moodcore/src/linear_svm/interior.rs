@@ -16,7 +16,7 @@ use super::interior_rows::{Aim, Partial, Sort, Stretch, StretchTask};
 use super::table::{Table, dot};
 use super::{GOOD, Solution};
 use crate::cholesky::{Factor, start_of};
-use crate::memory::filled;
+use crate::memory::{CollectVec, copied, filled};
 use crate::parallel::Compute;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -129,9 +129,10 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
         table.stretches().into_iter().map(|blocks| Stretch::new(choices, blocks)).collect();
     let mut weights = filled(0.0, size);
     let in_all: f64 = choices.cost.iter().sum::<f64>() * choices.n_options as f64;
-    let heavy = HEAVY * median(choices.cost.iter().copied().filter(|&cost| cost > 0.0).collect());
+    let heavy =
+        HEAVY * median(choices.cost.iter().copied().filter(|&cost| cost > 0.0).collect_vec());
     let mut best = Best {
-        weights: weights.clone(),
+        weights: copied(&weights),
         objective: in_all,
         gap: f64::INFINITY,
         mark: f64::INFINITY,
@@ -149,7 +150,7 @@ pub(super) fn interior(choices: &Choices<'_>, config: &Config) -> Solution {
         best.age += 1;
         if gap < best.gap {
             let (mark, age) = if gap < 0.9 * best.mark { (gap, 0) } else { (best.mark, best.age) };
-            best = Best { weights: weights.clone(), objective, gap, mark, age };
+            best = Best { weights: copied(&weights), objective, gap, mark, age };
         }
         let good = best.gap <= GAP * config.tol * best.objective;
         if good || best.age > 15 || in_all <= 0.0 {

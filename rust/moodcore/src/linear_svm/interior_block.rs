@@ -3,7 +3,7 @@
 use super::interior::Choices;
 use super::interior_rows::{Aim, Partial, Rows};
 use super::table::{BLOCK, dot};
-use crate::memory::filled;
+use crate::memory::{copied, filled};
 
 /// Room for intermediate values of one block: by option and row, and by row.
 pub(super) struct Room {
@@ -22,7 +22,7 @@ impl Room {
         let by_option = filled(0.0, n_options * BLOCK);
         let by_row = [0.0; BLOCK];
         Room {
-            aimed: by_option.clone(),
+            aimed: copied(&by_option),
             change: by_option,
             total: by_row,
             lacking: by_row,

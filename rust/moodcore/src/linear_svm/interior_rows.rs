@@ -15,7 +15,7 @@
 use super::interior::Choices;
 use super::interior_block::{Room, direction, equations, pull, targets};
 use crate::kernels::{Simd, Task};
-use crate::memory::{CollectVec, filled};
+use crate::memory::{CollectVec, copied, filled, resize};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -76,7 +76,8 @@ impl Partial {
             (&mut self.pull, &other.pull),
             (&mut self.triangles, &other.triangles),
         ] {
-            sums.resize(others.len().max(sums.len()), 0.0);
+            let length = others.len().max(sums.len());
+            resize(sums, length, 0.0);
             sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
         }
     }
@@ -124,7 +125,7 @@ impl Stretch {
             let slack: Vec<f64> = options.map(|own| if own { 2.0 } else { 1.0 }).collect_vec();
             let zeros = filled(0.0, slack.len());
             let share = filled(1.0 / n_options as f64, slack.len());
-            Rows { slack, share, slack_step: zeros.clone(), share_step: zeros }
+            Rows { slack, share, slack_step: copied(&zeros), share_step: zeros }
         };
         let rows = blocks.clone().map(start).collect_vec();
         Stretch { blocks, rows, sums: Partial::default() }

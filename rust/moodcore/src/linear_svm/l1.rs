@@ -11,7 +11,7 @@ use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
 use super::{GOOD, Solution};
 use crate::cholesky::{Factor, start_of};
-use crate::memory::CollectVec;
+use crate::memory::{CollectVec, copied, with_room};
 
 /// Share of `tol` that the duality gap must fall below.
 const GAP: f64 = 1e-3;
@@ -61,7 +61,7 @@ pub(super) fn proximal_newton(
         let step = quadratic_step(&here, &weights, price);
         let whole: Vec<f64> = weights.iter().zip(&step).map(|(w, d)| w + d).collect_vec();
         let fall = penalty(price, &weights) - penalty(price, &whole) - dot(&here.gradient, &step);
-        let (mut point, mut next) = (whole.clone(), problem.sums(&whole, Curvature::Full));
+        let (mut point, mut next) = (copied(&whole), problem.sums(&whole, Curvature::Full));
         let mut value = next.loss + penalty(price, &point);
         if value > objective - SUFFICIENT * fall {
             let t = length(problem, price, &weights, &step);
@@ -161,7 +161,7 @@ impl Quadratic<'_> {
     fn leap(&mut self) -> f64 {
         let support: Vec<usize> =
             (0..self.price.len()).filter(|&j| self.point[j] != 0.0).collect_vec();
-        let mut triangle = Vec::with_capacity(start_of(support.len()));
+        let mut triangle = with_room(start_of(support.len()));
         for (at, &i) in support.iter().enumerate() {
             triangle.extend(support[..at].iter().map(|&j| self.square[i * self.price.len() + j]));
             triangle.push(self.bend(i));
@@ -226,8 +226,8 @@ fn quadratic_step(here: &Sums, weights: &[f64], price: &[f64]) -> Vec<f64> {
     let mut problem = Quadratic {
         square: (0..n * n).map(|at| entry(at / n, at % n)).collect_vec(),
         price,
-        point: weights.to_vec(),
-        slope: here.gradient.clone(),
+        point: copied(weights),
+        slope: copied(&here.gradient),
     };
     let mut in_all = 0.0;
     for _ in 0..ROUNDS {

@@ -9,7 +9,7 @@ use super::config::Config;
 use super::l1::{gap, penalty, proximal_newton};
 use super::squared_hinge::{Curvature, Problem};
 use super::{GOOD, Solution};
-use crate::memory::{CollectVec, filled};
+use crate::memory::{CollectVec, copied, filled};
 
 /// Columns up to which a matrix of all second derivatives is worth its while.
 const MOST: usize = 512;
@@ -34,7 +34,7 @@ pub(super) fn solve_support(
     start: &[f64],
 ) -> Option<Solution> {
     let soon = config.with_max_iter(config.max_iter.min(SOON));
-    let near = solve_stage(problem, price, start.to_vec(), &soon);
+    let near = solve_stage(problem, price, copied(start), &soon);
     if near.is_some() || soon.max_iter == config.max_iter || problem.stopped() {
         return near;
     }
@@ -80,7 +80,7 @@ fn solve_stage(
             return None;
         }
         let table = problem.table.select(&columns);
-        let part = Problem { table: &table, ..problem.with_costs(problem.cost.clone()) };
+        let part = Problem { table: &table, ..problem.with_costs(copied(&problem.cost)) };
         let of = |values: &[f64]| columns.iter().map(|&column| values[column]).collect::<Vec<_>>();
         let left = config.with_max_iter(config.max_iter - iterations);
         let solution = proximal_newton(&part, &of(price), of(&weights), &left);

@@ -13,7 +13,7 @@ use super::squared_hinge::{Curvature, Problem, Sums};
 use super::table::dot;
 use super::{GOOD, Solution};
 use crate::cholesky::{Factor, start_of};
-use crate::memory::{CollectVec, filled};
+use crate::memory::{CollectVec, copied, filled};
 
 /// Share of `tol` that the next step must promise for the search to continue. As the last step is
 /// exact where no row changes sides, the optimum is usually met to rounding.
@@ -63,7 +63,7 @@ impl Objective<'_> {
             return self.conjugate_gradients(here, step, None, long).0;
         }
         let most = size / COLUMNS_A_PRODUCT;
-        let (found, enough) = self.conjugate_gradients(here, step.clone(), factor.as_ref(), most);
+        let (found, enough) = self.conjugate_gradients(here, copied(&step), factor.as_ref(), most);
         if enough || self.problem.stopped() {
             return found;
         }
@@ -82,7 +82,7 @@ impl Objective<'_> {
         most: usize,
     ) -> (Vec<f64>, bool) {
         let precondition = |residual: &[f64]| -> Vec<f64> {
-            let mut scaled = residual.to_vec();
+            let mut scaled = copied(residual);
             match factor {
                 Some(factor) => factor.solve(&mut scaled),
                 None => scaled.iter_mut().zip(&here.curvature).for_each(|(r, h)| *r /= h),
@@ -91,7 +91,7 @@ impl Objective<'_> {
         };
         let mut step = filled(0.0, residual.len());
         let mut scaled = precondition(&residual);
-        let mut direction = scaled.clone();
+        let mut direction = copied(&scaled);
         let mut size = dot(&residual, &scaled);
         // The nearer the optimum, the more exact (Nocedal and Wright 2006, theorem 7.2).
         let forcing = (size / here.loss).sqrt().clamp(1e-6, 0.1);

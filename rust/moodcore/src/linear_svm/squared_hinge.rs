@@ -2,7 +2,7 @@
 
 use super::table::{BLOCK, Table, dot};
 use crate::kernels::{Simd, Task};
-use crate::memory::filled;
+use crate::memory::{copied, filled};
 use crate::parallel::Compute;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +63,7 @@ impl Problem<'_> {
     /// The same rows at other costs.
     pub(super) fn with_costs(&self, cost: Vec<f64>) -> Self {
         let Problem { table, compute, stop, .. } = *self;
-        Problem { table, sign: self.sign.clone(), cost, compute, stop }
+        Problem { table, sign: copied(&self.sign), cost, compute, stop }
     }
 
     /// Sum of `cost max(0, 1 - sign score)^2` over the rows, and its derivatives.
