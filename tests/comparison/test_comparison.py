@@ -27,6 +27,7 @@ from moodcore.comparison.results import Results
 from moodcore.comparison.run import CompareRun
 from moodcore.comparison.settings import CompareSettings
 from moodcore.comparison.training import Task, Training, TrainingJob
+from moodcore.errors import ConfigError
 from moodcore.runs.folds import cut
 from moodcore.runs.models import seeded
 from moodcore.runs.statistics import resampled_interval
@@ -150,6 +151,38 @@ def test_test_rows_change_nothing_in_training(changes):
         assert (before.model is None) == (model.kind == "baseline")
         if model.kind == "model":
             assert not np.array_equal(before.labels, after.labels)
+
+
+def test_tables_are_compared_by_the_defaults_of_the_classes(table):
+    def estimators(run):
+        return {model.key: model.estimator[-1] for model in task_of(run)[1] if model.is_trained}
+
+    given = {"mlp": "mlp", "gbt": "gbt", "svm": "svm"}
+    models = estimators(run_of(*table, given, baselines=False, base="defaults", epochs=None))
+    expected = {
+        "mlp": moodcore.MLP(n_jobs=1),
+        "gbt": moodcore.GBT(n_jobs=1),
+        "svm": moodcore.SVM(n_jobs=1, probability=True),
+    }
+    for name, model in expected.items():
+        assert models[name].get_params() == model.get_params(), name
+    few = estimators(run_of(*table, given, baselines=False, base="defaults", epochs=7))
+    assert few["mlp"].epochs == few["gbt"].n_estimators == 7
+    assert few["mlp"].optimizer == "adam"
+
+
+def test_the_base_follows_the_data():
+    assert CompareSettings().base == CompareSettings(target="x", tune=True).base == "experiment"
+    assert CompareSettings().epochs == 300
+    assert CompareSettings(target="x").base == "defaults"
+    assert CompareSettings(target="x").epochs is None
+    with pytest.raises(ConfigError, match="base must be 'experiment', got 'defaults'"):
+        CompareSettings(target="x", tune=True, base="defaults")
+
+
+def test_labels_in_memory_are_no_songs(table):
+    result = compare(*table, **QUICK)
+    assert result.metrics["settings"]["base"] == "defaults"
 
 
 class Spy(ClassifierMixin, BaseEstimator):

@@ -63,7 +63,8 @@ from moodcore.runs.settings import read_toml
     "--epochs",
     type=int,
     metavar="N",
-    help="Number of epochs, and maximum number of boosting rounds.  [default: 300]",
+    help="Number of epochs, and maximum number of boosting rounds.  [default: 300 for songs and "
+    "with --tune, else the defaults of the models]",
 )
 @click.option(
     "--tune/--no-tune",

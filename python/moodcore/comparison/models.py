@@ -91,7 +91,7 @@ def _model(name: str, model: Any, settings: CompareSettings, prepare: Prepare) -
     if not isinstance(model, str):
         return Model(name, name, "model", prepare(model))
     row = family(model)
-    estimator = prepare(row.estimator()(**row.arguments(settings.epochs, {}), n_jobs=1))
+    estimator = prepare(row.estimator()(**settings.arguments(model), n_jobs=1))
     if settings.tune:
         prefix = "classify__estimator__" if settings.balance else "classify__"
         estimator = _searched(estimator, candidates(settings, model), prefix, settings.inner_folds)

@@ -75,7 +75,7 @@ class CompareRun(Run[CompareSettings]):
         """Check the families and their hyperparameters, before data is read."""
         for name in self._named().values():
             if isinstance(name, str):
-                arguments = family(name).arguments(self.settings.epochs, {})
+                arguments = self.settings.arguments(name)
                 tried = candidates(self.settings, name) if self.settings.tune else [{}]
                 for params in tried:
                     check_arguments(family(name), arguments | params)

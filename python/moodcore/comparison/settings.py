@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from moodcore.errors import ConfigError, unknown_name
 from moodcore.runs.families import family
-from moodcore.runs.settings import RunSettings, check_bool, check_choice, check_whole
+from moodcore.runs.settings import BASES, EPOCHS, RunSettings, check_bool, check_choice, check_whole
 from moodcore.runs.space import Space, parse
 
 COMBINATIONS = ("vote", "stack", "none")
@@ -28,8 +28,12 @@ class CompareSettings(RunSettings):
         Families to compare.
     baselines : bool, default=True
         Whether the majority class, logistic regression and nearest neighbours are compared too.
-    epochs : int, default=300
-        Epochs of networks, or maximum number of boosting rounds, at least 1.
+    base : {"defaults", "experiment"} or None, default=None
+        Hyperparameters of the families: the defaults of their classes, or those of the song
+        experiment. None means the experiment for songs, which have no target, and with `tune`.
+    epochs : int or None, default=None
+        Epochs of networks, or maximum number of boosting rounds, at least 1. None means 300 in
+        the experiment, else the defaults of the classes.
     repeats : int, default=2
         Cross-validations, each with other folds, at least 1.
     curve_sizes : int, default=5
@@ -65,7 +69,8 @@ class CompareSettings(RunSettings):
 
     models: tuple[str, ...] = MODELS
     baselines: bool = True
-    epochs: int = 300
+    base: str | None = None
+    epochs: int | None = None
     repeats: int = 2
     curve_sizes: int = 5
     combine: str = "vote"
@@ -79,7 +84,8 @@ class CompareSettings(RunSettings):
         """Check every range."""
         super().__post_init__()
         self._check_models()
-        least = {"epochs": 1, "repeats": 1, "curve_sizes": 0, "trials": 1, "inner_folds": 2}
+        self._set_base()
+        least = {"repeats": 1, "curve_sizes": 0, "trials": 1, "inner_folds": 2}
         for name, value in least.items():
             check_whole(name, getattr(self, name), value)
         if self.curve_sizes == 1:
@@ -92,6 +98,28 @@ class CompareSettings(RunSettings):
                 f"test_size must be a float between 0.0 and 1.0, got {self.test_size!r}"
             )
         self._check_grid()
+
+    def _set_base(self) -> None:
+        if self.base is None:
+            songs = self.target is None or self.tune
+            object.__setattr__(self, "base", "experiment" if songs else "defaults")
+        check_choice("base", self.base, BASES)
+        if self.tune and self.base == "defaults":
+            raise ConfigError(
+                "tune (--tune) searches the grids of the experiment: base must be "
+                f"'experiment', got {self.base!r}"
+            )
+        if self.epochs is None and self.base == "experiment":
+            object.__setattr__(self, "epochs", EPOCHS)
+        if self.epochs is not None:
+            check_whole("epochs", self.epochs, 1)
+
+    def arguments(self, model: str) -> dict[str, Any]:
+        """Return the hyperparameters of a family, those that an inner search tries aside."""
+        kind = family(model)
+        if self.base == "defaults" or self.epochs is None:
+            return kind.arguments_as_called(self.epochs)
+        return kind.arguments(self.epochs, {})
 
     def _check_models(self) -> None:
         if isinstance(self.models, str) or not self.models:

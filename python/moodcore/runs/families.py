@@ -81,6 +81,11 @@ class Family:
         steps = {} if self.length is None else {self.length: length}
         return {**self.defaults, **steps, **given}
 
+    def arguments_as_called(self, length: int | None) -> dict[str, Any]:
+        """Return the arguments with which the class has its defaults, but for its length."""
+        steps = {} if None in (self.length, length) else {str(self.length): length}
+        return {**self.fixed, **steps}
+
     def steps(self, arguments: Mapping[str, Any]) -> int:
         """Return how many steps training with these arguments takes at most."""
         if self.length is None:

@@ -21,6 +21,11 @@ Kind = TypeVar("Kind")
 # Where the same bytes are stored changes no result.
 _PATHS = ("data", "test")
 _FILE_URI = "file://"
+#: Hyperparameters of a model that are not named otherwise: those of the song experiment, or the
+#: defaults of the class.
+BASES = ("experiment", "defaults")
+#: Epochs of the experiment.
+EPOCHS = 300
 
 
 @dataclass(frozen=True, kw_only=True)

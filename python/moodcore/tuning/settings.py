@@ -8,7 +8,7 @@ from typing import Any
 
 from moodcore.errors import ConfigError, unknown_name
 from moodcore.runs.families import FAMILIES, Family, family
-from moodcore.runs.settings import RunSettings, check_choice, check_whole
+from moodcore.runs.settings import BASES, EPOCHS, RunSettings, check_choice, check_whole
 from moodcore.tuning.selection import SELECTION_METRICS
 from moodcore.tuning.spaces import CANDIDATES, RANGES
 
@@ -19,11 +19,7 @@ MODELS = (*FAMILIES, ALL)
 SAMPLERS = ("grid", "random", "tpe")
 PRUNERS = ("none", "median", "halving")
 DEFAULT_TRIALS = 24
-#: Hyperparameters of a candidate that its grid does not name: those of the song experiment, or the
-#: defaults of the classes.
-BASES = ("experiment", "defaults")
 REFITS = ("all", "training")
-_EPOCHS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +106,7 @@ class TuneSettings(RunSettings):
                 check_whole(name, getattr(self, name), 1)
         self._check_study_and_length()
         if self.epochs is None and not self.around_defaults:
-            object.__setattr__(self, "epochs", _EPOCHS)
+            object.__setattr__(self, "epochs", EPOCHS)
         grid = complete_grid(self.model, self.grid, base=str(self.base), sampler=self.sampler)
         object.__setattr__(self, "grid", grid)
 
@@ -121,7 +117,7 @@ class TuneSettings(RunSettings):
                 f"study optimizers compares networks; model must be 'mlp', got {self.model}"
             )
         solved = all(member.length is None for member in members)
-        if solved and (self.epochs not in (None, _EPOCHS) or self.pruner != "none"):
+        if solved and (self.epochs not in (None, EPOCHS) or self.pruner != "none"):
             raise ConfigError(
                 f"model {self.model} is not trained in epochs: leave out epochs ({self.epochs}) "
                 f"and pruner ({self.pruner})"
