@@ -27,8 +27,9 @@ def one_hot(n_rows):
     effects = rng.normal(size=(N_COLUMNS, N_CATEGORIES))
     score = effects[np.arange(N_COLUMNS), codes].sum(axis=1)
     y = (score + 2 * rng.normal(size=n_rows) > 0).astype(int)
-    columns = (codes + N_CATEGORIES * np.arange(N_COLUMNS)).ravel()
-    starts = np.arange(n_rows + 1) * N_COLUMNS
+    # SVC takes 32-bit indices alone.
+    columns = (codes + N_CATEGORIES * np.arange(N_COLUMNS)).ravel().astype(np.int32)
+    starts = (np.arange(n_rows + 1) * N_COLUMNS).astype(np.int32)
     shape = (n_rows, N_COLUMNS * N_CATEGORIES)
     return scipy.sparse.csr_array((np.ones(columns.size), columns, starts), shape=shape), y
 
