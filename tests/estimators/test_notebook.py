@@ -49,7 +49,8 @@ def test_runs_show_stages_and_the_last_result(shown):
     moodcore.tune(X, Y, model="gbt", folds=2, epochs=3, grid={"max_leaves": [2, 4]}, n_jobs=1)
     assert len({name for name, *_ in shown}) == 1
     lines = shown[-1][2].splitlines()
-    assert lines[-1].startswith("4/4 ") and len(lines) > 2
+    # The default model is a candidate beside the two of the grid.
+    assert lines[-1].startswith("6/6 ") and len(lines) > 2
     before = len(shown)
     moodcore.tune(X, Y, model="gbt", folds=2, epochs=3, grid={"max_leaves": [2]},
                   listener=Listener())  # fmt: skip
