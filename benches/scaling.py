@@ -205,6 +205,15 @@ def markdown(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def readable(sizes: list[int]) -> list[int]:
+    """Return the sizes whose labels do not overlap on a logarithmic axis."""
+    kept = sizes[-1:]
+    for size in reversed(sizes):
+        if (kept[0] / size) ** 6 >= sizes[-1] / sizes[0]:
+            kept.insert(0, size)
+    return kept
+
+
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Draw processor time over rows, features and classes, a row of panels per learner."""
     import matplotlib
@@ -225,7 +234,9 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
                           == (learner, library, axis)]  # fmt: skip
                 axes.loglog(*zip(*points, strict=True), style, label=library, markersize=4)
             # The values that were measured; a range below a power of ten has too few others.
-            axes.set_xticks(sorted({value for value, _ in points}))
+            sizes = {result[axis] for result in results
+                     if (result["learner"], result["axis"]) == (learner, axis)}  # fmt: skip
+            axes.set_xticks(readable(sorted(sizes)))
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.xaxis.set_minor_locator(NullLocator())
             axes.grid(alpha=0.3)
