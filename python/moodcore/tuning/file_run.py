@@ -130,22 +130,8 @@ class FileTuneRun(TuneRun):
         }
         try:
             # One training at a time has all threads, or all workers of the cluster.
-            with (
-                self.timed("search"),
-                storage.explained(),
-                ThreadExecutor(folds, 1, execution.stop) as executor,
-            ):
-                search = Search(
-                    opened,
-                    self.space(),
-                    settings,
-                    executor=executor,
-                    fold_key=lambda _, fold: ("files", fold),
-                    stop=execution.stop,
-                    listener=execution.listener,
-                    minutes=execution.minutes,
-                )
-                return search, search.run()
+            executor = ThreadExecutor(folds, 1, execution.stop)
+            return self._run_search(opened, storage, executor, lambda _, fold: ("files", fold))
         finally:
             study.close(opened)
 

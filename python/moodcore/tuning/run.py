@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ from moodcore.tuning.search import Search
 from moodcore.tuning.settings import ALL, TuneSettings
 
 if TYPE_CHECKING:
+    import optuna
+
     from moodcore.tables import Dataset
 
 # Parameters of the network that a comparison of optimizers shows.
@@ -227,29 +230,41 @@ class TuneRun(Run[TuneSettings]):
     def _search(
         self, storage: Storage, dataset: Dataset, parts: Split
     ) -> tuple[Search, list[CandidateResult]]:
-        settings, execution = self.settings, self.execution
+        settings = self.settings
         opened = study.open_study(storage, settings, self.mark(dataset))
         try:
             with self.stage("preprocessing the folds", "folds"):
                 folds = make_folds(dataset, parts, settings, settings.families)
-            with (
-                self.timed("search"),
-                storage.explained(),
-                execution.executor(folds) as executor,
-            ):
-                search = Search(
-                    opened,
-                    self.space(),
-                    settings,
-                    executor=executor,
-                    fold_key=lambda model, fold: (preparation_of(dataset, model), fold),
-                    stop=execution.stop,
-                    listener=execution.listener,
-                    minutes=execution.minutes,
-                )
-                return search, search.run()
+            return self._run_search(
+                opened,
+                storage,
+                self.execution.executor(folds),
+                lambda model, fold: (preparation_of(dataset, model), fold),
+            )
         finally:
             study.close(opened)
+
+    def _run_search(
+        self,
+        opened: optuna.Study,
+        storage: Storage,
+        executor: AbstractContextManager[Any],
+        fold_key: Callable[[str, int], Any],
+    ) -> tuple[Search, list[CandidateResult]]:
+        """Search in an open study, with folds that the executor has by these keys."""
+        execution = self.execution
+        with self.timed("search"), storage.explained(), executor as started:
+            search = Search(
+                opened,
+                self.space(),
+                self.settings,
+                executor=started,
+                fold_key=fold_key,
+                stop=execution.stop,
+                listener=execution.listener,
+                minutes=execution.minutes,
+            )
+            return search, search.run()
 
     def _compare(
         self,
