@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,17 +96,15 @@ class BatchSource:
         TableError
             If a file is damaged or has other columns; it names the file and the row group.
         """
-        number, first, poll = 0, 0, current_poll()
+        return _checked(self._read(columns), self.schema, columns, self._chosen)
+
+    def _read(self, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, str]]:
+        poll = current_poll()
         for part in self._parts:
-            for batch, where in part.batches(columns):
+            for read in part.batches(columns):
                 if poll is not None:
                     poll()
-                _check_kinds(batch.schema, self.schema, columns, where)
-                table = _choose(batch, number, self._chosen)
-                number += batch.num_rows
-                if table.num_rows:
-                    yield Batch(table, where, first)
-                first += table.num_rows
+                yield read
 
     def split(self, n_rows: int, n_ranges: int = 1) -> list[BatchRange]:
         """Split the table into ranges that other processes can read.
@@ -184,14 +182,8 @@ class BatchRange:
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Read some columns, batch by batch (see `BatchSource.batches`); the first row is row 0."""
-        number, first = self.first, 0
-        for batch, where in self.part.batches(columns, self.groups):
-            _check_kinds(batch.schema, self.schema, columns, where)
-            table = _choose(batch, number, self.chosen)
-            number += batch.num_rows
-            if table.num_rows:
-                yield Batch(table, where, first)
-            first += table.num_rows
+        read = self.part.batches(columns, self.groups)
+        return _checked(read, self.schema, columns, self.chosen, self.first)
 
 
 def is_batch_source(X: Any) -> bool:
@@ -230,6 +222,27 @@ def _matching(pattern: str) -> list[str]:
     anchor = Path(Path(pattern).anchor)
     matches = anchor.glob(str(Path(pattern).relative_to(anchor)))
     return sorted(str(path) for path in matches if path.is_file())
+
+
+def _checked(
+    read: Iterable[tuple[pa.RecordBatch, str]],
+    schema: pa.Schema,
+    columns: Sequence[str],
+    chosen: RowChoice | None,
+    number: int = 0,
+) -> Iterator[Batch]:
+    """Check batches, the first of which begins at row `number` of the table, and choose rows.
+
+    The first row that is chosen is row 0 of the result; batches without rows are left out.
+    """
+    first = 0
+    for batch, where in read:
+        _check_kinds(batch.schema, schema, columns, where)
+        table = _choose(batch, number, chosen)
+        number += batch.num_rows
+        if table.num_rows:
+            yield Batch(table, where, first)
+        first += table.num_rows
 
 
 def _choose(batch: pa.RecordBatch, number: int, chosen: RowChoice | None) -> pa.RecordBatch:
