@@ -155,8 +155,7 @@ def difference_matrix(pairs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         for sign, ends in ((1, ("first", "second")), (-1, ("second", "first"))):
             i, j = (names.index(row[end]) for end in ends)
             points = 100 * sign * float(row["difference"])
-            # Adding zero takes the sign off what rounds to zero.
-            texts[i][j] = f"{round(points, 2) + 0.0:+.2f}".replace("-", _MINUS)
+            texts[i][j] = f"{points:+z.2f}".replace("-", _MINUS)
             if row["verdict"] == "better":
                 values[i, j] = points
     reach = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0

@@ -51,14 +51,14 @@ def percent(share: float) -> str:
 
 
 def signed(value: float, decimals: int = 2) -> str:
-    """Return a number with its sign.
+    """Return a number with its sign; what rounds to zero has a plus.
 
     Examples
     --------
-    >>> signed(0.8), signed(-12.34, 1)
-    ('+0.80', '\N{MINUS SIGN}12.3')
+    >>> signed(0.8), signed(-12.34, 1), signed(-0.001)
+    ('+0.80', '\N{MINUS SIGN}12.3', '+0.00')
     """
-    return f"{value:+.{decimals}f}".replace("-", _MINUS)
+    return f"{value:+z.{decimals}f}".replace("-", _MINUS)
 
 
 def compared(points: float, other: str) -> str:
@@ -256,4 +256,4 @@ def _number(value: Any, form: str) -> str:
         return DASH
     if not math.isfinite(value):
         return "infinite"
-    return f"{float(value):{form}}".replace("-", _MINUS)
+    return f"{float(value):z{form}}".replace("-", _MINUS)

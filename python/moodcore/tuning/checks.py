@@ -107,7 +107,7 @@ def _gap(best: CandidateResult, balanced: bool) -> dict[str, Any]:
     return _check(
         "Training against validation",
         ok,
-        f"Best candidate, training minus validation {what}: {100 * gap:+.2f} points; {words}.",
+        f"Best candidate, training minus validation {what}: {100 * gap:+z.2f} points; {words}.",
     )
 
 

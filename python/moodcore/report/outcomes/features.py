@@ -135,7 +135,7 @@ def _recommendation(study: Study, best: Mapping[str, Any]) -> str:
     if largest < n_features - 1:
         left_out = f"{n_features - largest}, the fewest that were measured,"
     points = 100 * rows["cost"][f"eliminated to {largest}"]
-    return f"{keep}: leaving out {left_out} costs {name} {points:.1f} points of accuracy."
+    return f"{keep}: leaving out {left_out} costs {name} {points:z.1f} points of accuracy."
 
 
 def _test(study: Study, name: str) -> str:
