@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from moodcore.report.gain import default_name, in_units, unit
 from moodcore.report.page import Figure
-from moodcore.report.text import model_name, parameters, shorten
+from moodcore.report.text import model_name, parameters
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Candidates that are drawn, and the length of their names.
+# Candidates that are drawn.
 _MOST = 10
-_LENGTH = 60
 
 
 def differences_figure(metrics: Mapping[str, Any], ranked: pd.DataFrame) -> Figure | None:
@@ -39,7 +38,7 @@ def differences_figure(metrics: Mapping[str, Any], ranked: pd.DataFrame) -> Figu
     if not numbers:
         return None
     rows: list[Any] = ranked.set_index("number").loc[numbers].reset_index().to_dict("records")
-    names = [f"#{row['number']}, {_label(metrics, row)}" for row in rows]
+    names = [f"{model_name(row['model'])} #{row['number']}" for row in rows]
     values = {
         name: [in_units(metric, float(score)) for score in scores.loc[number] - default]
         for name, number in zip(names, numbers, strict=True)
@@ -47,6 +46,9 @@ def differences_figure(metrics: Mapping[str, Any], ranked: pd.DataFrame) -> Figu
     frame = pd.DataFrame(values).T
     frame.columns = [f"fold {number}" for number in range(1, frame.shape[1] + 1)]
     frame.insert(0, "mean", frame.mean(axis=1))
+    # The names of many hyperparameters would leave no room in the figure.
+    frame = frame.round(4)
+    frame.insert(0, "hyperparameters", [_hyperparameters(metrics, row) for row in rows])
     name, better = default_name(gain), "lower" if metric == "log_loss" else "higher"
     points = f" in{unit(metric)}" if unit(metric) else ""
     label = f"validation {metric.replace('_', ' ')}, difference{points} to {name}"
@@ -54,17 +56,16 @@ def differences_figure(metrics: Mapping[str, Any], ranked: pd.DataFrame) -> Figu
         "differences",
         f"Best candidates compared with {name}",
         f"Difference on the same fold, one dot per fold, one bar per mean; {better} is better. The "
-        "best of many candidates looks better here than on new rows.",
+        "best of many candidates looks better here than on new rows. The hyperparameters of the "
+        "candidates are in the data of the figure.",
         plots.fold_differences(values, label=label),
-        frame.round(4).reset_index(names="candidate"),
+        frame.reset_index(names="candidate"),
     )
 
 
-def _label(metrics: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """Return a candidate's family and hyperparameters, which a long text names by the first."""
+def _hyperparameters(metrics: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     values = given(metrics, row)
-    name = model_name(row["model"])
-    return f"{name}: {shorten(parameters(values), _LENGTH)}" if values else f"{name} by default"
+    return parameters(values) if values else "defaults"
 
 
 def given(metrics: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
