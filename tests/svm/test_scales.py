@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 from svm_reference import objective, problems, violation
 
 from moodcore import SVM
+from moodcore.estimators.svm.kernels import in_sufficient_precision, plain_spreads
 
 pytestmark = pytest.mark.filterwarnings("ignore:features differ:UserWarning")
 
@@ -42,6 +43,25 @@ def test_unscaled_features_of_very_different_spreads(C, optimum):
     assert left <= 1.1 * model.tol
     assert model.duality_gap_[0] < 1e-5
     assert model.score(X, y) > 0.96
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1.0, 1e-15, 1e15, 1e-30, 1e35, 1e-200])
+@pytest.mark.parametrize("offset", [0.0, 10.0, 100.0, 1e4])
+def test_plain_columns_fit_float32(dtype, scale, offset):
+    """What two sums per column decide is what the exact computation decides."""
+    if dtype == np.float32 and not 1e-37 < scale < 1e33:
+        scale = 1.0
+    X = np.random.default_rng(0).normal(size=(500, 3)) * [1.0, 50.0, 0.0] + [offset, 0.0, 0.0]
+    X = (X * scale).astype(dtype)
+    spreads = plain_spreads(X)
+    if spreads is None:
+        assert offset > 20 or not 1e-20 < scale < 1e29
+    else:
+        assert in_sufficient_precision(X).dtype == np.float32
+        np.testing.assert_allclose(spreads, X.std(axis=0, dtype=np.float64), rtol=1e-9)
+    if offset == 1e4 and dtype == np.float64:
+        assert in_sufficient_precision(X).dtype == np.float64
 
 
 def noise():

@@ -7,6 +7,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -110,8 +111,8 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
 
         Those in ``resolved`` have these values in place of the user's.
         """
-        names = set(self.get_params(deep=False)) - self._PYTHON_ONLY
-        values = {name: getattr(self, name) for name in sorted(names)} | resolved
+        kind: Any = type(self)
+        values = {name: getattr(self, name) for name in _core_names(kind)} | resolved
         return json.dumps(_json_value(values, _described))
 
     def _checked_parameters(self, **resolved: Any) -> str:
@@ -242,6 +243,13 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         return (int(high) << 32) | int(low)
 
 
+@cache
+def _core_names(kind: Any) -> tuple[str, ...]:
+    """Return the names of the parameters of a class that the core takes, sorted."""
+    # scikit-learn reads the signature of the constructor for this, at every call.
+    return tuple(sorted(set(kind._get_param_names()) - kind._PYTHON_ONLY))
+
+
 def _is_fitted_state(name: str) -> bool:
     return name.endswith("_") and not name.startswith("_")
 
@@ -272,6 +280,8 @@ def class_factors(
                     "class_weight must be finite numbers of at least 0, "
                     f"got {value!r} for class {label!r}"
                 )
+    if class_weight is None:
+        return np.ones(len(classes))
     factors: NDArray[np.float64] = compute_class_weight(
         class_weight, classes=classes, y=labels, sample_weight=weight
     )

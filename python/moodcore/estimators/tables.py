@@ -157,8 +157,13 @@ def validate_numbers(
     ndarray, or ndarray and ndarray
         The matrix, and the labels if there are any.
     """
-    if not reset and isinstance(y, str) and _is_ready(X, estimator, options.get("dtype")):
-        return X
+    has_labels = not (y is None or isinstance(y, str))
+    if has_labels == reset and _is_ready(X, None if reset else estimator, options.get("dtype")):
+        if not has_labels:
+            return X
+        if _are_ready_labels(y, len(X)) and len(X) >= options.get("ensure_min_samples", 1):
+            _learn_columns(estimator, X)
+            return X, y
     frame = named_table(X)
     if frame is None:
         array = X if is_sparse(X) else as_array(X)
@@ -174,19 +179,40 @@ def validate_numbers(
 
 
 def _is_ready(X: Any, estimator: Any, dtypes: Any) -> bool:
-    """Return whether all checks of rows to predict would return this array.
+    """Return whether all checks of rows would return this array: rows to predict, or to train on.
 
-    They take longer than predicting a few rows. Any other table gets them, and their messages.
+    They take longer than predicting a few rows, or than training on a small table. Any other table
+    gets them, and their messages. Without an estimator, any number of columns is allowed.
     """
-    if type(X) is not np.ndarray or X.ndim != 2 or not X.flags.c_contiguous:
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.flags.c_contiguous or not X.size:
         return False
-    has_shape = len(X) > 0 and X.shape[1] == getattr(estimator, "n_features_in_", None)
-    has_dtype = isinstance(dtypes, list) and X.dtype in dtypes
-    if not (has_shape and has_dtype) or hasattr(estimator, "feature_names_in_"):
+    if not (isinstance(dtypes, list) and X.dtype in dtypes):
+        return False
+    if estimator is not None and (
+        X.shape[1] != getattr(estimator, "n_features_in_", None)
+        or hasattr(estimator, "feature_names_in_")
+    ):
         return False
     # The sum of finite values may overflow; then the other checks decide.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(X.sum()))
+
+
+def _are_ready_labels(y: Any, n_rows: int) -> bool:
+    """Return whether all checks of labels would return this array."""
+    return (
+        type(y) is np.ndarray
+        and y.shape == (n_rows,)
+        and y.dtype.kind in "biuU"
+        and y.flags.c_contiguous
+    )
+
+
+def _learn_columns(estimator: Any, X: NDArray[Any]) -> None:
+    """Set what `validate_data` sets for a matrix, whose columns have no names."""
+    if hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    estimator.n_features_in_ = X.shape[1]
 
 
 def to_frame(X: Any, *, strict: bool = True) -> "pd.DataFrame":

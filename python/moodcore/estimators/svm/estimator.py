@@ -28,6 +28,7 @@ from moodcore.estimators.rows import (
 from moodcore.estimators.svm.kernels import (
     in_sufficient_precision,
     kernel_matrix,
+    plain_spreads,
     support_vectors,
     warn_of_uneven_spreads,
 )
@@ -450,9 +451,10 @@ class SVM(Classifier):
                     f"got shape {self.shape_fit_}"
                 )
             return readable(rows[:, kept], np.float64)
-        features = in_sufficient_precision(rows)
+        spreads = plain_spreads(rows)
+        features = in_sufficient_precision(rows) if spreads is None else readable(rows, np.float32)
         advice = "Scale them first, as make_pipeline(StandardScaler(), SVM()) does"
-        warn_of_uneven_spreads(features, advice)
+        warn_of_uneven_spreads(features, advice, spreads=spreads)
         return features
 
     def _keep(self, result: Mapping[str, Any], rows: NDArray[Any], kept: NDArray[np.intp]) -> None:
