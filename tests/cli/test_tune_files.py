@@ -12,8 +12,14 @@ import moodcore
 from moodcore import GBT, load
 from moodcore.cli import main
 from moodcore.estimators import batch_parts
+from moodcore.runs.candidate import combine, fit_fold
+from moodcore.runs.choice import choose
+from moodcore.runs.families import family
+from moodcore.runs.folds import Fold
 from moodcore.runs.seeds import Stream, derive
-from moodcore.tuning.file_table import FoldRows
+from moodcore.tuning.file_table import TRAINING, VALIDATION, FoldRows
+from moodcore.tuning.plan import plan, search_space
+from moodcore.tuning.settings import TuneSettings, searches_files
 from moodcore.tuning.train_files import HeldOut
 
 GRID = "max_leaves = [4, 8]\nlearning_rate = [0.2]\nreg_lambda = [1.0]\n"
@@ -54,34 +60,100 @@ def whole(people):
     return table.select(["x", "z", "job"]), table["income"].to_numpy(zero_copy_only=False)
 
 
-def test_candidates_are_trained_and_scored_on_the_rows_of_their_fold(people, run):
+def fold_in_memory(X, y, fold, n_folds=2):
+    """Return the rows of a fold of the files as a fold of a search in memory."""
+    numbers = np.arange(len(y))
+    train, valid = (FoldRows(0, n_folds, fold, part)(numbers) for part in (TRAINING, VALIDATION))
+    held = HeldOut(derive(0, Stream.REFIT))(numbers)
+    assert (train.astype(int) + valid + held == 1).all()
+    rows = [X.filter(pa.array(part)) for part in (train, valid)]
+    return Fold(rows[0], y[train], rows[1], y[valid], tuple(X.column_names))
+
+
+def results_in_memory(people, wanted):
+    """Return the results of the candidates of a search, each trained in memory."""
+    folds = [fold_in_memory(*whole(people), fold) for fold in range(wanted.folds)]
+    space = search_space(wanted)
+    found = []
+    for number, candidate in enumerate(plan(space, wanted)):
+        parts = [
+            fit_fold(
+                family("gbt"),
+                space.arguments(candidate, wanted),
+                fold,
+                seed=derive(0, Stream.FIT, number, index),
+                metric=wanted.metric,
+                on_step=lambda _: None,
+                on_poll=lambda: None,
+                as_called=True,
+            )
+            for index, fold in enumerate(folds)
+        ]
+        found.append(combine(number, candidate, parts))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("metric", "changes"),
+    [
+        ("accuracy", {}),
+        ("log_loss", {"grid": {"max_leaves": [4, 8], "learning_rate": 0.2}, "epochs": 15}),
+        ("roc_auc", {"grid": {"early_stopping_rounds": [5], "n_estimators": [30, 40]}}),
+        ("f1_macro", {"grid": {"boosting": ["dart", "goss"], "n_estimators": [9]}}),
+    ],
+)
+def test_candidates_are_chosen_and_scored_as_in_memory(people, metric, changes):
+    """The same candidates, on the same folds: the search of files and `fit_fold` agree."""
+    values = {"data": str(people[0]), "target": "income", "id": "id", "model": "gbt", "folds": 2}
+    wanted = TuneSettings(**values, metric=metric, **changes)
+    given = {name: value for name, value in values.items() if name not in ("data", "target")}
+    result = moodcore.tune(people[0], "income", **given, metric=metric, **changes)
+    expected = results_in_memory(people, wanted)
+    trials = result.trials
+    assert len(trials) == len(expected) > 1
+    assert trials["state"].eq("complete").all()
+    for name in ("accuracy", "balanced_accuracy", "train_accuracy", "n_steps", "n_weights"):
+        assert trials[name].tolist() == [getattr(row, name) for row in expected], name
+    for name in ("score", "log_loss", "valid_loss"):
+        np.testing.assert_allclose(trials[name], [getattr(row, name) for row in expected], 1e-9)
+    choice = choose(expected, metric)
+    best, gain = result.metrics["search"]["best"], result.metrics["search"]["gain"]
+    assert (best["number"], best["chosen"]) == (choice.best.number, choice.best.chosen)
+    assert gain["kept_default"] == choice.keeps_default
+    assert gain["difference"] == pytest.approx(choice.describe()["difference"], rel=1e-6)
+
+
+def test_all_candidates_of_tables_in_memory_are_searched_on_files(people):
+    files = TuneSettings(data=str(people[0]), target="income", model="gbt")
+    memory = TuneSettings(data="people.csv", target="income", model="gbt")
+    assert searches_files(vars(files))
+    assert not searches_files(vars(memory))
+    candidates = [plan(search_space(wanted), wanted) for wanted in (files, memory)]
+    assert candidates[0] == candidates[1]
+    assert candidates[0][0].params == {}
+    assert len(candidates[0]) == 8
+
+
+def test_the_saved_model_is_trained_on_all_rows_after_the_test(people, run, tmp_path):
     X, y = whole(people)
-    numbers = np.arange(1200)
-    trials = pd.read_csv(run / "trials.csv")
-    for candidate, max_leaves in enumerate([4, 8]):
-        for fold in range(2):
-            parts = {
-                part: FoldRows(0, 2, fold, part)(numbers)
-                for part in ("training", "validation", "stopping")
-            }
-            held = HeldOut(derive(0, Stream.REFIT))(numbers)
-            assert (sum(parts.values()) + held == 1).all()
-            model = GBT(
-                15, max_leaves=max_leaves, learning_rate=0.2, reg_lambda=1.0,
-                categorical_features="from_dtype", early_stopping_rounds=20,
-                random_state=derive(0, Stream.FIT, candidate, fold),
-            )  # fmt: skip
-            rows = {name: (X.filter(pa.array(part)), y[part]) for name, part in parts.items()}
-            model.fit(*rows["training"], eval_set=rows["stopping"])
-            accuracy = model.score(*rows["validation"])
-            assert trials[f"accuracy_fold_{fold + 1}"][candidate] == accuracy
-    best = json.loads((run / "metrics.json").read_text())["model"]["parameters"]
+    metrics = json.loads((run / "metrics.json").read_text())
     seed = derive(0, Stream.REFIT)
-    kept = ~HeldOut(seed)(numbers)
-    model = GBT(**best, categorical_features="from_dtype", random_state=seed)
-    model.fit(X.filter(pa.array(kept)), y[kept])
-    expected = model.predict_proba(X)
-    assert (load(run / "model.safetensors").predict_proba(X) == expected).all()
+    refit = metrics["model"]["refit"]
+    assert refit["rows"] == len(y)
+    model = GBT(**refit["parameters"], random_state=seed).fit(X, y)
+    saved = load(run / "model.safetensors")
+    assert (saved.predict_proba(X) == model.predict_proba(X)).all()
+    kept = ~HeldOut(seed)(np.arange(len(y)))
+    tested = GBT(**metrics["model"]["parameters"], random_state=seed)
+    tested.fit(X.filter(pa.array(kept)), y[kept])
+    held = X.filter(pa.array(~kept)), y[~kept]
+    assert metrics["test"]["accuracy"] == tested.score(*held)
+    if not metrics["search"]["gain"]["kept_default"]:
+        default = GBT(random_state=seed).fit(X.filter(pa.array(kept)), y[kept])
+        assert metrics["baselines"]["GBT() by default"]["accuracy"] == default.score(*held)
+    out = tmp_path / "run"
+    assert tune(*people, out, "--refit", "training") == 0
+    assert (load(out / "model.safetensors").predict_proba(X) == tested.predict_proba(X)).all()
 
 
 def test_the_report_counts_all_rows(run):

@@ -234,8 +234,7 @@ def test_a_process_that_died_before_its_first_heartbeat_is_missed(hurried, tmp_p
 
 
 def test_a_result_of_one_who_was_taken_for_dead_changes_nothing(tmp_path):
-    from moodcore.tuning.candidate import pruned
-    from moodcore.tuning.plan import Candidate
+    from moodcore.runs.candidate import Candidate, pruned
 
     study = studies.open_study(Storage.of_file(tmp_path / "study.db"), small())
     slow = begin_candidate(study, 0)

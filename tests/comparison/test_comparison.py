@@ -27,7 +27,6 @@ from moodcore.comparison.results import Results
 from moodcore.comparison.run import CompareRun
 from moodcore.comparison.settings import CompareSettings
 from moodcore.comparison.training import Task, Training, TrainingJob
-from moodcore.errors import ConfigError
 from moodcore.runs.folds import cut
 from moodcore.runs.models import seeded
 from moodcore.runs.statistics import resampled_interval
@@ -172,12 +171,11 @@ def test_tables_are_compared_by_the_defaults_of_the_classes(table):
 
 
 def test_the_base_follows_the_data():
-    assert CompareSettings().base == CompareSettings(target="x", tune=True).base == "experiment"
-    assert CompareSettings().epochs == 300
-    assert CompareSettings(target="x").base == "defaults"
-    assert CompareSettings(target="x").epochs is None
-    with pytest.raises(ConfigError, match="base must be 'experiment', got 'defaults'"):
-        CompareSettings(target="x", tune=True, base="defaults")
+    for tune in (False, True):
+        assert CompareSettings(tune=tune).base == "experiment"
+        assert CompareSettings(tune=tune).epochs == 300
+        assert CompareSettings(target="x", tune=tune).base == "defaults"
+        assert CompareSettings(target="x", tune=tune).epochs is None
 
 
 def test_labels_in_memory_are_no_songs(table):
@@ -440,13 +438,6 @@ def test_a_separate_table_for_the_test(table, tmp_path):
     result = compare(X.assign(mood=y).iloc[60:], "mood", test=tmp_path / "test.csv", **QUICK)
     assert (result.metrics["train_rows"], result.metrics["test_rows"]) == (180, 60)
     assert result.predictions["row"].tolist() == list(range(60))
-
-
-def test_a_search_inside_every_training(table):
-    result = compare(*table, tune=True, trials=3, inner_folds=2, baselines=False, **QUICK)
-    assert len(result.chosen) == 3
-    chosen = [json.loads(text) for text in result.chosen["chosen"]]
-    assert all(set(params) >= {"C", "loss"} for params in chosen)
 
 
 def test_class_names_are_shown(table):

@@ -167,3 +167,38 @@ def test_wrong_settings_are_refused_with_what_is_allowed(wrong, message):
 def test_unknown_models_are_refused_before_data_is_read():
     with pytest.raises(ConfigError, match="'smv' does not exist; did you mean 'svm'"):
         FeatureRun(FeatureSettings(data="lost.csv", models=("gbt", "smv"))).check()
+
+
+def test_models_have_the_defaults_of_their_classes_on_tables():
+    from moodcore import GBT, MLP, SVM, LinearSVM
+
+    models = FeatureRun(FeatureSettings(target="y")).models()
+    for name, kind in {"mlp": MLP, "gbt": GBT, "svm": SVM, "linear-svm": LinearSVM}.items():
+        assert models[name].get_params() == kind().get_params(), name
+    few = FeatureRun(FeatureSettings(target="y", epochs=7))
+    assert few.models()["mlp"].epochs == few.models()["gbt"].n_estimators == 7
+    # The trees that eliminate features are no model of the study here.
+    alone = FeatureRun(FeatureSettings(target="y", epochs=7, models=("mlp",)))
+    assert alone._trees(alone.models()).get_params() == GBT().get_params()
+
+
+def test_songs_keep_the_models_of_the_experiment():
+    assert FeatureSettings().epochs == 100
+    run = FeatureRun(FeatureSettings(epochs=7))
+    models = run.models()
+    assert models["mlp"].get_params()["optimizer"] == "sgd"
+    assert models["gbt"].n_estimators == models["mlp"].epochs == 7
+    assert (models["svm"].C, models["svm"].probability) == (10.0, False)
+    assert run._trees({}).n_estimators == 100
+    assert FeatureSettings(base="defaults").epochs is None
+
+
+def test_labels_in_memory_are_no_songs():
+    from small_studies import table
+
+    from moodcore import feature_study
+
+    small = {"models": ["linear-svm"], "folds": 2, "repeats": 1, "sizes": [4], "n_jobs": 1}
+    study = feature_study(*table(), **small)
+    assert study.metrics["settings"]["base"] == "defaults"
+    assert "epochs" not in study.metrics["settings"]

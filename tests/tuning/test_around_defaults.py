@@ -10,15 +10,15 @@ import moodcore
 from moodcore import GBT, MLP
 from moodcore.datasets import load_dataset
 from moodcore.errors import ConfigError
+from moodcore.runs.candidate import Candidate, combine, fit_fold
 from moodcore.runs.families import FAMILIES, family
 from moodcore.runs.folds import split
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.settings import read_toml, settings_of, write_toml
-from moodcore.tuning.candidate import combine, fit_fold
+from moodcore.runs.spaces import CANDIDATES
 from moodcore.tuning.folds import make_folds
-from moodcore.tuning.plan import Candidate, n_candidates, plan, search_space
+from moodcore.tuning.plan import n_candidates, plan, search_space
 from moodcore.tuning.settings import TuneSettings
-from moodcore.tuning.spaces import CANDIDATES
 
 RESULTS = ("metrics.json", "trials.csv", "curves.parquet", "config.toml", "model.safetensors")
 QUIET = {"on_step": lambda state: None, "on_poll": lambda: None}

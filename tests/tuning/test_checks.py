@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from moodcore.runs.candidate import Candidate, FoldResult, combine, failed
 from moodcore.runs.fits import CURVES
 from moodcore.runs.space import Space
-from moodcore.tuning.candidate import FoldResult, combine, failed
 from moodcore.tuning.checks import checks
-from moodcore.tuning.plan import Candidate, SearchSpace
+from moodcore.tuning.plan import SearchSpace
 
 COUNTS = {"sad": 100, "happy": 120}
 SINGLE = {"energy": 0.6, "valence": 0.7}

@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 
 from moodcore.report.gain import gain_sentence
+from moodcore.runs.candidate import Candidate, CandidateResult, failed
+from moodcore.runs.choice import choose
 from moodcore.runs.fits import CURVES
-from moodcore.tuning.candidate import CandidateResult, failed
-from moodcore.tuning.choice import choose
-from moodcore.tuning.plan import Candidate
 
 
 def candidate(number, scores, model="gbt", params=None, losses=None):

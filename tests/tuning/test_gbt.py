@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from moodcore import GBT, songs
+from moodcore.runs.candidate import fit_fold
 from moodcore.runs.data import load
 from moodcore.runs.families import family
 from moodcore.runs.folds import split
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.seeds import Stream, derive
-from moodcore.tuning.candidate import fit_fold
 from moodcore.tuning.describe import describe_importance
 from moodcore.tuning.folds import make_folds
 from moodcore.tuning.settings import TuneSettings

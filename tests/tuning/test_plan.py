@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moodcore.errors import ConfigError
+from moodcore.runs.candidate import Candidate
 from moodcore.runs.families import FAMILIES
 from moodcore.runs.settings import read_toml, settings_of, write_toml
-from moodcore.tuning.plan import Candidate, n_candidates, plan, search_space
+from moodcore.tuning.plan import n_candidates, plan, search_space
 from moodcore.tuning.settings import TuneSettings
 
 GRIDS = {

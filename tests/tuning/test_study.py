@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from moodcore.errors import ConfigError
+from moodcore.runs.candidate import best_of
 from moodcore.runs.folder import RunFolder, read_json
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.storage import Storage
 from moodcore.tuning import study as studies
-from moodcore.tuning.search import best_of
 from moodcore.tuning.settings import TuneSettings
 
 SMALL_GRID = {"hidden_sizes": [[4], [4, 4]], "learning_rate": [0.01, 0.05], "batch_size": 32}
@@ -183,8 +183,7 @@ def test_a_snapshot_sent_elsewhere_decides_like_the_study(name):
 
 
 def test_equal_candidates_go_to_the_smaller_network(run, tmp_path):
-    from moodcore.tuning.candidate import pruned
-    from moodcore.tuning.plan import Candidate
+    from moodcore.runs.candidate import Candidate, pruned
 
     base = pruned(0, Candidate("mlp", {}), {})
     from dataclasses import replace

@@ -63,13 +63,14 @@ from moodcore.runs.settings import read_toml
     "--epochs",
     type=int,
     metavar="N",
-    help="Number of epochs, and maximum number of boosting rounds.  [default: 300 for songs and "
-    "with --tune, else the defaults of the models]",
+    help="Number of epochs, and maximum number of boosting rounds; with --tune, of all candidates "
+    "but the default one.  [default: 300 for songs; else each model chooses]",
 )
 @click.option(
     "--tune/--no-tune",
     default=None,
-    help="Search hyperparameters inside every training (nested cross-validation).  "
+    help="Search hyperparameters inside every training (nested cross-validation): for songs in the "
+    "grids of the experiment, else around the defaults as moodcore tune does.  "
     "[default: --no-tune]",
 )
 @click.option(
@@ -84,8 +85,8 @@ from moodcore.runs.settings import read_toml
     "grid_file",
     type=options.INPUT_FILE,
     metavar="FILE.toml",
-    help="Hyperparameters to search: one table per family, such as [gbt], with a value or a list "
-    "of choices for each hyperparameter.",
+    help="Hyperparameters to search: one table per family, such as [gbt], or around the defaults "
+    "several, such as [[gbt]], with a value or a list of choices for each hyperparameter.",
 )
 @run_options
 def command(**given: Any) -> int:

@@ -48,7 +48,8 @@ def _split_sets(
     "--epochs",
     type=int,
     metavar="N",
-    help="Maximum number of epochs or boosting rounds.  [default: 100]",
+    help="Maximum number of epochs or boosting rounds.  [default: 100 for songs; else each model "
+    "chooses]",
 )
 @click.option(
     "--thresholds",

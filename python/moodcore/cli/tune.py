@@ -15,8 +15,8 @@ from moodcore.cli import options
 from moodcore.cli.exit_codes import ExitCode
 from moodcore.cli.run_command import RunCommand, data_options, read_settings, run_options
 from moodcore.runs.folder import RunFolder, read_json, write_json
-from moodcore.runs.settings import read_toml
-from moodcore.tuning.selection import SELECTION_METRICS
+from moodcore.runs.selection import SELECTION_METRICS
+from moodcore.runs.settings import default_base, read_toml
 from moodcore.tuning.settings import (
     MODELS,
     PRUNERS,
@@ -25,7 +25,6 @@ from moodcore.tuning.settings import (
     STUDIES,
     TuneSettings,
     complete_grid,
-    default_base,
 )
 
 if TYPE_CHECKING:

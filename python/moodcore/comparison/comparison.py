@@ -239,9 +239,6 @@ def compare(
     """
     given = named_models(models, MODELS)
     values = dict(with_seed(settings, random_state), models=tuple(given))
-    if not (y is None or isinstance(y, str) or values.get("tune")):
-        # With labels in memory, no target says that the table does not hold songs.
-        values = {"base": "defaults", **values}
     run: CompareRun = in_memory(
         CompareRun,
         CompareSettings,

@@ -1,9 +1,9 @@
 """The models of a comparison: families, baselines, your own classifiers, and a combination.
 
 Every model is an unfitted scikit-learn classifier with its preparation, so that fitting it on the
-training rows of a fold fits everything there. With an inner search it is a `GridSearchCV`, so that
-the choice of hyperparameters belongs to the training too: nested cross-validation (Varma and Simon
-2006).
+training rows of a fold fits everything there. With an inner search it is a `SearchedClassifier`, or
+in the song experiment a `GridSearchCV`, so that the choice of hyperparameters belongs to the
+training too: nested cross-validation (Varma and Simon 2006).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from moodcore.comparison.search import SearchedClassifier
 from moodcore.comparison.settings import CompareSettings
 from moodcore.errors import ConfigError
 from moodcore.runs.families import family
@@ -91,8 +92,19 @@ def _model(name: str, model: Any, settings: CompareSettings, prepare: Prepare) -
     if not isinstance(model, str):
         return Model(name, name, "model", prepare(model))
     row = family(model)
-    estimator = prepare(row.estimator()(**settings.arguments(model), n_jobs=1))
-    if settings.tune:
+    searched = settings.tune and settings.around_defaults
+    # Candidates bring their own length, which the defaults do not have.
+    arguments = row.fixed if searched else settings.arguments(model)
+    estimator = prepare(row.estimator()(**arguments, n_jobs=1))
+    if searched:
+        estimator = SearchedClassifier(
+            estimator,
+            model,
+            candidates(settings, model),
+            length=settings.epochs,
+            n_folds=settings.inner_folds,
+        )
+    elif settings.tune:
         prefix = "classify__estimator__" if settings.balance else "classify__"
         estimator = _searched(estimator, candidates(settings, model), prefix, settings.inner_folds)
     return Model(name, row.estimator().__name__ if name == model else name, "model", estimator)
@@ -100,11 +112,11 @@ def _model(name: str, model: Any, settings: CompareSettings, prepare: Prepare) -
 
 def candidates(settings: CompareSettings, name: str) -> list[dict[str, Any]]:
     """Return the hyperparameters that the search of a family tries, in a fixed order."""
-    from moodcore.runs.space import draw
+    from moodcore.runs.space import candidates_of
 
     space = settings.space(name)
-    drawn = draw(space, "grid", settings.trials, derive(settings.seed, Stream.SAMPLER))
-    return [space.decode(params) for params in drawn]
+    seed = derive(settings.seed, Stream.SAMPLER)
+    return [space.decode(params) for params in candidates_of(space, "grid", settings.trials, seed)]
 
 
 def _searched(model: Any, tried: Sequence[Mapping[str, Any]], prefix: str, inner_folds: int) -> Any:

@@ -75,10 +75,19 @@ class CompareRun(Run[CompareSettings]):
         """Check the families and their hyperparameters, before data is read."""
         for name in self._named().values():
             if isinstance(name, str):
-                arguments = self.settings.arguments(name)
-                tried = candidates(self.settings, name) if self.settings.tune else [{}]
-                for params in tried:
-                    check_arguments(family(name), arguments | params)
+                for arguments in self._arguments(name):
+                    check_arguments(family(name), arguments)
+
+    def _arguments(self, name: str) -> list[dict[str, Any]]:
+        """Return all hyperparameters with which a family is trained."""
+        settings = self.settings
+        if not settings.tune:
+            return [settings.arguments(name)]
+        tried = candidates(settings, name)
+        if settings.around_defaults:
+            kind = family(name)
+            return [kind.arguments_around_defaults(params, settings.epochs) for params in tried]
+        return [settings.arguments(name) | params for params in tried]
 
     def _named(self) -> Mapping[str, Any]:
         return self._given or named_models(self._families(), MODELS)

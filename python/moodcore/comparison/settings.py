@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from moodcore.errors import ConfigError, unknown_name
-from moodcore.runs.families import family
-from moodcore.runs.settings import BASES, EPOCHS, RunSettings, check_bool, check_choice, check_whole
-from moodcore.runs.space import Space, parse
+from moodcore.runs.settings import RunSettings, check_bool, check_choice, check_whole
+from moodcore.runs.space import Space
+from moodcore.runs.spaces import check_tables, family_grid, read_space
 
 COMBINATIONS = ("vote", "stack", "none")
 #: Families in the order of the tables.
@@ -28,12 +28,6 @@ class CompareSettings(RunSettings):
         Families to compare.
     baselines : bool, default=True
         Whether the majority class, logistic regression and nearest neighbours are compared too.
-    base : {"defaults", "experiment"} or None, default=None
-        Hyperparameters of the families: the defaults of their classes, or those of the song
-        experiment. None means the experiment for songs, which have no target, and with `tune`.
-    epochs : int or None, default=None
-        Epochs of networks, or maximum number of boosting rounds, at least 1. None means 300 in
-        the experiment, else the defaults of the classes.
     repeats : int, default=2
         Cross-validations, each with other folds, at least 1.
     curve_sizes : int, default=5
@@ -46,11 +40,14 @@ class CompareSettings(RunSettings):
     tune : bool, default=False
         Whether each training searches its hyperparameters in folds of its own rows.
     trials : int, default=8
-        Candidates of such a search, at least 1; a random part of a larger grid.
+        Candidates of such a search, at least 1. Around the defaults, these are the first; in the
+        experiment, a random part of a larger grid.
     inner_folds : int, default=3
         Folds of such a search, at least 2.
-    grid : mapping of str to mapping, default=None
-        Hyperparameters by family; those that are not named are searched as in the family's grid.
+    grid : mapping of str to mapping or sequence of mappings, default=None
+        Hyperparameters by family, as in `moodcore.tuning.settings.TuneSettings`; a family that is
+        missing has its own grid. In the experiment, hyperparameters that are not named are searched
+        as in the family's own grid.
 
     Raises
     ------
@@ -69,8 +66,6 @@ class CompareSettings(RunSettings):
 
     models: tuple[str, ...] = MODELS
     baselines: bool = True
-    base: str | None = None
-    epochs: int | None = None
     repeats: int = 2
     curve_sizes: int = 5
     combine: str = "vote"
@@ -78,13 +73,12 @@ class CompareSettings(RunSettings):
     tune: bool = False
     trials: int = 8
     inner_folds: int = 3
-    grid: Mapping[str, Mapping[str, Any]] | None = None
+    grid: Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = None
 
     def __post_init__(self) -> None:
         """Check every range."""
         super().__post_init__()
         self._check_models()
-        self._set_base()
         least = {"repeats": 1, "curve_sizes": 0, "trials": 1, "inner_folds": 2}
         for name, value in least.items():
             check_whole(name, getattr(self, name), value)
@@ -98,28 +92,6 @@ class CompareSettings(RunSettings):
                 f"test_size must be a float between 0.0 and 1.0, got {self.test_size!r}"
             )
         self._check_grid()
-
-    def _set_base(self) -> None:
-        if self.base is None:
-            songs = self.target is None or self.tune
-            object.__setattr__(self, "base", "experiment" if songs else "defaults")
-        check_choice("base", self.base, BASES)
-        if self.tune and self.base == "defaults":
-            raise ConfigError(
-                "tune (--tune) searches the grids of the experiment: base must be "
-                f"'experiment', got {self.base!r}"
-            )
-        if self.epochs is None and self.base == "experiment":
-            object.__setattr__(self, "epochs", EPOCHS)
-        if self.epochs is not None:
-            check_whole("epochs", self.epochs, 1)
-
-    def arguments(self, model: str) -> dict[str, Any]:
-        """Return the hyperparameters of a family, those that an inner search tries aside."""
-        kind = family(model)
-        if self.base == "defaults" or self.epochs is None:
-            return kind.arguments_as_called(self.epochs)
-        return kind.arguments(self.epochs, {})
 
     def _check_models(self) -> None:
         if isinstance(self.models, str) or not self.models:
@@ -138,11 +110,7 @@ class CompareSettings(RunSettings):
         for name, values in self.grid.items():
             if name not in self.models:
                 raise unknown_name("grid: family", str(name), self.models)
-            if not isinstance(values, Mapping):
-                raise ConfigError(
-                    f"grid: {name} must be a table of hyperparameters such as [{name}], "
-                    f"got {values!r}"
-                )
+            check_tables(values, f"grid: {name}", several=self.around_defaults)
 
     def space(self, model: str) -> Space:
         """Return the hyperparameters that the search of a family tries.
@@ -152,4 +120,5 @@ class CompareSettings(RunSettings):
         ConfigError
             For hyperparameters that the family does not have, and for ranges.
         """
-        return parse({**family(model).grid, **(self.grid or {}).get(model, {})}, model=model)
+        grid = family_grid(model, None, (self.grid or {}).get(model), base=str(self.base))
+        return read_space(model, grid, base=str(self.base))

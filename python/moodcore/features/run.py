@@ -77,7 +77,7 @@ class FeatureRun(Run[FeatureSettings]):
         """Return the unfitted models by name."""
         names = {name: self._given.get(name, name) for name in self.settings.models}
         return {
-            name: default_model(model, self.settings.epochs) if isinstance(model, str) else model
+            name: default_model(model, self.settings) if isinstance(model, str) else model
             for name, model in named_models(names, MODELS).items()
         }
 
@@ -222,7 +222,9 @@ class FeatureRun(Run[FeatureSettings]):
         from moodcore import GBT
 
         given = models.get(TREES)
-        return given if isinstance(given, GBT) else default_model(TREES)
+        if isinstance(given, GBT):
+            return given
+        return default_model(TREES, replace(self.settings, epochs=None))
 
     def _n_test(self, dataset: Dataset) -> int:
         return 0 if dataset.test is None else len(dataset.test[1])

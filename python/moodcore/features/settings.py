@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from moodcore.errors import ConfigError
-from moodcore.features.models import EPOCHS, MODELS
+from moodcore.features.models import MODELS
 from moodcore.runs.settings import RunSettings, check_whole
 
 #: Number of embedded songs: enough to measure what features are worth within minutes.
@@ -27,8 +27,6 @@ class FeatureSettings(RunSettings):
     ----------
     models : tuple of str, default=all of `moodcore.features.MODELS`
         Names of the models to train.
-    epochs : int, default=100
-        Epochs of the network, and maximum number of boosting rounds, at least 1.
     thresholds : tuple of float, default=(0.9, 0.8, 0.7, 0.6, 0.5)
         Absolute correlations above which the filter drops a feature, each in [0, 1].
     sizes : tuple of int or None, default=None
@@ -52,8 +50,9 @@ class FeatureSettings(RunSettings):
     moodcore.errors.ConfigError: folds must be an int of at least 2, got 1
     """
 
+    experiment_epochs: ClassVar[int] = 100
+
     models: tuple[str, ...] = MODELS
-    epochs: int = EPOCHS
     thresholds: tuple[float, ...] = THRESHOLDS
     sizes: tuple[int, ...] | None = None
     sets: Mapping[str, tuple[str, ...]] | None = None
@@ -62,7 +61,6 @@ class FeatureSettings(RunSettings):
     def __post_init__(self) -> None:
         """Check every range."""
         super().__post_init__()
-        check_whole("epochs", self.epochs, 1)
         check_whole("repeats", self.repeats, 1)
         self._check_models()
         thresholds = _numbers("thresholds", self.thresholds)

@@ -86,6 +86,15 @@ class Family:
         steps = {} if None in (self.length, length) else {str(self.length): length}
         return {**self.fixed, **steps}
 
+    def arguments_around_defaults(
+        self, params: Mapping[str, Any], length: int | None
+    ) -> dict[str, Any]:
+        """Return the arguments of a candidate around the defaults.
+
+        The defaults themselves, which have no `params`, keep their length.
+        """
+        return self.arguments_as_called(length if params else None) | dict(params)
+
     def steps(self, arguments: Mapping[str, Any]) -> int:
         """Return how many steps training with these arguments takes at most."""
         if self.length is None:

@@ -91,7 +91,7 @@ def fit_gbt(
     with polled(on_poll):
         model.fit(X, y, eval_set=sets)
     model.set_params(callbacks=None)
-    return _boosting_curves(model)
+    return boosting_curves(model)
 
 
 # Rounds without improvement on the validation rows after which a fold is not trained any longer.
@@ -115,17 +115,31 @@ def fit_gbt_as_called(
         with polled(on_poll):
             model.fit(fold.X_train, fold.y_train)
         return {name: [] for name in CURVES}
-    # Evaluated after every round for the curves and pruners.
     sets = {"train": (fold.X_train, fold.y_train), "valid": (fold.X_valid, fold.y_valid)}
-    model.set_params(
-        eval_metric=["error", "logloss"],
-        callbacks=[_boosting_step(on_step)],
-        early_stopping_rounds=_PATIENCE if _has_stages(model) else None,
-    )
+    model.set_params(**watching(model, on_step))
     with polled(on_poll):
         model.fit(fold.X_train, fold.y_train, eval_set=sets)
-    model.set_params(eval_metric=None, callbacks=None, early_stopping_rounds=None)
-    return _boosting_curves(model)
+    model.set_params(**NOT_WATCHING)
+    return boosting_curves(model)
+
+
+def watching(model: Any, on_step: OnStep) -> dict[str, Any]:
+    """Return the parameters with which trees are evaluated after every round, as they are called.
+
+    The evaluation sets are "train" and "valid"; curves and pruners need them, and trees of a fixed
+    number of rounds stop if the loss of the validation rows has stopped falling.
+    """
+    return {
+        "eval_metric": ["error", "logloss"],
+        "callbacks": [_boosting_step(on_step)],
+        "early_stopping_rounds": _PATIENCE if _has_stages(model) else None,
+    }
+
+
+#: The same parameters of the model as it was called.
+NOT_WATCHING: Mapping[str, Any] = dict.fromkeys(
+    ("eval_metric", "callbacks", "early_stopping_rounds")
+)
 
 
 def boosting_stages(model: Any) -> dict[int, int]:
@@ -181,7 +195,8 @@ def _boosting_step(on_step: OnStep) -> Callable[[Mapping[str, Any]], None]:
     return step
 
 
-def _boosting_curves(model: Any) -> Curves:
+def boosting_curves(model: Any) -> Curves:
+    """Return the curves of trees that were evaluated after every round."""
     results = model.evals_result_
     curves: Curves = {}
     for name in ("train", "valid"):

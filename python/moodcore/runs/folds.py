@@ -140,3 +140,59 @@ def cut(
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = kind(folds, shuffle=True, random_state=random_state)
     return list(splitter.split(np.zeros(len(y)), y, groups))
+
+
+def prepare_fold(
+    preparation: Any,
+    table: tuple[pd.DataFrame, NDArray[Any]],
+    *,
+    train: Rows,
+    valid: Rows,
+    balance: int | None,
+) -> Fold:
+    """Fit a preparation on the training rows of a fold, and prepare all its rows.
+
+    Parameters
+    ----------
+    preparation : Pipeline
+        Not fitted yet.
+    table : (DataFrame, ndarray)
+        Features and labels of all rows.
+    train, valid : ndarray of int
+        Positions of the rows of the fold.
+    balance : int or None
+        Seed with which training rows are downsampled to equal classes; None keeps them all.
+    """
+    X, y = table
+    preparation.fit(X.iloc[train], y[train])
+    learned = train if balance is None else train[balanced_rows(y[train], balance)]
+    return Fold(
+        X_train=contiguous(preparation.transform(X.iloc[learned])),
+        y_train=y[learned],
+        X_valid=contiguous(preparation.transform(X.iloc[valid])),
+        y_valid=y[valid],
+        columns=kept_columns(preparation),
+    )
+
+
+def balanced_rows(y: NDArray[Any], seed: int) -> Rows:
+    """Return the positions of a sample with equal classes."""
+    from moodcore.preprocessing import downsample
+
+    rows: Rows = downsample(y, random_state=seed).indices
+    return rows
+
+
+def contiguous(prepared: Any) -> Any:
+    """Return prepared rows as the learners read them: float32, or a data frame as it is."""
+    if hasattr(prepared, "iloc"):
+        return prepared
+    return np.ascontiguousarray(prepared, dtype=np.float32)
+
+
+def kept_columns(fitted: Any) -> tuple[str, ...]:
+    """Return the columns of the table that a fitted preparation uses."""
+    first = fitted[0]
+    if hasattr(first, "columns_"):
+        return tuple(getattr(column, "name", column) for column in first.columns_)
+    return tuple(str(name) for name in first.get_feature_names_out())

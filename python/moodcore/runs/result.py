@@ -18,7 +18,7 @@ from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.listener import Listener
 from moodcore.runs.notebook import default_listener
 from moodcore.runs.run import Execution, Run
-from moodcore.runs.settings import settings_of
+from moodcore.runs.settings import default_base, settings_of
 
 
 class RunResult:
@@ -124,6 +124,9 @@ def in_memory(
         given["data"], X = os.path.realpath(os.fspath(X)), None
     if isinstance(y, str):
         given["target"], y = y, None
+    elif y is not None:
+        # With labels in memory, no target says that the table does not hold songs.
+        given.setdefault("base", default_base({**given, "target": "y"}))
     if given.get("test") is not None:
         given["test"] = os.path.realpath(os.fspath(given["test"]))
     named: Sequence[str] = [name for name in ("X", "y") if name in given]

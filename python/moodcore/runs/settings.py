@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from moodcore.errors import ConfigError, unknown_name
 from moodcore.files import no_such_file
+from moodcore.runs.families import family
 
 if TYPE_CHECKING:
     from moodcore.tables import Dataset
@@ -21,11 +22,8 @@ Kind = TypeVar("Kind")
 # Where the same bytes are stored changes no result.
 _PATHS = ("data", "test")
 _FILE_URI = "file://"
-#: Hyperparameters of a model that are not named otherwise: those of the song experiment, or the
-#: defaults of the class.
+#: Whose hyperparameters models have, unless they are named.
 BASES = ("experiment", "defaults")
-#: Epochs of the experiment.
-EPOCHS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +54,14 @@ class RunSettings:
     balance : bool or None, default=None
         Whether training rows are downsampled to equal classes; None means the default of the
         command for this kind of data.
+    base : {"experiment", "defaults"} or None, default=None
+        Hyperparameters of the families that are not named otherwise: those of the song experiment,
+        or the defaults of their classes. None means the experiment for songs, which have no target,
+        and the defaults for other tables.
+    epochs : int or None, default=None
+        Epochs of networks, or maximum number of boosting rounds, at least 1; support vector
+        machines have none. None means `experiment_epochs` in the experiment; elsewhere, each model
+        chooses its own number.
     folds : int, default=5
         Folds of the cross-validation, at least 2.
     seed : int, default=0
@@ -69,6 +75,8 @@ class RunSettings:
 
     #: Whether songs are balanced where `balance` is None; other tables are not.
     balances_songs: ClassVar[bool] = True
+    #: Epochs of the song experiment.
+    experiment_epochs: ClassVar[int] = 300
 
     data: str | None = None
     target: str | None = None
@@ -80,6 +88,8 @@ class RunSettings:
     on_bad_rows: Literal["strict", "drop"] = "strict"
     duplicates: Literal["keep", "drop"] = "keep"
     balance: bool | None = None
+    base: str | None = None
+    epochs: int | None = None
     folds: int = 5
     seed: int = 0
 
@@ -102,6 +112,25 @@ class RunSettings:
             check_whole("rows", self.rows, 1)
         if self.balance is not None:
             check_bool("balance", self.balance)
+        if self.base is None:
+            object.__setattr__(self, "base", default_base(vars(self)))
+        check_choice("base", self.base, BASES)
+        if self.epochs is None and not self.around_defaults:
+            object.__setattr__(self, "epochs", self.experiment_epochs)
+        if self.epochs is not None:
+            check_whole("epochs", self.epochs, 1)
+
+    @property
+    def around_defaults(self) -> bool:
+        """Whether models have the defaults of their classes, or hyperparameters around them."""
+        return self.base == "defaults"
+
+    def arguments(self, model: str) -> dict[str, Any]:
+        """Return the hyperparameters of a family, without those that a search tries."""
+        if self.around_defaults:
+            return family(model).arguments_as_called(self.epochs)
+        assert self.epochs is not None
+        return family(model).arguments(self.epochs, {})
 
     def is_balanced(self, dataset: Dataset) -> bool:
         """Whether training rows are downsampled to equal classes."""
@@ -120,6 +149,15 @@ class RunSettings:
     def decisive(self) -> dict[str, Any]:
         """Return the settings that the resume mark compares: all but the paths of files."""
         return {name: value for name, value in self.to_dict().items() if name not in _PATHS}
+
+
+def default_base(values: Mapping[str, Any]) -> str:
+    """Return the base for settings by name, of which some may be missing.
+
+    It is the experiment for songs, which have no target, and for its comparison of optimizers.
+    """
+    is_experiment = values.get("target") is None or values.get("study") == "optimizers"
+    return "experiment" if is_experiment else "defaults"
 
 
 def with_seed(settings: Mapping[str, Any], random_state: int | None) -> dict[str, Any]:

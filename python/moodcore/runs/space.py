@@ -302,6 +302,16 @@ def draw(space: Space, sampler: str, n_trials: int, seed: int) -> list[Params]:
     return ordered
 
 
+def candidates_of(space: Space, sampler: str, n_trials: int, seed: int) -> list[Params]:
+    """Return the candidates that are known before any training: listed ones first, then drawn ones.
+
+    TPE draws by earlier results, so that only its listed candidates are known.
+    """
+    params = list(space.listed[:n_trials])
+    left = n_trials - len(params)
+    return params + draw(space, sampler, left, seed) if left and sampler != "tpe" else params
+
+
 def check_arguments(model: Family, arguments: Mapping[str, Any]) -> None:
     """Let the model check its arguments on a handful of rows, before any data is read.
 

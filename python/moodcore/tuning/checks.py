@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from moodcore.runs.candidate import CandidateResult
 from moodcore.runs.space import Space
-from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.plan import SearchSpace
 
 # A check warns above these: shares of rows, except the ratio of class sizes.

@@ -9,9 +9,8 @@ import numpy as np
 
 from moodcore.runs.describe import class_counts
 from moodcore.runs.families import family
-from moodcore.runs.folds import Split
+from moodcore.runs.folds import Split, balanced_rows, kept_columns
 from moodcore.runs.seeds import Stream, derive
-from moodcore.tuning.folds import balanced_rows, kept_columns
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from moodcore.runs.candidate import Candidate
 from moodcore.runs.estimate import Estimate, duration
 from moodcore.runs.families import Family, family
 from moodcore.runs.folds import Fold, split
 from moodcore.runs.run import Execution
 from moodcore.runs.space import Params, Space
 from moodcore.tuning.folds import make_folds, preparation_of
-from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan
+from moodcore.tuning.plan import SearchSpace, n_candidates, plan
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moodcore.estimators.progress import polled
-from moodcore.metrics import evaluate, selection_value
+from moodcore.metrics import probability_score
+from moodcore.runs.candidate import FoldResult, Measures, measures, result_of, stage_of
 from moodcore.runs.families import family
-from moodcore.runs.fits import CURVES, Curves, OnPoll, OnStep
+from moodcore.runs.fits import CURVES, NOT_WATCHING, OnPoll, OnStep, boosting_curves, watching
 from moodcore.runs.space import Params
-from moodcore.tuning.candidate import FoldResult
-from moodcore.tuning.file_table import FileTable, FoldRows
-from moodcore.tuning.selection import SELECTION_METRICS
-from moodcore.tuning.train_files import fit_on_files, predictions_of
+from moodcore.tuning.file_table import TRAINING, VALIDATION, FileTable, FoldRows
+from moodcore.tuning.train_files import fit_on_files, labeled_batches
+
+if TYPE_CHECKING:
+    from moodcore import GBT
+
+# Losses are summed as multiples of this, exactly, so that no batch size changes the sum.
+_UNIT = 2.0**-40
+#: Number of rounds that stands for the whole model.
+_WHOLE = 0
 
 
 @dataclass(frozen=True)
@@ -49,92 +57,106 @@ class FileFold:
         on_step: OnStep,
         on_poll: OnPoll,
     ) -> FoldResult:
-        """Train one candidate on the training rows, and score it with the validation rows."""
+        """Train one candidate on the training rows, and score it with the validation rows.
+
+        The model, its numbers of rounds to choose from and their scores are those of `fit_fold` on
+        the same rows in memory. Curves, and the early stopping of trees of a fixed number of
+        rounds, use the sampled rows of the fold, and so does the metric "roc_auc".
+        """
+        from moodcore import GBT
+
         begin = time.perf_counter()
-        table = self.table
-        rows = FoldRows(table.seed, table.n_folds, self.fold, "training")
-        names = {"train": "training", "valid": "validation", "stopping": "stopping"}
-        sets = {name: table.sampled(self.fold, part) for name, part in names.items()}
-        parameters = {
-            "categorical_features": "from_dtype",
-            "random_state": seed,
-            **arguments,
-            # The last metric on the last set is the one of early stopping.
-            "eval_metric": ["error", "logloss"],
-            "callbacks": [_Steps(on_step)],
-            "n_jobs": None if self.scheduler else self.n_jobs,
-        }
+        kind, called = family("gbt"), GBT(**arguments)
+        learned, _ = sets = self._sampled(TRAINING), self._sampled(VALIDATION)
+        watched, fit = {}, {}
+        if called.early_stopping_rounds is None:
+            watched = watching(called, on_step)
+            fit = {"eval_set": dict(zip(("train", "valid"), sets, strict=True))}
+        parameters = {"random_state": seed, **arguments, **watched}
+        threads = None if self.scheduler else self.n_jobs
+        rows = self.table.source(self._rows(TRAINING)), self.table.target, None
         with polled(on_poll):
-            source = (table.source(rows), table.target, None)
-            model = fit_on_files(parameters, source, self.scheduler, eval_set=sets)
-            model.callbacks = None
-            valid = FoldRows(table.seed, table.n_folds, self.fold, "validation")
-            codes, probabilities = predictions_of(model, table.source(valid), table.target)
-        curves = _curves(model.evals_result_)
-        names_of_classes = [str(label) for label in model.classes_.tolist()]
-        test = evaluate(codes, probabilities, class_names=names_of_classes)
-        score = test.accuracy
-        if metric != "accuracy":
-            value = selection_value(metric, _Predicted(probabilities), None, codes)
-            score = value if SELECTION_METRICS[metric].greater_is_better else -value
-        X, y = sets["train"]
-        assert test.log_loss is not None
-        return FoldResult(
-            score=score,
-            accuracy=test.accuracy,
-            balanced_accuracy=test.balanced_accuracy,
-            train_accuracy=float(model.score(X, y)),
-            valid_loss=test.log_loss,
-            curves=curves,
-            diverged=not np.isfinite(curves["train_loss"]).all(),
-            n_weights=family("gbt").size(model),
-            seconds=time.perf_counter() - begin,
+            model = fit_on_files(parameters | {"n_jobs": threads}, rows, self.scheduler, **fit)
+            if watched:
+                model.set_params(**NOT_WATCHING)
+            sizes = dict(kind.stages(model))
+            measured = self._validate(model, metric, list(sizes))
+        whole = result_of(
+            kind,
+            model,
+            arguments,
+            boosting_curves(model) if watched else {name: [] for name in CURVES},
+            measured=measured.pop(_WHOLE),
+            train_accuracy=float(model.score(*learned)),
+            as_called=True,
         )
+        stages = [stage_of(whole, found, n, sizes[n]) for n, found in measured.items()]
+        seconds = time.perf_counter() - begin
+        return FoldResult(**vars(whole) | {"stages": tuple(stages), "seconds": seconds})
+
+    def _rows(self, part: str) -> FoldRows:
+        return FoldRows(self.table.seed, self.table.n_folds, self.fold, part)
+
+    def _sampled(self, part: str) -> tuple[Any, NDArray[Any]]:
+        return self.table.sampled(self.fold, part)
+
+    def _validate(self, model: GBT, metric: str, stages: list[int]) -> dict[int, Measures]:
+        """Return the metrics of the whole model, and of its first rounds."""
+        rows = self.table.source(self._rows(VALIDATION))
+        code_type = np.min_scalar_type(len(model.classes_))
+        numbers = [_WHOLE, *stages]
+        labels: list[NDArray[Any]] = []
+        predicted: dict[int, list[NDArray[Any]]] = {n: [] for n in numbers}
+        losses = dict.fromkeys(numbers, 0)
+        for X, codes in labeled_batches(model, rows, self.table.target):
+            labels.append(codes.astype(code_type))
+            for n, probabilities in _staged(model, X, stages):
+                predicted[n].append(probabilities.argmax(axis=1).astype(code_type))
+                losses[n] += _summed_losses(probabilities, codes)
+        y = np.concatenate(labels)
+        areas = self._areas(model, stages) if metric == "roc_auc" else dict.fromkeys(numbers, 0.0)
+        return {
+            n: measures(
+                metric,
+                y,
+                np.concatenate(predicted[n]),
+                log_loss=losses[n] * _UNIT / len(y),
+                roc_auc=areas[n],
+            )
+            for n in numbers
+        }
+
+    def _areas(self, model: GBT, stages: list[int]) -> dict[int, float]:
+        """Return the areas under the ROC curves of the sampled validation rows.
+
+        They need the probabilities of all rows at once, for each number of rounds.
+        """
+        X, y = self._sampled(VALIDATION)
+        return {
+            n: probability_score("roc_auc", model.classes_, _normalized(probabilities), y)
+            for n, probabilities in _staged(model, X, stages)
+        }
 
 
-class _Steps:
-    """Passes the metrics of each round to the search."""
-
-    def __init__(self, on_step: OnStep) -> None:
-        self._on_step = on_step
-
-    def __call__(self, record: Mapping[str, Any]) -> None:
-        """Report a round."""
-        self._on_step(
-            {
-                f"{name}_{curve}": value
-                for name in ("train", "valid")
-                for curve, value in (
-                    ("loss", float(record[name]["logloss"])),
-                    ("accuracy", 1.0 - float(record[name]["error"])),
-                )
-            }
-        )
+def _staged(model: GBT, X: Any, stages: list[int]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield the probabilities of the whole model, and after each of some numbers of rounds."""
+    yield _WHOLE, model.predict_proba(X)
+    if stages:
+        wanted = set(stages)
+        for n, probabilities in enumerate(model[: max(stages)].staged_predict_proba(X), start=1):
+            if n in wanted:
+                yield n, probabilities
 
 
-def _curves(results: Mapping[str, Mapping[str, list[float]]]) -> Curves:
-    curves: Curves = {}
-    for name in ("train", "valid"):
-        curves[f"{name}_loss"] = [float(loss) for loss in results[name]["logloss"]]
-        curves[f"{name}_accuracy"] = [1.0 - float(error) for error in results[name]["error"]]
-    return {name: curves[name] for name in CURVES}
+def _normalized(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-@dataclass(frozen=True)
-class _Predicted:
-    """Predictions that were computed already, as `selection_value` asks a model for them."""
-
-    probabilities: NDArray[np.float64]
-
-    @property
-    def classes_(self) -> NDArray[np.intp]:
-        """The class codes."""
-        return np.arange(self.probabilities.shape[1])
-
-    def predict(self, _: Any) -> NDArray[np.intp]:
-        """Return the most probable class of each row."""
-        return np.asarray(self.probabilities.argmax(axis=1))
-
-    def predict_proba(self, _: Any) -> NDArray[np.float64]:
-        """Return the class probabilities of each row."""
-        return self.probabilities
+def _summed_losses(probabilities: NDArray[np.float64], codes: NDArray[np.intp]) -> int:
+    """Return the sum of the log losses, each rounded to a whole number of units."""
+    of_class = _normalized(probabilities)[np.arange(len(codes)), codes]
+    least = np.finfo(np.float64).eps
+    losses = -np.log(np.clip(of_class, least, 1.0 - least))
+    # A loss is at most 36.04, so that the sum of a batch of 2^17 rows is below 2^63.
+    units = np.rint(losses / _UNIT).astype(np.int64)
+    return sum(int(part.sum()) for part in np.array_split(units, math.ceil(len(units) / 2**17)))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodcore.errors import ConfigError, RunFailedError
+from moodcore.errors import ConfigError
 from moodcore.estimators.progress import polled
 from moodcore.files import write_table
+from moodcore.runs.candidate import CandidateResult
+from moodcore.runs.choice import default_call
 from moodcore.runs.describe import describe_data
 from moodcore.runs.estimate import Estimate
 from moodcore.runs.executors.threads import ThreadExecutor
@@ -18,14 +21,13 @@ from moodcore.runs.models import save_model
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.storage import Storage
 from moodcore.tuning import results, study
-from moodcore.tuning.candidate import CandidateResult, failed, failure
 from moodcore.tuning.checks import checks
 from moodcore.tuning.describe import describe_preprocessing
 from moodcore.tuning.file_fold import FileFold
 from moodcore.tuning.file_table import FileDataset
-from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates
+from moodcore.tuning.plan import n_candidates
 from moodcore.tuning.refit import evaluate_baselines, reference_preparation
-from moodcore.tuning.run import TuneRun, explain_failures
+from moodcore.tuning.run import TuneRun, plain
 from moodcore.tuning.search import Search
 from moodcore.tuning.settings import TuneSettings, searches_files
 from moodcore.tuning.train_files import HeldOut, evaluate_on_files, fit_on_files
@@ -52,10 +54,11 @@ class FileTuneRun(TuneRun):
 
     def load(self) -> Dataset:
         """Read the labels and a sample of the rows."""
-        if self.settings.around_defaults:
+        if not self.settings.around_defaults:
             raise ConfigError(
-                "base must be 'experiment' for a search on a table that is read in batches, got "
-                "'defaults'; pass --rows N to search around the defaults on a sample"
+                "base must be 'defaults' for a search on a table that is read in batches, got "
+                f"{self.settings.base!r}; pass --rows N to search the grid of the experiment on a "
+                "sample"
             )
         with self.timed("data"):
             return FileDataset.load(self.settings)
@@ -79,30 +82,40 @@ class FileTuneRun(TuneRun):
         assert isinstance(dataset, FileDataset)
         storage = self.execution.storage or Storage.of_file(folder.study)
         _, found = self._search_files(storage, dataset)
-        space = self.space()
+        space, settings = self.space(), self.settings
+        planned = n_candidates(space, settings)
+        held = HeldOut(derive(settings.seed, Stream.REFIT))
+        learned = replace(held, is_held_out=False)
         with self.stage("training the best candidate on all training rows", "refit"):
-            best, model = self._refit_files(found, space, dataset)
-        table = dataset.table
+            choice, model = self._refit(
+                found, space, lambda _, arguments: self._train_on(dataset, learned, arguments)
+            )
+        best = choice.best
         with self.stage("testing", "test"):
-            held = HeldOut(derive(self.settings.seed, Stream.REFIT))
-            test = evaluate_on_files(model, table.source(held), table.target)
+            test = self._evaluate(model, dataset, held)
         metrics = self._describe(dataset) | {
-            "complete": len(found) == n_candidates(space, self.settings),
+            "complete": len(found) == planned,
             "search": results.describe_search(
                 space,
                 best,
                 found,
-                planned=n_candidates(space, self.settings),
-                metric=self.settings.metric,
+                planned=planned,
+                metric=settings.metric,
+                gain=choice.describe(),
             ),
             "model": {
                 "family": best.model,
-                "parameters": space.arguments(Candidate(best.model, best.params), self.settings),
+                "parameters": plain(self._arguments(space, best)),
                 "n_weights": best.n_weights,
             },
             "importance": {"gain": _gain(model), "filtered": []},
-            "test": test.to_dict(),
+            "test": test,
         }
+        if choice.default is not None and not choice.keeps_default:
+            name = default_call(choice.default.model)
+            with self.stage(f"testing {name} by default", "test of the defaults"):
+                default = self._train_on(dataset, learned, {})
+                metrics["baselines"][f"{name} by default"] = self._evaluate(default, dataset, held)
         metrics["checks"] = checks(
             best,
             found,
@@ -112,10 +125,18 @@ class FileTuneRun(TuneRun):
             noun=dataset.noun,
             balanced=False,
         )
-        write_table(folder.table("trials"), results.trials_table(found, space))
+        trials = results.trials_table(found, space, around_defaults=True)
+        write_table(folder.table("trials"), trials)
         write_table(folder.table("curves.parquet"), results.curves_table(found))
         write_table(folder.table("predictions.parquet"), _predictions(model, dataset))
-        save_model(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
+        if settings.refit == "all":
+            n_train, n_test = dataset.table.counts.sum(axis=1).tolist()
+            n_rows = n_train + n_test
+            with self.stage("training the final model on all rows", "final"):
+                arguments = self._arguments_for_all(space, best, n_rows / n_train)
+                model = self._train_on(dataset, None, arguments)
+            metrics["model"]["refit"] = {"rows": n_rows, "parameters": plain(arguments)}
+        save_model(model, folder.model, {"settings": settings.to_dict()} | metrics)
         return metrics
 
     def _search_files(
@@ -135,29 +156,22 @@ class FileTuneRun(TuneRun):
         finally:
             study.close(opened)
 
-    def _refit_files(
-        self, found: list[CandidateResult], space: SearchSpace, dataset: FileDataset
-    ) -> tuple[CandidateResult, GBT]:
-        """Train the best candidate on all training rows, as `moodcore train` does."""
-        table, seed = dataset.table, derive(self.settings.seed, Stream.REFIT)
-        rows = (table.source(HeldOut(seed, is_held_out=False)), table.target, None)
-        while (best := results.best_of(found)).state == "complete":
-            arguments = space.arguments(Candidate(best.model, best.params), self.settings)
-            parameters = {"categorical_features": "from_dtype", "random_state": seed, **arguments}
-            threads = {} if self.execution.scheduler else {"n_jobs": self.execution.jobs}
-            try:
-                with polled(self._poll):
-                    model = fit_on_files(parameters | threads, rows, self.execution.scheduler)
-                # The file of the model must not depend on the number of threads.
-                return best, model.set_params(n_jobs=type(model)().n_jobs)
-            except (MemoryError, ConnectionError):
-                # These are no fault of the candidate.
-                raise
-            except Exception as error:
-                reason = failure("training on all training rows", error)
-                candidate = Candidate(best.model, best.params)
-                found[found.index(best)] = failed(best.number, candidate, reason)
-        raise RunFailedError(explain_failures(found))
+    def _train_on(
+        self, dataset: FileDataset, chosen: HeldOut | None, arguments: Mapping[str, Any]
+    ) -> GBT:
+        """Train a model on the chosen rows, as `moodcore train` does; None chooses all rows."""
+        table = dataset.table
+        rows = table.source(chosen), table.target, None
+        parameters = {"random_state": derive(self.settings.seed, Stream.REFIT), **arguments}
+        threads = {} if self.execution.scheduler else {"n_jobs": self.execution.jobs}
+        with polled(self._poll):
+            model = fit_on_files(parameters | threads, rows, self.execution.scheduler)
+        # The file of the model must not depend on the number of threads.
+        return model.set_params(n_jobs=type(model)().n_jobs)
+
+    def _evaluate(self, model: GBT, dataset: FileDataset, held: HeldOut) -> dict[str, Any]:
+        table = dataset.table
+        return evaluate_on_files(model, table.source(held), table.target).to_dict()
 
     def _describe(self, dataset: FileDataset) -> dict[str, Any]:
         """Describe the data: counts of all rows, columns of the sample, and baselines on it."""

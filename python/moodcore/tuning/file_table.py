@@ -1,10 +1,9 @@
 """A table in files that `moodcore tune` reads in batches: its rows by part, and a sample of them.
 
 Which part a row belongs to depends on its number and the seed alone: the test part, the same rows
-as in `moodcore train`, the folds of the others, and the tenth of a fold's training rows by which
-boosting is stopped early. A sample of up to 262,144 rows is in memory: learning curves, early
-stopping, and the descriptions in the report use it. Candidates are trained on and scored with all
-rows of a fold.
+as in `moodcore train`, and the folds of the others. A sample of up to 262,144 rows is in memory:
+learning curves, early stopping, and the descriptions in the report use it. Candidates are trained
+on and scored with all rows of a fold.
 """
 
 from __future__ import annotations
@@ -28,9 +27,8 @@ from moodcore.tuning.train_files import HeldOut, checked_target, feature_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# One training row of a fold in ten stops boosting, as for tables in memory.
-_STOPPING = 10
-_TRAINING, _VALIDATION, _STOP = "training", "validation", "stopping"
+#: Parts of a fold.
+TRAINING, VALIDATION = "training", "validation"
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class FoldRows:
         Seed of the run.
     n_folds, fold : int
         Number of folds, and the index of this one.
-    part : {"training", "validation", "stopping"}
+    part : {"training", "validation"}
     """
 
     seed: int
@@ -55,10 +53,7 @@ class FoldRows:
         """Return which of the rows are chosen."""
         chosen = HeldOut(derive(self.seed, Stream.REFIT), is_held_out=False)(rows)
         is_valid = part_of(rows, derive(self.seed, Stream.FOLDS), self.n_folds) == self.fold
-        if self.part == _VALIDATION:
-            return chosen & is_valid
-        stops = part_of(rows, derive(self.seed, Stream.FIT), _STOPPING) == 0
-        return chosen & ~is_valid & (stops if self.part == _STOP else ~stops)
+        return chosen & (is_valid if self.part == VALIDATION else ~is_valid)
 
 
 @dataclass(frozen=True)
@@ -151,7 +146,7 @@ class FileTable:
     def check(self, classes: list[Any]) -> None:
         """Raise a `ConfigError` if a class is missing in a part of the sample."""
         for fold in range(self.n_folds):
-            for part in (_TRAINING, _VALIDATION, _STOP):
+            for part in (TRAINING, VALIDATION):
                 labels = set(self.sampled(fold, part)[1].tolist())
                 missing = [label for label in classes if label not in labels]
                 if missing:

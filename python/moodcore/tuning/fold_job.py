@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from moodcore.runs.candidate import FoldResult, PrunedError, failure, fit_fold
 from moodcore.runs.families import family
 from moodcore.runs.fits import CURVES, Curves, OnStep
 from moodcore.runs.folds import Fold
 from moodcore.runs.interrupts import StoppedError
 from moodcore.runs.space import Params
-from moodcore.tuning.candidate import FoldResult, PrunedError, failure, fit_fold
 from moodcore.tuning.file_fold import FileFold
 from moodcore.tuning.folds import FoldKey
 from moodcore.tuning.pruning import PrunerSnapshot, Reports, rungs

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from moodcore.runs.families import family
-from moodcore.runs.folds import Fold, Rows, Split, cut
+from moodcore.runs.folds import Fold, Rows, Split, cut, prepare_fold
 from moodcore.runs.seeds import Stream, derive
 from moodcore.tuning.settings import TuneSettings
 
@@ -56,39 +53,11 @@ def _make_fold(
     number: int,
     model: str,
 ) -> Fold:
-    X, y = parts.X_train, parts.y_train
-    preparation = dataset.preparation(family(model).estimator()(), features=settings.features)
-    preparation.fit(X.iloc[train], y[train])
-    learned = train
-    if settings.is_balanced(dataset):
-        learned = train[balanced_rows(y[train], derive(settings.seed, Stream.BALANCE, number))]
-    return Fold(
-        X_train=contiguous(preparation.transform(X.iloc[learned])),
-        y_train=y[learned],
-        X_valid=contiguous(preparation.transform(X.iloc[valid])),
-        y_valid=y[valid],
-        columns=kept_columns(preparation),
+    is_balanced = settings.is_balanced(dataset)
+    return prepare_fold(
+        dataset.preparation(family(model).estimator()(), features=settings.features),
+        (parts.X_train, parts.y_train),
+        train=train,
+        valid=valid,
+        balance=derive(settings.seed, Stream.BALANCE, number) if is_balanced else None,
     )
-
-
-def balanced_rows(y: NDArray[Any], seed: int) -> Rows:
-    """Return the positions of a sample with equal classes."""
-    from moodcore.preprocessing import downsample
-
-    rows: Rows = downsample(y, random_state=seed).indices
-    return rows
-
-
-def contiguous(prepared: Any) -> Any:
-    """Return prepared rows as the learners read them: float32, or a data frame as it is."""
-    if hasattr(prepared, "iloc"):
-        return prepared
-    return np.ascontiguousarray(prepared, dtype=np.float32)
-
-
-def kept_columns(fitted: Any) -> tuple[str, ...]:
-    """Return the columns of the table that a fitted preparation uses."""
-    first = fitted[0]
-    if hasattr(first, "columns_"):
-        return tuple(getattr(column, "name", column) for column in first.columns_)
-    return tuple(str(name) for name in first.get_feature_names_out())

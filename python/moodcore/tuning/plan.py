@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from moodcore.runs.candidate import Candidate
 from moodcore.runs.families import family
 from moodcore.runs.seeds import Stream, derive
-from moodcore.runs.space import Params, Space, around_defaults, draw, parse
+from moodcore.runs.space import Params, Space, candidates_of
+from moodcore.runs.spaces import read_space
 from moodcore.tuning.settings import DEFAULT_TRIALS, TuneSettings
 
 if TYPE_CHECKING:
@@ -19,13 +21,6 @@ if TYPE_CHECKING:
 MODEL = "model"
 # In a joint search TPE starts with this many candidates of each family.
 _FIRST_OF_EACH = 2
-
-
-class Candidate(NamedTuple):
-    """One candidate: its family, and the encoded hyperparameters that differ between candidates."""
-
-    model: str
-    params: Params
 
 
 @dataclass(frozen=True)
@@ -81,14 +76,10 @@ class SearchSpace:
         """Return the arguments of the candidate's class."""
         model, params = candidate
         decoded = self.spaces[model].decode(params)
-        if not settings.around_defaults:
-            assert settings.epochs is not None
-            return family(model).arguments(settings.epochs, decoded)
-        kind = family(model)
-        length = {}
-        if params and kind.length is not None and settings.epochs is not None:
-            length = {kind.length: settings.epochs}
-        return {**kind.fixed, **length, **decoded}
+        if settings.around_defaults:
+            return family(model).arguments_around_defaults(decoded, settings.epochs)
+        assert settings.epochs is not None
+        return family(model).arguments(settings.epochs, decoded)
 
     def first(self, number: int) -> Params:
         """Return what of candidate `number` is fixed when TPE chooses the rest.
@@ -112,9 +103,7 @@ def search_space(settings: TuneSettings) -> SearchSpace:
     spaces = {}
     for name in settings.families:
         grid = settings.of(name).grid or {}
-        tables = [grid] if isinstance(grid, Mapping) else grid
-        parsed = [parse(table, sampler=settings.sampler, model=name) for table in tables]
-        spaces[name] = around_defaults(parsed) if settings.around_defaults else parsed[0]
+        spaces[name] = read_space(name, grid, base=str(settings.base), sampler=settings.sampler)
     return SearchSpace(spaces)
 
 
@@ -136,12 +125,8 @@ def plan(space: SearchSpace, settings: TuneSettings) -> list[Candidate]:
     for index, (model, share) in enumerate(_shares(space, settings).items()):
         # A family alone is drawn with the seed that it always had.
         seed = derive(settings.seed, Stream.SAMPLER, *([index] if space.joint else []))
-        alone = space.spaces[model]
-        params = list(alone.listed[:share])
-        left = share - len(params)
-        if left and settings.sampler != "tpe":
-            params += draw(alone, settings.sampler, left, seed)
-        drawn.append([Candidate(model, values) for values in params])
+        found = candidates_of(space.spaces[model], settings.sampler, share, seed)
+        drawn.append([Candidate(model, params) for params in found])
     turns = itertools.zip_longest(*drawn)
     return [candidate for turn in turns for candidate in turn if candidate is not None]
 

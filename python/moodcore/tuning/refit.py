@@ -9,10 +9,9 @@ from moodcore.estimators.progress import polled
 from moodcore.metrics import Evaluation, baselines, evaluate_model
 from moodcore.runs.describe import with_ids
 from moodcore.runs.families import family
-from moodcore.runs.folds import Split
+from moodcore.runs.folds import Split, balanced_rows, contiguous
 from moodcore.runs.models import check_learned
 from moodcore.runs.seeds import Stream, derive
-from moodcore.tuning.folds import balanced_rows, contiguous
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moodcore.runs.candidate import CandidateResult
 from moodcore.runs.families import family
 from moodcore.runs.fits import CURVES
 from moodcore.runs.space import encode
-from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.plan import SearchSpace
 
 if TYPE_CHECKING:
@@ -89,11 +89,6 @@ def curves_table(results: Sequence[CandidateResult]) -> pd.DataFrame:
             pd.DataFrame(part | {name: candidate.curves[name][:length] for name in CURVES})
         )
     return pd.concat(parts, ignore_index=True)
-
-
-def best_of(results: Sequence[CandidateResult]) -> CandidateResult:
-    """Return the candidate of the best score; of equals the smaller, then the lower number."""
-    return min(results, key=lambda candidate: candidate.rank)
 
 
 def describe_search(

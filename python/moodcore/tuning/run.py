@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import ConfigError, RunFailedError
 from moodcore.files import write_table
+from moodcore.runs.candidate import Candidate, CandidateResult, failed, failure
+from moodcore.runs.choice import Choice, choose, default_call
 from moodcore.runs.describe import describe_data
 from moodcore.runs.estimate import Estimate
 from moodcore.runs.families import FAMILIES, family
@@ -21,12 +23,10 @@ from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.space import check_arguments
 from moodcore.runs.storage import Storage
 from moodcore.tuning import optimizers, results, study
-from moodcore.tuning.candidate import CandidateResult, failed, failure
 from moodcore.tuning.checks import checks
-from moodcore.tuning.choice import Choice, choose, default_call
 from moodcore.tuning.describe import describe_importance, describe_preprocessing
 from moodcore.tuning.folds import make_folds, preparation_of
-from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan, search_space
+from moodcore.tuning.plan import SearchSpace, n_candidates, plan, search_space
 from moodcore.tuning.refit import (
     evaluate_baselines,
     evaluate_test,
@@ -118,7 +118,9 @@ class TuneRun(Run[TuneSettings]):
         _, found = self._search(storage, dataset, parts)
         space = self.space()
         with self.stage("training the best candidate on all training rows", "refit"):
-            choice, model = self._refit(found, space, dataset, parts)
+            choice, model = self._refit(
+                found, space, lambda name, values: self._train(dataset, parts, name, values)
+            )
         best = choice.best
         arguments = self._arguments(space, best)
         winner = self.settings.of(best.model)
@@ -139,7 +141,7 @@ class TuneRun(Run[TuneSettings]):
             ),
             "model": {
                 "family": best.model,
-                "parameters": _plain(arguments),
+                "parameters": plain(arguments),
                 "n_weights": best.n_weights,
             },
         }
@@ -167,18 +169,32 @@ class TuneRun(Run[TuneSettings]):
         write_table(folder.table("curves.parquet"), results.curves_table(found))
         write_table(folder.table("predictions.parquet"), predict_test(model, dataset, parts))
         if self.settings.refit == "all" and dataset.test is None:
+            everything = replace(parts, X_train=dataset.X, y_train=dataset.y)
             with self.stage("training the final model on all rows", "final"):
-                model, metrics["model"]["refit"] = self._train_on_all(best, space, dataset, parts)
+                arguments = self._arguments_for_all(
+                    space, best, len(dataset.y) / len(parts.y_train)
+                )
+                model = self._train(dataset, everything, best.model, arguments)
+            metrics["model"]["refit"] = {"rows": len(dataset.y), "parameters": plain(arguments)}
         save_model(model, folder.model, {"settings": self.settings.to_dict()} | metrics)
         return metrics
 
+    def _train(
+        self, dataset: Dataset, parts: Split, model: str, arguments: Mapping[str, Any]
+    ) -> Any:
+        """Train a model on training rows in memory."""
+        return refit(dataset, parts, model, arguments, self.settings.of(model), on_poll=self._poll)
+
     def _refit(
-        self, found: list[CandidateResult], space: SearchSpace, dataset: Dataset, parts: Split
+        self,
+        found: list[CandidateResult],
+        space: SearchSpace,
+        train: Callable[[str, Mapping[str, Any]], Any],
     ) -> tuple[Choice, Any]:
         """Train the chosen candidate on all training rows, and return the choice and the model.
 
-        A candidate that cannot be trained on them is recorded in `found` as failed, and the next
-        best is trained instead.
+        `train` takes a family and the arguments of its class. A candidate that cannot be trained is
+        recorded in `found` as failed, and the next best is trained instead.
         """
         metric, around_defaults = self.settings.metric, self.settings.around_defaults
         while True:
@@ -186,14 +202,11 @@ class TuneRun(Run[TuneSettings]):
             best = choice.best
             if best.state != "complete":
                 raise RunFailedError(explain_failures(found))
-            arguments = self._arguments(space, best)
-            winner = self.settings.of(best.model)
             try:
-                return choice, refit(
-                    dataset, parts, best.model, arguments, winner, on_poll=self._poll
-                )
-            except MemoryError:
-                # Another host may have enough; the choice must not depend on that.
+                return choice, train(best.model, self._arguments(space, best))
+            except (MemoryError, ConnectionError):
+                # Another host may have enough memory; the choice must not depend on that, nor on
+                # the scheduler of a cluster.
                 raise
             except Exception as error:
                 reason = failure("training on all training rows", error)
@@ -204,20 +217,16 @@ class TuneRun(Run[TuneSettings]):
                     best.number, Candidate(best.model, best.params), reason
                 )
 
-    def _train_on_all(
-        self, best: CandidateResult, space: SearchSpace, dataset: Dataset, parts: Split
-    ) -> tuple[Any, dict[str, Any]]:
-        """Train the chosen candidate on the training and test rows, and describe how."""
+    def _arguments_for_all(
+        self, space: SearchSpace, best: CandidateResult, more: float
+    ) -> dict[str, Any]:
+        """Return the arguments of the chosen candidate for `more` times the training rows."""
         arguments = self._arguments(space, best)
         most = space.arguments(Candidate(best.model, best.params), self.settings)
         # More rows need more rounds, as in `combine`.
-        growth = math.sqrt(len(dataset.y) / len(parts.y_train))
         for name, value in best.chosen.items():
-            arguments[name] = min(round(value * growth), most[name])
-        everything = replace(parts, X_train=dataset.X, y_train=dataset.y)
-        winner = self.settings.of(best.model)
-        model = refit(dataset, everything, best.model, arguments, winner, on_poll=self._poll)
-        return model, {"rows": len(dataset.y), "parameters": _plain(arguments)}
+            arguments[name] = min(round(value * math.sqrt(more)), most[name])
+        return arguments
 
     def _arguments(self, space: SearchSpace, result: CandidateResult) -> dict[str, Any]:
         candidate = Candidate(result.model, result.params)
@@ -324,7 +333,7 @@ class TuneRun(Run[TuneSettings]):
         return self._head(dataset, parts) | {
             "preprocessing": describe_preprocessing(dataset, parts, preparation, self.settings),
             "optimizers": self._compare(folder, preparation, dataset, parts, arguments),
-            "model": {"parameters": _plain({name: described[name] for name in _SHOWN})},
+            "model": {"parameters": plain({name: described[name] for name in _SHOWN})},
         }
 
     def _head(self, dataset: Dataset, parts: Split) -> dict[str, Any]:
@@ -349,7 +358,8 @@ def explain_failures(found: Sequence[CandidateResult]) -> str:
     )
 
 
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyperparameters as JSON can hold them."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in arguments.items()

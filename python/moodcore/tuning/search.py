@@ -9,6 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from moodcore.runs.candidate import (
+    Candidate,
+    CandidateResult,
+    best_of,
+    combine,
+    failed,
+    pruned,
+)
 from moodcore.runs.heartbeat import Heartbeat
 from moodcore.runs.interrupts import RunInterruptedError
 from moodcore.runs.jobs import Executor
@@ -16,12 +24,11 @@ from moodcore.runs.listener import Listener
 from moodcore.runs.seeds import Stream, derive
 from moodcore.runs.space import Params
 from moodcore.tuning import study as studies
-from moodcore.tuning.candidate import CandidateResult, combine, failed, pruned
 from moodcore.tuning.fold_job import FoldJob, Outcome
 from moodcore.tuning.folds import FoldKey
-from moodcore.tuning.plan import Candidate, SearchSpace, n_candidates, plan
+from moodcore.tuning.plan import SearchSpace, n_candidates, plan
 from moodcore.tuning.pruning import PrunerSnapshot, repeat_reports
-from moodcore.tuning.results import best_of, describe
+from moodcore.tuning.results import describe
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:

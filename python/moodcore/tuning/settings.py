@@ -8,9 +8,9 @@ from typing import Any
 
 from moodcore.errors import ConfigError, unknown_name
 from moodcore.runs.families import FAMILIES, Family, family
-from moodcore.runs.settings import BASES, EPOCHS, RunSettings, check_choice, check_whole
-from moodcore.tuning.selection import SELECTION_METRICS
-from moodcore.tuning.spaces import CANDIDATES, RANGES
+from moodcore.runs.selection import SELECTION_METRICS
+from moodcore.runs.settings import RunSettings, check_choice, check_whole
+from moodcore.runs.spaces import check_tables, family_grid
 
 STUDIES = ("grid", "optimizers")
 #: Value of `model` for one search over the candidates of every family.
@@ -36,8 +36,8 @@ class TuneSettings(RunSettings):
     base : {"experiment", "defaults"} or None, default=None
         What candidates have besides the hyperparameters of their grid: those of the song
         experiment, or the defaults of the class, which are then the first candidate of each
-        family. None means "experiment" for songs, the study "optimizers" and tables that are read
-        in batches, and "defaults" for other tables.
+        family. None means "experiment" for songs and the study "optimizers", and "defaults" for
+        other tables.
     refit : {"all", "training"} or None, default=None
         Rows on which the saved model is trained: "all" rows of the table, which are those of the
         training and the test, after the test of the same candidate trained on the training rows;
@@ -46,8 +46,7 @@ class TuneSettings(RunSettings):
     study : {"grid", "optimizers"}, default="grid"
         The whole experiment, or only the comparison of the network's optimizers.
     epochs : int or None, default=None
-        Epochs of networks, or boosting rounds, at least 1; support vector machines have none.
-        None means 300 for the song experiment; elsewhere, each model chooses its own number.
+        As in `RunSettings`, but for the default candidates, which choose their own number.
     sampler : {"grid", "random", "tpe"}, default="grid"
         How Optuna chooses candidates.
     trials : int or None, default=None
@@ -79,9 +78,7 @@ class TuneSettings(RunSettings):
     model: str = "mlp"
     metric: str = "accuracy"
     study: str = "grid"
-    base: str | None = None
     refit: str | None = None
-    epochs: int | None = None
     sampler: str = "grid"
     trials: int | None = None
     pruner: str = "none"
@@ -95,18 +92,12 @@ class TuneSettings(RunSettings):
         check_choice("study", self.study, STUDIES)
         check_choice("sampler", self.sampler, SAMPLERS)
         check_choice("pruner", self.pruner, PRUNERS)
-        if self.base is None:
-            object.__setattr__(self, "base", default_base(vars(self)))
-        check_choice("base", self.base, BASES)
         if self.refit is None:
             object.__setattr__(self, "refit", "all" if self.around_defaults else "training")
         check_choice("refit", self.refit, REFITS)
-        for name in ("epochs", "trials"):
-            if getattr(self, name) is not None:
-                check_whole(name, getattr(self, name), 1)
+        if self.trials is not None:
+            check_whole("trials", self.trials, 1)
         self._check_study_and_length()
-        if self.epochs is None and not self.around_defaults:
-            object.__setattr__(self, "epochs", EPOCHS)
         grid = complete_grid(self.model, self.grid, base=str(self.base), sampler=self.sampler)
         object.__setattr__(self, "grid", grid)
 
@@ -117,16 +108,11 @@ class TuneSettings(RunSettings):
                 f"study optimizers compares networks; model must be 'mlp', got {self.model}"
             )
         solved = all(member.length is None for member in members)
-        if solved and (self.epochs not in (None, EPOCHS) or self.pruner != "none"):
+        if solved and (self.epochs not in (None, self.experiment_epochs) or self.pruner != "none"):
             raise ConfigError(
                 f"model {self.model} is not trained in epochs: leave out epochs ({self.epochs}) "
                 f"and pruner ({self.pruner})"
             )
-
-    @property
-    def around_defaults(self) -> bool:
-        """Whether the candidates are the defaults of the classes and others around them."""
-        return self.base == "defaults"
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -167,16 +153,6 @@ class TuneSettings(RunSettings):
     def decisive(self) -> dict[str, Any]:
         """Return the settings that the resume mark compares: not what is drawn of the results."""
         return {name: value for name, value in super().decisive().items() if name != "study"}
-
-
-def default_base(values: Mapping[str, Any]) -> str:
-    """Return the base of the candidates for settings by name, of which some may be missing.
-
-    It is the experiment for songs, which have no target, for the comparison of optimizers, and for
-    tables that are read in batches, where early stopping takes the place of cross-validated rounds.
-    """
-    songs = values.get("target") is None or values.get("study") == "optimizers"
-    return "experiment" if songs or searches_files(values) else "defaults"
 
 
 def searches_files(values: Mapping[str, Any]) -> bool:
@@ -227,19 +203,19 @@ def complete_grid(
     several = base == "defaults" and sampler == "grid"
     if model != ALL:
         for table in (grid, changes):
-            _check_tables(table, "grid", several=several)
-        return _family_grid(model, grid, changes, base=base, sampler=sampler)
+            check_tables(table, "grid", several=several)
+        return family_grid(model, grid, changes, base=base, sampler=sampler)
     for tables in (grid, changes):
-        _check_tables(tables, "grid", several=False)
+        check_tables(tables, "grid", several=False)
         for name, table in (tables or {}).items():
             if name not in FAMILIES:
                 raise ConfigError(
                     f"{unknown_name('grid: family', name, FAMILIES)}; with model all, "
                     f"hyperparameters belong in the table of their family, such as [gbt]"
                 )
-            _check_tables(table, f"grid: {name}", several=several)
+            check_tables(table, f"grid: {name}", several=several)
     return {
-        name: _family_grid(
+        name: family_grid(
             name, (grid or {}).get(name), (changes or {}).get(name), base=base, sampler=sampler
         )
         for name in FAMILIES
@@ -252,30 +228,6 @@ def fewest_steps(settings: TuneSettings) -> int:
         return settings.epochs
     kinds = [family(name) for name in settings.families]
     return min(kind.steps({}) for kind in kinds if kind.length is not None or len(kinds) == 1)
-
-
-def _check_tables(tables: Any, where: str, *, several: bool) -> None:
-    if tables is None or isinstance(tables, Mapping):
-        return
-    if not isinstance(tables, list | tuple) or not all(isinstance(t, Mapping) for t in tables):
-        # Settings turn lists into tuples.
-        shown = list(tables) if isinstance(tables, tuple) else tables
-        raise ConfigError(f"{where} must be a table of hyperparameters, got {shown!r}")
-    if not several:
-        raise ConfigError(
-            f"{where} has several tables, which base 'defaults' and sampler 'grid' take; "
-            f"pass one table"
-        )
-
-
-def _family_grid(model: str, grid: Any, changes: Any, *, base: str, sampler: str) -> Any:
-    if base == "experiment":
-        return dict(family(model).grid if grid is None else grid) | dict(changes or {})
-    if changes is not None:
-        grid = changes
-    elif grid is None:
-        grid = CANDIDATES[model] if sampler == "grid" else RANGES[model]
-    return dict(grid) if isinstance(grid, Mapping) else [dict(table) for table in grid]
 
 
 def _plain(grid: Any) -> Any:

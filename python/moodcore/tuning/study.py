@@ -9,11 +9,11 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from moodcore.errors import ConfigError
+from moodcore.runs.candidate import CandidateResult
 from moodcore.runs.heartbeat import storage_of
 from moodcore.runs.mark import check_mark, check_version
 from moodcore.runs.space import Params
 from moodcore.runs.storage import Storage
-from moodcore.tuning.candidate import CandidateResult
 from moodcore.tuning.pruning import make_pruner
 from moodcore.tuning.settings import TuneSettings, fewest_steps
 

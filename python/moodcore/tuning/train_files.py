@@ -8,7 +8,7 @@ of the rows (the setting ``rows``) is read into memory, and so are all rows for 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +26,8 @@ from moodcore.tables.parquet_files import is_read_in_batches
 from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from moodcore import GBT
 
 # One row in five is held out.
@@ -262,12 +264,28 @@ def predictions_of(
     Raises
     ------
     ConfigError
+        As `labeled_batches`.
+    """
+    codes, probabilities = [], []
+    for X, labels in labeled_batches(model, source, target):
+        probabilities.append(model.predict_proba(X))
+        codes.append(labels)
+    return np.concatenate(codes), np.concatenate(probabilities)
+
+
+def labeled_batches(
+    model: GBT, source: BatchSource, target: str
+) -> Iterator[tuple[pa.RecordBatch, NDArray[np.intp]]]:
+    """Yield the features and the class codes of the rows of files, batch by batch.
+
+    Raises
+    ------
+    ConfigError
         If there are no rows, or a label is none of the model's classes.
     """
     names = list(model.feature_names_in_)
-    codes, probabilities = [], []
+    n_rows = 0
     for batch in source.batches([*names, target]):
-        probabilities.append(model.predict_proba(batch.table.select(names)))
         labels = batch.table.column(target).to_numpy(zero_copy_only=False)
         unknown = ~np.isin(labels, model.classes_)
         if unknown.any():
@@ -275,10 +293,10 @@ def predictions_of(
                 f"{batch.where}: the label {labels[unknown][0]!r} does not occur in the training "
                 "rows"
             )
-        codes.append(np.searchsorted(model.classes_, labels))
-    if not codes:
+        n_rows += len(labels)
+        yield batch.table.select(names), np.searchsorted(model.classes_, labels)
+    if not n_rows:
         raise ConfigError("test: there are no rows")
-    return np.concatenate(codes), np.concatenate(probabilities)
 
 
 def evaluate_on_files(model: GBT, source: BatchSource, target: str) -> Evaluation:

@@ -11,7 +11,7 @@ from moodcore.runs.listener import Listener
 from moodcore.runs.result import RunResult, in_memory, run_in_process
 from moodcore.runs.settings import with_seed
 from moodcore.tuning.file_run import tune_run
-from moodcore.tuning.settings import TuneSettings, default_base
+from moodcore.tuning.settings import TuneSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,10 +154,7 @@ def tune(
     [0, 0, 0]
     """
     values = {"model": model, **with_seed(settings, random_state)}
-    # With labels in memory, no target says that the table does not hold songs.
-    named = y is None or isinstance(y, str)
-    base = {} if named else {"base": default_base({**settings, "target": "y"})}
-    run = in_memory(tune_run, TuneSettings, X, y, {**base, **values}, where="tune")
+    run = in_memory(tune_run, TuneSettings, X, y, values, where="tune")
     shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
     folder, scratch = run_in_process(
         run,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from moodcore.report.blocks import confusion, data_section, features_block, slugs
 from moodcore.report.page import Block, Figure, Folded, Section, Table, Text
 from moodcore.report.run import METRICS, RunFiles
-from moodcore.report.text import capital, listed, p_value, percent, pick
+from moodcore.report.text import capital, listed, p_value, parameters, percent, pick
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -358,5 +359,12 @@ def _searches(run: RunFiles) -> Section:
         f"in {settings['inner_folds']} folds of its own rows, by accuracy. The comparison is "
         "between models with their search, and no row scores a model that it helped to select."
     )
+    if settings.get("base") == "defaults":
+        text += (
+            " The default model is a candidate, and is kept unless another is clearly better, as "
+            "in moodcore tune."
+        )
+    shown = [parameters(json.loads(params)) or "defaults" for params in chosen["chosen"]]
+    chosen = chosen.assign(chosen=shown)
     table = Table(chosen, "Hyperparameters chosen per training.")
     return Section("searches", "Searches", [text, Folded("Chosen hyperparameters", [table])])

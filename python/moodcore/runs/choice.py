@@ -20,11 +20,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from moodcore.runs.candidate import CandidateResult, best_of
 from moodcore.runs.families import family
+from moodcore.runs.selection import SELECTION_METRICS
 from moodcore.runs.statistics import TTest, corrected_t_test
-from moodcore.tuning.candidate import CandidateResult
-from moodcore.tuning.results import best_of
-from moodcore.tuning.selection import SELECTION_METRICS
 
 #: Standard errors within which candidates count as equally good by a metric of labels.
 EQUAL: Final = 1.0

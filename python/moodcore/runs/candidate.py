@@ -1,4 +1,4 @@
-"""Results of a candidate: on one fold, and over all folds."""
+"""A candidate of a search, and its results: on one fold, and over all folds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,19 @@ from moodcore.runs.families import family as family_of
 from moodcore.runs.fits import CURVES, Curves, OnPoll, OnStep
 from moodcore.runs.folds import Fold
 from moodcore.runs.models import check_learned
+from moodcore.runs.selection import SELECTION_METRICS
 from moodcore.runs.space import Params
-from moodcore.tuning.plan import Candidate
-from moodcore.tuning.selection import SELECTION_METRICS
+
+
+class Candidate(NamedTuple):
+    """One candidate: its family, and the encoded hyperparameters that differ between candidates."""
+
+    model: str
+    params: Params
+
+
+#: Metrics of a model on the validation rows, by their names in `FoldResult`.
+Measures = dict[str, Any]
 
 
 class PrunedError(Exception):
@@ -151,19 +161,52 @@ def fit_fold(
     probabilities = as_called or SELECTION_METRICS[metric].needs_probabilities
     curves = train(model, fold, seed, on_step, on_poll, probabilities=probabilities)
     check_learned(model)
-    whole = FoldResult(
-        **_validate(family, model, fold, metric, as_called=as_called),
+    whole = result_of(
+        family,
+        model,
+        arguments,
+        curves,
+        measured=_validate(family, model, fold, metric, as_called=as_called),
         train_accuracy=_train_accuracy(family, model, fold, curves),
+        as_called=as_called,
+    )
+    if not as_called or family.length is None:
+        whole = replace(whole, valid_loss=_loss_of(model, curves["valid_loss"]))
+    stages = _stages(family, model, fold, metric, whole) if as_called else ()
+    return replace(whole, stages=tuple(stages), seconds=time.perf_counter() - begin)
+
+
+def result_of(
+    family: Family,
+    model: Any,
+    arguments: Params,
+    curves: Curves,
+    *,
+    measured: Measures,
+    train_accuracy: float,
+    as_called: bool,
+) -> FoldResult:
+    """Return the result of a model that was trained with these arguments and curves."""
+    return FoldResult(
+        **measured,
+        train_accuracy=train_accuracy,
         curves=curves,
         diverged=_has_diverged(family, model, arguments, curves, as_called=as_called),
         n_weights=family.size(model),
         n_steps=0 if family.length is None else _steps_of(model),
         most_steps=family.steps(arguments),
     )
-    if not as_called or family.length is None:
-        whole = replace(whole, valid_loss=_loss_of(model, curves["valid_loss"]))
-    stages = _stages(family, model, fold, metric, whole) if as_called else ()
-    return replace(whole, stages=tuple(stages), seconds=time.perf_counter() - begin)
+
+
+def stage_of(whole: FoldResult, measured: Measures, steps: int, n_weights: int) -> FoldResult:
+    """Return the result of the first steps of a model, whose whole result is known."""
+    return replace(
+        whole,
+        **measured,
+        train_accuracy=whole.curves["train_accuracy"][steps - 1],
+        n_weights=n_weights,
+        n_steps=steps,
+    )
 
 
 def _stages(
@@ -177,19 +220,12 @@ def _stages(
     for steps, found in enumerate(probabilities, start=1):
         if steps in sizes:
             predicted = model.classes_[found.argmax(axis=1)]
-            yield replace(
-                whole,
-                **_measures(metric, fold.y_valid, predicted, model.classes_, found),
-                train_accuracy=whole.curves["train_accuracy"][steps - 1],
-                n_weights=sizes[steps],
-                n_steps=steps,
-            )
+            measured = _measures(metric, fold.y_valid, predicted, model.classes_, found)
+            yield stage_of(whole, measured, steps, sizes[steps])
 
 
-def _validate(
-    family: Family, model: Any, fold: Fold, metric: str, *, as_called: bool
-) -> dict[str, Any]:
-    """Return the metrics of a model on the validation rows, by their names in `FoldResult`."""
+def _validate(family: Family, model: Any, fold: Fold, metric: str, *, as_called: bool) -> Measures:
+    """Return the metrics of a model on the validation rows."""
     needed = as_called or SELECTION_METRICS[metric].needs_probabilities
     probabilities = None
     if needed and family.probabilities:
@@ -204,16 +240,31 @@ def _measures(
     predicted: NDArray[Any],
     classes: NDArray[Any],
     probabilities: NDArray[np.float64] | None,
-) -> dict[str, Any]:
-    hits = predicted == y
-    log_loss = math.nan
+) -> Measures:
+    log_loss = roc_auc = math.nan
     if probabilities is not None:
         probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
         log_loss = probability_score("log_loss", classes, probabilities, y)
-    if metric == "log_loss":
-        score = -log_loss
-    elif SELECTION_METRICS[metric].needs_probabilities and probabilities is not None:
-        score = probability_score(metric, classes, probabilities, y)
+        if metric == "roc_auc":
+            roc_auc = probability_score("roc_auc", classes, probabilities, y)
+    return measures(metric, y, predicted, log_loss=log_loss, roc_auc=roc_auc)
+
+
+def measures(
+    metric: str,
+    y: NDArray[Any],
+    predicted: NDArray[Any],
+    *,
+    log_loss: float,
+    roc_auc: float,
+) -> Measures:
+    """Return the metrics of predicted labels, with the score by the metric of the search.
+
+    The metrics of probabilities are passed: `log_loss`, and `roc_auc` if that is the metric.
+    """
+    hits = predicted == y
+    if SELECTION_METRICS[metric].needs_probabilities:
+        score = -log_loss if metric == "log_loss" else roc_auc
     else:
         score = label_score(metric, predicted, y)
     recalls = [float(hits[y == label].mean()) for label in np.unique(y)]
@@ -312,6 +363,11 @@ def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
     if not shared:
         return []
     return [float(v) for v in np.mean([curve[:shared] for curve in curves], axis=0)]
+
+
+def best_of(results: Sequence[CandidateResult]) -> CandidateResult:
+    """Return the candidate of the best score; of equals the smaller, then the lower number."""
+    return min(results, key=lambda candidate: candidate.rank)
 
 
 def pruned(number: int, candidate: Candidate, curves: Curves) -> CandidateResult:
