@@ -106,6 +106,8 @@ def test_the_report_names_defaults_that_were_kept(tmp_path):
     assert set(result.chosen["chosen"]) == {"{}"}
     page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert "<td>defaults</td>" in page
+    assert "Number of trainings in which the default model was kept." in page
+    assert "default hyperparameters of their classes" not in page
 
 
 def test_a_candidate_that_fails_is_not_chosen():

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from moodcore.report import SYNTHETIC, build, summary
-from moodcore.report.outcomes.features import headline
+from moodcore.report.blocks import hyperparameters
+from moodcore.report.outcomes.features import Study, headline
+from moodcore.report.pages.features import _compared
 
 PICTURES = {"elimination_curves", "elimination_costs", "feature_measures", "correlation"}
 
@@ -130,3 +132,33 @@ def test_checks_pass_where_all_is_well(metrics):
 def test_a_page_can_be_built_again(study, text):
     build(study)
     assert (study / "report.html").read_text(encoding="utf-8") == text
+
+
+def test_the_page_names_the_hyperparameters(metrics, text):
+    # The run of version 0.1 does not say whose hyperparameters its models have.
+    assert "Models of moodcore have" not in text
+    songs = {"settings": metrics["settings"] | {"base": "experiment", "epochs": 100}}
+    assert hyperparameters(songs) == (
+        " Models of moodcore have the hyperparameters of the song experiment, with at most 100 "
+        "epochs or boosting rounds."
+    )
+    settings = {"models": ["gbt", "mine"], "base": "defaults"}
+    found = " Models of moodcore have the default hyperparameters of their classes"
+    assert hyperparameters({"settings": settings}) == f"{found}."
+    few = hyperparameters({"settings": settings | {"epochs": 9}})
+    assert few == f"{found}, with at most 9 epochs or boosting rounds."
+    assert hyperparameters({"settings": settings | {"models": ["mine"]}}) == ""
+
+
+def test_costs_are_shown_down_to_the_recommended_number(metrics):
+    def shown(size):
+        recommended = metrics["recommended"] | {"features": ["energy"] * size}
+        table = _compared(Study(metrics | {"recommended": recommended}))
+        return table.loc[table["kind"] == "elimination", "n_features"].min()
+
+    sizes = [row["n_features"] for row in metrics["choices"] if row["kind"] == "elimination"]
+    least = min(sizes)
+    assert shown(least) == least
+    assert shown(10) > least
+    without = _compared(Study(metrics | {"recommended": None}))
+    assert without["n_features"].min() > least

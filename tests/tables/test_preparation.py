@@ -151,6 +151,16 @@ def test_categories_that_are_all_new_are_warned_of():
         fitted.transform(pd.DataFrame({"a": [None] * 10}))
 
 
+def test_rare_categories_alone_are_not_warned_of():
+    frame = pd.DataFrame({"a": ["x"] * 4 + ["y"] * 4 + [None] * 12})
+    fitted = TablePreparation(min_frequency=5).fit(frame)
+    assert fitted.columns_[0].levels == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.transform(frame)
+        fitted.transform(pd.DataFrame({"a": ["z"] * 10}))
+
+
 def test_text_for_numbers_is_refused_by_name_row_and_value(people):
     fitted = TablePreparation().fit(people[["age"]])
     bad = pd.DataFrame({"age": ["31", "old"]})

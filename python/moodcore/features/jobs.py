@@ -256,7 +256,8 @@ class TrainingJob(_FoldJob):
 def training_key(fold: int, model: str, columns: Sequence[str]) -> str:
     """Return the key of a model on a fold and a set of features."""
     digest = hashlib.sha256(repr(tuple(columns)).encode()).hexdigest()[:16]
-    return f"fold {fold + 1}: {model} on {len(columns)} features, {digest}"
+    counted = f"{len(columns)} feature{'' if len(columns) == 1 else 's'}"
+    return f"fold {fold + 1}: {model} on {counted}, {digest}"
 
 
 def describe(job: Any, result: Mapping[str, Any]) -> str:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moodcore.report.gain import is_around_defaults
 from moodcore.report.page import Block, Figure, Folded, Section, Table
 from moodcore.report.text import DASH, listed, percent, signed
+from moodcore.runs.families import FAMILIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +63,25 @@ def balance_sentence(metrics: Mapping[str, Any]) -> str:
             "rows keep the natural class frequencies."
         )
     return "Classes keep their natural frequencies."
+
+
+def hyperparameters(metrics: Mapping[str, Any]) -> str:
+    """Return a sentence about the hyperparameters of the families; empty if there are none.
+
+    Examples
+    --------
+    >>> hyperparameters({"settings": {"models": ["gbt"], "base": "defaults"}})
+    ' Models of moodcore have the default hyperparameters of their classes.'
+    """
+    settings = metrics["settings"]
+    if "base" not in settings or not set(settings["models"]) & set(FAMILIES):
+        return ""
+    those = "default hyperparameters of their classes"
+    if not is_around_defaults(metrics):
+        those = "hyperparameters of the song experiment"
+    epochs = settings.get("epochs")
+    most = "" if epochs is None else f", with at most {epochs:,} epochs or boosting rounds"
+    return f" Models of moodcore have the {those}{most}."
 
 
 def column_table(columns: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

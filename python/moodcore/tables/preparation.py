@@ -336,10 +336,12 @@ def _codes(column: PreparedColumn, values: pd.Series[Any]) -> NDArray[np.intp]:
             f"column {column.name!r} held categories such as {column.levels[0]!r} in training, got "
             f"numbers ({texts[0]}); convert them to these categories"
         )
-    if len(texts) and len(codes) >= _SUSPICIOUS_ROWS and (lookup[:-1] == unseen).all():
+    is_suspicious = column.levels and len(texts) and len(codes) >= _SUSPICIOUS_ROWS
+    # Without levels, all categories of training were rare, or it had none.
+    if is_suspicious and (lookup[:-1] == unseen).all():
         warnings.warn(
             f"column {column.name!r} holds none of the categories of training, such as "
-            f"{column.levels[0] if column.levels else None!r}, but {texts[0]!r}",
+            f"{column.levels[0]!r}, but {texts[0]!r}",
             UserWarning,
             stacklevel=2,
         )

@@ -167,7 +167,7 @@ def _more_rows(metrics: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
         return ""
     before, last = curve[-2:]
     gain = (last["accuracy"] - before["accuracy"]) / math.log2(last["rows"] / before["rows"])
-    verdict = "; more rows would help" if gain > _GAIN else ""
+    verdict = "; more rows may help" if gain > _GAIN else ""
     return (
         f"Learning curve of {model}: the last doubling of the training rows, up to "
         f"{last['rows']:,}, changed the accuracy by {signed(100 * gain, 1)} points{verdict}."

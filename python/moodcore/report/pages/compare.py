@@ -6,7 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from moodcore.report.blocks import confusion, data_section, features_block, slugs
+from moodcore.report.blocks import (
+    confusion,
+    data_section,
+    features_block,
+    hyperparameters,
+    slugs,
+)
+from moodcore.report.gain import is_around_defaults
 from moodcore.report.page import Block, Figure, Folded, Section, Table, Text
 from moodcore.report.run import METRICS, RunFiles
 from moodcore.report.text import capital, listed, p_value, parameters, percent, pick
@@ -78,6 +85,7 @@ def _models(run: RunFiles) -> Section:
         f"All models are trained and scored on the same folds: {settings['folds']}-fold stratified "
         f"cross-validation{repeats}, {metrics['train_rows']:,} {noun}. Then they are refitted on "
         f"all of these and tested once on {metrics['test_rows']:,} held-out {noun}."
+        f"{'' if settings.get('tune') else hyperparameters(metrics)}"
     )
     note = (
         "Macro F1: mean F1 over the classes. Log loss, Brier score: lower is better. Calibration "
@@ -197,8 +205,8 @@ def _learning(run: RunFiles) -> Section:
     figure = Figure(
         "learning_curves",
         "Accuracy by number of training rows",
-        f"Mean and range over the same {folds} folds. A curve that still rises at its end means "
-        f"that more {run.data['noun']} would help.",
+        f"Mean and range over the same {folds} folds. A curve that still rises at its end suggests "
+        f"that more {run.data['noun']} may help.",
         plots.learning_curves(curves[curves["model"] != _MAJORITY]),
         frame,
     )
@@ -359,12 +367,16 @@ def _searches(run: RunFiles) -> Section:
         f"in {settings['inner_folds']} folds of its own rows, by accuracy. The comparison is "
         "between models with their search, and no row scores a model that it helped to select."
     )
-    if settings.get("base") == "defaults":
-        text += (
+    blocks: list[Block] = [text]
+    if is_around_defaults(run.metrics):
+        blocks[0] = text + (
             " The default model is a candidate, and is kept unless another is clearly better, as "
             "in moodcore tune."
         )
+        kept = (chosen["chosen"] == "{}").groupby(chosen["model"], sort=False)
+        counts = kept.agg(["size", "sum"]).reset_index()
+        counts.columns = ["model", "trainings", "defaults kept"]
+        blocks.append(Table(counts, "Number of trainings in which the default model was kept."))
     shown = [parameters(json.loads(params)) or "defaults" for params in chosen["chosen"]]
-    chosen = chosen.assign(chosen=shown)
-    table = Table(chosen, "Hyperparameters chosen per training.")
-    return Section("searches", "Searches", [text, Folded("Chosen hyperparameters", [table])])
+    table = Table(chosen.assign(chosen=shown), "Hyperparameters chosen per training.")
+    return Section("searches", "Searches", [*blocks, Folded("Chosen hyperparameters", [table])])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moodcore.report.blocks import correlation, data_section
+from moodcore.report.blocks import correlation, data_section, hyperparameters
 from moodcore.report.outcomes.features import ALL, Study
 from moodcore.report.page import Figure, Section, Table
 from moodcore.report.run import RunFiles
@@ -54,6 +54,7 @@ def _elimination(study: Study) -> Section:
         "folds. The correlation filter drops one of two features whose correlation exceeds its "
         "threshold. Recursive elimination drops the feature with the smallest gain in the trees, "
         "retrains, and repeats. Both use the training rows of each fold only."
+        f"{hyperparameters(study.metrics)}"
     )
     caption = "Mean accuracy on the validation rows; number of features: mean over the folds."
     table = Table(_accuracies(study), caption)
@@ -93,10 +94,15 @@ def _titled(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compared(study: Study) -> pd.DataFrame:
-    """Return the choices that drop something, elimination only as far as the others go."""
+    """Return the choices that drop something.
+
+    Elimination goes only as far as the others, or to the recommended number of features.
+    """
     rows = study.choices[study.choices["model"].isin(study.models)]
     others = rows[rows["kind"].isin(["named", "filter"]) & (rows["n_features"] < study.n_features)]
     least = others["n_features"].min() if len(others) else 0
+    if recommended := study.metrics["recommended"]:
+        least = min(least, len(recommended["features"]))
     eliminated = rows[(rows["kind"] == "elimination") & (rows["n_features"] >= least)]
     found = rows[rows.index.isin([*others.index, *eliminated.index])]
     return found if len(found) else rows
