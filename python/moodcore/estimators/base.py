@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
+from inspect import signature
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -246,8 +247,8 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
 @cache
 def _core_names(kind: Any) -> tuple[str, ...]:
     """Return the names of the parameters of a class that the core takes, sorted."""
-    # scikit-learn reads the signature of the constructor for this, at every call.
-    return tuple(sorted(set(kind._get_param_names()) - kind._PYTHON_ONLY))
+    # `get_params` of scikit-learn reads the signature at every call.
+    return tuple(sorted(set(signature(kind).parameters) - kind._PYTHON_ONLY))
 
 
 def _is_fitted_state(name: str) -> bool:
