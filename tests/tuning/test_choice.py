@@ -94,8 +94,8 @@ def test_without_probabilities_the_accuracy_decides():
     assert chosen(DEFAULT, clear, metric="accuracy").best is clear
 
 
-def sentence(choice, metric="accuracy", **tests):
-    search = {"metric": metric, "gain": choice.describe()}
+def sentence(choice, metric="accuracy", families=("gbt",), **tests):
+    search = {"metric": metric, "gain": choice.describe(), "families": families}
     tests = tests or {"test": {}, "baselines": {}}
     return gain_sentence({"search": search, **tests})
 
@@ -113,6 +113,10 @@ def test_sentences():
         "Not clearly better than the defaults; the default model was kept: the best candidate, "
         "number 2, has a validation accuracy 0.2 points above GBT() by default (95 % interval "
     )
+    assert "log loss equal (95 % interval " in sentence(chosen(DEFAULT, CHANCE))
+    svm = replace(CHANCE, model="svm")
+    joint = sentence(chosen(DEFAULT, svm), families=("gbt", "svm"))
+    assert "the best candidate, number 2 (SVM), has a validation accuracy" in joint
     assert sentence(chosen(DEFAULT)) == (
         "No candidate was better than GBT() by default; the default model was kept."
     )

@@ -30,7 +30,8 @@ def estimate(
     trainings = folds * (len(models) * len(choices) + n_features - 1)
     source, noun = table.dataset.source, table.dataset.noun
     n_rows = len(table.dataset.y)
-    counts = f"{len(models)} models x {len(choices)} choices x {folds} folds"
+    counted = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    counts = f"{counted} x {len(choices)} choices x {folds} folds"
     return Estimate(
         format="moodcore-features-plan",
         values={

@@ -55,9 +55,11 @@ def gain_sentence(metrics: Mapping[str, Any]) -> str:
         measured += f", {_difference('log_loss', log_loss)} ({_interval('log_loss', log_loss)})"
     folds = f"{gain['folds']} folds"
     if gain["kept_default"]:
+        joint = len(search["families"]) > 1 and "candidate_model" in gain
+        family = f" ({model_name(gain['candidate_model'])})" if joint else ""
         return (
-            "Not clearly better than the defaults; the default model was kept: the best "
-            f"candidate, number {gain['candidate']}, has a validation {measured}, {folds}."
+            "Not clearly better than the defaults; the default model was kept: the best candidate, "
+            f"number {gain['candidate']}{family}, has a validation {measured}, {folds}."
         )
     return f"Gain over the defaults: validation {measured}, {folds}.{_on_test_rows(metrics, name)}"
 
@@ -67,7 +69,7 @@ def _difference(metric: str, gain: Mapping[str, Any], name: str = "") -> str:
     digits = 1 if metric in _SHARES else 4
     text = f"{metric.replace('_', ' ')} {abs(value):.{digits}f}{unit(metric)}"
     if round(value, digits) == 0:
-        return f"{metric.replace('_', ' ')} equal to {name}" if name else f"{text} higher"
+        return f"{metric.replace('_', ' ')} equal{f' to {name}' if name else ''}"
     side = ("above" if value > 0 else "below") if name else ("higher" if value > 0 else "lower")
     return f"{text} {side} {name}".rstrip()
 

@@ -65,9 +65,10 @@ class Choice:
         -------
         dict or None
             `model`, `number` and `score` of the default candidate, whether it was kept as
-            `kept_default`, `folds`, `confidence`, the other `candidate`, and by how much its score
-            is above that of the default: `difference`, `low` and `high`. `log_loss` has the same
-            three for the log loss, where lower is better; None without probabilities.
+            `kept_default`, `folds`, `confidence`, number and family of the other as `candidate`
+            and `candidate_model`, and by how much its score is above that of the default:
+            `difference`, `low` and `high`. `log_loss` has the same three for the log loss, where
+            lower is better; None without probabilities.
         """
         if self.default is None:
             return None
@@ -78,6 +79,7 @@ class Choice:
             "score": self.default.score,
             "kept_default": self.keeps_default,
             "candidate": self.rival.number,
+            "candidate_model": self.rival.model,
             "folds": len(self.default.fold_scores),
             "confidence": CONFIDENCE,
             **_interval(_gain(self.rival, self.default)),
