@@ -164,7 +164,11 @@ def test_the_report_counts_all_rows(run):
     assert metrics["test"]["n_rows"] == data["test_rows"]
     assert set(metrics["importance"]["gain"]) == {"x", "z", "job"}
     assert "1,200 rows are read in batches" in " ".join(data["notes"])
-    assert "logistic regression" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "logistic regression" in page
+    # Folds and test rows are drawn by row number.
+    assert "2-fold cross-validation" in page
+    assert "stratified" not in page
     predictions = pd.read_parquet(run / "predictions.parquet")
     assert len(predictions) == data["test_rows"]
     accuracy = (predictions["class"] == predictions["predicted"]).mean()

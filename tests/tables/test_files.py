@@ -217,6 +217,9 @@ def test_other_kinds_and_missing_files(tmp_path):
     (tmp_path / "table.csv").touch()
     with pytest.raises(FileNotFoundError, match=r"no such file; there is 'table\.csv'"):
         read_table_file(tmp_path / "tabel.csv")
+    (tmp_path / "people").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"no such file or folder; there is 'people'"):
+        read_table_file(tmp_path / "poeple")
     with pytest.raises(IsADirectoryError, match="is a folder"):
         read_table_file(tmp_path)
 

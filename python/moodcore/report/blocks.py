@@ -35,9 +35,10 @@ def data_section(metrics: Mapping[str, Any], *more: Block) -> Section:
     counts, noun = data["counts"], data["noun"]
     size = f"Source: {data['source']}. {data['rows']:,} {noun}"
     if data.get("test_rows"):
+        how = "stratified by class" if data.get("stratified", True) else "drawn by row number"
         size += (
             f": {data['train_rows']:,} for training, {data['test_rows']:,} held out for the final "
-            "test (stratified by class)"
+            f"test ({how})"
         )
     blocks: list[Block] = [f"{size}."]
     if len(counts) <= _LISTED_CLASSES:

@@ -127,15 +127,29 @@ def counted(n: int, noun: str) -> str:
 def parameters(values: Mapping[str, Any]) -> str:
     """Return hyperparameters on one line, floats with four significant digits.
 
+    Values may be encoded, as in the table of candidates.
+
     Examples
     --------
-    >>> parameters({"hidden_sizes": "16-16", "learning_rate": 0.02439466250969677})
+    >>> parameters({"hidden_sizes": [16, 16], "learning_rate": 0.02439466250969677})
     'hidden_sizes 16-16, learning_rate 0.02439'
+    >>> parameters({"boosting": '{"extra_rate": 0.5, "kind": "extra_trees"}'})
+    'boosting extra_trees (extra_rate 0.5)'
     """
-    return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in values.items()
-    )
+    from moodcore.runs.space import decode, encode
+
+    parts = []
+    for name, value in values.items():
+        plain = decode(name, value) if isinstance(value, str) and value.startswith("{") else value
+        if isinstance(plain, Mapping):
+            options = {key: option for key, option in plain.items() if key != "kind"}
+            kind = f" {plain['kind']}" if "kind" in plain else ""
+            parts.append(f"{name}{kind}{f' ({parameters(options)})' if options else ''}")
+        elif isinstance(plain, float):
+            parts.append(f"{name} {plain:.4g}")
+        else:
+            parts.append(f"{name} {encode(name, plain)}")
+    return ", ".join(parts)
 
 
 def unbroken(text: str) -> str:

@@ -56,6 +56,9 @@ def read_table_file(
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder; a file is needed ({', '.join(ENDINGS)})")
     ending, _ = _kind(path.name)
+    if not (ending or path.suffix or path.exists()):
+        # A misspelled folder of Parquet files, for which no ending is wrong.
+        raise no_such_file(path, "file or folder")
     if ending is None:
         raise TableError(
             f"{path}: unknown kind of file {path.suffix!r}; allowed are {', '.join(ENDINGS)}, "

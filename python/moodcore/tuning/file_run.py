@@ -187,7 +187,7 @@ class FileTuneRun(TuneRun):
         others = evaluate_baselines(preparation, dataset, parts, self.settings)
         return {
             "study": self.settings.study,
-            "data": data | {"rows": n_train + n_test, "counts": by_class[0]},
+            "data": data | {"rows": n_train + n_test, "counts": by_class[0], "stratified": False},
             "preprocessing": described
             | {
                 "counts_before": by_class[1],

@@ -86,11 +86,12 @@ def _around_defaults(run: RunFiles) -> Section:
 def _search_text(metrics: Mapping[str, Any], kind: Family) -> str:
     search, settings = metrics["search"], metrics["settings"]
     length = ""
+    drawn = "stratified " if metrics["data"].get("stratified", True) else ""
     if kind.length is not None and not is_around_defaults(metrics):
         most = "" if kind.optimizers else "at most "
         length = f", {most}{settings['epochs']} {kind.unit}s"
     parts = [
-        f"{counted(search['candidates'], 'candidate')}, {settings['folds']}-fold stratified "
+        f"{counted(search['candidates'], 'candidate')}, {settings['folds']}-fold {drawn}"
         f"cross-validation{length}; sampler {settings['sampler']}, pruner {settings['pruner']} "
         f"({search['pruned']:,} pruned, {search['failed']:,} failed)."
     ]
@@ -240,6 +241,8 @@ def _candidate_table(metrics: Mapping[str, Any], ranked: pd.DataFrame, kind: Fam
     if ranked["diverged_folds"].any():
         labels["diverged_folds"] = "diverged folds"
     if around:
+        if ranked["valid_loss"].equals(ranked["log_loss"]):
+            labels.pop("valid_loss", None)
         labels |= {"log_loss": "log loss", "n_steps": "rounds" if joint else f"{kind.unit}s"}
         ranked = ranked.assign(n_steps=ranked["n_steps"].where(ranked["n_steps"] > 0))
         labels = {name: text for name, text in labels.items() if ranked[name].notna().any()}
