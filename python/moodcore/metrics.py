@@ -288,28 +288,6 @@ def class_names(model: Any) -> list[str]:
     return [names[code] if 0 <= code < len(names) else str(code) for code in labels]
 
 
-def selection_value(metric: str, model: Any, X: Any, y: NDArray[Any]) -> float:
-    """Compute a metric of `moodcore tune` for a fitted model on some rows.
-
-    Parameters
-    ----------
-    metric : str
-        Name of the metric.
-    model : classifier
-        Fitted; with probabilities where the metric needs them.
-    X, y : table and ndarray
-        Rows and their labels.
-
-    Returns
-    -------
-    float
-        In the metric's own direction: a log loss is better where it is smaller.
-    """
-    if metric in ("log_loss", "roc_auc"):
-        return probability_score(metric, model.classes_, _probabilities(model, X), y)
-    return label_score(metric, model.predict(X), y)
-
-
 def probability_score(
     metric: str, classes: NDArray[Any], probabilities: NDArray[np.float64], y: NDArray[Any]
 ) -> float:
@@ -344,9 +322,3 @@ def label_score(metric: str, predicted: NDArray[Any], y: NDArray[Any]) -> float:
     if metric == "f1_macro":
         return float(metrics.f1_score(y, predicted, average="macro"))
     return float(np.mean(predicted == y))
-
-
-def _probabilities(model: Any, X: Any) -> NDArray[np.float64]:
-    """Return probabilities whose rows sum to one in double precision."""
-    probabilities = np.asarray(model.predict_proba(X), dtype=np.float64)
-    return probabilities / probabilities.sum(axis=1, keepdims=True)

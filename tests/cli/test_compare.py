@@ -126,6 +126,17 @@ def test_dry_run_writes_nothing(moodcore, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_dry_run_states_the_search(moodcore, tmp_path):
+    X, y = songs.synthesize(300, random_state=0)
+    X.assign(kind=y).to_csv(tmp_path / "table.csv", index=False)
+    table = ("--data", tmp_path / "table.csv", "--target", "kind", "--folds", 2, "--repeats", 1)
+    options = ("--models", "linear-svm", "--curve-sizes", 0, "--tune", "--dry-run")
+    for words, grids in ((table, "around the defaults"), (SMALL, "in the grids of the experiment")):
+        done = moodcore("compare", *words, *options)
+        assert done.code == 0, done.err
+        assert f"at most 8 candidates {grids}, each in 3 folds" in done.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

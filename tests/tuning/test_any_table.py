@@ -6,7 +6,6 @@ import pytest
 
 import moodcore
 from moodcore.errors import ConfigError
-from moodcore.metrics import selection_value
 from moodcore.runs.listener import Listener
 
 GRIDS = {
@@ -82,17 +81,6 @@ def test_the_best_candidate_is_the_best_by_the_metric(metric, table):
     if metric == "log_loss":
         # The loss of the best round on the validation rows.
         assert (-trials["score"]).tolist() == pytest.approx(trials["valid_loss"].tolist())
-
-
-def test_metrics_have_their_own_direction(table):
-    X, y = table
-    model = moodcore.tune(X, y, model="gbt", grid=GRIDS["gbt"], **SMALL).best_model
-    values = {
-        metric: selection_value(metric, model, X, y)
-        for metric in ("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc")
-    }
-    assert all(0 < value <= 1 for value in values.values())
-    assert values["accuracy"] == np.mean(model.predict(X) == y)
 
 
 def test_a_family_without_probabilities_is_left_out_with_a_message(table):

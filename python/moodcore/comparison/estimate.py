@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moodcore.comparison.models import Model
+from moodcore.comparison.settings import CompareSettings
 from moodcore.comparison.training import Task, Training, fit_again
 from moodcore.runs.estimate import Estimate, duration
 from moodcore.runs.run import Execution
@@ -51,6 +52,7 @@ def estimate(
         ("models", ", ".join(model.name for model in models)),
         ("folds", f"{settings.folds}{repeats}"),
         ("curves", curves),
+        *([("search", _search(settings))] if settings.tune else []),
         ("trainings", f"{len(trainings)}: {listed}"),
         *(("", _times(name, each)) for name, each in times.items()),
     ]  # fmt: skip
@@ -72,6 +74,15 @@ def estimate(
         seconds=sum(seconds.values()) / min(execution.jobs, len(trainings)),
         jobs=execution.jobs,
         minutes=execution.minutes,
+    )
+
+
+def _search(settings: CompareSettings) -> str:
+    """Return the search inside each training in words."""
+    grids = "around the defaults" if settings.around_defaults else "in the grids of the experiment"
+    return (
+        f"in each training of a family, at most {settings.trials} candidates {grids}, each in "
+        f"{settings.inner_folds} folds"
     )
 
 

@@ -1,4 +1,4 @@
-"""Metrics by which candidates are compared; `moodcore.metrics.selection_value` computes them."""
+"""Metrics by which candidates are compared; `moodcore.metrics` computes them."""
 
 from __future__ import annotations
 
