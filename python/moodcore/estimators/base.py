@@ -12,6 +12,7 @@ from inspect import signature
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_class_weight
@@ -196,13 +197,16 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
         With ``n_rows``, the labels are the distinct ones of this many rows.
         """
         n_rows = len(labels) if n_rows is None else n_rows
+        # Hashing finds the distinct labels several times faster than sorting.
+        codes, distinct = pd.factorize(labels, use_na_sentinel=False)
+        distinct = np.asarray(distinct, dtype=labels.dtype)
         if labels.dtype.kind not in "biuU":
             # Integers and text are classes by their type; other values must be looked at.
             with warnings.catch_warnings():
                 # The warning below is that of scikit-learn, for labels of any type.
                 warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-                check_classification_targets(labels)
-        self.classes_ = np.unique(labels)
+                check_classification_targets(distinct)
+        self.classes_ = np.unique(distinct)
         if n_rows > _FEW_ROWS and len(self.classes_) > round(0.5 * n_rows):
             warnings.warn(
                 f"y has {len(self.classes_)} different values in {n_rows} rows: this looks "
@@ -210,7 +214,8 @@ class Classifier(Saveable, ClassifierMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=4,
             )
-        return np.searchsorted(self.classes_, labels)
+        positions: NDArray[np.intp] = np.searchsorted(self.classes_, distinct)[codes]
+        return positions
 
     def _known_codes(self, labels: NDArray[Any], what: str = "y") -> NDArray[np.intp]:
         """Return each label's position in ``classes_``, which must have it."""

@@ -143,8 +143,9 @@ def hold_out(
     _, held = train_test_split(
         rows, test_size=n_held, stratify=y[rows] if fits else None, random_state=seed
     )
-    held = np.sort(held)
-    return np.setdiff1d(np.arange(n_rows), held), held
+    is_held = np.zeros(n_rows, dtype=bool)
+    is_held[held] = True
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
 def dense_float32(X: Any) -> Any:

@@ -48,6 +48,22 @@ impl Team {
         self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
 
+    /// Runs work that calls the other methods many times, a moment after each other. The threads
+    /// stay awake until its end: to wake a thread takes as long as to add a thousand rows to a
+    /// histogram.
+    pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let Some(pool) = &self.pool else { return work() };
+        pool.install(|| {
+            let caller = rayon::current_thread_index();
+            let is_done = AtomicBool::new(false);
+            rayon::scope(|scope| {
+                scope.spawn_broadcast(|_, _| help(caller, &is_done));
+                let _end = SetAtEnd(&is_done);
+                work()
+            })
+        })
+    }
+
     /// Calls `task` once for each item, on any thread, in no particular order.
     pub(crate) fn for_each<T: Send>(&self, items: &mut [T], task: impl Fn(usize, &mut T) + Sync) {
         match &self.pool {
@@ -71,6 +87,29 @@ impl Team {
         } else {
             items.iter_mut().enumerate().for_each(|(index, item)| task(index, item));
         }
+    }
+}
+
+/// Does what other threads have to do until a flag is set. The `caller` is the thread that sets it,
+/// and must not wait for itself.
+fn help(caller: Option<usize>, is_done: &AtomicBool) {
+    if rayon::current_thread_index() == caller {
+        return;
+    }
+    while !is_done.load(Ordering::Acquire) {
+        if rayon::yield_now() != Some(rayon::Yield::Executed) {
+            // Leaves the processor to other programs if there are any.
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Sets a flag when it goes out of scope, also by a panic.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -148,5 +187,41 @@ pub(crate) mod checks {
     /// The number of checks in this thread since the last call.
     pub(crate) fn taken() -> usize {
         CHECKS.replace(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn installed_work_shares_its_parts() -> Result<()> {
+        for threads in 1..5 {
+            let team = Team::new(threads)?;
+            let sum = team.install(|| {
+                let mut parts = [0_usize; 7];
+                for _ in 0..100 {
+                    team.for_each(&mut parts, |at, part| *part += at);
+                }
+                parts.iter().sum::<usize>()
+            });
+            assert_eq!(sum, 100 * 21);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn installed_work_that_panics_ends() -> Result<()> {
+        for threads in 1..4 {
+            let team = Team::new(threads)?;
+            let work = || team.install(|| std::panic::resume_unwind(Box::new("stop")));
+            assert!(catch_unwind(AssertUnwindSafe(work)).is_err());
+            // The threads work on.
+            let mut parts = [0; 5];
+            team.for_each(&mut parts, |_, part| *part += 1);
+            assert_eq!(parts, [1; 5]);
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::config::{BoostingKind, Config};
 use super::context::Bins;
 use super::early_stopping::EarlyStopping;
 use super::gradients::Gradients;
-use super::margins::{Margins, add_routed, outputs_of, row_major};
+use super::margins::{Margins, RoutedRows, add_routed, outputs_of, row_major};
 use super::prepared::{Followed, Prepared};
 use super::round_trees::RoundRules;
 use super::sampling::{dropped_rounds, goss, subsample};
@@ -204,12 +204,13 @@ impl<'a> Boosting<'a> {
         let outputs = outputs_of(tree, self.margins.len());
         let within = outputs.first..outputs.first + outputs.count;
         let margins = &mut self.margins[within.clone()];
-        add_routed(tree, factor, &self.bins.columns, margins, &mut workspace, (isa, team));
+        let rows = RoutedRows { columns: &self.bins.columns, except: &[] };
+        add_routed(tree, factor, rows, margins, &mut workspace, (isa, team));
         for set in &mut self.eval {
             add_routed(
                 tree,
                 factor,
-                &set.columns,
+                RoutedRows { columns: &set.columns, except: &[] },
                 &mut set.margins[within.clone()],
                 &mut workspace,
                 (isa, team),
@@ -239,10 +240,10 @@ impl<'a> Boosting<'a> {
         let stream = Stream::new(self.seed, Purpose::Rows, round as u64);
         let sample = match (kind, self.shard) {
             (BoostingKind::Goss, shard) => {
-                Some(goss(&mut self.gradients, self.config.boosting, &stream, shard)?)
+                Some(goss(&mut self.gradients, self.config.boosting, &stream, shard, self.compute)?)
             }
-            (_, None) => subsample(self.y.len(), self.config.subsample, self.seed, round),
-            (_, Some(shard)) => shard.subsample(&stream, self.config.subsample)?,
+            (_, None) => subsample(self.y.len(), self.config.subsample, &stream, self.compute),
+            (_, Some(shard)) => shard.subsample(&stream, self.config.subsample, self.compute)?,
         };
         // DART's normalization (Rashmi and Gilad-Bachrach 2015, algorithm 1): the new tree and
         // the dropped ones together weigh as much as the dropped ones did.

@@ -1,11 +1,13 @@
 //! Sums of leaf values, row by row.
 
 use super::context::Outputs;
+use super::rows::{partition, sides};
 use super::tree::Tree;
 use super::workspace::Workspace;
 use crate::kernels::{Isa, Simd, Task, add_at_rows};
 use crate::memory::{CollectVec, with_room};
 use crate::parallel::Team;
+use std::ops::Range;
 
 /// Margins of a set of rows, one vector per output.
 pub(super) type Margins = Vec<Vec<f64>>;
@@ -28,49 +30,129 @@ pub(super) fn row_major(margins: &Margins) -> Vec<f64> {
     out
 }
 
+/// Rows that a thread takes at a time.
+const TOGETHER: usize = 1 << 13;
+
 /// Adds the value of each leaf to the margins of the rows in it, which ascend in each leaf.
 pub(super) fn add_leaves(
     tree: &Tree,
-    factor: f64,
-    leaves: &[(u32, std::ops::Range<usize>)],
+    leaves: &[(u32, Range<usize>)],
     margins: &mut [Vec<f64>],
     rows: &[u32],
     (isa, team): (Isa, Option<&Team>),
 ) {
-    // Rows that a thread takes at a time.
-    const TOGETHER: usize = 1 << 16;
     let n_outputs = margins.len();
+    // Few chunks, since the rows of each are looked for in every leaf.
+    let shares = 4 * team.map_or(1, Team::threads);
+    let together = (margins[0].len() / shares).clamp(TOGETHER, 8 * TOGETHER);
     for (output, margins) in margins.iter_mut().enumerate() {
-        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(TOGETHER).collect_vec();
+        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(together).collect_vec();
         let add = |at: usize, numbers: &mut &mut [f64]| {
-            let start = (at * TOGETHER) as u32;
+            let start = (at * together) as u32;
             let end = start + numbers.len() as u32;
             for (node, range) in leaves {
                 let rows = &rows[range.clone()];
                 let from = rows.partition_point(|&row| row < start);
                 let to = rows.partition_point(|&row| row < end);
-                let value = tree.values[*node as usize * n_outputs + output] * factor;
+                let value = tree.values[*node as usize * n_outputs + output];
                 isa.run(AddAtRows { numbers, start, rows: &rows[from..to], value });
             }
         };
         match team {
-            Some(team) if chunks.len() > 1 => team.for_each(&mut chunks, add),
-            _ => chunks.iter_mut().enumerate().for_each(|(at, numbers)| add(at, numbers)),
+            Some(team) => team.for_each(&mut chunks, add),
+            None => chunks.iter_mut().enumerate().for_each(|(at, numbers)| add(at, numbers)),
         }
     }
 }
 
-/// Sends all rows of a table of bins through a tree and adds the values of their leaves.
+/// Rows that are sent through a tree.
+#[derive(Clone, Copy)]
+pub(super) struct RoutedRows<'a> {
+    /// The bins of the table.
+    pub(super) columns: &'a [Vec<u8>],
+    /// The rows that are left out, ascending.
+    pub(super) except: &'a [u32],
+}
+
+impl RoutedRows<'_> {
+    /// Writes the rows of a range to the front of `rows`; returns their number.
+    fn list(&self, range: Range<usize>, rows: &mut [u32]) -> usize {
+        let from = self.except.partition_point(|&row| (row as usize) < range.start);
+        let mut except = self.except[from..].iter().copied().peekable();
+        let mut n_rows = 0;
+        for row in range {
+            let row = row as u32;
+            rows[n_rows] = row;
+            n_rows += usize::from(except.next_if_eq(&row).is_none());
+        }
+        n_rows
+    }
+}
+
+/// Sends rows through a tree and adds the values of their leaves.
 pub(super) fn add_routed(
     tree: &Tree,
     factor: f64,
-    columns: &[Vec<u8>],
+    routed: RoutedRows<'_>,
     margins: &mut [Vec<f64>],
     workspace: &mut Workspace,
     (isa, team): (Isa, Option<&Team>),
 ) {
-    let leaves = workspace.route(tree, columns, margins[0].len(), (isa, team));
-    add_leaves(tree, factor, &leaves, margins, &workspace.rows, (isa, team));
+    let n_rows = margins[0].len();
+    let (rows, spare) = workspace.lists(n_rows);
+    let mut chunks: Vec<Chunk<'_>> = rows
+        .chunks_mut(TOGETHER)
+        .zip(spare.chunks_mut(TOGETHER))
+        .map(|(rows, spare)| Chunk { margins: Vec::new(), rows, spare })
+        .collect_vec();
+    for output in margins {
+        for (chunk, margins) in chunks.iter_mut().zip(output.chunks_mut(TOGETHER)) {
+            chunk.margins.push(margins);
+        }
+    }
+    let add =
+        |at: usize, chunk: &mut Chunk<'_>| chunk.add(tree, factor, routed, at * TOGETHER, isa);
+    match team {
+        Some(team) => team.for_each(&mut chunks, add),
+        None => chunks.iter_mut().enumerate().for_each(|(at, chunk)| add(at, chunk)),
+    }
+}
+
+/// The margins of consecutive rows, and memory for lists of these rows.
+struct Chunk<'a> {
+    /// One entry per output.
+    margins: Vec<&'a mut [f64]>,
+    rows: &'a mut [u32],
+    spare: &'a mut [u32],
+}
+
+impl Chunk<'_> {
+    /// Sends the rows from `start` on through a tree.
+    fn add(&mut self, tree: &Tree, factor: f64, routed: RoutedRows<'_>, start: usize, isa: Isa) {
+        let n_outputs = self.margins.len();
+        let n_rows = routed.list(start..start + self.rows.len(), self.rows);
+        let mut open = vec![(0, 0..n_rows)];
+        while let Some((at, range)) = open.pop() {
+            if range.is_empty() {
+                continue;
+            }
+            let node = &tree.nodes[at as usize];
+            let rows = &mut self.rows[range.clone()];
+            if node.is_leaf() {
+                for (output, numbers) in self.margins.iter_mut().enumerate() {
+                    let value = tree.values[at as usize * n_outputs + output] * factor;
+                    isa.run(AddAtRows { numbers, start: start as u32, rows, value });
+                }
+                continue;
+            }
+            let column = &routed.columns[node.feature as usize];
+            let spare = &mut self.spare[range.clone()];
+            let n_left = partition(rows, spare, column, &sides(tree, node), (isa, None));
+            let middle = range.start + n_left;
+            open.push((node.left, range.start..middle));
+            open.push((node.right, middle..range.end));
+        }
+    }
 }
 
 struct AddAtRows<'a> {
@@ -124,6 +206,7 @@ mod tests {
             joint: bool,
             factor in prop::sample::select(vec![1.0, -1.0, 0.5]),
             step in 1..200_usize,
+            left_out in 1..20_usize,
         ) {
             let width = if joint { 2 } else { 1 };
             let values: Vec<f64> = (0..5 * width).map(|at| 0.3 + at as f64).collect();
@@ -133,7 +216,9 @@ mod tests {
             let start: Margins =
                 (0..width).map(|at| (0..n_rows).map(|row| before(at, row)).collect()).collect();
             let mut expected = start.clone();
-            for (row, &bin) in column.iter().enumerate() {
+            // Every so many rows are left out; with steps of one, all.
+            let except: Vec<u32> = (0..n_rows as u32).step_by(left_out).collect();
+            for (row, &bin) in column.iter().enumerate().filter(|(row, _)| row % left_out > 0) {
                 let leaf = tree.leaf(|_| bin);
                 for (output, margins) in expected.iter_mut().enumerate() {
                     margins[row] += tree.values[leaf * width + output] * factor;
@@ -144,7 +229,8 @@ mod tests {
                 for team in [None, Some(Team::new(2)?), Some(Team::new(3)?)] {
                     let (mut margins, mut workspace) = (start.clone(), Workspace::default());
                     let how = (isa, team.as_ref());
-                    add_routed(&tree, factor, &columns, &mut margins, &mut workspace, how);
+                    let rows = RoutedRows { columns: &columns, except: &except };
+                    add_routed(&tree, factor, rows, &mut margins, &mut workspace, how);
                     prop_assert!(margins == expected, "{} with {team:?}", isa.name());
                 }
             }

@@ -22,7 +22,7 @@ use std::ops::Range;
 pub(super) type Histogram<C> = Vec<FeatureCells<C>>;
 
 /// Additions to histograms above which threads share them.
-const ENOUGH: usize = 1 << 16;
+const ENOUGH: usize = 1 << 12;
 
 /// A node that is searched.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use super::boost::Boosting;
 use super::context::{GrownTree, Outputs, TrainingContext, TreeSpec};
 use super::grow::grow;
 use super::lockstep::grow_together;
-use super::margins::{Margins, add_leaves, add_routed};
+use super::margins::{Margins, RoutedRows, add_leaves, add_routed};
 use super::roots::Roots;
 use super::shard::Shard;
 use super::training::Listener;
@@ -80,9 +80,10 @@ impl Boosting<'_> {
         listener: &mut dyn Listener,
     ) -> Result<()> {
         let work = self.y.len() * self.bins.columns.len() * self.gradients.outputs.len();
+        let enough = work > 1 << 15;
         let n_trees = jobs.len();
-        let team = self.inner_team(n_trees);
-        let run = |stop: &AtomicBool| {
+        let team = self.inner_team(n_trees).filter(|_| enough);
+        let mut run = |stop: &AtomicBool| {
             let stopped = || stop.load(Ordering::Relaxed);
             let spec = |at: usize, outputs| {
                 self.spec(rules.round * n_trees + at, outputs, rules, (team, stop))
@@ -104,10 +105,12 @@ impl Boosting<'_> {
                 }
                 self.return_workspace(workspace);
             };
-            let together = work > 1 << 15 && !self.bins.one_tree_at_a_time;
+            let together = enough && !self.bins.one_tree_at_a_time;
             self.compute.team.for_each_of(together, jobs, task);
         };
-        attended_if(work > LONG, &mut || listener.poll(), run)
+        attended_if(work > LONG, &mut || listener.poll(), |stop| {
+            if enough { self.compute.team.install(|| run(stop)) } else { run(stop) }
+        })
     }
 
     /// Grows the trees step by step, together with the other hosts.
@@ -190,14 +193,15 @@ impl Boosting<'_> {
         }
         let mut sets = job.margins.iter_mut();
         if let Some(margins) = sets.next() {
-            if sample.is_none() {
-                add_leaves(&tree, 1.0, &leaves, margins, &workspace.rows, (isa, team));
-            } else {
-                add_routed(&tree, 1.0, &self.bins.columns, margins, workspace, (isa, team));
+            add_leaves(&tree, &leaves, margins, &workspace.rows, (isa, team));
+            if let Some(sample) = sample {
+                let rows = RoutedRows { columns: &self.bins.columns, except: sample };
+                add_routed(&tree, 1.0, rows, margins, workspace, (isa, team));
             }
         }
         for (margins, set) in sets.zip(&self.eval) {
-            add_routed(&tree, 1.0, &set.columns, margins, workspace, (isa, team));
+            let rows = RoutedRows { columns: &set.columns, except: &[] };
+            add_routed(&tree, 1.0, rows, margins, workspace, (isa, team));
         }
         job.tree = Some(tree);
     }

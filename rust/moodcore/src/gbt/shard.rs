@@ -4,7 +4,9 @@
 //! not depend on the order of addition, so the model is the same to the bit as that of one host
 //! with all rows. Hosts communicate by a single operation, [`Reduce::sum`] (an all-reduce).
 
+use super::sampling::draw;
 use crate::memory::filled;
+use crate::parallel::Compute;
 use crate::rng::Stream;
 use crate::{Error, Result};
 use std::fmt::Debug;
@@ -89,11 +91,16 @@ impl Shard<'_> {
     ///
     /// # Errors
     /// What [`Reduce::sum`] returns.
-    pub(super) fn subsample(&self, stream: &Stream, share: f64) -> Result<Option<Vec<u32>>> {
+    pub(super) fn subsample(
+        &self,
+        stream: &Stream,
+        share: f64,
+        compute: Compute<'_>,
+    ) -> Result<Option<Vec<u32>>> {
         if share == 1.0 {
             return Ok(None);
         }
-        let rows = draw(self.pieces, stream, share);
+        let rows = draw(self.pieces, stream, share, compute);
         let mut n_drawn = [rows.len() as u64];
         self.reduce.sum(&mut n_drawn)?;
         Ok((n_drawn[0] > 0).then_some(rows))
@@ -203,17 +210,4 @@ impl Shard<'_> {
             std::array::from_fn(|at| combine(result[at], f64::from_bits(host[at])))
         }))
     }
-}
-
-/// Draws each row of some pieces with a probability; a draw belongs to the row's number.
-pub(super) fn draw(pieces: &[Piece], stream: &Stream, share: f64) -> Vec<u32> {
-    let (mut rows, mut start) = (Vec::new(), 0);
-    for piece in pieces {
-        let mut stream = stream.clone();
-        stream.skip(piece.first);
-        let end = start + piece.n_rows as u32;
-        rows.extend((start..end).filter(|_| stream.next_unit() < share));
-        start = end;
-    }
-    rows
 }

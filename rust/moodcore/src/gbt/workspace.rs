@@ -3,12 +3,8 @@
 use super::context::{TrainingContext, TreeSpec};
 use super::gradients::Pair;
 use super::node_search::Histogram;
-use super::rows::{partition, sides};
-use super::tree::Tree;
-use crate::kernels::{Isa, NarrowCell, WideCell};
+use crate::kernels::{NarrowCell, WideCell};
 use crate::memory::{reserve, resize};
-use crate::parallel::Team;
-use std::ops::Range;
 
 /// Memory that trees use one after another.
 #[derive(Debug, Default)]
@@ -50,38 +46,11 @@ impl Workspace {
         }
     }
 
-    /// Sends all rows of a table of bins through a tree: which rows fall into each leaf.
-    pub(super) fn route(
-        &mut self,
-        tree: &Tree,
-        columns: &[Vec<u8>],
-        n_rows: usize,
-        (isa, team): (Isa, Option<&Team>),
-    ) -> Vec<(u32, Range<usize>)> {
-        self.rows.clear();
-        reserve(&mut self.rows, n_rows);
-        self.rows.extend(0..n_rows as u32);
+    /// Two lists with room for this many rows, whose contents are not needed any more.
+    pub(super) fn lists(&mut self, n_rows: usize) -> (&mut [u32], &mut [u32]) {
+        resize(&mut self.rows, n_rows, 0);
         let length = self.spare.len().max(n_rows);
         resize(&mut self.spare, length, 0);
-        let mut leaves = Vec::new();
-        let mut open = vec![(0, 0..n_rows)];
-        while let Some((at, rows)) = open.pop() {
-            let node = &tree.nodes[at as usize];
-            if node.is_leaf() || rows.is_empty() {
-                leaves.push((at, rows));
-                continue;
-            }
-            let n_left = partition(
-                &mut self.rows[rows.clone()],
-                &mut self.spare[rows.clone()],
-                &columns[node.feature as usize],
-                &sides(tree, node),
-                (isa, team),
-            );
-            let middle = rows.start + n_left;
-            open.push((node.left, rows.start..middle));
-            open.push((node.right, middle..rows.end));
-        }
-        leaves
+        (&mut self.rows, &mut self.spare[..n_rows])
     }
 }

@@ -9,9 +9,18 @@ use crate::parallel::{Compute, Team};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
 
+/// The slow readable twin.
+fn drawn_one_by_one(n_rows: usize, share: f64, seed: u64, round: usize) -> Vec<u32> {
+    let mut stream = Stream::new(seed, Purpose::Rows, round as u64);
+    (0..n_rows as u32).filter(|_| stream.next_unit() < share).collect()
+}
+
 fn drawn(n_rows: usize, share: f64, seed: u64, round: usize) -> Vec<u32> {
+    let team = Team::new(1).expect("the caller's own thread");
+    let compute = Compute { isa: Isa::detect(), team: &team };
+    let stream = Stream::new(seed, Purpose::Rows, round as u64);
     let all = (0..n_rows as u32).collect();
-    subsample(n_rows, share, seed, round).unwrap_or(all)
+    subsample(n_rows, share, &stream, compute).unwrap_or(all)
 }
 
 fn derivatives() -> impl Strategy<Value = Gradients> {
@@ -32,6 +41,23 @@ fn rates(top_rate: f64, other_rate: f64) -> Boosting {
 }
 
 proptest! {
+    #[test]
+    fn rows_are_drawn_as_one_by_one(
+        // Below and above the number of rows that a thread draws at a time.
+        n_rows in prop_oneof![1..200_usize, 8190..8195_usize, 16_000..20_000_usize],
+        share in 0.01..1.0_f64,
+        seed: u64,
+        threads in 1..4_usize,
+    ) {
+        let team = Team::new(threads)?;
+        let stream = Stream::new(seed, Purpose::Rows, 3);
+        let expected = drawn_one_by_one(n_rows, share, seed, 3);
+        for isa in Isa::available() {
+            let rows = subsample(n_rows, share, &stream, Compute { isa, team: &team });
+            prop_assert_eq!(rows.unwrap_or_default(), expected.clone());
+        }
+    }
+
     #[test]
     fn a_draw_belongs_to_its_row(
         n_rows in 40..400_usize,
@@ -64,7 +90,9 @@ proptest! {
     ) {
         let mut after = before.clone();
         let stream = Stream::new(seed, Purpose::Rows, round as u64);
-        let rows = goss(&mut after, rates(top, other), &stream, None)?;
+        let team = Team::new(1)?;
+        let compute = Compute { isa: Isa::detect(), team: &team };
+        let rows = goss(&mut after, rates(top, other), &stream, None, compute)?;
         let n_rows = before.outputs[0].len();
         let size = |row: usize| -> u64 {
             let of = |pairs: &Vec<Pair>| u64::from(pairs[row].g.unsigned_abs()) * u64::from(pairs[row].h);
@@ -76,7 +104,7 @@ proptest! {
         prop_assert!(rows.windows(2).all(|pair| pair[0] < pair[1]));
         let share = other / (1.0 - top);
         // As if all rows were drawn from: which are large changes nothing for the others.
-        let others = subsample(n_rows, share, seed, round).unwrap_or_default();
+        let others = drawn_one_by_one(n_rows, share, seed, round);
         let factor = 1.0 / share;
         for (place, &row) in order.iter().enumerate() {
             let kept = rows.binary_search(&(row as u32)).is_ok();
@@ -115,7 +143,7 @@ proptest! {
             let (compute, never) = (Compute { isa, team: &team }, AtomicBool::new(false));
             gradients.softmax(&margins, &y, &weights, 8.0, compute, &never);
             let stream = Stream::new(seed, Purpose::Rows, 3);
-            let rows = goss(&mut gradients, rates(0.2, 0.1), &stream, None)?;
+            let rows = goss(&mut gradients, rates(0.2, 0.1), &stream, None, compute)?;
             Ok((rows, gradients.outputs))
         };
         let expected = sample(Isa::Portable, 1)?;
