@@ -390,6 +390,9 @@ impl<'a> NodeSearch<'a> {
         }
         let context = self.context;
         let mut lanes = Lanes::EMPTY;
+        let parent = node.side.parent;
+        let parent_score = parent.score(context.rules);
+        let mut cells: Vec<&FeatureCells<C>> = Vec::with_capacity(node.cells.len());
         for at in 0..block.count {
             let feature = block.first + at;
             if node.side.allowed.as_ref().is_some_and(|allowed| !allowed[feature]) {
@@ -410,8 +413,9 @@ impl<'a> NodeSearch<'a> {
                     .filter(|_| !bins.is_categorical())
                     .map(|thresholds| thresholds[feature]),
             };
-            let cells: Vec<&FeatureCells<C>> = node.cells.iter().map(|cells| &cells[at]).collect();
-            let (units, parent) = (self.units, node.side.parent);
+            cells.clear();
+            cells.extend(node.cells.iter().map(|cells| &cells[at]));
+            let units = self.units;
             let weight_counts = WeightCounts {
                 rows: &workspace.rows[node.side.rows.clone()],
                 column: &context.bins.columns[feature],
@@ -419,9 +423,9 @@ impl<'a> NodeSearch<'a> {
                 known: node.side.bin_weights.get(feature),
             };
             let feature = rules;
-            let cells = &cells[..];
+            let (rules, cells) = (context.rules, &cells[..]);
             let query =
-                SplitQuery { rules: context.rules, units, parent, feature, cells, weight_counts };
+                SplitQuery { rules, units, parent, parent_score, feature, cells, weight_counts };
             context.isa.run(Search { query, lanes: &mut lanes, best: &mut node.split });
         }
     }

@@ -54,6 +54,21 @@ pub(super) struct Parent<'a> {
     pub(super) bounds: &'a [Bounds],
 }
 
+impl Parent<'_> {
+    /// The score of the node as a leaf.
+    pub(super) fn score(&self, rules: &Rules) -> f64 {
+        let limited = rules.limits(self.bounds);
+        let scores = self.sums.iter().zip(self.bounds).map(|(&sums, &bounds)| {
+            if limited {
+                rules.score_at(sums, rules.value(sums, bounds))
+            } else {
+                rules.score(sums)
+            }
+        });
+        scores.sum()
+    }
+}
+
 /// Properties of a feature.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FeatureRules<'a> {
@@ -76,6 +91,8 @@ pub(super) struct SplitQuery<'a, C> {
     pub(super) rules: &'a Rules,
     pub(super) units: Units,
     pub(super) parent: Parent<'a>,
+    /// The parent's score as a leaf.
+    pub(super) parent_score: f64,
     pub(super) feature: FeatureRules<'a>,
     /// The feature's histogram for each output.
     pub(super) cells: &'a [&'a FeatureCells<C>],
@@ -148,7 +165,7 @@ impl<C: Packed> SplitQuery<'_, C> {
     /// where there is none.
     #[inline(always)]
     fn least_gain(&self) -> f64 {
-        self.rules.gamma.max(1e-9 * self.parent_score().abs())
+        self.rules.gamma.max(1e-9 * self.parent_score.abs())
     }
 
     /// The best of all cuts of an order of bins. With weights by bin given, cuts that leave a
@@ -163,7 +180,6 @@ impl<C: Packed> SplitQuery<'_, C> {
         let has_rest = self.has_rest(order);
         // All bins left and none right is a split only where values are missing.
         let candidates = self.candidates(order, order.cuts(has_rest, false));
-        let parent = self.parent_score();
         let mut cut: Option<BestCut> = None;
         for rest_left in [false, true] {
             let last = order.cuts(has_rest, rest_left);
@@ -180,7 +196,7 @@ impl<C: Packed> SplitQuery<'_, C> {
                 self.hold_to_weights(order.bins, rest_left, (count, weights), lanes);
             }
             let (most, at) = largest(&lanes.gain[..count]);
-            let gain = most - parent;
+            let gain = most - self.parent_score;
             if count > 0 && cut.as_ref().is_none_or(|cut| gain > cut.gain) {
                 cut = Some(BestCut { at: lanes.places.at(at), gain, rest_left });
             }
@@ -207,20 +223,6 @@ impl<C: Packed> SplitQuery<'_, C> {
     pub(super) fn rest(&self, cells: &FeatureCells<C>, order: Order<'_>, left: bool) -> C {
         let rest = if left { order.rest } else { &[] };
         rest.iter().fold(C::EMPTY, |sum, &bin| sum.plus(cells[usize::from(bin)]))
-    }
-
-    /// The score of the node as a leaf.
-    #[inline(always)]
-    fn parent_score(&self) -> f64 {
-        let limited = self.rules.limits(self.parent.bounds);
-        let scores = self.parent.sums.iter().zip(self.parent.bounds).map(|(&sums, &bounds)| {
-            if limited {
-                self.rules.score_at(sums, self.rules.value(sums, bounds))
-            } else {
-                self.rules.score(sums)
-            }
-        });
-        scores.sum()
     }
 
     /// Which of the first `last` candidates are tried: all, or for extra-random trees one between
