@@ -48,16 +48,22 @@ impl Team {
         self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
 
-    /// Runs work that calls the other methods many times, a moment after each other. The threads
-    /// stay awake until its end: to wake a thread takes as long as to add a thousand rows to a
-    /// histogram.
-    pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    /// Runs work that calls the other methods many times, a moment after each other. As many
+    /// threads as it needs at most, this one included, stay awake until its end: to wake a thread
+    /// takes as long as to add a thousand rows to a histogram.
+    pub(crate) fn install<T: Send>(&self, needed: usize, work: impl FnOnce() -> T + Send) -> T {
         let Some(pool) = &self.pool else { return work() };
         pool.install(|| {
-            let caller = rayon::current_thread_index();
+            let caller = rayon::current_thread_index().unwrap_or(0);
             let is_done = AtomicBool::new(false);
             rayon::scope(|scope| {
-                scope.spawn_broadcast(|_, _| help(caller, &is_done));
+                scope.spawn_broadcast(|_, thread| {
+                    let after = thread.index() + thread.num_threads() - caller;
+                    // The caller must not wait for itself.
+                    if (1..needed).contains(&(after % thread.num_threads())) {
+                        help(&is_done);
+                    }
+                });
                 let _end = SetAtEnd(&is_done);
                 work()
             })
@@ -90,12 +96,8 @@ impl Team {
     }
 }
 
-/// Does what other threads have to do until a flag is set. The `caller` is the thread that sets it,
-/// and must not wait for itself.
-fn help(caller: Option<usize>, is_done: &AtomicBool) {
-    if rayon::current_thread_index() == caller {
-        return;
-    }
+/// Does what other threads have to do until a flag is set.
+fn help(is_done: &AtomicBool) {
     while !is_done.load(Ordering::Acquire) {
         if rayon::yield_now() != Some(rayon::Yield::Executed) {
             // Leaves the processor to other programs if there are any.
@@ -199,7 +201,7 @@ mod tests {
     fn installed_work_shares_its_parts() -> Result<()> {
         for threads in 1..5 {
             let team = Team::new(threads)?;
-            let sum = team.install(|| {
+            let sum = team.install(threads, || {
                 let mut parts = [0_usize; 7];
                 for _ in 0..100 {
                     team.for_each(&mut parts, |at, part| *part += at);
@@ -215,7 +217,7 @@ mod tests {
     fn installed_work_that_panics_ends() -> Result<()> {
         for threads in 1..4 {
             let team = Team::new(threads)?;
-            let work = || team.install(|| std::panic::resume_unwind(Box::new("stop")));
+            let work = || team.install(3, || std::panic::resume_unwind(Box::new("stop")));
             assert!(catch_unwind(AssertUnwindSafe(work)).is_err());
             // The threads work on.
             let mut parts = [0; 5];

@@ -35,6 +35,9 @@ pub(super) struct RoundRules<'s> {
 /// If a round has more additions to histograms than this, another thread polls during the round.
 const LONG: usize = 1 << 23;
 
+/// Additions to histograms in a round that are worth a thread.
+const WORK_OF_THREAD: usize = 1 << 14;
+
 impl Boosting<'_> {
     /// Grows the trees of a round and adds their values to the margins.
     pub(super) fn grow_trees(
@@ -80,7 +83,7 @@ impl Boosting<'_> {
         listener: &mut dyn Listener,
     ) -> Result<()> {
         let work = self.y.len() * self.bins.columns.len() * self.gradients.outputs.len();
-        let enough = work > 1 << 15;
+        let enough = work > 2 * WORK_OF_THREAD;
         let n_trees = jobs.len();
         let team = self.inner_team(n_trees).filter(|_| enough);
         let mut run = |stop: &AtomicBool| {
@@ -109,7 +112,11 @@ impl Boosting<'_> {
             self.compute.team.for_each_of(together, jobs, task);
         };
         attended_if(work > LONG, &mut || listener.poll(), |stop| {
-            if enough { self.compute.team.install(|| run(stop)) } else { run(stop) }
+            if enough {
+                self.compute.team.install(work / WORK_OF_THREAD, || run(stop))
+            } else {
+                run(stop)
+            }
         })
     }
 
