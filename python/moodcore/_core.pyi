@@ -95,6 +95,16 @@ class GbtModel:
         threads: int = 1,
         instructions: str,
     ) -> NDArray[np.float64]: ...
+    def probabilities(
+        self,
+        table: _Table,
+        n_classes: int,
+        *,
+        start: NDArray[np.float64] | None = None,
+        last: int | None = None,
+        threads: int = 1,
+        instructions: str,
+    ) -> NDArray[np.float64]: ...
     def leaves(
         self,
         table: _Table,

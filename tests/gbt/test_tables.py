@@ -273,9 +273,25 @@ def test_the_core_refuses_tables_that_do_not_fit(gaps):
     for rounds in ({"first": 11}, {"first": 3, "last": 2}, {"last": 11}):
         with pytest.raises(ValueError, match=r"rounds must be within 0\.\.10"):
             model.margins(X, **rounds, instructions=isa)
+    for n_classes in (0, 1, 2, 4):
+        with pytest.raises(ValueError, match=f"{n_classes} classes have another number of outputs"):
+            model.probabilities(X, n_classes, instructions=isa)
+    with pytest.raises(ValueError, match=r"start must be of shape \(\d+, 3\), got \(1, 3\)"):
+        model.probabilities(X, 3, start=np.zeros((1, 3)), instructions=isa)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert model.margins(X[:0], instructions=isa).shape == (0, 3)
+        assert model.probabilities(X[:0], 3, instructions=isa).shape == (0, 3)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_probabilities_are_those_of_the_margins_to_the_bit(gaps, n_classes):
+    X, y = gaps
+    model = quick(n_jobs=2).fit(X, y % n_classes)
+    for base_margin in (None, np.full(len(X), 0.5) if n_classes == 2 else np.eye(3)[y % 3]):
+        margins = model.decision_function(X, base_margin=base_margin).reshape(len(X), -1)
+        expected = _core.gbt_probabilities(margins, n_classes)
+        assert np.array_equal(model.predict_proba(X, base_margin=base_margin), expected)
 
 
 def test_a_plain_matrix_passes_the_short_way_only_where_nothing_is_to_be_said():

@@ -7,7 +7,10 @@ use crate::gbt_model::GbtModel;
 use crate::gbt_shard::{PythonReduce, ShardArguments};
 use crate::gbt_tables::{LabelledArrays, read_rows, row_major};
 use crate::platform::instruction_set;
-use moodcore::gbt::{BestRound, Config, Features, Metric, MetricKind, Plan, Progress, Shard, fit};
+use moodcore::gbt::{
+    BestRound, Config, Features, Metric, MetricKind, Plan, Progress, Shard, fit, log_probabilities,
+    probabilities,
+};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -151,46 +154,4 @@ pub(crate) fn gbt_probabilities<'py>(
         }
     });
     PyArray1::from_vec(py, out).reshape([n_rows, n_classes])
-}
-
-/// Probabilities of the classes from the margins of a row: logistic for two classes, else
-/// softmax. The exponential is `libm`'s, which is the same on every machine.
-pub(crate) fn probabilities(margins: &[f64], out: &mut [f64]) {
-    match (margins, &mut *out) {
-        (_, [only]) => *only = 1.0,
-        ([margin], [first, second]) => {
-            let rare = libm::exp(-margin.abs());
-            let (small, large) = (rare / (1.0 + rare), 1.0 / (1.0 + rare));
-            (*first, *second) = if *margin > 0.0 { (small, large) } else { (large, small) };
-        }
-        _ => {
-            let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let mut sum = 0.0;
-            for (out, margin) in out.iter_mut().zip(margins) {
-                *out = libm::exp(margin - largest);
-                sum += *out;
-            }
-            out.iter_mut().for_each(|out| *out /= sum);
-        }
-    }
-}
-
-/// Logarithms of the probabilities, finite also where a probability is rounded to zero.
-fn log_probabilities(margins: &[f64], out: &mut [f64]) {
-    match (margins, &mut *out) {
-        (_, [only]) => *only = 0.0,
-        ([margin], [first, second]) => {
-            let near = -libm::log1p(libm::exp(-margin.abs()));
-            let far = near - margin.abs();
-            (*first, *second) = if *margin > 0.0 { (far, near) } else { (near, far) };
-        }
-        _ => {
-            let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = margins.iter().map(|margin| libm::exp(margin - largest)).sum();
-            let log_sum = libm::log(sum);
-            for (out, margin) in out.iter_mut().zip(margins) {
-                *out = margin - largest - log_sum;
-            }
-        }
-    }
 }

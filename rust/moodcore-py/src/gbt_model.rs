@@ -2,13 +2,14 @@
 
 use crate::arrays::zeros;
 use crate::errors::{detached, to_python};
-use crate::gbt::probabilities;
 use crate::gbt_arrays::{read_ensemble, write_ensemble};
 use crate::gbt_tables::{TableArrays, read_table, row_major};
 use crate::monitor::poll;
 use crate::platform::instruction_set;
 use moodcore::Result;
-use moodcore::gbt::{Ensemble, Predictor, contributions, useful_threads};
+use moodcore::gbt::{
+    Ensemble, NewRows, Predictor, check_classes, contributions, probabilities, useful_threads,
+};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -49,29 +50,63 @@ impl GbtModel {
         Ok(first..last)
     }
 
-    /// The margins that prediction adds to: the model's base for each row, or those given.
-    fn origin(
+    /// Computes `width` scores of each row by one of the predictor's methods.
+    fn scores<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Request<'_, 'py>,
+        width: usize,
+        method: impl FnOnce(
+            &Predictor,
+            &NewRows<'_>,
+            &mut [f64],
+            Compute<'_>,
+            &mut dyn FnMut() -> Result<()>,
+        ) -> Result<()>
+        + Send,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let table = read_table(&request.table)?;
+        let n_rows = table.n_rows();
+        let rounds = self.range(request.first, request.last)?;
+        let threads =
+            useful_threads(n_rows, rounds.len() * self.ensemble.trees_per_round, request.threads);
+        let start = self.start(n_rows, request.start.as_ref())?;
+        let rows = NewRows { table: &table, rounds, start };
+        let mut out = zeros(n_rows.saturating_mul(width))?;
+        compute(py, threads, request.instructions, |compute, poll| {
+            method(self.predictor(), &rows, &mut out, compute, poll)
+        })?;
+        PyArray1::from_vec(py, out).reshape([n_rows, width])
+    }
+
+    /// The margins that the sums of the rows start from, if not from the model's base.
+    fn start<'a>(
         &self,
         n_rows: usize,
-        start: Option<&PyReadonlyArray2<'_, f64>>,
-    ) -> PyResult<Vec<f64>> {
-        let base = &self.ensemble.base;
+        start: Option<&'a PyReadonlyArray2<'_, f64>>,
+    ) -> PyResult<Option<&'a [f64]>> {
         let Some(start) = start else {
-            let mut margins = zeros(n_rows.saturating_mul(base.len()))?;
-            for row in margins.chunks_exact_mut(base.len().max(1)) {
-                row.copy_from_slice(base);
-            }
-            return Ok(margins);
+            return Ok(None);
         };
-        if start.as_array().dim() != (n_rows, base.len()) {
+        let expected = (n_rows, self.ensemble.n_outputs());
+        if start.as_array().dim() != expected {
             return Err(PyValueError::new_err(format!(
-                "start must be of shape {:?}, got {:?}",
-                (n_rows, base.len()),
+                "start must be of shape {expected:?}, got {:?}",
                 start.as_array().dim()
             )));
         }
-        row_major(start).map(<[f64]>::to_vec)
+        row_major(start).map(Some)
     }
+}
+
+/// Rows to predict, as Python passes them.
+struct Request<'a, 'py> {
+    table: TableArrays<'py>,
+    start: Option<PyReadonlyArray2<'py, f64>>,
+    first: usize,
+    last: Option<usize>,
+    threads: usize,
+    instructions: &'a str,
 }
 
 /// Computes something about a table without the interpreter.
@@ -149,15 +184,30 @@ impl GbtModel {
         threads: usize,
         instructions: &str,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let table = read_table(&table)?;
-        let rounds = self.range(first, last)?;
-        let n_trees = rounds.len() * self.ensemble.trees_per_round;
-        let threads = useful_threads(table.n_rows(), n_trees, threads);
-        let mut out = self.origin(table.n_rows(), start.as_ref())?;
-        compute(py, threads, instructions, |compute, poll| {
-            self.predictor().margins(&self.ensemble, &table, rounds, &mut out, compute, poll)
-        })?;
-        PyArray1::from_vec(py, out).reshape([table.n_rows(), self.n_outputs()])
+        let request = Request { table, start, first, last, threads, instructions };
+        self.scores(py, &request, self.n_outputs(), |predictor, rows, out, compute, poll| {
+            predictor.margins(&self.ensemble, rows, out, compute, poll)
+        })
+    }
+
+    /// Probabilities of the classes of each row.
+    #[pyo3(signature = (table, n_classes, *, start=None, last=None, threads=1, instructions))]
+    #[expect(clippy::too_many_arguments, reason = "all but the table and the number are keywords")]
+    fn probabilities<'py>(
+        &self,
+        py: Python<'py>,
+        table: TableArrays<'py>,
+        n_classes: usize,
+        start: Option<PyReadonlyArray2<'py, f64>>,
+        last: Option<usize>,
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        check_classes(n_classes, self.n_outputs()).map_err(to_python)?;
+        let request = Request { table, start, first: 0, last, threads, instructions };
+        self.scores(py, &request, n_classes, |predictor, rows, out, compute, poll| {
+            predictor.probabilities(&self.ensemble, rows, n_classes, out, compute, poll)
+        })
     }
 
     /// The node that each row ends in, in each tree.

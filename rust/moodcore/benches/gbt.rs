@@ -5,8 +5,8 @@
 use criterion::{Bencher, Criterion, criterion_group, criterion_main};
 use moodcore::Result;
 use moodcore::gbt::{
-    Binner, Config, Derivatives, Ensemble, Listener, Plan, Predictor, Rows, Table, TrainingLoss,
-    Values, contributions, fit,
+    Binner, Config, Derivatives, Ensemble, Listener, NewRows, Plan, Predictor, Rows, Table,
+    TrainingLoss, Values, contributions, fit,
 };
 use moodcore::kernels::{
     Cell, FeatureCells, Isa, NarrowCell, RowList, Simd, Task, WideCell, add_to_histograms,
@@ -185,9 +185,8 @@ fn trees(criterion: &mut Criterion) {
         group.bench_function(format!("predict 10,000 rows/{name}"), |bench| {
             let mut out = vec![0.0; 10_000 * CLASSES];
             bench.iter(|| {
-                let rounds = 0..ensemble.n_rounds();
-                let poll = &mut || Ok(());
-                predictor.margins(&ensemble, &few, rounds, &mut out, compute, poll)
+                let rows = NewRows { table: &few, rounds: 0..ensemble.n_rounds(), start: None };
+                predictor.margins(&ensemble, &rows, &mut out, compute, &mut || Ok(()))
             });
         });
         let row: Vec<f64> = x[..FEATURES].iter().map(|&value| f64::from(value)).collect();

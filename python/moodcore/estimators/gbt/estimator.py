@@ -460,7 +460,14 @@ class GBT(Classifier):
 
     def predict_proba(self, X: Any, *, base_margin: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return class probabilities, shape (n_rows, n_classes), in the order of ``classes_``."""
-        return _core.gbt_probabilities(self._margins(X, base_margin), len(self.classes_))
+        table = self.read_rows(X)
+        return self.core_model_.probabilities(
+            table,
+            len(self.classes_),
+            start=self._start(table, base_margin),
+            last=self.n_predicting_rounds_,
+            **self._compute(),
+        )
 
     def predict_log_proba(
         self, X: Any, *, base_margin: ArrayLike | None = None
@@ -739,12 +746,15 @@ class GBT(Classifier):
 
     def _margins(self, X: Any, base_margin: ArrayLike | None = None) -> NDArray[np.float64]:
         table = self.read_rows(X)
-        start = None
-        if base_margin is not None:
-            margin = read_margin(base_margin, row_count(table), self._n_outputs)
-            start = np.ascontiguousarray(margin + np.array(self.core_model_.base))
-        last = self.n_predicting_rounds_
+        start, last = self._start(table, base_margin), self.n_predicting_rounds_
         return self.core_model_.margins(table, start=start, last=last, **self._compute())
+
+    def _start(self, table: Table, base_margin: ArrayLike | None) -> NDArray[np.float64] | None:
+        """Return the margins of each row before the first tree, if it has its own."""
+        margin = read_margin(base_margin, row_count(table), self._n_outputs)
+        if margin is None:
+            return None
+        return np.ascontiguousarray(margin + np.array(self.core_model_.base))
 
     def _staged_margins(self, X: Any) -> Iterator[NDArray[np.float64]]:
         table, margins = self.read_rows(X), None

@@ -79,7 +79,8 @@ impl Task for Search<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        Cuts::new(self.cuts).count_below::<S>(self.values, MISSING, self.out);
+        let out = &mut self.out[..self.values.len()];
+        Cuts::new(self.cuts).count_below::<S>(self.values, MISSING, |at, bin| out[at] = bin);
     }
 }
 

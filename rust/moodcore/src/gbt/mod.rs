@@ -69,7 +69,7 @@ pub use binned::{BinnedRows, Features};
 pub use binning::{Binner, FeatureBins};
 pub use boost::fit;
 pub use config::{Boosting, BoostingKind, Config, GrowPolicy, MultiStrategy};
-pub use predict::Predictor;
+pub use predict::{NewRows, Predictor, check_classes, log_probabilities, probabilities};
 pub use row_sample::{SAMPLE_ROWS, sample_key, sampled_rows};
 pub use shap::contributions;
 pub use shard::{Piece, Reduce, Shard, Totals};

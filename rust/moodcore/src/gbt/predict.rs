@@ -4,6 +4,7 @@
 //! calls that need the leaves themselves, walk down the nodes (`walk`). Both add the values of
 //! the trees in their order, and so give the same bits.
 
+mod probabilities;
 mod slices;
 mod walk;
 
@@ -11,7 +12,7 @@ use super::batch::{check_table, each_chunk};
 use super::binning::FeatureBins;
 use super::table::{Column, Table};
 use super::tree::{Ensemble, MISSING, Tree};
-use crate::kernels::{Cuts, SLICE_ROWS, Simd, Task};
+use crate::kernels::{Cuts, RowBins, SLICE_ROWS, Simd, Task, logistic_columns, softmax_columns};
 use crate::memory::filled;
 use crate::parallel::Compute;
 use crate::{Error, Result};
@@ -20,11 +21,42 @@ use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use walk::Walk;
 
+pub use probabilities::{log_probabilities, probabilities};
+
 /// Number of rows in the work of one thread.
 const SHARE: usize = 2 * SLICE_ROWS;
 
 /// Fewer rows than this walk down the trees one by one, which is faster for them.
 const FEW: usize = 16;
+
+/// Rows to predict.
+#[derive(Debug)]
+pub struct NewRows<'a> {
+    /// Their values.
+    pub table: &'a Table<'a>,
+    /// The rounds whose trees are used.
+    pub rounds: Range<usize>,
+    /// What the sums of each row start from instead of the ensemble's base, row by row.
+    pub start: Option<&'a [f64]>,
+}
+
+/// What is computed for each row.
+#[derive(Clone, Copy, Debug)]
+enum Scores {
+    Margins,
+    /// Of this many classes.
+    Probabilities(usize),
+}
+
+impl Scores {
+    /// How many numbers a row has.
+    fn width(self, ensemble: &Ensemble) -> usize {
+        match self {
+            Scores::Margins => ensemble.n_outputs(),
+            Scores::Probabilities(n_classes) => n_classes,
+        }
+    }
+}
 
 /// Tables made from an ensemble once, with which it predicts.
 #[derive(Debug)]
@@ -46,34 +78,75 @@ impl Predictor {
         Predictor { walk: Walk::new(ensemble), blocks: OnceLock::new(), features }
     }
 
-    /// Adds the values of the trees of some rounds to `out`, margins row by row, which hold the
-    /// base or what else the sum starts from. Values are added in the order of the trees.
+    /// Computes the margins of rows; `out` is row by row. Values are added in the order of the
+    /// trees.
     ///
     /// # Errors
     /// [`Error::Data`] when sizes do not fit the ensemble; whatever `poll` returns.
     pub fn margins(
         &self,
         ensemble: &Ensemble,
-        table: &Table<'_>,
-        rounds: Range<usize>,
+        rows: &NewRows<'_>,
         out: &mut [f64],
         compute: Compute<'_>,
         poll: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
-        let n_outputs = ensemble.n_outputs();
-        check_table(ensemble, table, &rounds, out.len(), n_outputs)?;
-        let trees = trees_of(ensemble, &rounds);
+        self.compute(ensemble, rows, Scores::Margins, out, compute, poll)
+    }
+
+    /// Computes the probabilities of the classes of rows, as [`probabilities`] does from their
+    /// margins; `out` is row by row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when sizes do not fit the ensemble; whatever `poll` returns.
+    pub fn probabilities(
+        &self,
+        ensemble: &Ensemble,
+        rows: &NewRows<'_>,
+        n_classes: usize,
+        out: &mut [f64],
+        compute: Compute<'_>,
+        poll: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        check_classes(n_classes, ensemble.n_outputs())?;
+        self.compute(ensemble, rows, Scores::Probabilities(n_classes), out, compute, poll)
+    }
+
+    fn compute(
+        &self,
+        ensemble: &Ensemble,
+        rows: &NewRows<'_>,
+        scores: Scores,
+        out: &mut [f64],
+        compute: Compute<'_>,
+        poll: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let width = scores.width(ensemble);
+        let NewRows { table, rounds, start } = rows;
+        check_table(ensemble, table, rounds, out.len(), width)?;
+        if let Some(start) = start
+            && start.len() != table.n_rows() * ensemble.n_outputs()
+        {
+            return Err(Error::Data(format!(
+                "start must have {} rows of {} margins, got {} numbers",
+                table.n_rows(),
+                ensemble.n_outputs(),
+                start.len()
+            )));
+        }
+        let trees = trees_of(ensemble, rounds);
         let visits = table.n_rows().saturating_mul(trees.len());
         let workspaces = Mutex::new(Vec::new());
-        let chunks = out.chunks_mut(SHARE * n_outputs).collect();
+        let chunks = out.chunks_mut((SHARE * width).max(1)).collect();
         each_chunk(chunks, visits, compute, poll, |at, out, _| {
             let free = workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut workspace = free.unwrap_or_else(|| Workspace::new(ensemble));
-            compute.isa.run(MarginsTask {
+            let mut workspace = free.unwrap_or_else(|| Workspace::new(ensemble, width));
+            compute.isa.run(ScoresTask {
                 predictor: self,
                 ensemble,
-                table,
+                rows,
                 trees: trees.clone(),
+                scores,
                 first: at * SHARE,
                 out,
                 workspace: &mut workspace,
@@ -168,96 +241,147 @@ fn trees_of(ensemble: &Ensemble, rounds: &Range<usize>) -> Range<usize> {
     rounds.start * ensemble.trees_per_round..rounds.end * ensemble.trees_per_round
 }
 
+/// Checks that an ensemble of this many outputs has margins for the classes.
+///
+/// # Errors
+/// [`Error::Data`] with both numbers.
+pub fn check_classes(n_classes: usize, n_outputs: usize) -> Result<()> {
+    let expected = if n_classes <= 2 { 1 } else { n_classes };
+    if n_classes == 0 || n_outputs != expected {
+        return Err(Error::Data(format!(
+            "{n_classes} classes have another number of outputs than {n_outputs}"
+        )));
+    }
+    Ok(())
+}
+
 /// Buffers of one thread.
 struct Workspace {
     /// The bins of each feature.
-    bins: Vec<[u8; SLICE_ROWS]>,
+    bins: Vec<RowBins>,
     values: Vec<f64>,
     slices: slices::Workspace,
-    /// The margins of each output.
-    sums: Vec<[f64; SLICE_ROWS]>,
+    /// The margins of each output, or the probabilities of each class.
+    columns: Vec<[f64; SLICE_ROWS]>,
 }
 
 impl Workspace {
-    fn new(ensemble: &Ensemble) -> Self {
+    fn new(ensemble: &Ensemble, width: usize) -> Self {
         Workspace {
-            bins: filled([0; SLICE_ROWS], ensemble.binner.features.len()),
+            bins: filled(RowBins::ZERO, ensemble.binner.features.len()),
             values: Vec::new(),
             slices: slices::Workspace::default(),
-            sums: filled([0.0; SLICE_ROWS], ensemble.n_outputs()),
+            columns: filled([0.0; SLICE_ROWS], ensemble.n_outputs().max(width)),
         }
     }
 }
 
-/// The margins of some rows from `first`.
-struct MarginsTask<'t> {
+/// The scores of some rows from `first`.
+struct ScoresTask<'t> {
     predictor: &'t Predictor,
     ensemble: &'t Ensemble,
-    table: &'t Table<'t>,
+    rows: &'t NewRows<'t>,
     trees: Range<usize>,
+    scores: Scores,
     first: usize,
     out: &'t mut [f64],
     workspace: &'t mut Workspace,
 }
 
-impl Task for MarginsTask<'_> {
+impl Task for ScoresTask<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self) {
-        let n_outputs = self.ensemble.n_outputs();
+        let width = self.scores.width(self.ensemble);
         let out = std::mem::take(&mut self.out);
-        for (at, out) in out.chunks_mut(SLICE_ROWS * n_outputs).enumerate() {
+        for (at, out) in out.chunks_mut(SLICE_ROWS * width).enumerate() {
             let first = self.first + at * SLICE_ROWS;
-            if out.len() < FEW * n_outputs {
-                self.walk_rows(first, out);
+            if out.len() < FEW * width {
+                self.walk_rows(first, width, out);
             } else {
-                self.slice::<S>(first, out);
+                self.slice::<S>(first, width, out);
             }
         }
     }
 }
 
-impl MarginsTask<'_> {
-    fn walk_rows(&self, first: usize, out: &mut [f64]) {
+impl ScoresTask<'_> {
+    /// The margins that some rows start from, if they have their own.
+    #[inline(always)]
+    fn start(&self, first: usize, n_rows: usize) -> Option<&[f64]> {
+        let n_outputs = self.ensemble.n_outputs();
+        self.rows.start.map(|start| &start[first * n_outputs..][..n_rows * n_outputs])
+    }
+
+    fn walk_rows(&self, first: usize, width: usize, out: &mut [f64]) {
         let mut bins = filled(0, self.ensemble.binner.features.len());
-        for (row, margins) in out.chunks_exact_mut(self.ensemble.n_outputs()).enumerate() {
-            let columns: &[Column<'_>] = self.table.columns();
-            let value = |column: usize| columns[column].value(first + row);
+        let mut margins = self.ensemble.base.clone();
+        for (row, out) in (first..).zip(out.chunks_exact_mut(width)) {
+            margins.copy_from_slice(self.start(row, 1).unwrap_or(&self.ensemble.base));
+            let columns: &[Column<'_>] = self.rows.table.columns();
+            let value = |column: usize| columns[column].value(row);
             self.predictor.bin_row(self.ensemble, value, &mut bins);
-            self.predictor.add_row(self.ensemble, self.trees.clone(), &bins, margins);
+            self.predictor.add_row(self.ensemble, self.trees.clone(), &bins, &mut margins);
+            match self.scores {
+                Scores::Margins => out.copy_from_slice(&margins),
+                Scores::Probabilities(_) => probabilities(&margins, out),
+            }
         }
     }
 
     #[inline(always)]
-    fn slice<S: Simd>(&mut self, first: usize, out: &mut [f64]) {
-        let Workspace { bins, values, slices, sums } = &mut *self.workspace;
-        let n_outputs = sums.len();
-        let n_rows = out.len() / n_outputs;
+    fn slice<S: Simd>(&mut self, first: usize, width: usize, out: &mut [f64]) {
+        let n_rows = out.len() / width;
+        self.bin_rows::<S>(first..first + n_rows);
+        let n_outputs = self.ensemble.n_outputs();
+        let mut columns = std::mem::take(&mut self.workspace.columns);
+        let sums = &mut columns[..n_outputs];
+        if let Some(start) = self.start(first, n_rows) {
+            for (output, sums) in sums.iter_mut().enumerate() {
+                let start = start[output..].iter().step_by(n_outputs);
+                sums.iter_mut().zip(start).for_each(|(sum, start)| *sum = *start);
+            }
+        } else {
+            sums.iter_mut().zip(&self.ensemble.base).for_each(|(sums, &base)| sums.fill(base));
+        }
+        let Workspace { bins, slices, .. } = &mut *self.workspace;
+        let Predictor { walk, blocks, .. } = self.predictor;
+        for block in blocks.get_or_init(|| Block::all(self.ensemble)) {
+            block.add::<S>(self.ensemble, walk, &self.trees, bins, slices, sums);
+        }
+        match (self.scores, columns.as_mut_slice()) {
+            (Scores::Margins, _) => {}
+            (Scores::Probabilities(_), [only]) => only.fill(1.0),
+            (Scores::Probabilities(_), [first, second]) => logistic_columns::<S, _>(first, second),
+            (Scores::Probabilities(_), columns) => softmax_columns::<S, _>(columns),
+        }
+        for (at, column) in columns[..width].iter().enumerate() {
+            let out = out[at..].iter_mut().step_by(width);
+            out.zip(column).for_each(|(out, value)| *out = *value);
+        }
+        self.workspace.columns = columns;
+    }
+
+    /// Finds the bins of at most 512 rows for the features that the trees use.
+    #[inline(always)]
+    fn bin_rows<S: Simd>(&mut self, rows: Range<usize>) {
+        let Workspace { bins, values, .. } = &mut *self.workspace;
+        let binner = &self.ensemble.binner;
         for &feature in &self.predictor.features {
             let feature = feature as usize;
-            let column = self.ensemble.binner.column(feature);
-            self.table.columns()[column].copy_to(first..first + n_rows, values);
-            let to = &self.ensemble.binner.features[feature];
-            match to {
+            self.rows.table.columns()[binner.column(feature)].copy_to(rows.clone(), values);
+            let bins = &mut bins[feature];
+            match &binner.features[feature] {
                 FeatureBins::Numerical(cuts) => {
-                    Cuts::new(cuts).count_below::<S>(values, MISSING, &mut bins[feature][..n_rows]);
+                    let cuts = Cuts::new(cuts);
+                    cuts.count_below::<S>(values, MISSING, |row, bin| bins.set(row, bin));
                 }
-                FeatureBins::Categorical(_) => {
-                    let bins = values.iter().zip(&mut bins[feature]);
-                    bins.for_each(|(&value, bin)| *bin = to.bin(value));
+                to @ FeatureBins::Categorical(_) => {
+                    let values = values.iter().enumerate();
+                    values.for_each(|(row, &value)| bins.set(row, to.bin(value)));
                 }
             }
-        }
-        for (row, out) in out.chunks_exact(n_outputs).enumerate() {
-            sums.iter_mut().zip(out).for_each(|(sums, &out)| sums[row] = out);
-        }
-        let blocks = self.predictor.blocks.get_or_init(|| Block::all(self.ensemble));
-        for block in blocks {
-            block.add::<S>(self.ensemble, &self.predictor.walk, &self.trees, bins, slices, sums);
-        }
-        for (row, out) in out.chunks_exact_mut(n_outputs).enumerate() {
-            sums.iter().zip(out).for_each(|(sums, out)| *out = sums[row]);
         }
     }
 }

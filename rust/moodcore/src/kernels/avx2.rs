@@ -1,6 +1,7 @@
 //! Sixteen lanes in two 256-bit registers.
 
 use super::Task;
+use super::avx2_bits::Avx2Bits;
 use super::avx2_doubles::Avx2Doubles;
 use super::simd::{LANES, Simd, array_of};
 use std::arch::x86_64::*;
@@ -58,6 +59,7 @@ fn transpose_eight(r: [__m256; 8]) -> [__m256; 8] {
 }
 
 impl Simd for Avx2 {
+    type Bits = Avx2Bits;
     type Doubles = Avx2Doubles;
 
     const NARROW_ROWS: usize = 4;

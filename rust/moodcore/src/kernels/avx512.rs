@@ -1,9 +1,10 @@
 //! Sixteen lanes in one 512-bit register.
 
 use super::Task;
+use super::avx512_bits::Avx512Bits;
 use super::avx512_doubles::Avx512Doubles;
-use super::bitslices::{RowBits, RowLeaves, SLICE_CHUNK, SLICE_ROWS};
-use super::simd::{LANES, Simd};
+use super::bitslices::{self, RowBits, SLICE_CHUNK, SLICE_ROWS};
+use super::simd::{LANES, Simd, array_of};
 use std::arch::x86_64::*;
 
 /// Sixteen lanes in one AVX-512 register.
@@ -29,6 +30,7 @@ impl Avx512 {
 }
 
 impl Simd for Avx512 {
+    type Bits = Avx512Bits;
     type Doubles = Avx512Doubles;
 
     const NARROW_ROWS: usize = 8;
@@ -112,23 +114,17 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn add_leaf_values(
-        leaves: &RowLeaves,
+        leaves: &[RowBits; 8],
         values: &[[f64; SLICE_CHUNK]],
         sums: &mut [f64; SLICE_ROWS],
     ) {
-        // Looking a value up in registers costs a permutation for each sixteen leaves.
-        match (leaves.parts(), values) {
-            (([_], nibbles), [first, ..]) => add_permuted([], nibbles, first, [], sums),
-            ((&[_, rows], nibbles), [first, second, ..]) => {
-                add_permuted([rows], nibbles, first, [second], sums);
-            }
-            ((&[_, second, third], nibbles), [a, b, c, ..]) => {
-                add_permuted([second, third], nibbles, a, [b, c], sums);
-            }
-            ((&[_, second, third, fourth], nibbles), [a, b, c, d, ..]) => {
-                add_permuted([second, third, fourth], nibbles, a, [b, c, d], sums);
-            }
-            _ => leaves.add_each(values, sums),
+        // Looking a value up in registers costs two permutations for each 32 leaves.
+        match values {
+            [a] => add_permuted(leaves, [a], sums),
+            [a, b] => add_permuted(leaves, [a, b], sums),
+            [a, b, c] => add_permuted(leaves, [a, b, c, c], sums),
+            [a, b, c, d] => add_permuted(leaves, [a, b, c, d], sums),
+            _ => bitslices::add_leaf_values(leaves, values, sums),
         }
     }
 
@@ -280,42 +276,59 @@ impl Simd for Avx512 {
     }
 }
 
-/// Adds to each row's sum the value of its leaf; `later` has the rows whose leaf is in the second
-/// chunk of sixteen, the third and so on.
+/// Adds to each row's sum the value of its leaf, from one, two or four chunks of values.
 #[inline(always)]
-fn add_permuted<const LATER: usize>(
-    later: [RowBits; LATER],
-    nibbles: &[RowBits; 4],
-    first: &[f64; SLICE_CHUNK],
-    rest: [&[f64; SLICE_CHUNK]; LATER],
+fn add_permuted<const CHUNKS: usize>(
+    leaves: &[RowBits; 8],
+    values: [&[f64; SLICE_CHUNK]; CHUNKS],
     sums: &mut [f64; SLICE_ROWS],
 ) {
-    // SAFETY: loads and stores are of whole sets of 64 bytes, of chunks of sixteen values,
-    // and of eight sums from the `8 * bit`-th, `bit` below 64; for the
-    // instructions see the macro.
+    // SAFETY: loads and stores are of whole sets of 64 bytes, of quarters of a chunk of 32 values,
+    // and of eight of the 512 sums from the `64 part + 16 byte`-th, `part` below eight and `byte`
+    // below four, and from eight after it; for the instructions see the macro.
     unsafe {
-        let load = |bits: &RowBits| _mm512_loadu_si512(std::ptr::from_ref(bits).cast());
-        let later = later.map(|rows| load(&rows));
-        let chunk = |values: &[f64; SLICE_CHUNK]| {
-            (_mm512_loadu_pd(values.as_ptr()), _mm512_loadu_pd(values.as_ptr().add(8)))
-        };
-        let first = chunk(first);
-        let rest = rest.map(chunk);
-        for (part, nibbles) in nibbles.iter().enumerate() {
-            // The permutation looks at the lowest four bits alone.
-            let mut index = load(nibbles);
-            let mut row = _mm512_set1_epi64(1 << part);
-            for nibble in 0..16 {
-                let mut value = _mm512_permutex2var_pd(first.0, index, first.1);
-                for (rows, chunk) in later.iter().zip(&rest) {
-                    let there = _mm512_test_epi64_mask(*rows, row);
-                    let other = _mm512_permutex2var_pd(chunk.0, index, chunk.1);
-                    value = _mm512_mask_mov_pd(value, there, other);
+        // A permutation looks sixteen words of four bytes up among 32: the lower halves of the
+        // values, then the upper ones.
+        let lower = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+        let upper = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+        let tables = array_of::<_, CHUNKS>(|chunk| {
+            let values = values[chunk].as_ptr();
+            let quarter = |at: usize| _mm512_loadu_si512(values.add(8 * at).cast());
+            let pair = |halves, at| _mm512_permutex2var_epi32(quarter(at), halves, quarter(at + 1));
+            [[pair(lower, 0), pair(lower, 2)], [pair(upper, 0), pair(upper, 2)]]
+        });
+        for (part, leaves) in leaves.iter().enumerate() {
+            // The lowest byte of each word of four, of which a permutation looks at five bits.
+            let mut index = _mm512_loadu_si512(std::ptr::from_ref(leaves).cast());
+            for byte in 0..4 {
+                let second = _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
+                let third = _mm512_test_epi32_mask(index, _mm512_set1_epi32(64));
+                let look_up = |half: usize| {
+                    let of = |chunk: usize| {
+                        let [first, last] = tables[chunk][half];
+                        _mm512_permutex2var_epi32(first, index, last)
+                    };
+                    let of_two = |chunk: usize| {
+                        if CHUNKS == 1 {
+                            return of(chunk);
+                        }
+                        _mm512_mask_mov_epi32(of(chunk), second, of(chunk + 1))
+                    };
+                    if CHUNKS < 4 {
+                        return of_two(0);
+                    }
+                    _mm512_mask_mov_epi32(of_two(0), third, of_two(2))
+                };
+                let (lower, upper) = (look_up(0), look_up(1));
+                // Both halves of a value meet in the order of the sums, see `PLACES`.
+                let eight =
+                    [_mm512_unpacklo_epi32(lower, upper), _mm512_unpackhi_epi32(lower, upper)];
+                for (half, eight) in eight.into_iter().enumerate() {
+                    let sum = sums.as_mut_ptr().add(64 * part + 16 * byte + 8 * half);
+                    let value = _mm512_castsi512_pd(eight);
+                    _mm512_storeu_pd(sum, _mm512_add_pd(_mm512_loadu_pd(sum), value));
                 }
-                let sum = sums.as_mut_ptr().add(8 * (4 * nibble + part));
-                _mm512_storeu_pd(sum, _mm512_add_pd(_mm512_loadu_pd(sum), value));
-                index = _mm512_srli_epi64::<4>(index);
-                row = _mm512_slli_epi64::<4>(row);
+                index = _mm512_srli_epi32::<8>(index);
             }
         }
     }

@@ -6,242 +6,291 @@
 //! RapidScorer (Ye et al. 2018) equal tests of different trees are made once; the bits are
 //! those of rows here, not of leaves, so that nothing depends on how many leaves a tree has.
 
+use super::bits::Bits;
+use super::row_trees::{Fork, RowTrees, SLOTS};
 use super::simd::Simd;
 use crate::memory::filled;
 
 /// Rows that are handled together.
 pub const SLICE_ROWS: usize = 512;
 
-/// The most leaves of a tree that can be told apart.
-pub const SLICE_LEAVES: usize = 2048;
-
 /// Leaves whose values are looked up together.
-pub const SLICE_CHUNK: usize = 16;
+pub const SLICE_CHUNK: usize = 32;
 
-/// A set of the 512 rows: row `r` is bit `r / 8` of word `r % 8`.
+/// Leaves whose rows are united together.
+const OCTET: usize = 8;
+
+/// 64-bit words of a set of rows.
+pub(super) const WORDS: usize = SLICE_ROWS / 64;
+
+/// A set of the 512 rows: bit `i` of byte `p` is the row whose place is `64 i + p`, see
+/// [`super::RowBins`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub struct RowBits([u64; 8]);
+pub struct RowBits(pub(super) [u64; WORDS]);
 
 impl RowBits {
     /// No row.
-    pub const NONE: RowBits = RowBits([0; 8]);
+    pub const NONE: RowBits = RowBits([0; WORDS]);
     /// Every row.
-    pub const ALL: RowBits = RowBits([!0; 8]);
-
-    #[inline(always)]
-    fn zip(self, other: Self, op: impl Fn(u64, u64) -> u64) -> Self {
-        RowBits(std::array::from_fn(|word| op(self.0[word], other.0[word])))
-    }
-
-    /// The rows in both sets.
-    #[inline(always)]
-    pub fn and(self, other: Self) -> Self {
-        self.zip(other, |a, b| a & b)
-    }
-
-    /// The rows in this set and not in the other.
-    #[inline(always)]
-    pub fn and_not(self, other: Self) -> Self {
-        self.zip(other, |a, b| a & !b)
-    }
-
-    /// The rows in either set.
-    #[inline(always)]
-    pub fn or(self, other: Self) -> Self {
-        self.zip(other, |a, b| a | b)
-    }
+    pub const ALL: RowBits = RowBits([!0; WORDS]);
 }
 
-/// Finds the rows of each class, where `class_of` gives the class of a bin.
-///
-/// # Panics
-/// When `rows` has fewer places than there are classes.
+/// Turns eight sets, one per binary digit of a byte of each row, into the bytes: the byte of the
+/// row at place `64 i + p` is byte `p` of result `i`. The same turns bytes into digits.
 #[inline(always)]
-pub fn rows_of_classes(bins: &[u8; SLICE_ROWS], class_of: &[u8; 256], rows: &mut [RowBits]) {
-    rows.fill(RowBits::NONE);
-    for (bit, bins) in bins.chunks_exact(8).enumerate() {
-        for (word, &bin) in bins.iter().enumerate() {
-            rows[usize::from(class_of[usize::from(bin)])].0[word] |= 1 << bit;
-        }
-    }
-}
-
-/// An inner node: of the rows at place `stay` those that fail the test move to place `go`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowSplit {
-    /// Which of the tests.
-    pub test: u32,
-    /// Where the rows of this node are, and where those that pass remain.
-    pub stay: u16,
-    /// Where those that fail go.
-    pub go: u16,
-}
-
-/// Which leaf each of the 512 rows has reached.
-#[derive(Clone, Debug)]
-pub struct RowLeaves {
-    /// The rows at each place, the leaves when a tree is done.
-    places: Vec<RowBits>,
-    /// The rows of each chunk of leaves.
-    chunks: Vec<RowBits>,
-    /// The number of the leaf in its chunk: nibble `n` of word `w` of entry `j` is that of the
-    /// row at bit `4 n + j` of word `w`.
-    nibbles: [RowBits; 4],
-}
-
-impl Default for RowLeaves {
-    fn default() -> Self {
-        RowLeaves {
-            places: filled(RowBits::NONE, SLICE_LEAVES),
-            chunks: Vec::new(),
-            nibbles: [RowBits::NONE; 4],
-        }
-    }
-}
-
-impl RowLeaves {
-    /// Sends all rows down a tree, whose splits come parents first and whose leaves are the
-    /// places from zero: one more than there are splits.
-    ///
-    /// # Panics
-    /// When there are as many splits as [`SLICE_LEAVES`], or a place or a test that is not there.
-    #[inline(always)]
-    pub fn route(&mut self, splits: &[RowSplit], tests: &[RowBits]) {
-        let n_leaves = splits.len() + 1;
-        let places = &mut self.places[..n_leaves.next_multiple_of(SLICE_CHUNK)];
-        places[n_leaves..].fill(RowBits::NONE);
-        places[0] = RowBits::ALL;
-        for split in splits {
-            let passed = tests[split.test as usize];
-            let here = places[usize::from(split.stay)];
-            places[usize::from(split.go)] = here.and_not(passed);
-            places[usize::from(split.stay)] = here.and(passed);
-        }
-        self.number(n_leaves);
-    }
-
-    /// Numbers the leaves of the rows.
-    #[inline(always)]
-    fn number(&mut self, n_leaves: usize) {
-        let mut planes = [RowBits::NONE; 4];
-        self.chunks.resize(n_leaves.div_ceil(SLICE_CHUNK), RowBits::NONE);
-        let (places, _) = self.places.as_chunks::<SLICE_CHUNK>();
-        for (places, chunk) in places.iter().zip(&mut self.chunks) {
-            // A tree of ors gives the rows of pairs, quarters and so on of the leaves, and each
-            // binary digit of the leaf on the way.
-            let mut rows = *places;
-            for (digit, plane) in planes.iter_mut().enumerate() {
-                for at in 0..SLICE_CHUNK >> (digit + 1) {
-                    *plane = plane.or(rows[2 * at + 1]);
-                    rows[at] = rows[2 * at].or(rows[2 * at + 1]);
-                }
-            }
-            *chunk = rows[0];
-        }
-        self.nibbles = nibbles(planes);
-    }
-
-    /// Adds to each row's sum the value of its leaf; `values` are filled up to whole chunks.
-    ///
-    /// # Panics
-    /// When there are fewer values.
-    #[inline(always)]
-    pub fn add_values<S: Simd>(&self, values: &[f64], sums: &mut [f64; SLICE_ROWS]) {
-        S::add_leaf_values(self, values.as_chunks().0, sums);
-    }
-
-    /// The rows of each chunk of leaves, and [`RowLeaves::nibbles`].
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn parts(&self) -> (&[RowBits], &[RowBits; 4]) {
-        (&self.chunks, &self.nibbles)
-    }
-
-    /// [`RowLeaves::add_values`] by one look-up a row.
-    #[inline(always)]
-    pub(super) fn add_each(&self, values: &[[f64; SLICE_CHUNK]], sums: &mut [f64; SLICE_ROWS]) {
-        let values = values[..self.chunks.len()].as_flattened();
-        let low = bytes(&self.nibbles, &nibbles(self.digits(0)));
-        if self.chunks.len() <= 16 {
-            add_numbered(&low, |_, _| 0, values, sums);
-        } else {
-            let high = bytes(&nibbles(self.digits(4)), &nibbles(self.digits(8)));
-            add_numbered(&low, |part, word| high[part].0[word], values, sums);
-        }
-    }
-
-    /// Four binary digits from `first` of the number of each row's chunk.
-    #[inline(always)]
-    fn digits(&self, first: usize) -> [RowBits; 4] {
-        let mut planes = [RowBits::NONE; 4];
-        for (at, &chunk) in self.chunks.iter().enumerate() {
-            for (digit, plane) in planes.iter_mut().enumerate() {
-                if at >> (first + digit) & 1 == 1 {
-                    *plane = plane.or(chunk);
-                }
-            }
-        }
-        planes
-    }
-}
-
-/// Adds to each row's sum the value of its number, whose lower half is a byte of `low`, as
-/// [`bytes`] gives them, and whose upper half the same byte of a word of `high`.
-#[inline(always)]
-fn add_numbered(
-    low: &[RowBits; 8],
-    high: impl Fn(usize, usize) -> u64,
-    values: &[f64],
-    sums: &mut [f64; SLICE_ROWS],
-) {
-    for (part, low) in low.iter().enumerate() {
-        for byte in 0..8 {
-            let sums = &mut sums[64 * byte + 8 * part..][..8];
-            for (word, sum) in sums.iter_mut().enumerate() {
-                let of = |bytes: u64| usize::from((bytes >> (8 * byte)) as u8);
-                *sum += values[of(high(part, word)) << 8 | of(low.0[word])];
-            }
-        }
-    }
-}
-
-/// Two nibbles of each row to one byte of each row: byte `b` of word `w` of entry `i` is that of
-/// the row at bit `8 b + i` of word `w`.
-#[inline(always)]
-fn bytes(low: &[RowBits; 4], high: &[RowBits; 4]) -> [RowBits; 8] {
-    let mut bytes = [RowBits::NONE; 8];
-    for (at, (&low, &high)) in low.iter().zip(high).enumerate() {
-        (bytes[at], bytes[at + 4]) = interleave::<4>(low, high, 0x0f0f_0f0f_0f0f_0f0f);
-    }
-    bytes
-}
-
-/// Four binary digits of each row to one nibble of each row.
-#[inline(always)]
-fn nibbles(planes: [RowBits; 4]) -> [RowBits; 4] {
-    const PAIRS: u64 = 0x5555_5555_5555_5555;
-    const QUADS: u64 = 0x3333_3333_3333_3333;
-    let (even_low, odd_low) = interleave::<1>(planes[0], planes[1], PAIRS);
-    let (even_high, odd_high) = interleave::<1>(planes[2], planes[3], PAIRS);
-    let (first, third) = interleave::<2>(even_low, even_high, QUADS);
-    let (second, fourth) = interleave::<2>(odd_low, odd_high, QUADS);
-    [first, second, third, fourth]
+pub(super) fn transpose<B: Bits>(rows: [B; 8]) -> [B; 8] {
+    // Blocks of one by one bit, two by two and four by four are exchanged across the diagonal
+    // (Warren 2013, section 7-3).
+    let [a, b, c, d, e, f, g, h] = rows;
+    let ones = B::splat(0x5555_5555_5555_5555);
+    let ((a, b), (c, d)) = (exchange::<B, 1>(a, b, ones), exchange::<B, 1>(c, d, ones));
+    let ((e, f), (g, h)) = (exchange::<B, 1>(e, f, ones), exchange::<B, 1>(g, h, ones));
+    let twos = B::splat(0x3333_3333_3333_3333);
+    let ((a, c), (b, d)) = (exchange::<B, 2>(a, c, twos), exchange::<B, 2>(b, d, twos));
+    let ((e, g), (f, h)) = (exchange::<B, 2>(e, g, twos), exchange::<B, 2>(f, h, twos));
+    let fours = B::splat(0x0f0f_0f0f_0f0f_0f0f);
+    let ((a, e), (b, f)) = (exchange::<B, 4>(a, e, fours), exchange::<B, 4>(b, f, fours));
+    let ((c, g), (d, h)) = (exchange::<B, 4>(c, g, fours), exchange::<B, 4>(d, h, fours));
+    [a, b, c, d, e, f, g, h]
 }
 
 /// Puts groups of `WIDTH` bits of `low` below the same groups of `high`: the even groups, which
 /// `mask` selects, and the odd ones.
 #[inline(always)]
-fn interleave<const WIDTH: u32>(low: RowBits, high: RowBits, mask: u64) -> (RowBits, RowBits) {
-    let even = low.zip(high, |low, high| low & mask | high << WIDTH & !mask);
-    let odd = low.zip(high, |low, high| low >> WIDTH & mask | high & !mask);
+fn exchange<B: Bits, const WIDTH: u32>(low: B, high: B, mask: B) -> (B, B) {
+    let even = low.and(mask).or(high.shift_left(WIDTH).and_not(mask));
+    let odd = low.shift_right(WIDTH).and(mask).or(high.and_not(mask));
     (even, odd)
+}
+
+/// Which leaf each of the 512 rows has reached.
+#[derive(Clone, Debug)]
+pub struct RowLeaves {
+    /// The rows in each slot: those of a leaf each when a tree is done.
+    slots: Vec<RowBits>,
+    /// The rows of each chunk of leaves.
+    chunks: Vec<RowBits>,
+    /// Lower and upper byte of the leaf of each row, as [`transpose`] gives them.
+    low: [RowBits; 8],
+    high: [RowBits; 8],
+}
+
+impl Default for RowLeaves {
+    fn default() -> Self {
+        RowLeaves {
+            slots: filled(RowBits::NONE, SLOTS),
+            chunks: Vec::new(),
+            low: [RowBits::NONE; 8],
+            high: [RowBits::NONE; 8],
+        }
+    }
+}
+
+impl RowLeaves {
+    /// Sends all rows down a tree. All rows must pass test 0.
+    ///
+    /// # Panics
+    /// When there are fewer trees, or fewer tests than the trees refer to.
+    #[inline(always)]
+    pub fn route<S: Simd>(&mut self, trees: &RowTrees, tree: usize, tests: &[RowBits]) {
+        assert!(self.slots.len() == SLOTS && tests.len() >= trees.n_tests());
+        let (forks, n_leaves) = trees.tree(tree);
+        let slots = self.slots.as_mut_slice();
+        slots[n_leaves..n_leaves.next_multiple_of(OCTET)].fill(RowBits::NONE);
+        slots[0] = RowBits::ALL;
+        for fork in forks {
+            // SAFETY: `RowTrees` has only forks whose tests are below `n_tests` and whose slots are
+            // below `SLOTS`, as many as are here.
+            unsafe { divide::<S>(fork, tests, slots) };
+        }
+        self.number::<S>(n_leaves);
+    }
+
+    /// Numbers the leaves of the rows.
+    #[inline(always)]
+    fn number<S: Simd>(&mut self, n_leaves: usize) {
+        let (octets, _) = self.slots[..n_leaves.next_multiple_of(OCTET)].as_chunks::<OCTET>();
+        let mut leaves = Digits::<S>::none();
+        if n_leaves <= SLICE_CHUNK {
+            for (at, slots) in octets.iter().enumerate().take(SLICE_CHUNK / OCTET) {
+                leaves.add(at, slots);
+            }
+            let none = S::Bits::none();
+            let Digits { ones, twos, fours, eights, sixteens } = leaves;
+            let digits = [ones, twos, fours, eights, sixteens, none, none, none];
+            store_all(transpose(digits), &mut self.low);
+            return;
+        }
+        self.chunks.clear();
+        for octets in octets.chunks(SLICE_CHUNK / OCTET) {
+            let mut rows = S::Bits::none();
+            for (at, slots) in octets.iter().enumerate() {
+                rows = rows.or(leaves.add(at, slots));
+            }
+            self.chunks.push(RowBits::NONE);
+            rows.store(self.chunks.last_mut().expect("pushed"));
+        }
+        let Digits { ones, twos, fours, eights, sixteens } = leaves;
+        let [a, b, c] = self.digits::<S>(0);
+        store_all(transpose([ones, twos, fours, eights, sixteens, a, b, c]), &mut self.low);
+        if n_leaves > 256 {
+            let ([a, b, c], none) = (self.digits::<S>(3), S::Bits::none());
+            store_all(transpose([a, b, c, none, none, none, none, none]), &mut self.high);
+        }
+    }
+
+    /// Three binary digits from `first` of the number of each row's chunk.
+    #[inline(always)]
+    fn digits<S: Simd>(&self, first: usize) -> [S::Bits; 3] {
+        let mut planes = [S::Bits::none(); 3];
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            for (digit, plane) in planes.iter_mut().enumerate() {
+                if at >> (first + digit) & 1 == 1 {
+                    *plane = plane.or(S::Bits::load(chunk));
+                }
+            }
+        }
+        planes
+    }
+
+    /// Adds to each row's sum the value of its leaf; `values` are filled up to whole chunks.
+    ///
+    /// # Panics
+    /// When there are fewer values than leaves.
+    #[inline(always)]
+    pub fn add_values<S: Simd>(&self, values: &[f64], sums: &mut [f64; SLICE_ROWS]) {
+        let chunks = values.as_chunks().0;
+        if chunks.len() <= 256 / SLICE_CHUNK {
+            return S::add_leaf_values(&self.low, chunks, sums);
+        }
+        let (low, high) = (self.low.map(bytes), self.high.map(bytes));
+        add_each(sums, |part, place| {
+            values[usize::from(high[part][place]) << 8 | usize::from(low[part][place])]
+        });
+    }
+}
+
+/// Five binary digits of the leaves of rows.
+struct Digits<S: Simd> {
+    ones: S::Bits,
+    twos: S::Bits,
+    fours: S::Bits,
+    eights: S::Bits,
+    sixteens: S::Bits,
+}
+
+impl<S: Simd> Digits<S> {
+    #[inline(always)]
+    fn none() -> Self {
+        let none = S::Bits::none();
+        Digits { ones: none, twos: none, fours: none, eights: none, sixteens: none }
+    }
+
+    /// Adds the rows of the eight leaves from `8 at`, and returns all of them.
+    #[inline(always)]
+    fn add(&mut self, at: usize, slots: &[RowBits; OCTET]) -> S::Bits {
+        let [a, b, c, d, e, f, g, h] = slots;
+        let (a, b, c, d) = (S::Bits::load(a), S::Bits::load(b), S::Bits::load(c), S::Bits::load(d));
+        let (e, f, g, h) = (S::Bits::load(e), S::Bits::load(f), S::Bits::load(g), S::Bits::load(h));
+        self.ones = self.ones.or(b).or(d).or(f.or(h));
+        let (second, third, fourth) = (c.or(d), e.or(f), g.or(h));
+        self.twos = self.twos.or(second).or(fourth);
+        self.fours = self.fours.or(third).or(fourth);
+        let rows = a.or(b).or(second).or(third.or(fourth));
+        if at & 1 == 1 {
+            self.eights = self.eights.or(rows);
+        }
+        if at & 2 == 2 {
+            self.sixteens = self.sixteens.or(rows);
+        }
+        rows
+    }
+}
+
+/// Divides the rows of a node and of its children.
+///
+/// # Safety
+/// The fork's tests and slots must exist.
+#[inline(always)]
+unsafe fn divide<S: Simd>(fork: &Fork, tests: &[RowBits], slots: &mut [RowBits]) {
+    let tests = tests.as_ptr().cast::<u64>();
+    let slots = slots.as_mut_ptr().cast::<u64>();
+    // SAFETY: the fork has the first words of sets that exist, as the caller vouches, and the
+    // sets are not used in any other way here.
+    unsafe {
+        let test = |at: usize| S::Bits::load(&*tests.add(fork.tests[at] as usize).cast());
+        let slot = |at: usize| &mut *slots.add(usize::from(fork.slots[at])).cast::<RowBits>();
+        let here = S::Bits::load(slot(0));
+        let (first, second, third) = (test(0), test(1), test(2));
+        let (passed, failed) = (here.and(first), here.and_not(first));
+        passed.and(second).store(slot(0));
+        passed.and_not(second).store(slot(1));
+        failed.and(third).store(slot(2));
+        failed.and_not(third).store(slot(3));
+    }
+}
+
+/// Writes eight sets.
+#[inline(always)]
+fn store_all<B: Bits>(from: [B; 8], to: &mut [RowBits; 8]) {
+    from.into_iter().zip(to).for_each(|(from, to)| from.store(to));
+}
+
+/// [`RowLeaves::add_values`] of at most 256 leaves by one look-up a row.
+#[inline(always)]
+pub(super) fn add_leaf_values(
+    leaves: &[RowBits; 8],
+    values: &[[f64; SLICE_CHUNK]],
+    sums: &mut [f64; SLICE_ROWS],
+) {
+    let leaves = leaves.map(bytes);
+    let leaf = |part: usize, place: usize| usize::from(leaves[part][place]);
+    if let [chunk] = values {
+        add_each(sums, |part, place| chunk[leaf(part, place) % SLICE_CHUNK]);
+    } else {
+        let values = values.as_flattened();
+        add_each(sums, |part, place| values[leaf(part, place)]);
+    }
+}
+
+/// The bytes of a set.
+#[inline(always)]
+fn bytes(rows: RowBits) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(rows.0) {
+        *bytes = word.to_le_bytes();
+    }
+    bytes
+}
+
+/// Adds the value of each row, which is that of a place of a part.
+#[inline(always)]
+fn add_each(sums: &mut [f64; SLICE_ROWS], value: impl Fn(usize, usize) -> f64) {
+    for (part, sums) in sums.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+        for byte in 0..4 {
+            for half in 0..2 {
+                // The places of eight rows, see `super::bin_bits::PLACES`.
+                let first = 8 * half + byte;
+                let sums = &mut sums[16 * byte + 8 * half..][..8];
+                sums[0] += value(part, first);
+                sums[1] += value(part, first + 4);
+                sums[2] += value(part, first + 16);
+                sums[3] += value(part, first + 20);
+                sums[4] += value(part, first + 32);
+                sums[5] += value(part, first + 36);
+                sums[6] += value(part, first + 48);
+                sums[7] += value(part, first + 52);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Isa, Task};
+    use crate::kernels::bin_bits::{BinNibbles, RowBins};
+    use crate::kernels::{Isa, RowSplit, Task};
     use proptest::prelude::*;
 
     /// Rows of some bins sent down a tree each of whose tests one bin passes.
@@ -256,12 +305,20 @@ mod tests {
 
         #[inline(always)]
         fn run<S: Simd>(self) -> Vec<f64> {
-            let bins = std::array::from_fn(|row| self.bins[row]);
-            let mut tests = vec![RowBits::NONE; 256];
-            rows_of_classes(&bins, &std::array::from_fn(|bin| bin as u8), &mut tests);
+            let mut bins = RowBins::ZERO;
+            self.bins.iter().enumerate().for_each(|(row, &bin)| bins.set(row, bin));
+            let mut nibbles = BinNibbles::default();
+            nibbles.read::<S>(&bins);
+            let mut tests = vec![RowBits::ALL; 257];
+            for (bin, test) in (0..=255).zip(&mut tests[1..]) {
+                nibbles.among::<S>(&[bin], test);
+            }
+            let mut trees = RowTrees::default();
+            trees.push(&[]);
+            trees.push(self.splits);
             let mut sums = [1.0; SLICE_ROWS];
             let mut leaves = RowLeaves::default();
-            leaves.route(self.splits, &tests);
+            leaves.route::<S>(&trees, 1, &tests);
             leaves.add_values::<S>(self.values, &mut sums);
             sums.to_vec()
         }
@@ -274,13 +331,13 @@ mod tests {
             drawn in prop::collection::vec((0..256_u32, any::<u16>()), 0..300),
         ) {
             let splits = (1..).zip(&drawn).map(|(go, &(test, stay))| {
-                RowSplit { test, stay: stay % go, go }
+                RowSplit { test: test + 1, stay: stay % go, go }
             });
             let splits: Vec<RowSplit> = splits.collect();
             let count = (splits.len() + 1).next_multiple_of(SLICE_CHUNK);
             let values: Vec<f64> = (0..count).map(|leaf| leaf as f64 + 0.1).collect();
             let leaf = |bin: u8| splits.iter().fold(0, |at, split| {
-                if split.stay == at && split.test != u32::from(bin) { split.go } else { at }
+                if split.stay == at && split.test != u32::from(bin) + 1 { split.go } else { at }
             });
             let expected: Vec<f64> =
                 bins.iter().map(|&bin| 1.0 + values[usize::from(leaf(bin))]).collect();

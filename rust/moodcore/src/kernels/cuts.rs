@@ -21,18 +21,20 @@ impl Cuts {
         Cuts { blocks, lasts: blocks.map(|block| block[LANES - 1]) }
     }
 
-    /// Writes how many cut points are below each value, and `of_nan` for NaN.
-    ///
-    /// # Panics
-    /// When `out` is of another length.
+    /// Calls `visit` with the position of each value and the number of cut points below it, for NaN
+    /// with `of_nan`.
     #[inline(always)]
-    pub fn count_below<S: Simd>(&self, values: &[f64], of_nan: u8, out: &mut [u8]) {
-        assert_eq!(values.len(), out.len());
-        for (&value, out) in values.iter().zip(out) {
+    pub fn count_below<S: Simd>(
+        &self,
+        values: &[f64],
+        of_nan: u8,
+        mut visit: impl FnMut(usize, u8),
+    ) {
+        for (at, &value) in values.iter().enumerate() {
             // The last of the last block is infinite, and nothing is above it.
             let block = S::count_below(&self.lasts, value) % LANES;
             let count = LANES * block + S::count_below(&self.blocks[block], value);
-            *out = if value.is_nan() { of_nan } else { count as u8 };
+            visit(at, if value.is_nan() { of_nan } else { count as u8 });
         }
     }
 }
@@ -51,7 +53,7 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd>(self) -> Vec<u8> {
             let mut out = vec![0; self.1.len()];
-            Cuts::new(self.0).count_below::<S>(self.1, 255, &mut out);
+            Cuts::new(self.0).count_below::<S>(self.1, 255, |at, count| out[at] = count);
             out
         }
     }

@@ -12,11 +12,17 @@ mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_bits;
+#[cfg(target_arch = "x86_64")]
 mod avx2_doubles;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_bits;
+#[cfg(target_arch = "x86_64")]
 mod avx512_doubles;
+mod bin_bits;
+mod bits;
 mod bitslices;
 mod cuts;
 mod descent;
@@ -27,8 +33,11 @@ mod gram;
 mod math;
 mod matmul;
 mod portable;
+mod portable_bits;
 mod portable_doubles;
+mod probabilities;
 mod real;
+mod row_trees;
 mod rows;
 mod simd;
 mod softmax;
@@ -38,9 +47,9 @@ mod vectors;
 
 pub use activations::{Activate, ActivationGradient, Curve};
 pub use aligned::Aligned;
-pub use bitslices::{
-    RowBits, RowLeaves, RowSplit, SLICE_CHUNK, SLICE_LEAVES, SLICE_ROWS, rows_of_classes,
-};
+pub use bin_bits::{BinNibbles, RowBins};
+pub use bits::Bits;
+pub use bitslices::{RowBits, RowLeaves, SLICE_CHUNK, SLICE_ROWS};
 pub use cuts::Cuts;
 pub use descent::{Directions, Extreme, Extremes, FLAT, best_partner, extremes, step_and_extremes};
 pub use doubles::Doubles;
@@ -50,7 +59,9 @@ pub use matmul::{
     Epilogue, Identity, Left, Relu, ReluGradient, Right, Start, matmul, matmul_and_sums,
 };
 pub use portable::Portable;
+pub use probabilities::{logistic_columns, softmax_columns};
 pub use real::Real;
+pub use row_trees::{RowSplit, RowTrees, SLICE_LEAVES};
 pub use rows::{
     Cell, EMPTY_PLACES, FeatureCells, NarrowCell, PlaceList, RowList, WideCell, add_at_rows,
     add_to_histograms, filled_places, gather_values, part_rows,

@@ -3,6 +3,7 @@
 
 use super::Task;
 use super::fused::mul_add_singles;
+use super::portable_bits::PortableBits;
 use super::portable_doubles::PortableDoubles;
 use super::simd::{LANES, Simd, array_of};
 
@@ -27,6 +28,7 @@ fn choose(condition: bool, first: f32, second: f32) -> f32 {
 }
 
 impl Simd for Portable {
+    type Bits = PortableBits;
     type Doubles = PortableDoubles;
 
     const NARROW_ROWS: usize = 4;

@@ -5,7 +5,8 @@
 //! (approximate reciprocals, library exponentials) has no place here.
 
 use super::Task;
-use super::bitslices::{RowLeaves, SLICE_CHUNK, SLICE_ROWS};
+use super::bits::Bits;
+use super::bitslices::{self, RowBits, SLICE_CHUNK, SLICE_ROWS};
 use super::doubles::Doubles;
 
 /// Lanes of a vector, for any register width of the CPU.
@@ -40,6 +41,8 @@ pub(super) fn array_of<T: Copy, const N: usize>(make: impl Fn(usize) -> T) -> [T
 /// Values exist only inside [`super::Isa::run`], which has checked that the instructions are
 /// there; that is what makes the methods safe to call.
 pub trait Simd: Copy {
+    /// As many bits as the lanes have.
+    type Bits: Bits;
     /// The same lanes in double precision.
     type Doubles: Doubles;
     /// Rows of a register tile one vector wide: as many accumulators as hide the latency of
@@ -114,14 +117,15 @@ pub trait Simd: Copy {
     }
     /// Prefetches the cache line of an address.
     fn prefetch<T>(_address: *const T) {}
-    /// Adds to each row's sum the value of its leaf.
+    /// Adds to each row's sum the value of its leaf. Byte `p` of `leaves[i]` is the leaf of the row
+    /// whose place is `64 i + p`; there are at most eight chunks of values.
     #[inline(always)]
     fn add_leaf_values(
-        leaves: &RowLeaves,
+        leaves: &[RowBits; 8],
         values: &[[f64; SLICE_CHUNK]],
         sums: &mut [f64; SLICE_ROWS],
     ) {
-        leaves.add_each(values, sums);
+        bitslices::add_leaf_values(leaves, values, sums);
     }
     /// How many of sixteen ascending numbers are below the value; none are below NaN.
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Margins and leaves, compared with walking down each tree alone.
 
-use super::Predictor;
+use super::{NewRows, Predictor};
 use crate::Result;
 use crate::gbt::{BinSet, Binner, Ensemble, FeatureBins, NONE, Node, Table, Tree, Values};
 use crate::kernels::Isa;
@@ -125,9 +125,19 @@ impl Draws {
 
 /// The margins of a row and its leaves, tree after tree.
 fn expected(ensemble: &Ensemble, row: &[f64], rounds: Range<usize>) -> (Vec<f64>, Vec<u32>) {
+    expected_from(&ensemble.base, ensemble, row, rounds)
+}
+
+/// The margins of a row, added to those it starts from, and its leaves.
+fn expected_from(
+    start: &[f64],
+    ensemble: &Ensemble,
+    row: &[f64],
+    rounds: Range<usize>,
+) -> (Vec<f64>, Vec<u32>) {
     let features = ensemble.binner.features.iter().zip(row);
     let bins: Vec<u8> = features.map(|(bins, &value)| bins.bin(value)).collect();
-    let mut margins = ensemble.base.clone();
+    let mut margins = start.to_vec();
     let mut leaves = Vec::new();
     for tree in ensemble.rounds(rounds) {
         let leaf = tree.leaf(|feature| bins[feature]);
@@ -155,10 +165,10 @@ fn margins(
     team: &Team,
 ) -> Result<Vec<f64>> {
     let table = Table::from_rows(Values::F64(rows), ensemble.binner.n_columns())?;
-    let mut out: Vec<f64> = (0..table.n_rows()).flat_map(|_| ensemble.base.clone()).collect();
+    let mut out = vec![0.0; table.n_rows() * ensemble.n_outputs()];
     let compute = Compute { isa, team };
-    let predictor = Predictor::new(ensemble);
-    predictor.margins(ensemble, &table, rounds, &mut out, compute, &mut || Ok(()))?;
+    let rows = NewRows { table: &table, rounds, start: None };
+    Predictor::new(ensemble).margins(ensemble, &rows, &mut out, compute, &mut || Ok(()))?;
     Ok(out)
 }
 
@@ -243,6 +253,51 @@ proptest! {
         let predictor = Predictor::new(&wide);
         for (row, expected) in each().zip(expected.chunks_exact(shape.n_outputs)) {
             prop_assert_eq!(bits(&predictor.row(&wide, row, 0..wide.n_rounds())?), bits(expected));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn probabilities_of_many_rows_have_the_bits_of_single_rows(
+        shape in shapes(),
+        n_rows in prop_oneof![0..40_usize, 500..530_usize, 1000..1100_usize],
+        seed: u64,
+    ) {
+        let mut draws = Draws::new(seed);
+        let ensemble = draws.ensemble(shape);
+        let values = draws.rows(&ensemble.binner, n_rows);
+        let start: Vec<f64> = (0..n_rows * shape.n_outputs).map(|_| 9.0 * draws.number()).collect();
+        let n_classes = if shape.n_outputs == 1 { 2 } else { shape.n_outputs };
+        let table = Table::from_rows(Values::F64(&values), shape.n_features)?;
+        let rows = NewRows { table: &table, rounds: 0..shape.n_rounds, start: Some(&start) };
+        let (predictor, team) = (Predictor::new(&ensemble), Team::new(2)?);
+        let mut out = vec![0.0; n_rows * n_classes];
+        let each = values.chunks_exact(shape.n_features).zip(start.chunks_exact(shape.n_outputs));
+        let expected: Vec<f64> = each.flat_map(|(row, start)| {
+            let (margins, _) = expected_from(start, &ensemble, row, 0..shape.n_rounds);
+            let mut probabilities = vec![0.0; n_classes];
+            super::probabilities(&margins, &mut probabilities);
+            probabilities
+        }).collect();
+        for isa in Isa::available() {
+            let compute = Compute { isa, team: &team };
+            let poll = &mut || Ok(());
+            let computed =
+                predictor.probabilities(&ensemble, &rows, n_classes, &mut out, compute, poll);
+            // Two outputs belong to no number of classes.
+            prop_assert_eq!(computed.is_ok(), shape.n_outputs != 2);
+            prop_assert!(computed.is_err() || bits(&out) == bits(&expected), "{}", isa.name());
+        }
+        let short = NewRows { start: start.get(1..), ..rows };
+        if let Some([_, ..]) = short.start {
+            let compute = Compute { isa: Isa::detect(), team: &team };
+            let mut out = vec![0.0; start.len()];
+            prop_assert!(
+                predictor.margins(&ensemble, &short, &mut out, compute, &mut || Ok(())).is_err()
+            );
         }
     }
 }
