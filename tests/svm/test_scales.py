@@ -13,7 +13,8 @@ from sklearn.svm import SVC
 from svm_reference import objective, problems, violation
 
 from moodcore import SVM
-from moodcore.estimators.svm.kernels import in_sufficient_precision, plain_spreads
+from moodcore.estimators.rows import plain_spreads
+from moodcore.estimators.svm.kernels import in_sufficient_precision
 
 pytestmark = pytest.mark.filterwarnings("ignore:features differ:UserWarning")
 

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from moodcore.estimators.rows import plain_spreads
 from moodcore.estimators.svm.kernels import in_sufficient_precision
 
 # Features of at most this many standard deviations keep enough digits in float32.
@@ -42,6 +43,8 @@ class Rotation:
         constant : float or None
             The constant feature whose weight is the intercept; None without an intercept.
         """
+        if plain_spreads(X) is not None:
+            return None
         with np.errstate(over="ignore", invalid="ignore"):
             sizes = np.maximum(X.max(axis=0), -X.min(axis=0))
             is_near = (_FAR * X.std(axis=0) >= sizes).all()

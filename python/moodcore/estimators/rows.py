@@ -13,6 +13,11 @@ DENSE_VALUES = 1 << 22
 
 # The range of normal numbers in float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+# Mean squares of a column for which sums of squares and float32 have enough range, with a margin.
+_PLAIN_SQUARES = (1e-40, 1e60)
+# The smallest part of the mean square that the variance of such a column is. Rounding to float32
+# then changes a value by at most 2e-6 standard deviations.
+_PLAIN_VARIANCE = 1e-3
 
 
 def readable(values: Any, dtype: Any = None) -> NDArray[Any]:
@@ -61,9 +66,30 @@ def as_float32(X: Any) -> Any:
     return converted
 
 
+def plain_spreads(X: Any) -> NDArray[np.float64] | None:
+    """Return the standard deviations of dense columns of ordinary sizes; None for other tables.
+
+    Rounding such columns to float32 changes no differences of rows. Two sums per column show it,
+    which takes a small part of the time of the computations that also hold for other tables.
+    """
+    if issparse(X):
+        return None
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        # Sums over rows are four times as fast by `einsum` as by `sum`.
+        squares = np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X)
+        variances = squares - np.square(np.einsum("ij->j", X, dtype=np.float64) / len(X))
+    smallest, largest = _PLAIN_SQUARES
+    in_range = (squares > smallest) & (squares < largest)
+    # Squares of tiny values are zero, too.
+    is_plain = in_range & (variances > _PLAIN_VARIANCE * squares)
+    if not is_plain.all() and X[:, ~is_plain].any():
+        return None
+    return np.sqrt(np.where(is_plain, variances, 0.0))
+
+
 def check_small_columns(X: NDArray[Any], converted: NDArray[np.float32]) -> None:
     """Raise a ValueError for a column whose values all vanish in float32."""
-    if issparse(X) or X.dtype == np.float32 or not len(X):
+    if issparse(X) or X.dtype == np.float32 or not len(X) or plain_spreads(X) is not None:
         return
     size = np.maximum(converted.max(axis=0), -converted.min(axis=0))
     for column in np.flatnonzero(size < _SMALLEST):

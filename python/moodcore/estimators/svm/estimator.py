@@ -22,13 +22,13 @@ from moodcore.estimators.rows import (
     check_finite_scores,
     core_features,
     float32_weights,
+    plain_spreads,
     readable,
     sorted_rows,
 )
 from moodcore.estimators.svm.kernels import (
     in_sufficient_precision,
     kernel_matrix,
-    plain_spreads,
     support_vectors,
     warn_of_uneven_spreads,
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
 from moodcore import _core
-from moodcore.estimators.rows import readable, sorted_rows
+from moodcore.estimators.rows import plain_spreads, readable, sorted_rows
 
 # Features whose spreads differ by more than this make one of them the kernel.
 _UNEVEN = 1e3
@@ -18,11 +18,6 @@ _UNEVEN = 1e3
 _ENOUGH = 10_000
 # Part of a feature's standard deviation that rounding to float32 may change.
 _ROUNDED = 1e-5
-# Mean squares of a column for which sums of squares and float32 have enough range, with a margin.
-_PLAIN_SQUARES = (1e-40, 1e60)
-# The smallest part of the mean square that the variance of such a column is. Rounding to float32
-# then changes a value by at most 2e-6 standard deviations.
-_PLAIN_VARIANCE = 1e-3
 
 
 def support_vectors(core: _core.SvmModel) -> Any:
@@ -60,26 +55,6 @@ def in_sufficient_precision(X: Any) -> Any:
     if (losses[spreads > 0] > _ROUNDED * spreads[spreads > 0]).any():
         return readable(X, np.float64)
     return rounded
-
-
-def plain_spreads(X: Any) -> NDArray[np.float64] | None:
-    """Return the standard deviations of dense columns of ordinary sizes; None for other tables.
-
-    Such columns fit float32 (see `in_sufficient_precision`). Two sums per column show it, which
-    takes a small part of the time of the computations that also hold for the other tables.
-    """
-    if issparse(X):
-        return None
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        squares = np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X)
-        variances = squares - np.square(X.sum(axis=0, dtype=np.float64) / len(X))
-    smallest, largest = _PLAIN_SQUARES
-    in_range = (squares > smallest) & (squares < largest)
-    # Squares of tiny values are zero, too.
-    is_plain = in_range & (variances > _PLAIN_VARIANCE * squares)
-    if not is_plain.all() and X[:, ~is_plain].any():
-        return None
-    return np.sqrt(np.where(is_plain, variances, 0.0))
 
 
 def _sparse_in_sufficient_precision(X: csr_array) -> csr_array:
