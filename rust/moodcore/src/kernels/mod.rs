@@ -33,6 +33,7 @@ mod gram;
 mod math;
 mod matmul;
 mod portable;
+#[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable_bits;
 mod portable_doubles;
 mod probabilities;
@@ -42,6 +43,8 @@ mod rows;
 mod simd;
 mod softmax;
 mod sparse_gram;
+#[cfg(target_arch = "x86_64")]
+mod sse2_bits;
 mod steps;
 mod vectors;
 

@@ -3,9 +3,12 @@
 
 use super::Task;
 use super::fused::mul_add_singles;
+#[cfg(not(target_arch = "x86_64"))]
 use super::portable_bits::PortableBits;
 use super::portable_doubles::PortableDoubles;
 use super::simd::{LANES, Simd, array_of};
+#[cfg(target_arch = "x86_64")]
+use super::sse2_bits::Sse2Bits;
 
 /// Sixteen lanes in plain code.
 #[derive(Clone, Copy)]
@@ -28,7 +31,10 @@ fn choose(condition: bool, first: f32, second: f32) -> f32 {
 }
 
 impl Simd for Portable {
+    #[cfg(not(target_arch = "x86_64"))]
     type Bits = PortableBits;
+    #[cfg(target_arch = "x86_64")]
+    type Bits = Sse2Bits;
     type Doubles = PortableDoubles;
 
     const NARROW_ROWS: usize = 4;
