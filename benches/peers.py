@@ -70,8 +70,9 @@ def moodcore_epoch(shape: Shape, X: np.ndarray, y: np.ndarray) -> float:
     # use, many epochs share one check.
     epochs = 100 if sum(shape.hidden) < 100 else 3
     model = MLP(
-        shape.hidden, activation="relu", init="he", input_scaling=None, optimizer="sgd",
-        learning_rate=LEARNING_RATE, momentum=MOMENTUM, nesterov=False,
+        shape.hidden, n_networks=1, activation="relu", init="he", input_scaling=None,
+        optimizer="sgd", learning_rate=LEARNING_RATE, momentum=MOMENTUM, nesterov=False,
+        weight_decay=0.0,
         learning_rate_schedule="constant", early_stopping=False,
         batch_size=shape.batch, epochs=epochs, random_state=0,
     )  # fmt: skip

@@ -30,12 +30,14 @@ THREADS, PART, ROUNDS = 2, 500_000, 3
 
 # The network of the song experiment, whatever the defaults of `MLP` are.
 PAPER = {
+    "n_networks": 1,
     "activation": "relu",
     "input_scaling": None,
     "optimizer": "sgd",
     "batch_size": 32,
     "learning_rate": 0.005,
     "momentum": 0.9,
+    "weight_decay": 0.0,
     "init": "he",
     "learning_rate_schedule": "constant",
     "early_stopping": False,

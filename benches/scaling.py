@@ -97,6 +97,7 @@ def model(task: Task) -> Any:
         )
     common = {"batch_size": 64, "random_state": 0}
     ours = {"input_scaling": None, "early_stopping": False, "epochs": 3, "n_jobs": threads}
+    ours |= {"n_networks": 1, "weight_decay": 0.0}
     return {
         "gbt": lambda: GBT(rounds, max_leaves=31, learning_rate=0.1, n_jobs=threads),
         "mlp": lambda: MLP((64,), activation="relu", **common, **ours),

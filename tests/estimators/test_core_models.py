@@ -13,7 +13,9 @@ X = RNG.normal(size=(80, 3)).astype(np.float32)
 Y = RNG.integers(0, 3, 80)
 MODELS = {
     "MLP": MLP((4, 5), epochs=2, random_state=0).fit(X, Y),
-    "MLP by SGD": MLP((4,), epochs=2, optimizer="sgd", activation="selu", random_state=0).fit(X, Y),
+    "MLP by SGD": MLP(
+        (4,), n_networks=1, epochs=2, optimizer="sgd", activation="selu", random_state=0
+    ).fit(X, Y),
     "GBT": GBT(4, min_child_samples=2, random_state=0).fit(X, Y),
     "SVM": SVM(probability=True, random_state=0).fit(X, Y),
     "precomputed": SVM(kernel="precomputed").fit(X @ X.T, Y),

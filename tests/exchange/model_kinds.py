@@ -36,6 +36,7 @@ CLASSIFIERS = {
     "robust tanh": lambda: MLP(
         (16, 8), epochs=5, activation="tanh", input_scaling="robust", random_state=0
     ),
+    "three networks": lambda: MLP((8, 4), n_networks=3, epochs=5, random_state=0),
     "selu": lambda: MLP(
         (8,), epochs=5, activation="selu", init="lecun", input_scaling="standard", random_state=0
     ),

@@ -222,7 +222,7 @@ CASES = (
         "--model mlp --data songs.csv --set epochs=40 --set hidden_sizes=[16,16] "
         "--set activation=relu --set init=he --set input_scaling=none --set optimizer=sgd "
         "--set learning_rate=0.005 --set batch_size=32 --set learning_rate_schedule=constant "
-        "--set early_stopping=false",
+        "--set early_stopping=false --set n_networks=1 --set weight_decay=0",
         ("c", "rs", "onnx"),
     ),
     _train(

@@ -5,11 +5,13 @@ from typing import Any
 from moodcore import MLP
 
 PLAIN = {
+    "n_networks": 1,
     "activation": "relu",
     "input_scaling": None,
     "optimizer": "sgd",
     "learning_rate": 0.005,
     "batch_size": 32,
+    "weight_decay": 0.0,
     "epochs": 300,
     "init": "he",
     "learning_rate_schedule": "constant",

@@ -446,7 +446,7 @@ def test_adam_continues_where_it_stopped(spirals, tmp_path):
 
 def test_one_hidden_layer_may_be_given_as_its_width():
     X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
-    model = MLP(hidden_sizes=100, epochs=1, random_state=0).fit(X, y)
-    same = MLP(hidden_sizes=(100,), epochs=1, random_state=0).fit(X, y)
+    model = MLP(hidden_sizes=100, n_networks=1, epochs=1, random_state=0).fit(X, y)
+    same = MLP(hidden_sizes=(100,), n_networks=1, epochs=1, random_state=0).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), same.predict_proba(X))
     assert model.coefs_[0].shape == (3, 100)

@@ -72,18 +72,23 @@ ACTIVATIONS = {
 
 
 def run_mlp(part, own, columns):
-    """Probabilities."""
-    rows, last = np.column_stack(columns), len(part["params"]["hidden_sizes"])
+    """Return the probabilities of the mean scores of the networks."""
+    rows, n_layers = np.column_stack(columns), len(part["params"]["hidden_sizes"]) + 1
     if part.get("input_scale"):
         rows = (rows - own("input_scale.center")) * own("input_scale.factor")
         rows = rows.clip(-1e15, 1e15)
         if part["input_scale"]["clips"]:
             rows = rows / np.sqrt(1 + (rows / 3) ** 2)
     activate = ACTIVATIONS[part["params"].get("activation", "relu")]
-    for layer in range(last + 1):
-        rows = rows @ own(f"coefs.{layer}") + own(f"intercepts.{layer}")
-        rows = activate(rows) if layer < last else rows
-    return softmax(rows)
+    scores = []
+    for network in range(part["params"].get("n_networks", 1)):
+        values = rows
+        for layer in range(n_layers):
+            at = network * n_layers + layer
+            values = values @ own(f"coefs.{at}") + own(f"intercepts.{at}")
+            values = activate(values) if layer < n_layers - 1 else values
+        scores.append(values)
+    return softmax(np.mean(scores, axis=0))
 
 
 def run_linear_svm(part, own, columns):

@@ -184,6 +184,8 @@ class MLPClassifier(_Wrapped):
         sgd = self.solver == "sgd"
         return {
             "hidden_sizes": np.atleast_1d(self.hidden_layer_sizes).tolist(),
+            "n_networks": 1,
+            "weight_decay": 0.0,
             "activation": self.activation,
             "optimizer": self.solver,
             "l2": self.alpha,

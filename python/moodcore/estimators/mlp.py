@@ -19,6 +19,7 @@ from moodcore.estimators.base import Classifier
 from moodcore.estimators.evaluation import evaluation_sets
 from moodcore.estimators.input_scale import InputScale
 from moodcore.estimators.memory import check_network_memory
+from moodcore.estimators.networks import merged_layers
 from moodcore.estimators.progress import (
     Callback,
     check_callbacks,
@@ -41,15 +42,21 @@ class MLP(Classifier):
     r"""Multilayer perceptron: hidden layers, softmax, cross-entropy.
 
     Trained on minibatches with Adam or with stochastic gradient descent with momentum,
-    :math:`\Delta w(n) = -\eta\,\partial L/\partial w + \alpha\,\Delta w(n-1)`. By default, features
-    are scaled, the learning rate falls to zero on a cosine, and training stops early. The same seed
-    gives the same weights to the bit, for any ``n_jobs`` and CPU.
+    :math:`\Delta w(n) = -\eta\,\partial L/\partial w + \alpha\,\Delta w(n-1)`. By default, two
+    networks are trained and their scores averaged, features are scaled, the learning rate falls to
+    zero on a cosine, and training stops early. The same seed gives the same weights to the bit, for
+    any ``n_jobs`` and CPU.
 
     Parameters
     ----------
-    hidden_sizes : int or sequence of int, default=(64,)
+    hidden_sizes : int or sequence of int, default=(64, 64)
         Number of neurons of each hidden layer, 1 to 65,536; an int for one layer, empty for softmax
         regression.
+    n_networks : int, default=2
+        Number of networks, 1 to 1,024, each of ``hidden_sizes``. They differ in initial weights,
+        order of the rows and dropout, and are trained on the same rows. The scores (logits) of the
+        model are the means of theirs; early stopping evaluates these. Time and memory grow in
+        proportion.
     activation : {"relu", "leaky_relu", "tanh", "selu"}, default="tanh"
         Activation function of the hidden layers. The leaky ReLU has slope 0.01 below zero.
     input_scaling : {"robust", "standard", "none"} or None, default="robust"
@@ -59,25 +66,25 @@ class MLP(Classifier):
         features as they are.
     optimizer : {"sgd", "adam"}, default="adam"
         Gradient descent with ``momentum``, or Adam.
-    learning_rate : float, default=0.012
+    learning_rate : float, default=0.01
         Step size eta, above 0, applied to the mean gradient of a batch.
     momentum : float, default=0.9
         Momentum coefficient alpha, in [0, 1); 0 for plain gradient descent. For Adam, decay rate of
         the mean gradient (beta 1).
     nesterov : bool, default=False
         Whether to use Nesterov's momentum; for ``optimizer="sgd"``.
-    beta2 : float, default=0.999
+    beta2 : float, default=0.95
         For Adam, decay rate of the mean squared gradient, in [0, 1).
     epsilon : float, default=1e-8
         For Adam, added to the root of the mean squared gradient, above 0.
     batch_size : int or "full", default=64
         Number of rows per weight update; "full" for full-batch gradient descent.
-    epochs : int, default=50
+    epochs : int, default=40
         Number of passes over the rows, at least 1. Rows are shuffled before each.
     l1, l2 : float, default=0.0
         Regularization of weights (not biases), at least 0: ``l1 * sum|w| + l2 / 2 * sum w**2`` is
         added to the mean loss.
-    weight_decay : float, default=0.0
+    weight_decay : float, default=0.1
         Decoupled weight decay, at least 0: each update multiplies weights (not biases) by
         ``1 - learning_rate * weight_decay``; with Adam, this is AdamW.
     dropout : float, default=0.0
@@ -133,12 +140,15 @@ class MLP(Classifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     coefs_ : list of ndarray of float32
-        Weights of each layer, shape (inputs, outputs); read-only.
+        Weights of each layer, shape (inputs, outputs); read-only. With several networks, those of
+        one network that computes their mean scores: hidden layers side by side, zero between
+        different networks.
     intercepts_ : list of ndarray of float32
         Biases of each layer; read-only.
     history_ : dict
-        Lists with one entry per epoch: "loss" and "accuracy" over the batches, and with an
-        evaluation set "eval_loss" and "eval_accuracy"; "update_loss" with ``record="update"``.
+        Lists with one entry per epoch: "loss" and "accuracy" over the batches, means over the
+        networks, and with an evaluation set "eval_loss" and "eval_accuracy" of the mean scores;
+        "update_loss" with ``record="update"``.
     loss_ : float
         Loss of the last epoch (NaN if the first one diverged).
     n_iter_ : int
@@ -157,7 +167,7 @@ class MLP(Classifier):
     seed_ : int
         The 64-bit seed drawn from ``random_state``.
     core_model_ : moodcore._core.MlpModel
-        The network in the compiled core, with the state from which training may continue.
+        The networks in the compiled core, with the state from which training may continue.
     input_scale_ : InputScale or None
         What ``input_scaling`` learned from the training rows: ``center``, ``factor`` and whether
         it ``clips``. Training that continues keeps it.
@@ -209,21 +219,22 @@ class MLP(Classifier):
 
     def __init__(
         self,
-        hidden_sizes: int | Sequence[int] = (64,),
+        hidden_sizes: int | Sequence[int] = (64, 64),
         *,
+        n_networks: int = 2,
         activation: Literal["relu", "leaky_relu", "tanh", "selu"] = "tanh",
         input_scaling: Literal["robust", "standard", "none"] | None = "robust",
         optimizer: Literal["sgd", "adam"] = "adam",
-        learning_rate: float = 0.012,
+        learning_rate: float = 0.01,
         momentum: float = 0.9,
         nesterov: bool = False,
-        beta2: float = 0.999,
+        beta2: float = 0.95,
         epsilon: float = 1e-8,
         batch_size: int | Literal["full"] = 64,
-        epochs: int = 50,
+        epochs: int = 40,
         l1: float = 0.0,
         l2: float = 0.0,
-        weight_decay: float = 0.0,
+        weight_decay: float = 0.1,
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
         init: Literal["he", "lecun", "normal"] = "lecun",
@@ -244,6 +255,7 @@ class MLP(Classifier):
         verbose: int = 0,
     ) -> None:
         self.hidden_sizes = hidden_sizes
+        self.n_networks = n_networks
         self.activation = activation
         self.input_scaling = input_scaling
         self.optimizer = optimizer
@@ -440,12 +452,12 @@ class MLP(Classifier):
     @property
     def coefs_(self) -> list[NDArray[np.float32]]:
         """Weights of each layer, shape (inputs, outputs)."""
-        return [weights for weights, _ in self.core_model_.layers()]
+        return [weights for weights, _ in merged_layers(self.core_model_)]
 
     @property
     def intercepts_(self) -> list[NDArray[np.float32]]:
         """Biases of each layer."""
-        return [biases for _, biases in self.core_model_.layers()]
+        return [biases for _, biases in merged_layers(self.core_model_)]
 
     def _scores(self, X: ArrayLike, kind: str) -> NDArray[np.float64]:
         check_is_fitted(self)
@@ -562,7 +574,7 @@ class MLP(Classifier):
 
     def _check_sizes(self) -> None:
         """Check that the network from which training continues has the hidden sizes."""
-        sizes = [len(biases) for biases in self.intercepts_[:-1]]
+        sizes = self.core_model_.hidden_sizes
         if sizes != list(self._sizes()):
             raise ValueError(
                 f"hidden_sizes must stay {tuple(sizes)} when training continues, "
@@ -584,7 +596,8 @@ class MLP(Classifier):
             self._check_sizes()
         if self.batch_size == "full" or len(rows.y) <= self.batch_size:
             rows = rows.merged()
-        check_network_memory(self.n_features_in_, self._sizes(), len(self.classes_))
+        sizes = [self.n_features_in_, *self._sizes(), len(self.classes_)]
+        check_network_memory(sizes, self.n_networks)
         result = _core.mlp_fit(
             params,
             rows.arrays(),

@@ -29,6 +29,8 @@ _CURVES = {
 }
 
 
+# The core refuses more.
+MOST_NETWORKS = 1024
 # Values of parameters that older files do not contain.
 _BEFORE = {
     "activation": "relu",
@@ -39,6 +41,7 @@ _BEFORE = {
     "weight_decay": 0.0,
     "dropout": 0.0,
     "label_smoothing": 0.0,
+    "n_networks": 1,
     "eval_metric": "logloss",
     "n_iter_no_change": None,
 }
@@ -58,7 +61,8 @@ def write_mlp(model: MLP, prefix: str, arrays: Arrays) -> Described:
     for name, values in model.history_.items():
         arrays[f"{prefix}.history.{name}"] = np.asarray(values, dtype=_CURVES[name])
     # Those of the network, whatever the parameter became after training.
-    described["params"]["hidden_sizes"] = [len(biases) for _, biases in core.layers()[:-1]]
+    described["params"]["hidden_sizes"] = core.hidden_sizes
+    described["params"]["n_networks"] = core.n_networks
     described["params"]["activation"] = core.activation
     scale = model.input_scale_
     if scale is not None:
@@ -84,6 +88,9 @@ def read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> MLP:
     hidden_sizes = tuple(model.hidden_sizes)  # type: ignore[arg-type]
     model.hidden_sizes = hidden_sizes
     sizes = [model.n_features_in_, *hidden_sizes, len(model.classes_)]
+    n_networks = int(model.n_networks)
+    if not 1 <= n_networks <= MOST_NETWORKS:
+        raise ValueError(f"n_networks {n_networks} is out of range")
 
     def layers(suffix: str) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         return [
@@ -91,7 +98,7 @@ def read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> MLP:
                 take_array(arrays, f"{prefix}.coefs{suffix}.{at}", shape, np.float32),
                 take_array(arrays, f"{prefix}.intercepts{suffix}.{at}", shape[1:], np.float32),
             )
-            for at, shape in enumerate(pairwise(sizes))
+            for at, shape in enumerate(list(pairwise(sizes)) * n_networks)
         ]
 
     n_epochs = int(described["epoch"])
@@ -107,6 +114,7 @@ def read_mlp(described: Mapping[str, Any], prefix: str, arrays: Arrays) -> MLP:
         activation=model.activation,
         squares=layers("_square") if described.get("squares") else None,
         n_updates=n_updates,
+        n_networks=n_networks,
     )
     model.input_scale_ = _read_scale(described, prefix, arrays, model.n_features_in_)
     model.seed_ = read_seed(described)

@@ -119,12 +119,14 @@ def family(name: str) -> Family:
 # The network of the song experiment: gradient descent with momentum, without regularization.
 EXPERIMENT_NETWORK: Mapping[str, Any] = {
     "hidden_sizes": [16, 16],
+    "n_networks": 1,
     "activation": "relu",
     "input_scaling": "none",
     "optimizer": "sgd",
     "learning_rate": 0.005,
     "momentum": 0.9,
     "batch_size": 32,
+    "weight_decay": 0.0,
     "init": "he",
     "learning_rate_schedule": "constant",
     "early_stopping": False,
@@ -139,7 +141,7 @@ def _mlp() -> type:
 
 
 def _size_mlp(model: Any) -> int:
-    return sum(part.size for part in (*model.coefs_, *model.intercepts_))
+    return sum(part.size for layer in model.core_model_.layers() for part in layer)
 
 
 def _gbt() -> type:

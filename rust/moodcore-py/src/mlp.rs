@@ -19,7 +19,7 @@ type Layers<'py> = Vec<(PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, f32>)>
 /// Weights and biases of each layer, as Python receives them.
 type NewLayers<'py> = Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>)>;
 
-/// A network with the state from which its training may continue.
+/// Networks of the same sizes with the state from which their training may continue.
 #[pyclass(frozen, module = "moodcore._core")]
 pub(crate) struct MlpModel {
     state: State,
@@ -39,11 +39,12 @@ impl MlpModel {
 
 #[pymethods]
 impl MlpModel {
-    /// Checks layers and what the optimizer remembers of them (nothing where it is left out), and
-    /// makes a model of them.
+    /// Checks layers, network by network, and what the optimizer remembers of them (nothing where
+    /// it is left out), and makes a model of them.
     #[new]
     #[pyo3(signature = (
-        layers, velocities=None, n_epochs=0, activation="relu", squares=None, n_updates=0
+        layers, velocities=None, n_epochs=0, activation="relu", squares=None, n_updates=0,
+        n_networks=1
     ))]
     fn new(
         layers: Layers<'_>,
@@ -52,9 +53,18 @@ impl MlpModel {
         activation: &str,
         squares: Option<Layers<'_>>,
         n_updates: u64,
+        n_networks: usize,
     ) -> PyResult<Self> {
-        let shapes: Vec<(usize, usize)> =
-            layers.iter().map(|(weights, _)| weights.as_array().dim()).collect();
+        if n_networks == 0 || layers.len() % n_networks != 0 {
+            return Err(PyValueError::new_err(format!(
+                "{n_networks} networks must have the same number of layers each, got {} layers",
+                layers.len()
+            )));
+        }
+        let shapes: Vec<(usize, usize)> = layers[..layers.len() / n_networks]
+            .iter()
+            .map(|(weights, _)| weights.as_array().dim())
+            .collect();
         let (Some(&(n_features, _)), Some(&(_, n_classes))) = (shapes.first(), shapes.last())
         else {
             return Err(PyValueError::new_err("a network must have at least one layer, got none"));
@@ -69,8 +79,8 @@ impl MlpModel {
         let Some(activation) = Activation::of_name(activation) else {
             return Err(PyValueError::new_err(format!("unknown activation: '{activation}'")));
         };
-        let network =
-            Network::new(n_features, &hidden, n_classes, activation).map_err(to_python)?;
+        let network = Network::new(n_features, &hidden, n_classes, activation, n_networks)
+            .map_err(to_python)?;
         let pack = |layers: &Layers<'_>| -> PyResult<Aligned> {
             network.pack(&read(layers)?).map_err(to_python)
         };
@@ -91,9 +101,21 @@ impl MlpModel {
         Ok(MlpModel { state })
     }
 
-    /// Weights and biases of each layer.
+    /// Weights and biases of each layer, network by network.
     fn layers<'py>(&self, py: Python<'py>) -> PyResult<NewLayers<'py>> {
         self.write(py, &self.state.weights)
+    }
+
+    /// The number of networks.
+    #[getter]
+    fn n_networks(&self) -> usize {
+        self.state.network.n_networks()
+    }
+
+    /// The number of neurons of each hidden layer.
+    #[getter]
+    fn hidden_sizes(&self) -> Vec<usize> {
+        self.state.network.hidden_sizes()
     }
 
     /// The activation function of the hidden layers.
@@ -132,12 +154,13 @@ impl MlpModel {
         py: Python<'py>,
     ) -> PyResult<(
         Bound<'py, PyType>,
-        (NewLayers<'py>, NewLayers<'py>, usize, &'static str, Option<NewLayers<'py>>, u64),
+        (NewLayers<'py>, NewLayers<'py>, usize, &'static str, Option<NewLayers<'py>>, u64, usize),
     )> {
         let (layers, velocities, squares) =
             (self.layers(py)?, self.velocities(py)?, self.squares(py)?);
-        let arguments =
-            (layers, velocities, self.state.epoch, self.activation(), squares, self.state.updates);
+        let State { epoch, updates, .. } = self.state;
+        let (activation, n_networks) = (self.activation(), self.n_networks());
+        let arguments = (layers, velocities, epoch, activation, squares, updates, n_networks);
         Ok((py.get_type::<MlpModel>(), arguments))
     }
 

@@ -41,11 +41,13 @@ fn instruction_sets() -> Vec<Isa> {
 fn paper() -> Config {
     Config {
         hidden_sizes: vec![16, 16],
+        n_networks: 1,
         activation: Activation::Relu,
         optimizer: Optimizer::Sgd,
         learning_rate: 0.005,
         momentum: 0.9,
         batch_size: BatchSize::Samples(32),
+        weight_decay: 0.0,
         init: Init::He,
         learning_rate_schedule: Schedule::default(),
         ..Default::default()

@@ -140,6 +140,8 @@ impl BatchSize {
 pub struct Config {
     /// Neurons of each hidden layer; empty for softmax regression.
     pub hidden_sizes: Vec<usize>,
+    /// Networks of these sizes that are trained together and whose scores are averaged, 1 to 1024.
+    pub n_networks: usize,
     /// Activation function of the hidden layers.
     pub activation: Activation,
     /// The optimizer, which computes a step from a gradient.
@@ -196,19 +198,20 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            hidden_sizes: vec![64],
+            hidden_sizes: vec![64, 64],
+            n_networks: 2,
             activation: Activation::Tanh,
             optimizer: Optimizer::Adam,
-            learning_rate: 0.012,
+            learning_rate: 0.01,
             momentum: 0.9,
-            beta2: 0.999,
+            beta2: 0.95,
             epsilon: 1e-8,
             nesterov: false,
             batch_size: BatchSize::Samples(64),
-            epochs: 50,
+            epochs: 40,
             l1: 0.0,
             l2: 0.0,
-            weight_decay: 0.0,
+            weight_decay: 0.1,
             dropout: 0.0,
             label_smoothing: 0.0,
             init: Init::Lecun,
@@ -231,6 +234,8 @@ impl Config {
     pub const MAX_WIDTH: usize = 1 << 16;
     /// See [`Config::MAX_WIDTH`].
     pub const MAX_LAYERS: usize = 1 << 10;
+    /// The largest number of networks that is accepted.
+    pub const MAX_NETWORKS: usize = 1 << 10;
 
     /// Reads hyperparameters from JSON and checks them.
     ///
@@ -254,6 +259,9 @@ impl Config {
             if !(1..=Self::MAX_WIDTH).contains(&width) {
                 return Err(Error::parameter("hidden_sizes", "widths from 1 to 65536", width));
             }
+        }
+        if !(1..=Self::MAX_NETWORKS).contains(&self.n_networks) {
+            return Err(Error::parameter("n_networks", "from 1 to 1024", self.n_networks));
         }
         let above_zero = [
             ("learning_rate", self.learning_rate),

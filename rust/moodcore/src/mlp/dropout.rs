@@ -4,7 +4,7 @@
 //! in the epoch's order, and the neuron: the same for any number of threads.
 
 use super::config::Config;
-use super::network::Network;
+use super::network::{MEMBER_SHIFT, Network};
 use crate::rng::{Purpose, Stream};
 
 /// The masks of one epoch.
@@ -14,7 +14,7 @@ pub(super) struct Dropout {
     limit: u32,
     /// What the outputs that are kept are multiplied by, so that their expected sum is unchanged.
     scale: f32,
-    /// The key of each hidden layer.
+    /// The key of each hidden layer, network by network.
     keys: Vec<[u32; 2]>,
 }
 
@@ -29,19 +29,22 @@ impl Dropout {
         if config.dropout == 0.0 {
             return None;
         }
+        let n_layers = network.hidden.len();
         let key = |layer: usize| {
-            let index = (epoch as u64) * Config::MAX_LAYERS as u64 + layer as u64;
+            let (member, layer) = ((layer / n_layers) as u64, (layer % n_layers) as u64);
+            let index = (epoch as u64) * Config::MAX_LAYERS as u64 + layer;
+            let index = member << MEMBER_SHIFT | index;
             let word = Stream::new(seed, Purpose::Dropout, index).next_u64();
             [word as u32, (word >> 32) as u32]
         };
         Some(Dropout {
             limit: (config.dropout * f64::from(u32::MAX)) as u32,
             scale: (1.0 / (1.0 - config.dropout)) as f32,
-            keys: (0..network.hidden.len()).map(key).collect(),
+            keys: (0..network.n_networks * n_layers).map(key).collect(),
         })
     }
 
-    /// Writes the factors of a layer's outputs, rows of `row` neurons, from the epoch's row `start`.
+    /// Writes the factors of a layer's outputs (layers are counted network by network), rows of `row` neurons, from the epoch's row `start`.
     #[inline(always)]
     pub(super) fn fill(&self, layer: usize, start: usize, row: usize, mask: &mut [f32]) {
         let [first, second] = self.keys[layer];

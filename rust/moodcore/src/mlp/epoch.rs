@@ -2,14 +2,14 @@
 
 use super::config::{Config, Optimizer};
 use super::dropout::Dropout;
-use super::network::{Network, State};
+use super::network::{MEMBER_SHIFT, Network, State};
 use super::schedule::ScheduleKind;
-use super::step::{BLOCK, Workspace, backward, forward, loss};
+use super::step::{BLOCK, Workspace, backward, forward, forward_mean, loss};
 use crate::kernels::{
     Adam, Aligned, BatchLoss, Momentum, Simd, Task, add_penalty_gradient, scale_weights,
     transpose_rows,
 };
-use crate::memory::filled;
+use crate::memory::{CollectVec, filled};
 use crate::monitor::{Monitor, Pace};
 use crate::parallel::Compute;
 use crate::shuffle::Shuffle;
@@ -41,7 +41,7 @@ pub(super) struct Trainer<'a> {
     pub(super) compute: Compute<'a>,
     /// One for each thread.
     pub(super) workspaces: Vec<Workspace>,
-    /// W^T of all hidden layers but the first.
+    /// W^T of all hidden layers but the first, network by network.
     transposed: Vec<Aligned>,
     /// The batch's gradient where it has more than one block.
     total: Vec<f64>,
@@ -58,7 +58,9 @@ impl<'a> Trainer<'a> {
         compute: Compute<'a>,
     ) -> Self {
         let network = &state.network;
-        let pairs = network.hidden.windows(2);
+        let widths = network.hidden.windows(2).map(|pair| pair[0].row() * pair[1].row());
+        let widths: Vec<usize> = widths.collect();
+        let transposed = (0..network.n_networks).flat_map(|_| widths.iter().copied());
         let workspace = Workspace::new(network, config.dropout > 0.0);
         Trainer {
             config,
@@ -70,8 +72,8 @@ impl<'a> Trainer<'a> {
             drawn: 0,
             compute,
             workspaces: filled(workspace, compute.team.threads()),
-            transposed: pairs.map(|pair| Aligned::zeros(pair[0].row() * pair[1].row())).collect(),
-            total: filled(0.0, network.len),
+            transposed: transposed.map(Aligned::zeros).collect(),
+            total: filled(0.0, network.total_len()),
             pace: Pace::new(),
         }
     }
@@ -151,8 +153,12 @@ impl Task for EpochTask<'_, '_> {
         let seed = self.trainer.seed;
         self.trainer.dropout = Dropout::of_epoch(config, &self.state.network, seed, epoch);
         self.trainer.drawn = 0;
-        let shuffle = shuffled.then(|| Shuffle::new(samples.n_rows(), seed, epoch as u64));
-        let mut order = Order::new(samples.n_rows(), shuffle);
+        let order = |member: usize| {
+            let index = (member as u64) << MEMBER_SHIFT | epoch as u64;
+            let shuffle = shuffled.then(|| Shuffle::new(samples.n_rows(), seed, index));
+            Order::new(samples.n_rows(), shuffle)
+        };
+        let mut orders = (0..self.state.network.n_networks).map(order).collect_vec();
         let mut pass = Pass::default();
         let mut left = samples.n_rows();
         for update in 0..self.trainer.n_updates().min(self.limit) {
@@ -161,7 +167,7 @@ impl Task for EpochTask<'_, '_> {
             let (sums, weight) = self.trainer.gradient::<S>(
                 &self.state.network,
                 &self.state.weights,
-                &mut order,
+                &mut orders,
                 count,
                 self.monitor,
             )?;
@@ -182,7 +188,7 @@ impl Task for EpochTask<'_, '_> {
     }
 }
 
-/// The order of one epoch, a batch ahead: rows are far apart in memory, and a batch takes about
+/// A network's order of one epoch, a batch ahead: rows are far apart in memory, and a batch takes about
 /// as long as fetching the next one's rows.
 struct Order {
     /// Rows not yet drawn.
@@ -249,35 +255,45 @@ impl Trainer<'_> {
         &mut self,
         network: &Network,
         weights: &[f32],
-        order: &mut Order,
+        orders: &mut [Order],
         count: usize,
         monitor: &mut dyn Monitor,
     ) -> Result<(BatchLoss, f64)> {
         if count <= BLOCK {
             let ws = &mut self.workspaces[0];
-            order.fill::<S>(&mut ws.rows[..count]);
             ws.start = self.drawn;
             self.drawn += count;
-            ws.drop_outputs(network, self.dropout.as_ref(), count);
-            ws.load::<S>(&self.samples, count);
-            // The next batch's rows are fetched in thirds: the processor waits for few at a time.
-            order.look_ahead::<S>(count);
-            let (first, rest) = order.ahead().split_at(order.ahead().len() / 3);
-            let (second, third) = rest.split_at(rest.len() / 2);
-            self.samples.prefetch::<S>(first);
-            forward::<S>(network, weights, ws, count);
-            self.samples.prefetch::<S>(second);
-            ws.loss = loss::<S>(network, ws, count, self.config.label_smoothing as f32);
-            // The loss is one long chain of operations; beside it, the processor finds time for
-            // what does not depend on it.
-            self.samples.prefetch::<S>(third);
-            transpose_weights::<S>(network, weights, &mut self.transposed);
-            backward::<S>(network, weights, &self.transposed, ws, count);
+            ws.clear_sums();
+            for (member, order) in orders.iter_mut().enumerate() {
+                let weights = network.member(member, weights);
+                let transposed = network.transposed_mut(member, &mut self.transposed);
+                order.fill::<S>(ws.rows_mut(member, count));
+                ws.drop_outputs(network, member, self.dropout.as_ref(), count);
+                ws.load::<S>(&self.samples, member, count);
+                // The next batch's rows are fetched in thirds: the processor waits for few at a
+                // time.
+                order.look_ahead::<S>(count);
+                let (first, rest) = order.ahead().split_at(order.ahead().len() / 3);
+                let (second, third) = rest.split_at(rest.len() / 2);
+                self.samples.prefetch::<S>(first);
+                forward::<S>(network, weights, ws, count);
+                self.samples.prefetch::<S>(second);
+                let loss = loss::<S>(network, ws, count, self.config.label_smoothing as f32);
+                ws.add_to_sums(loss, &self.samples, count);
+                // The loss is one long chain of operations; beside it, the processor finds time
+                // for what does not depend on it.
+                self.samples.prefetch::<S>(third);
+                transpose_weights::<S>(network, weights, transposed);
+                backward::<S>(network, member, weights, transposed, ws, count);
+            }
             self.pace.advance(count * network.work(), monitor)?;
-            return Ok((ws.loss, ws.total_weight(&self.samples, count)));
+            return Ok(ws.mean_sums(network.n_networks));
         }
-        transpose_weights::<S>(network, weights, &mut self.transposed);
-        self.gradient_of_blocks::<S>(network, weights, order, count, monitor)
+        for member in 0..network.n_networks {
+            let transposed = network.transposed_mut(member, &mut self.transposed);
+            transpose_weights::<S>(network, network.member(member, weights), transposed);
+        }
+        self.gradient_of_blocks::<S>(network, weights, orders, count, monitor)
     }
 
     /// [`Trainer::gradient`] of a batch of several blocks, which threads share.
@@ -286,7 +302,7 @@ impl Trainer<'_> {
         &mut self,
         network: &Network,
         weights: &[f32],
-        order: &mut Order,
+        orders: &mut [Order],
         count: usize,
         monitor: &mut dyn Monitor,
     ) -> Result<(BatchLoss, f64)> {
@@ -299,7 +315,9 @@ impl Trainer<'_> {
             for ws in &mut self.workspaces {
                 let count = BLOCK.min(left);
                 if count > 0 {
-                    order.fill::<S>(&mut ws.rows[..count]);
+                    for (member, order) in orders.iter_mut().enumerate() {
+                        order.fill::<S>(ws.rows_mut(member, count));
+                    }
                     ws.start = self.drawn;
                     self.drawn += count;
                     counts.push(count);
@@ -318,10 +336,11 @@ impl Trainer<'_> {
             team.for_each(wave, |at, ws| {
                 isa.run(BlockTask { shared, ws, count: counts[at] });
             });
-            for (ws, &count) in wave.iter().zip(&counts) {
-                sums.loss += ws.loss.loss;
-                sums.correct += ws.loss.correct;
-                weight += ws.total_weight(&self.samples, count);
+            for ws in wave.iter() {
+                let (block_sums, block_weight) = ws.mean_sums(network.n_networks);
+                sums.loss += block_sums.loss;
+                sums.correct += block_sums.correct;
+                weight += block_weight;
                 for (total, &part) in self.total.iter_mut().zip(ws.gradient.iter()) {
                     *total += f64::from(part);
                 }
@@ -421,15 +440,21 @@ impl Task for BlockTask<'_> {
     fn run<S: Simd>(self) {
         let Shared { samples, network, weights, transposed, dropout, smoothing } = self.shared;
         let (ws, count) = (self.ws, self.count);
-        ws.drop_outputs(network, dropout, count);
-        ws.load::<S>(samples, count);
-        forward::<S>(network, weights, ws, count);
-        ws.loss = loss::<S>(network, ws, count, smoothing);
-        backward::<S>(network, weights, transposed, ws, count);
+        ws.clear_sums();
+        for member in 0..network.n_networks {
+            let weights = network.member(member, weights);
+            let transposed = network.transposed(member, transposed);
+            ws.drop_outputs(network, member, dropout, count);
+            ws.load::<S>(samples, member, count);
+            forward::<S>(network, weights, ws, count);
+            let loss = loss::<S>(network, ws, count, smoothing);
+            ws.add_to_sums(loss, samples, count);
+            backward::<S>(network, member, weights, transposed, ws, count);
+        }
     }
 }
 
-/// Loss and accuracy of all samples under fixed weights: sums, and the sum of the weights.
+/// Loss and accuracy of the mean scores of all samples under fixed weights: sums, and the sum of the weights.
 pub(super) fn evaluate(
     network: &Network,
     weights: &[f32],
@@ -469,12 +494,11 @@ impl Task for EvaluateTask<'_> {
         for (at, result) in self.results.iter_mut().enumerate() {
             let start = (self.first + at) * BLOCK;
             let count = BLOCK.min(self.samples.n_rows() - start);
-            for (offset, row) in ws.rows[..count].iter_mut().enumerate() {
+            for (offset, row) in ws.rows_mut(0, count).iter_mut().enumerate() {
                 *row = (start + offset) as u32;
             }
-            ws.drop_outputs(self.network, None, count);
-            ws.load::<S>(self.samples, count);
-            forward::<S>(self.network, self.weights, ws, count);
+            ws.load::<S>(self.samples, 0, count);
+            forward_mean::<S>(self.network, self.weights, ws, count);
             *result =
                 (loss::<S>(self.network, ws, count, 0.0), ws.total_weight(self.samples, count));
         }

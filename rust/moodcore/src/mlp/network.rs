@@ -1,4 +1,5 @@
 //! Layout of the parameters: one flat vector for the whole network, padded to whole SIMD vectors.
+//! A model of several networks has one such part per network, one after the other.
 //!
 //! A hidden layer of `width` neurons stores `W[input][neuron]`, one row per input and neurons in
 //! the lanes, then its biases. The output layer stores `W[class][neuron]`, neurons in the lanes,
@@ -62,7 +63,11 @@ impl Head {
     }
 }
 
-/// The shape of a network and the layout of its flat vector.
+/// Where the number of a network is in the index of a random stream: above layers and epochs, so
+/// that the first network draws the numbers of a model of one network.
+pub(super) const MEMBER_SHIFT: u32 = 48;
+
+/// The shape of a network, the layout of its flat vector, and the number of such networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     pub(super) n_features: usize,
@@ -70,22 +75,26 @@ pub struct Network {
     pub(super) head: Head,
     /// Activation function of the hidden layers.
     pub(super) activation: Activation,
+    /// Length of the flat vector of one network.
     pub(super) len: usize,
+    /// Number of networks of this shape, whose mean scores are the scores of the model.
+    pub(super) n_networks: usize,
 }
 
 impl Network {
     /// Weights that training can hold: with gradients, steps and copies, some ten gigabytes.
     const MOST_WEIGHTS: usize = 1 << 28;
 
-    /// Lays out a network; `n_classes` is at least 1.
+    /// Lays out networks; `n_classes` and `n_networks` are at least 1.
     ///
     /// # Errors
-    /// [`Error::Parameter`] when it would have more than 2^28 weights.
+    /// [`Error::Parameter`] when they would have more than 2^28 weights.
     pub fn new(
         n_features: usize,
         hidden_sizes: &[usize],
         n_classes: usize,
         activation: Activation,
+        n_networks: usize,
     ) -> Result<Self> {
         let mut at = 0;
         let mut inputs = n_features;
@@ -103,16 +112,57 @@ impl Network {
         let biases = at + n_classes * vectors * LANES;
         let head = Head { inputs, vectors, n_classes, weights: at, biases };
         let len = biases + n_classes.next_multiple_of(LANES);
-        if len > Self::MOST_WEIGHTS {
+        let total = len.saturating_mul(n_networks);
+        if total > Self::MOST_WEIGHTS {
             let allowed = "widths that make a network of at most 268435456 weights";
-            return Err(Error::parameter("hidden_sizes", allowed, format!("{len} weights")));
+            return Err(Error::parameter("hidden_sizes", allowed, format!("{total} weights")));
         }
-        Ok(Network { n_features, hidden, head, activation, len })
+        Ok(Network { n_features, hidden, head, activation, len, n_networks })
     }
 
     /// Multiply-adds of one sample's training step, about: forward, backward and gradient.
     pub(super) fn work(&self) -> usize {
-        3 * self.len
+        3 * self.total_len()
+    }
+
+    /// Length of the flat vector of all networks.
+    pub(super) fn total_len(&self) -> usize {
+        self.len * self.n_networks
+    }
+
+    /// The part of the flat vector that belongs to a network.
+    #[inline(always)]
+    pub(super) fn member<'w>(&self, member: usize, flat: &'w [f32]) -> &'w [f32] {
+        &flat[member * self.len..][..self.len]
+    }
+
+    /// The part of all networks' transposed weights that belongs to a network: one matrix for each
+    /// hidden layer but the first.
+    #[inline(always)]
+    pub(super) fn transposed<'w>(&self, member: usize, all: &'w [Aligned]) -> &'w [Aligned] {
+        let count = self.hidden.len().saturating_sub(1);
+        &all[member * count..][..count]
+    }
+
+    /// As [`Network::transposed`], to write them.
+    #[inline(always)]
+    pub(super) fn transposed_mut<'w>(
+        &self,
+        member: usize,
+        all: &'w mut [Aligned],
+    ) -> &'w mut [Aligned] {
+        let count = self.hidden.len().saturating_sub(1);
+        &mut all[member * count..][..count]
+    }
+
+    /// The number of networks.
+    pub fn n_networks(&self) -> usize {
+        self.n_networks
+    }
+
+    /// Neurons of each hidden layer.
+    pub fn hidden_sizes(&self) -> Vec<usize> {
+        self.hidden.iter().map(|layer| layer.width).collect_vec()
     }
 
     /// The number of classes.
@@ -132,12 +182,29 @@ impl Network {
 
     /// The ranges of the flat vector that hold weights, not biases.
     pub(super) fn weight_ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
-        let head = self.head.weights..self.head.biases;
-        self.hidden.iter().map(|layer| layer.weights..layer.biases).chain([head])
+        let head = (self.head.weights, self.head.biases);
+        let layers = self.hidden.iter().map(|layer| (layer.weights, layer.biases)).chain([head]);
+        let layers = layers.collect_vec();
+        (0..self.n_networks).flat_map(move |member| {
+            let start = member * self.len;
+            layers.clone().into_iter().map(move |(from, to)| start + from..start + to)
+        })
     }
 
-    /// Where each layer's weights and biases are, the output layer last.
+    /// Where each layer's weights and biases are, network by network, the output layer last.
     fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        (0..self.n_networks).flat_map(|member| {
+            let start = member * self.len;
+            self.places_of_first().map(move |place| Place {
+                weights: start + place.weights,
+                biases: start + place.biases,
+                ..place
+            })
+        })
+    }
+
+    /// Where each layer of the first network is.
+    fn places_of_first(&self) -> impl Iterator<Item = Place> + '_ {
         let hidden = self.hidden.iter().map(|layer| Place {
             inputs: layer.inputs,
             outputs: layer.width,
@@ -157,7 +224,7 @@ impl Network {
         hidden.chain([head])
     }
 
-    /// The flat vector as layers.
+    /// The flat vector as layers, network by network.
     pub fn unpack(&self, flat: &[f32]) -> Vec<Layer> {
         let layer = |place: Place| Layer {
             weights: place.weights().map(|at| flat[at]).collect_vec(),
@@ -166,19 +233,19 @@ impl Network {
         self.places().map(layer).collect_vec()
     }
 
-    /// Layers as a flat vector.
+    /// Layers, network by network, as a flat vector.
     ///
     /// # Errors
     /// [`Error::Data`] when a layer's size is not this network's or a value is not finite.
     pub fn pack(&self, layers: &[Layer]) -> Result<Aligned> {
-        if layers.len() != self.hidden.len() + 1 {
+        let n_layers = self.n_networks * (self.hidden.len() + 1);
+        if layers.len() != n_layers {
             return Err(Error::Data(format!(
-                "the network has {} layers of weights, got {}",
-                self.hidden.len() + 1,
+                "the model has {n_layers} layers of weights, got {}",
                 layers.len()
             )));
         }
-        let mut flat = Aligned::zeros(self.len);
+        let mut flat = Aligned::zeros(self.total_len());
         for (index, (layer, place)) in layers.iter().zip(self.places()).enumerate() {
             let Place { inputs, outputs, biases, .. } = place;
             if layer.weights.len() != inputs * outputs || layer.biases.len() != outputs {
@@ -256,7 +323,9 @@ impl State {
         seed: u64,
     ) -> Result<Self> {
         config.check()?;
-        let network = Network::new(n_features, &config.hidden_sizes, n_classes, config.activation)?;
+        let Config { ref hidden_sizes, activation, n_networks, .. } = *config;
+        let network = Network::new(n_features, hidden_sizes, n_classes, activation, n_networks)?;
+        let n_layers = hidden_sizes.len() + 1;
         let mut layers = Vec::new();
         for (index, Place { inputs, outputs, .. }) in network.places().enumerate() {
             let std = match config.init {
@@ -264,7 +333,8 @@ impl State {
                 Init::Lecun => libm::sqrt(1.0 / inputs as f64),
                 Init::Normal => config.init_std,
             };
-            let mut stream = Stream::new(seed, Purpose::Weights, index as u64);
+            let (member, layer) = ((index / n_layers) as u64, (index % n_layers) as u64);
+            let mut stream = Stream::new(seed, Purpose::Weights, member << MEMBER_SHIFT | layer);
             let pairs = (0..(inputs * outputs).div_ceil(2)).map(|_| stream.next_normal_pair());
             let mut weights: Vec<f32> =
                 pairs.flat_map(|(a, b)| [(a * std) as f32, (b * std) as f32]).collect_vec();
@@ -272,7 +342,7 @@ impl State {
             layers.push(Layer { weights, biases: filled(0.0, outputs) });
         }
         let weights = network.pack(&layers)?;
-        let velocity = Aligned::zeros(network.len);
+        let velocity = Aligned::zeros(network.total_len());
         let square = Aligned::zeros(0);
         Ok(State { network, weights, velocity, square, updates: 0, epoch: 0 })
     }
@@ -289,7 +359,7 @@ impl State {
             }
             Optimizer::Adam if !is_adam => {
                 self.velocity.fill(0.0);
-                self.square = Aligned::zeros(self.network.len);
+                self.square = Aligned::zeros(self.network.total_len());
                 self.updates = 0;
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! Scores for new samples.
 
 use super::network::Network;
-use super::step::{BLOCK, Workspace, forward};
+use super::step::{BLOCK, Workspace, forward_mean};
 use crate::kernels::{LANES, ScoreKind, Simd, Task, class_scores};
 use crate::memory::filled;
 use crate::monitor::Monitor;
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Blocks between two polls of the monitor, for each thread.
 const BLOCKS_A_POLL: usize = 64;
 
-/// Writes one row of scores for each row of `x` (row-major, finite) to `out`, `n x n_classes`.
+/// Writes one row of mean scores of the networks for each row of `x` (row-major, finite) to `out`, `n x n_classes`.
 /// Rows whose scores overflow are NaN.
 ///
 /// Probabilities are brought to a sum of one in double precision.
@@ -29,8 +29,8 @@ pub fn predict(
 ) -> Result<()> {
     let (features, classes) = (network.n_features, network.head.n_classes);
     let n_rows = x.len() / features;
-    if x.len() != n_rows * features || out.len() != n_rows * classes || weights.len() != network.len
-    {
+    let fits = x.len() == n_rows * features && out.len() == n_rows * classes;
+    if !fits || weights.len() != network.total_len() {
         return Err(Error::Data(format!(
             "X holds {} values and the output {}, the network has {features} features and \
              {classes} classes",
@@ -69,14 +69,14 @@ impl Task for PredictTask<'_> {
     fn run<S: Simd>(self) {
         let (network, ws) = (self.network, self.ws);
         let (features, classes) = (network.n_features, network.head.n_classes);
-        for (at, row) in ws.rows.iter_mut().enumerate() {
+        for (at, row) in ws.rows_mut(0, BLOCK).iter_mut().enumerate() {
             *row = at as u32;
         }
         let blocks = self.x.chunks(BLOCK * features).zip(self.out.chunks_mut(BLOCK * classes));
         for (x, out) in blocks {
             let count = x.len() / features;
             ws.load_features::<S>(x, features, count);
-            forward::<S>(network, self.weights, ws, count);
+            forward_mean::<S>(network, self.weights, ws, count);
             let unless_finite = not_finite(ws);
             let shape = (classes, count.div_ceil(LANES));
             class_scores::<S>(shape, (&mut ws.scores, BLOCK), self.kind);

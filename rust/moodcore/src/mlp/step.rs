@@ -47,8 +47,8 @@ impl Activity {
 /// All that one thread needs for a block, allocated once.
 #[derive(Clone, Debug)]
 pub(super) struct Workspace {
-    /// Which samples are in the block.
-    pub(super) rows: Vec<u32>,
+    /// Which samples are in the block, [`BLOCK`] for each network.
+    rows: Vec<u32>,
     /// The position of the block's first row in the order of the epoch.
     pub(super) start: usize,
     /// Whether `mask` applies.
@@ -62,10 +62,13 @@ pub(super) struct Workspace {
     transposed: Aligned,
     /// Scores of the classes, then their gradient, (K, B).
     pub(super) scores: Aligned,
-    /// Gradient of the block's summed loss, laid out as the weights.
+    /// Sums of the scores of several networks, (K, B); empty for one network.
+    sums: Aligned,
+    /// Gradient of the block's summed losses, laid out as the weights.
     pub(super) gradient: Aligned,
-    /// The block's summed loss.
-    pub(super) loss: BatchLoss,
+    /// The block's summed loss, and the sum of its weights, each summed over the networks.
+    loss: BatchLoss,
+    loss_weight: f64,
 }
 
 impl Workspace {
@@ -80,7 +83,7 @@ impl Workspace {
             kept: dropped(layer.row()),
         };
         Workspace {
-            rows: filled(0, BLOCK),
+            rows: filled(0, BLOCK * network.n_networks),
             start: 0,
             dropped: false,
             x: zeros(network.n_features.next_multiple_of(LANES)),
@@ -89,9 +92,17 @@ impl Workspace {
             activity: network.hidden.iter().map(activity).collect(),
             transposed: zeros(network.head.row()),
             scores: zeros(network.head.n_classes),
-            gradient: Aligned::zeros(network.len),
+            sums: zeros(if network.n_networks > 1 { network.head.n_classes } else { 0 }),
+            gradient: Aligned::zeros(network.total_len()),
             loss: BatchLoss::default(),
+            loss_weight: 0.0,
         }
+    }
+
+    /// The first `count` rows of the block of network `member`, to be written.
+    #[inline(always)]
+    pub(super) fn rows_mut(&mut self, member: usize, count: usize) -> &mut [u32] {
+        &mut self.rows[member * BLOCK..][..count]
     }
 
     /// The scores of the `at`-th sample of the block, class by class.
@@ -99,10 +110,10 @@ impl Workspace {
         self.scores.chunks_exact(BLOCK).map(move |class| class[at])
     }
 
-    /// Gathers the first `count` samples of `rows`; lanes past the last one weigh nothing.
+    /// Gathers the first `count` samples of network `member`; lanes past the last one weigh nothing.
     #[inline(always)]
-    pub(super) fn load<S: Simd>(&mut self, samples: &Samples<'_>, count: usize) {
-        let rows = &self.rows[..count];
+    pub(super) fn load<S: Simd>(&mut self, samples: &Samples<'_>, member: usize, count: usize) {
+        let rows = &self.rows[member * BLOCK..][..count];
         samples.gather_features::<S>(rows, &mut self.x);
         samples.gather_targets(rows, &mut self.label, &mut self.weight);
         self.weight[count..count.next_multiple_of(LANES)].fill(0.0);
@@ -114,11 +125,12 @@ impl Workspace {
         gather_rows::<S>(x, n_features, &self.rows[..count], &mut self.x);
     }
 
-    /// Draws which outputs of hidden layers the next passes drop.
+    /// Draws which outputs of the hidden layers of network `member` the next passes drop.
     #[inline(always)]
     pub(super) fn drop_outputs(
         &mut self,
         network: &Network,
+        member: usize,
         dropout: Option<&Dropout>,
         count: usize,
     ) {
@@ -127,8 +139,35 @@ impl Workspace {
         let layers = network.hidden.iter().zip(&mut self.activity);
         for (index, (layer, activity)) in layers.enumerate() {
             let row = layer.row();
-            dropout.fill(index, self.start, row, &mut activity.mask[..count * row]);
+            dropout.fill(
+                member * network.hidden.len() + index,
+                self.start,
+                row,
+                &mut activity.mask[..count * row],
+            );
         }
+    }
+
+    /// Sets the sums of [`Workspace::add_to_sums`] to zero.
+    #[inline(always)]
+    pub(super) fn clear_sums(&mut self) {
+        (self.loss, self.loss_weight) = (BatchLoss::default(), 0.0);
+    }
+
+    /// Adds the loss of one network on the first `count` samples, which came from `samples`.
+    #[inline(always)]
+    pub(super) fn add_to_sums(&mut self, loss: BatchLoss, samples: &Samples<'_>, count: usize) {
+        self.loss.loss += loss.loss;
+        self.loss.correct += loss.correct;
+        self.loss_weight += self.total_weight(samples, count);
+    }
+
+    /// The means over the networks of the block's summed loss and of its sum of weights.
+    #[inline(always)]
+    pub(super) fn mean_sums(&self, n_networks: usize) -> (BatchLoss, f64) {
+        let share = 1.0 / n_networks as f64;
+        let BatchLoss { loss, correct } = self.loss;
+        (BatchLoss { loss: loss * share, correct: correct * share }, self.loss_weight * share)
     }
 
     /// The sum of the weights of the first `count` samples, which came from `samples`.
@@ -142,7 +181,30 @@ impl Workspace {
     }
 }
 
-/// From features to scores: `h = f(a W + b)` layer by layer, then `z = h W + b`.
+/// From features to the mean scores of all networks, without dropout.
+#[inline(always)]
+pub(super) fn forward_mean<S: Simd>(
+    network: &Network,
+    weights: &[f32],
+    ws: &mut Workspace,
+    count: usize,
+) {
+    ws.dropped = false;
+    for (member, weights) in weights.chunks_exact(network.len).enumerate() {
+        forward::<S>(network, weights, ws, count);
+        let Workspace { sums, scores, .. } = ws;
+        if member == 0 {
+            let len = sums.len();
+            sums.copy_from_slice(&scores[..len]);
+        } else {
+            sums.iter_mut().zip(scores.iter()).for_each(|(sum, score)| *sum += score);
+        }
+    }
+    let share = 1.0 / network.n_networks as f32;
+    ws.scores.iter_mut().zip(ws.sums.iter()).for_each(|(score, sum)| *score = sum * share);
+}
+
+/// From features to scores of one network: `h = f(a W + b)` layer by layer, then `z = h W + b`.
 #[inline(always)]
 pub(super) fn forward<S: Simd>(
     network: &Network,
@@ -195,19 +257,21 @@ pub(super) fn loss<S: Simd>(
     softmax_loss::<S>(shape, (&mut ws.scores, BLOCK), targets)
 }
 
-/// From the gradient by the scores to `ws.gradient` (Bishop 2006, equations 5.53 to 5.56):
+/// From the gradient by the scores to the part of network `member` in `ws.gradient` (Bishop 2006, equations 5.53 to 5.56):
 /// `dW = a^T delta`, `db = sum of delta`, and `delta_before = (delta W^T) . f'(h_before)`.
 /// `transposed` holds the W^T of all hidden layers but the first.
 #[inline(always)]
 pub(super) fn backward<S: Simd>(
     network: &Network,
+    member: usize,
     weights: &[f32],
     transposed: &[Aligned],
     ws: &mut Workspace,
     count: usize,
 ) {
     let x_row = network.n_features.next_multiple_of(LANES);
-    head_gradient::<S>(network, weights, ws, count, x_row);
+    let first = member * network.len;
+    head_gradient::<S>(network, first, weights, ws, count, x_row);
     for index in (0..network.hidden.len()).rev() {
         let layer = &network.hidden[index];
         let row = layer.row();
@@ -218,7 +282,7 @@ pub(super) fn backward<S: Simd>(
             Some(below) => (below.output(ws.dropped), network.hidden[index - 1].row()),
         };
         let (weights, biases) =
-            ws.gradient[layer.weights..].split_at_mut(layer.biases - layer.weights);
+            ws.gradient[first + layer.weights..].split_at_mut(layer.biases - layer.weights);
         matmul_and_sums::<S>(
             (layer.inputs, count, layer.vectors),
             Left { data: input, row: 1, column: input_row },
@@ -269,9 +333,11 @@ fn pass_back<S: Simd>(
 }
 
 /// The output layer's part of [`backward`]: its own gradient, and delta of the last hidden layer.
+/// The gradient of the network begins at `first`.
 #[inline(always)]
 fn head_gradient<S: Simd>(
     network: &Network,
+    first: usize,
     weights: &[f32],
     ws: &mut Workspace,
     count: usize,
@@ -302,9 +368,9 @@ fn head_gradient<S: Simd>(
         Left { data: &ws.scores, row: BLOCK, column: 1 },
         Right { data: input, row },
         Start::Zero,
-        (&mut ws.gradient[head.weights..head.biases], row),
+        (&mut ws.gradient[first + head.weights..first + head.biases], row),
         Identity,
     );
-    let biases = &mut ws.gradient[head.biases..][..head.n_classes];
+    let biases = &mut ws.gradient[first + head.biases..][..head.n_classes];
     row_sums::<S>(count.div_ceil(LANES), (&ws.scores, BLOCK), biases);
 }

@@ -40,6 +40,7 @@ impl Table {
 fn plain() -> Config {
     Config {
         hidden_sizes: vec![16, 16],
+        n_networks: 1,
         activation: Activation::Relu,
         optimizer: Optimizer::Sgd,
         learning_rate: 0.005,
@@ -177,6 +178,7 @@ proptest! {
         optimizer in prop::sample::select(vec![Optimizer::Sgd, Optimizer::Adam]),
         nesterov: bool,
         activation in activations(),
+        n_networks in 1_usize..4,
         (dropout, label_smoothing, weight_decay) in
             prop_oneof![Just((0.0, 0.0, 0.0)), Just((0.3, 0.1, 0.01))],
         seed in 0_u64..1000,
@@ -185,7 +187,7 @@ proptest! {
         let nesterov = nesterov && optimizer == Optimizer::Sgd;
         let config = Config {
             hidden_sizes: hidden, epochs: 2, batch_size: batch, nesterov, record: Record::Update,
-            optimizer, activation, dropout, label_smoothing, weight_decay, ..plain()
+            optimizer, activation, dropout, label_smoothing, weight_decay, n_networks, ..plain()
         };
         let first = train(&config, &table, weighted, Isa::Portable, 1);
         for isa in Isa::available() {
@@ -202,8 +204,9 @@ proptest! {
         hidden in prop::collection::vec(1_usize..40, 0..4),
         features in 1_usize..40,
         classes in 1_usize..40,
+        n_networks in 1_usize..4,
     ) {
-        let config = Config { hidden_sizes: hidden, ..plain() };
+        let config = Config { hidden_sizes: hidden, n_networks, ..plain() };
         let state = State::initial(&config, features, classes, 1).unwrap();
         let layers = state.network.unpack(&state.weights);
         prop_assert_eq!(state.network.pack(&layers).unwrap(), state.weights);
@@ -220,10 +223,83 @@ fn training_learns() {
     assert!(fitted.history.eval_loss[59] < 0.5 * fitted.history.eval_loss[0]);
 }
 
+/// A state of one network of several.
+fn alone(state: &State, member: usize) -> State {
+    let network = Network { n_networks: 1, ..state.network.clone() };
+    let layers = state.network.unpack(&state.weights);
+    let count = layers.len() / state.network.n_networks();
+    let weights = network.pack(&layers[member * count..][..count]).unwrap();
+    State { network, weights, ..state.clone() }
+}
+
+#[test]
+fn several_networks_are_trained_as_each_would_be_alone() {
+    let table = Table::new(300, 4, 3, 2);
+    for (batch_size, dropout) in
+        [(BatchSize::Samples(32), 0.0), (BatchSize::Samples(200), 0.0), (BatchSize::Full, 0.2)]
+    {
+        let config = |n_networks| Config {
+            n_networks,
+            epochs: 4,
+            batch_size,
+            dropout,
+            optimizer: Optimizer::Adam,
+            weight_decay: 0.1,
+            l2: 0.01,
+            ..plain()
+        };
+        let single = train(&config(1), &table, true, Isa::detect(), 1);
+        let several = train(&config(3), &table, true, Isa::detect(), 1);
+        assert_eq!(alone(&several.state, 0).weights, single.state.weights);
+        let [second, third] = [1, 2].map(|member| alone(&several.state, member).weights);
+        assert_ne!(second, single.state.weights);
+        assert_ne!(second, third);
+    }
+}
+
+#[test]
+fn scores_are_the_means_of_those_of_the_networks() {
+    let table = Table::new(300, 5, 4, 6);
+    let config = Config { n_networks: 3, epochs: 3, ..plain() };
+    let fitted = train(&config, &table, false, Isa::detect(), 1);
+    let team = Team::new(1).unwrap();
+    let compute = Compute { isa: Isa::detect(), team: &team };
+    let logits = |state: &State| {
+        let (mut out, State { network, weights, .. }) = (vec![0.0; 300 * 4], state);
+        let kind = ScoreKind::Logit;
+        predict(network, weights, &table.x, kind, &mut out, compute, &mut Silent).unwrap();
+        out
+    };
+    let members = [0, 1, 2].map(|member| logits(&alone(&fitted.state, member)));
+    let scores = logits(&fitted.state);
+    let mut loss = 0.0;
+    for (at, score) in scores.iter().enumerate() {
+        let mean = members.iter().map(|scores| scores[at]).sum::<f64>() / 3.0;
+        assert!((score - mean).abs() < 1e-5, "{score} against {mean}");
+    }
+    for (scores, &label) in scores.chunks(4).zip(&table.y) {
+        let norm = scores.iter().map(|score| score.exp()).sum::<f64>().ln();
+        loss += (norm - scores[label as usize]) / 300.0;
+    }
+    assert!((fitted.history.eval_loss[2] - loss).abs() < 1e-5);
+}
+
+#[test]
+fn the_number_of_networks_stays_when_training_continues() {
+    let table = Table::new(100, 4, 3, 7);
+    let state = train(&Config { epochs: 1, ..plain() }, &table, false, Isa::detect(), 1).state;
+    let team = Team::new(1).unwrap();
+    let compute = Compute { isa: Isa::detect(), team: &team };
+    let config = Config { n_networks: 2, ..plain() };
+    let rows = Rows::train(table.samples(false));
+    let message = fit(&config, rows, state, 5, compute, &mut Silent).unwrap_err().to_string();
+    assert!(message.contains("n_networks must stay 1 when training continues, got 2"), "{message}");
+}
+
 #[test]
 fn going_on_is_the_same_as_going_through() {
     let table = Table::new(300, 4, 3, 2);
-    let config = |epochs| Config { epochs, ..plain() };
+    let config = |epochs| Config { epochs, n_networks: 2, ..plain() };
     let through = train(&config(5), &table, true, Isa::detect(), 1);
     let half = train(&config(2), &table, true, Isa::detect(), 1);
     let team = Team::new(1).unwrap();
@@ -468,6 +544,7 @@ fn wrong_configurations_are_refused_by_name() {
     );
     refused(r#"{"batch_size": 0}"#, "batch_size must be at least 1");
     refused(r#"{"hidden_sizes": [8, 0]}"#, "hidden_sizes must be widths from 1 to 65536, got 0");
+    refused(r#"{"n_networks": 0}"#, "n_networks must be from 1 to 1024, got 0");
     refused(r#"{"momentum": 1.0}"#, "momentum must be in [0, 1), got 1");
     refused(r#"{"epochs": 2.5}"#, "epochs must be an int, got 2.5");
     refused(r#"{"learning_rate_schedule": "steps"}"#, "got 'steps'; did you mean 'step'?");

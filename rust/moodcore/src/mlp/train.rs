@@ -100,6 +100,12 @@ pub fn fit(
             "activation must stay '{trained}' when training continues, got '{new}'"
         )));
     }
+    if config.n_networks != state.network.n_networks() {
+        let (trained, new) = (state.network.n_networks(), config.n_networks);
+        return Err(Error::Data(format!(
+            "n_networks must stay {trained} when training continues, got {new}"
+        )));
+    }
     if total_weight.is_some_and(|weight| !(weight > 0.0 && weight.is_finite())) {
         return Err(Error::Data("the weight of all rows must be finite and above zero".into()));
     }
