@@ -23,9 +23,9 @@ pub enum Precision {
 /// `(r / 16 * n_features + k) * 16 + r % 16`. The last tile is filled up with zeros.
 #[derive(Clone, Debug, Default)]
 pub struct Tiles<T = f32> {
-    values: Vec<T>,
-    n_features: usize,
-    n_rows: usize,
+    pub(super) values: Vec<T>,
+    pub(super) n_features: usize,
+    pub(super) n_rows: usize,
 }
 
 impl<T: Real> Tiles<T> {

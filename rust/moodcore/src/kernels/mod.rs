@@ -30,6 +30,7 @@ mod doubles;
 mod forms;
 mod fused;
 mod gram;
+mod gram_row;
 mod math;
 mod matmul;
 mod portable;

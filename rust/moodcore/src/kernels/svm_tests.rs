@@ -58,6 +58,16 @@ impl Task for Values<'_> {
         let all: Vec<u32> = (0..self.tiles.n_rows() as u32).collect();
         let square = Weighted::new(self.tiles, &all, 0, |_, _| 0.0);
         square.store_square::<S>(self.kernel, self.tiles, (&mut columns, stride));
+        let mut row = vec![0.0; stride];
+        self.tiles.store_diagonal::<S>(self.kernel, &mut row);
+        for (at, value) in row.iter().enumerate().take(self.tiles.n_rows()) {
+            assert_eq!(value.to_bits(), columns[at * stride + at].to_bits());
+        }
+        for at in 0..self.tiles.n_rows() {
+            self.tiles.store_row::<S>(self.kernel, at, &mut row);
+            let square = &columns[at * stride..][..stride];
+            assert!(row.iter().zip(square).all(|(a, b)| a.to_bits() == b.to_bits()));
+        }
         (single, double, columns)
     }
 }
@@ -174,7 +184,7 @@ proptest! {
 
     #[test]
     fn kernel_values_are_those_of_a_plain_loop(
-        (n_features, x) in (1_usize..9, 1_usize..70)
+        (n_features, x) in (1_usize..9, 1_usize..130)
             .prop_flat_map(|(f, n)| table(n, f).prop_map(move |x| (f, x))),
         form in 0_usize..4,
     ) {

@@ -62,7 +62,7 @@ pub(super) fn calibrate<T: Real>(
 /// `start` plus the kernel values with some rows times a factor for each.
 fn products<T: Real>(
     problem: &Problem<'_, T>,
-    set: &WorkingSet<T>,
+    set: &mut WorkingSet<T>,
     (rows, factors): (&[usize], &[f64]),
     mut start: Vec<f64>,
     compute: Compute<'_>,
@@ -73,7 +73,9 @@ fn products<T: Real>(
         terms.map(|(&row, factor)| (row as u32, factor)).unzip();
     resize(&mut start, n.next_multiple_of(LANES), 0.0);
     if set.holds_all {
-        compute.isa.run(AddRows { set, moved: &moved, by: &by, out: &mut start });
+        let (kernel, source) = (&mut set.kernel, problem.gram.source());
+        let (moved, by) = (&moved, &by);
+        compute.isa.run(AddRows { kernel, source, moved, by, out: &mut start });
     } else {
         let gram = &problem.gram;
         gram.add_products(gram, (&moved, &by), Precision::Single, &mut start, compute);

@@ -1,5 +1,6 @@
 //! Kernel values among the rows of a problem, computed when they are needed.
 
+use super::kernel_rows::RowSource;
 use crate::kernels::{
     Isa, KernelFunction, LANES, Precision, Real, Simd, SparseList, SparseTile, SparseWeighted,
     Task, Tiles, Weighted,
@@ -43,6 +44,14 @@ impl<T: Real> Gram<'_, T> {
             Gram::Function { scale, .. }
             | Gram::Sparse { scale, .. }
             | Gram::Matrix { scale, .. } => *scale,
+        }
+    }
+
+    /// Rows and a function of them, if kernel values are computed from dense rows.
+    pub(super) fn source(&self) -> Option<RowSource<'_, T>> {
+        match self {
+            Gram::Function { kernel, rows, .. } => Some(RowSource { kernel: *kernel, rows }),
+            Gram::Sparse { .. } | Gram::Matrix { .. } => None,
         }
     }
 

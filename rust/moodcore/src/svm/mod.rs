@@ -10,6 +10,7 @@
 //! | `solver` | the dual problem of a pair: working sets, shrinking, corrections in double precision |
 //! | `active` | the active rows of the solver, and those that are shrunk |
 //! | `working_set` | sequential minimal optimization on a block of kernel values |
+//! | `kernel_rows` | those kernel values, all at once or when they are needed |
 //! | `newton` | Newton steps on the free coefficients of a working set |
 //! | `precision` | whether single precision can distinguish rows |
 //! | `gram` | kernel values among rows |
@@ -29,6 +30,7 @@ mod config;
 mod features;
 mod fit;
 mod gram;
+mod kernel_rows;
 mod newton;
 mod precision;
 mod predict;

@@ -63,7 +63,7 @@ fn direction<T: Real>(set: &WorkingSet<T>, free: &[usize]) -> Vec<f64> {
     let mut largest = f64::MIN_POSITIVE;
     for (row, &i) in free.iter().enumerate() {
         for (column, &j) in free[..=row].iter().enumerate() {
-            matrix[start_of(row) + column] = set.kernel[i * set.stride + j].to_f64();
+            matrix[start_of(row) + column] = set.kernel.row(i)[j].to_f64();
         }
         largest = largest.max(matrix[start_of(row) + row]);
     }

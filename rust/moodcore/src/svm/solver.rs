@@ -357,7 +357,8 @@ impl<T: Real> Solver<'_, '_, T> {
         let seen = if T::IS_SINGLE { RESOLVED * extremes.violation() } else { 0.0 };
         let tol = if self.whole { self.goal.max(seen) } else { part };
         let limit = Limit { tol, steps: most.min(100 * chosen.len()) };
-        let steps = self.compute.isa.run(Descend(self.set, limit));
+        let (set, source) = (&mut *self.set, self.active.gram.source());
+        let steps = self.compute.isa.run(Descend { set, source, limit });
         self.steps += steps;
         if !T::IS_SINGLE && steps == limit.steps {
             solve_faces(self.set, chosen.len());
@@ -388,7 +389,9 @@ impl<T: Real> Solver<'_, '_, T> {
         let Active { gram, gradient, .. } = &mut self.active;
         let before = along(gradient);
         if self.whole {
-            self.compute.isa.run(AddRows { set: self.set, moved: &moved, by: &by, out: gradient });
+            let (kernel, source) = (&mut self.set.kernel, gram.source());
+            let (moved, by) = (&moved, &by);
+            self.compute.isa.run(AddRows { kernel, source, moved, by, out: gradient });
         } else {
             gram.add_products(gram, (&moved, &by), Precision::Single, gradient, self.compute);
         }
@@ -443,8 +446,14 @@ impl<T: Real> Solver<'_, '_, T> {
         let set = &mut *self.set;
         set.resize(chosen.len());
         if !set.holds_all {
-            let stride = set.stride;
-            self.active.gram.block(chosen, self.compute.isa, (&mut set.kernel, stride));
+            let (gram, isa) = (&self.active.gram, self.compute.isa);
+            match gram.source() {
+                // Newton's method, in double precision, reads rows of coefficients that do not move.
+                Some(source) if self.whole && T::IS_SINGLE => {
+                    set.kernel.compute_on_demand(source, isa);
+                }
+                _ => set.kernel.compute_all(gram, chosen, isa),
+            }
             set.holds_all = self.whole;
         }
         for (at, &place) in chosen.iter().enumerate() {
