@@ -141,6 +141,12 @@ class LinearSvmModel:
     def decide(
         self, x: NDArray[np.float32] | _SparseRows, *, threads: int = 1, instructions: str
     ) -> NDArray[np.float64]: ...
+    def classify(
+        self,
+        x: NDArray[np.float32] | NDArray[np.float64],
+        threads: int,
+        instructions: str,
+    ) -> NDArray[np.int64] | None: ...
 
 @final
 class MlpModel:

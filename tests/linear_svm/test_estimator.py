@@ -78,6 +78,42 @@ def test_predicts_as_scikit_learn(params, clouds):
     assert (model.predict(X) == other.predict(X)).all()
 
 
+@pytest.mark.parametrize("isa", _core.instruction_sets())
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_predicts_the_first_class_of_the_largest_score(isa, n_classes, dtype, clouds, monkeypatch):
+    monkeypatch.setenv("MOODCORE_ISA", isa)
+    X, y = clouds
+    X = np.ascontiguousarray(np.tile(X, (40, 1)), dtype=dtype)
+    X[::7] = 0.0
+    names = np.array(["red", "green", "blue", "black"])
+    model = LinearSVM(random_state=0, n_jobs=2).fit(X[: len(y)], names[y % n_classes])
+    # Ties, and scores that are equal to zero.
+    model.core_model_ = _core.LinearSvmModel(model.coef_, np.zeros_like(model.intercept_))
+    for rows in (X, X[:1], X[:13]):
+        scores = model.decision_function(rows)
+        codes = (scores > 0).astype(int) if n_classes == 2 else scores.argmax(axis=1)
+        assert model.predict(rows).tolist() == model.classes_[codes].tolist()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
+def test_rows_to_predict_must_fit_float32(value, two):
+    X, y = two
+    model = LinearSVM(random_state=0).fit(X, y)
+    rows = np.array(X, dtype=np.float64)
+    rows[-1, -1] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity|must fit float32"):
+        model.predict(rows)
+
+
+def test_scores_that_overflow_are_compared(two):
+    X, y = two
+    model = LinearSVM(random_state=0).fit(X, y)
+    model.core_model_ = _core.LinearSvmModel(np.full_like(model.coef_, 1e308), model.intercept_)
+    rows = np.full((3, X.shape[1]), [[1.0], [-1.0], [0.5]]) * 1e3
+    assert model.predict(rows).tolist() == model.classes_[[1, 0, 1]].tolist()
+
+
 def test_scores_of_a_row_do_not_depend_on_the_others(clouds):
     X, y = clouds
     model = LinearSVM().fit(X, y)

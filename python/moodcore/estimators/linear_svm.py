@@ -16,9 +16,9 @@ from moodcore import _core
 from moodcore.estimators.base import Classifier, class_factors
 from moodcore.estimators.linear_rotation import Rotation
 from moodcore.estimators.progress import current_poll
-from moodcore.estimators.rows import TrainingRows, core_features
+from moodcore.estimators.rows import TrainingRows, core_features, readable
 from moodcore.estimators.svm.kernels import warn_of_uneven_spreads
-from moodcore.estimators.tables import validate_numbers
+from moodcore.estimators.tables import is_plain_matrix, validate_numbers
 
 __all__ = ["LinearSVM"]
 
@@ -274,6 +274,12 @@ class LinearSVM(Classifier):
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the class of the highest decision value for each row, shape (n_rows,)."""
+        check_is_fitted(self)
+        if not self.takes_float64_ and is_plain_matrix(X, self):
+            known = self.core_model_.classify(readable(X), **self._compute())
+            # Other rows get all checks, and their messages.
+            if known is not None:
+                return self.classes_[known]
         scores = self.decision_function(X)
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[codes]

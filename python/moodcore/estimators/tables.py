@@ -184,18 +184,31 @@ def _is_ready(X: Any, estimator: Any, dtypes: Any) -> bool:
     They take longer than predicting a few rows, or than training on a small table. Any other table
     gets them, and their messages. Without an estimator, any number of columns is allowed.
     """
-    if type(X) is not np.ndarray or X.ndim != 2 or not X.flags.c_contiguous or not X.size:
-        return False
-    if not (isinstance(dtypes, list) and X.dtype in dtypes):
-        return False
-    if estimator is not None and (
-        X.shape[1] != getattr(estimator, "n_features_in_", None)
-        or hasattr(estimator, "feature_names_in_")
-    ):
+    if not (isinstance(dtypes, list) and is_plain_matrix(X, estimator) and X.dtype in dtypes):
         return False
     # The sum of finite values may overflow; then the other checks decide.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(X.sum()))
+
+
+def is_plain_matrix(X: Any, estimator: Any = None) -> bool:
+    """Return whether all checks of rows would return this array if its values are finite.
+
+    Parameters
+    ----------
+    X : table
+        Rows in any container.
+    estimator : estimator, optional
+        The rows must have the columns that it knows; by default any number of columns.
+    """
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.flags.c_contiguous or not X.size:
+        return False
+    if X.dtype not in (np.float32, np.float64):
+        return False
+    return estimator is None or (
+        X.shape[1] == getattr(estimator, "n_features_in_", None)
+        and not hasattr(estimator, "feature_names_in_")
+    )
 
 
 def _are_ready_labels(y: Any, n_rows: int) -> bool:

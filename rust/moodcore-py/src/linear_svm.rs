@@ -7,7 +7,8 @@ use crate::errors::{detached, to_python};
 use crate::monitor::{PythonMonitor, poll};
 use crate::platform::instruction_set;
 use moodcore::Samples;
-use moodcore::linear_svm::{Config, Fit, decide, decide_sparse, fit};
+use moodcore::kernels::Real;
+use moodcore::linear_svm::{Config, Fit, classify, decide, decide_sparse, fit};
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyValueError;
@@ -17,6 +18,13 @@ use pyo3::types::{PyDict, PyType};
 /// Features, class codes and weights of the rows, as Python sends them.
 type Train<'py> =
     (FeatureArrays<'py>, PyReadonlyArray1<'py, u32>, Option<PyReadonlyArray1<'py, f32>>);
+
+/// Features of dense rows in single or double precision.
+#[derive(FromPyObject)]
+enum Matrix<'py> {
+    Single(PyReadonlyArray2<'py, f32>),
+    Double(PyReadonlyArray2<'py, f64>),
+}
 
 /// Weights and intercepts.
 #[pyclass(frozen, module = "moodcore._core")]
@@ -28,6 +36,25 @@ pub(crate) struct LinearSvmModel {
 impl LinearSvmModel {
     fn n_features(&self) -> usize {
         self.coef.len() / self.intercept.len()
+    }
+
+    fn classes<'py, T: Real>(
+        &self,
+        py: Python<'py>,
+        (x, n_features): (&[T], usize),
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Option<Bound<'py, PyArray1<i64>>>> {
+        let isa = instruction_set(instructions)?;
+        let weights = (self.coef.as_slice(), self.intercept.as_slice());
+        let mut out = zeros(x.len() / n_features.max(1))?;
+        let is_finite = detached(py, || {
+            let team = Team::new(threads)?;
+            let compute = Compute { isa, team: &team };
+            classify(weights, (x, n_features), &mut out, compute, &mut || poll(None))
+        })
+        .map_err(to_python)?;
+        Ok(is_finite.then(|| PyArray1::from_vec(py, out)))
     }
 }
 
@@ -102,6 +129,21 @@ impl LinearSvmModel {
         })
         .map_err(to_python)?;
         PyArray1::from_vec(py, out).reshape([n_rows, self.intercept.len()])
+    }
+
+    /// The position of the class of each dense row; None if features or scores are not finite in
+    /// single precision.
+    fn classify<'py>(
+        &self,
+        py: Python<'py>,
+        x: Matrix<'py>,
+        threads: usize,
+        instructions: &str,
+    ) -> PyResult<Option<Bound<'py, PyArray1<i64>>>> {
+        match &x {
+            Matrix::Single(x) => self.classes(py, matrix(x)?, threads, instructions),
+            Matrix::Double(x) => self.classes(py, matrix(x)?, threads, instructions),
+        }
     }
 }
 

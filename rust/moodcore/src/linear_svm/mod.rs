@@ -44,7 +44,7 @@ mod table;
 
 pub use config::{Config, Dual, Loss, MultiClass, Penalty};
 pub use fit::{fit, solver};
-pub use predict::{decide, decide_sparse};
+pub use predict::{classify, decide, decide_sparse};
 
 /// Columns up to which a matrix of all second derivatives costs less than what it saves.
 const FEW_COLUMNS: usize = 128;
