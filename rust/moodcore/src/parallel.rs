@@ -4,7 +4,9 @@
 use crate::kernels::Isa;
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -21,6 +23,57 @@ pub struct Compute<'a> {
 #[derive(Debug)]
 pub struct Team {
     pool: Option<rayon::ThreadPool>,
+    shared: Arc<Shared>,
+}
+
+/// What the threads of a team know of each other.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Calls of [`Team::for_each`] that have not returned.
+    calls: AtomicUsize,
+    /// Threads beside the caller that [`Team::install`] keeps awake; zero outside of it.
+    needed: AtomicUsize,
+    /// Threads that are kept awake.
+    awake: AtomicUsize,
+}
+
+impl Shared {
+    /// Does what other threads have to do until the installed work ends.
+    ///
+    /// A thread starts this only while no call of `for_each` is under way: in a call it may be
+    /// waiting for a part of its own work, which others wait for in turn.
+    fn help(&self) {
+        if self.calls.load(SeqCst) > 0 {
+            return;
+        }
+        if self.awake.fetch_add(1, SeqCst) < self.needed.load(SeqCst) {
+            while self.needed.load(SeqCst) > 0 {
+                if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                    // Leaves the processor to other programs if there are any.
+                    std::thread::yield_now();
+                }
+            }
+        }
+        self.awake.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Subtracts one from a number when it goes out of scope, also by a panic.
+struct Decrease<'a>(&'a AtomicUsize);
+
+impl Drop for Decrease<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Sets a number to zero when it goes out of scope, also by a panic.
+struct Clear<'a>(&'a AtomicUsize);
+
+impl Drop for Clear<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, SeqCst);
+    }
 }
 
 impl Team {
@@ -32,15 +85,16 @@ impl Team {
         if threads == 0 {
             return Err(Error::parameter("threads", "at least 1", threads));
         }
+        let shared = Arc::default();
         if threads == 1 {
-            return Ok(Team { pool: None });
+            return Ok(Team { pool: None, shared });
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("moodcore-{index}"))
             .build()
             .map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
-        Ok(Team { pool: Some(pool) })
+        Ok(Team { pool: Some(pool), shared })
     }
 
     /// Returns the number of threads.
@@ -54,28 +108,35 @@ impl Team {
     pub(crate) fn install<T: Send>(&self, needed: usize, work: impl FnOnce() -> T + Send) -> T {
         let Some(pool) = &self.pool else { return work() };
         pool.install(|| {
-            let caller = rayon::current_thread_index().unwrap_or(0);
-            let is_done = AtomicBool::new(false);
-            rayon::scope(|scope| {
-                scope.spawn_broadcast(|_, thread| {
-                    let after = thread.index() + thread.num_threads() - caller;
-                    // The caller must not wait for itself.
-                    if (1..needed).contains(&(after % thread.num_threads())) {
-                        help(&is_done);
-                    }
-                });
-                let _end = SetAtEnd(&is_done);
-                work()
-            })
+            let _end = Clear(&self.shared.needed);
+            self.shared.needed.store(needed.min(self.threads()) - 1, SeqCst);
+            self.keep_awake(pool);
+            work()
         })
+    }
+
+    /// Keeps threads awake, as far as [`Team::install`] needs more than there are.
+    fn keep_awake(&self, pool: &rayon::ThreadPool) {
+        let Shared { needed, awake, .. } = &*self.shared;
+        if awake.load(SeqCst) < needed.load(SeqCst) {
+            let shared = Arc::clone(&self.shared);
+            pool.spawn_broadcast(move |_| shared.help());
+        }
     }
 
     /// Calls `task` once for each item, on any thread, in no particular order.
     pub(crate) fn for_each<T: Send>(&self, items: &mut [T], task: impl Fn(usize, &mut T) + Sync) {
         match &self.pool {
-            Some(pool) if items.len() > 1 => pool.install(|| {
-                items.par_iter_mut().enumerate().for_each(|(index, item)| task(index, item));
-            }),
+            Some(pool) if items.len() > 1 => {
+                self.shared.calls.fetch_add(1, SeqCst);
+                let call = Decrease(&self.shared.calls);
+                pool.install(|| {
+                    items.par_iter_mut().enumerate().for_each(|(index, item)| task(index, item));
+                });
+                drop(call);
+                // Threads that were working could not be kept awake before.
+                self.keep_awake(pool);
+            }
             _ => items.iter_mut().enumerate().for_each(|(index, item)| task(index, item)),
         }
     }
@@ -93,25 +154,6 @@ impl Team {
         } else {
             items.iter_mut().enumerate().for_each(|(index, item)| task(index, item));
         }
-    }
-}
-
-/// Does what other threads have to do until a flag is set.
-fn help(is_done: &AtomicBool) {
-    while !is_done.load(Ordering::Acquire) {
-        if rayon::yield_now() != Some(rayon::Yield::Executed) {
-            // Leaves the processor to other programs if there are any.
-            std::thread::yield_now();
-        }
-    }
-}
-
-/// Sets a flag when it goes out of scope, also by a panic.
-struct SetAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for SetAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -209,6 +251,27 @@ mod tests {
                 parts.iter().sum::<usize>()
             });
             assert_eq!(sum, 100 * 21);
+        }
+        Ok(())
+    }
+
+    /// Parts that wait for parts of their own, of which other threads take some.
+    #[test]
+    fn installed_work_may_be_nested() -> Result<()> {
+        for threads in 2..5 {
+            let team = Team::new(threads)?;
+            for _ in 0..2000 {
+                let sum = team.install(threads, || {
+                    let mut parts = [0_usize; 5];
+                    team.for_each(&mut parts, |_, part| {
+                        let mut inner = [1_usize; 6];
+                        team.for_each(&mut inner, |at, number| *number += at);
+                        *part = inner.iter().sum();
+                    });
+                    parts.iter().sum::<usize>()
+                });
+                assert_eq!(sum, 5 * 21);
+            }
         }
         Ok(())
     }

@@ -123,22 +123,22 @@ impl<C: Packed> SplitQuery<'_, C> {
         let packed = &mut lanes.packed[..count];
         match lanes.places.chosen(count) {
             Chosen::Range(first) => {
-                let bin = |at: usize| usize::from(order.bins[at]);
+                let bins = &order.bins[first..];
                 if order.one_hot {
-                    for (packed, &bin) in packed.iter_mut().zip(&order.bins[first..]) {
+                    for (packed, &bin) in packed.iter_mut().zip(bins) {
                         *packed = sum.plus(cells[usize::from(bin)]);
                     }
-                    return;
-                }
-                (0..first).for_each(|at| sum = sum.plus(cells[bin(at)]));
-                if self.feature.categorical {
-                    for (packed, &bin) in packed.iter_mut().zip(&order.bins[first..]) {
-                        sum = sum.plus(cells[usize::from(bin)]);
+                } else if self.feature.categorical {
+                    let add = |sum: C, &bin: &u8| sum.plus(cells[usize::from(bin)]);
+                    sum = order.bins[..first].iter().fold(sum, add);
+                    for (packed, bin) in packed.iter_mut().zip(bins) {
+                        sum = add(sum, bin);
                         *packed = sum;
                     }
                 } else {
-                    for (packed, cell) in packed.iter_mut().zip(&cells[first..]) {
-                        sum = sum.plus(*cell);
+                    sum = cells[..first].iter().fold(sum, |sum, &cell| sum.plus(cell));
+                    for (packed, &cell) in packed.iter_mut().zip(&cells[first..]) {
+                        sum = sum.plus(cell);
                         *packed = sum;
                     }
                 }

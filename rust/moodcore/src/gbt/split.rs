@@ -7,7 +7,7 @@ use super::histogram::BINS;
 use super::rows::WeightCounts;
 use super::score::{Bounds, Rules, Sums};
 use super::tree::{BinSet, MISSING, contains};
-use crate::kernels::{FeatureCells, Simd, Task};
+use crate::kernels::{FeatureCells, Simd, Task, filled_ends};
 use std::ops::Range;
 
 /// The test of a split.
@@ -179,7 +179,7 @@ impl<C: Packed> SplitQuery<'_, C> {
     ) -> Option<BestCut> {
         let has_rest = self.has_rest(order);
         // All bins left and none right is a split only where values are missing.
-        let candidates = self.candidates(order, order.cuts(has_rest, false));
+        let candidates = self.candidates::<S>(order, order.cuts(has_rest, false));
         let mut cut: Option<BestCut> = None;
         for rest_left in [false, true] {
             let last = order.cuts(has_rest, rest_left);
@@ -228,13 +228,18 @@ impl<C: Packed> SplitQuery<'_, C> {
     /// Which of the first `last` candidates are tried: all, or for extra-random trees one between
     /// the first and the last bin that have rows (Geurts et al. 2006, table 1).
     #[inline(always)]
-    fn candidates(&self, order: Order<'_>, last: usize) -> Range<usize> {
+    fn candidates<S: Simd>(&self, order: Order<'_>, last: usize) -> Range<usize> {
         let Some(draw) = self.feature.threshold else { return 0..last };
-        let filled = |&at: &usize| self.cells[0][usize::from(order.bins[at])] != C::EMPTY;
-        let Some(from) = (0..last).find(filled) else { return 0..0 };
-        let to = (from + 1..=last.min(order.bins.len() - 1)).rev().find(filled).unwrap_or(from + 1);
-        let at = from + (draw * (to - from) as f64) as usize;
-        at..at + 1
+        // Only numerical features have thresholds: places are bins.
+        let end = (last + 1).min(order.bins.len());
+        match filled_ends::<S, C>(self.cells[0], end) {
+            Some((from, to)) if from < last => {
+                let width = to.saturating_sub(from).max(1);
+                let at = from + (draw * width as f64) as usize;
+                at..at + 1
+            }
+            _ => 0..0,
+        }
     }
 
     /// Chooses the candidates of a range. In a node of few rows a cut behind an empty bin parts

@@ -249,6 +249,31 @@ pub fn filled_places<S: Simd, C: Cell>(
     count
 }
 
+/// The first and the last bin below `end` that have rows.
+///
+/// # Panics
+/// When `end` is beyond 256.
+#[inline(always)]
+pub fn filled_ends<S: Simd, C: Cell>(
+    cells: &FeatureCells<C>,
+    end: usize,
+) -> Option<(usize, usize)> {
+    let mut ends = None;
+    for (at, chunk) in
+        cells[..end.next_multiple_of(LANES)].as_chunks::<LANES>().0.iter().enumerate()
+    {
+        let first = at * LANES;
+        let wanted = if end - first < LANES { (1 << (end - first)) - 1 } else { u16::MAX };
+        let mask = C::filled::<S>(chunk) & wanted;
+        if mask != 0 {
+            let low = first + mask.trailing_zeros() as usize;
+            let high = first + LANES - 1 - mask.leading_zeros() as usize;
+            ends = Some((ends.map_or(low, |(low, _)| low), high));
+        }
+    }
+    ends
+}
+
 /// Moves the rows whose bin in `column` goes left to the front and writes the others to `spare`,
 /// both in their old order; gives the number of the first.
 ///

@@ -140,13 +140,13 @@ impl Task for Part<'_> {
 struct Filled<'a, C>(&'a FeatureCells<C>, usize);
 
 impl<C: Cell> Task for Filled<'_, C> {
-    type Output = Vec<u32>;
+    type Output = (Vec<u32>, Option<(usize, usize)>);
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> Vec<u32> {
+    fn run<S: Simd>(self) -> Self::Output {
         let mut places = EMPTY_PLACES;
         let count = filled_places::<S, C>(self.0, self.1, &mut places);
-        places[..count].to_vec()
+        (places[..count].to_vec(), filled_ends::<S, C>(self.0, self.1))
     }
 }
 
@@ -203,9 +203,12 @@ proptest! {
         let narrow = FeatureCells::of(std::array::from_fn(|bin| cells[bin][1]));
         let expected: Vec<u32> =
             (0..end as u32).filter(|&bin| cells[bin as usize][1] != 0).collect();
+        let ends = expected.first().zip(expected.last());
+        let ends = ends.map(|(&first, &last)| (first as usize, last as usize));
+        let expected = (expected, ends);
         for isa in Isa::available() {
-            prop_assert_eq!(&isa.run(Filled(&cells, end)), &expected, "{}", isa.name());
-            prop_assert_eq!(&isa.run(Filled(&narrow, end)), &expected, "{}", isa.name());
+            prop_assert_eq!(isa.run(Filled(&cells, end)), expected.clone(), "{}", isa.name());
+            prop_assert_eq!(isa.run(Filled(&narrow, end)), expected.clone(), "{}", isa.name());
         }
     }
 
