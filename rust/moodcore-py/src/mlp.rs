@@ -55,7 +55,7 @@ impl MlpModel {
         n_updates: u64,
         n_networks: usize,
     ) -> PyResult<Self> {
-        if n_networks == 0 || layers.len() % n_networks != 0 {
+        if n_networks == 0 || !layers.len().is_multiple_of(n_networks) {
             return Err(PyValueError::new_err(format!(
                 "{n_networks} networks must have the same number of layers each, got {} layers",
                 layers.len()
