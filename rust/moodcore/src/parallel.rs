@@ -35,6 +35,8 @@ struct Shared {
     needed: AtomicUsize,
     /// Threads that are kept awake.
     awake: AtomicUsize,
+    /// Threads that are asked to stay awake and have not answered.
+    asked: AtomicUsize,
 }
 
 impl Shared {
@@ -43,6 +45,7 @@ impl Shared {
     /// A thread starts this only while no call of `for_each` is under way: in a call it may be
     /// waiting for a part of its own work, which others wait for in turn.
     fn help(&self) {
+        self.asked.fetch_sub(1, SeqCst);
         if self.calls.load(SeqCst) > 0 {
             return;
         }
@@ -109,18 +112,25 @@ impl Team {
         let Some(pool) = &self.pool else { return work() };
         pool.install(|| {
             let _end = Clear(&self.shared.needed);
-            self.shared.needed.store(needed.min(self.threads()) - 1, SeqCst);
+            self.shared.needed.store(needed.clamp(1, self.threads()) - 1, SeqCst);
             self.keep_awake(pool);
             work()
         })
     }
 
-    /// Keeps threads awake, as far as [`Team::install`] needs more than there are.
+    /// Keeps threads awake, as far as [`Team::install`] needs more than there are. Threads that are
+    /// working cannot be: they are asked again after the call of `for_each`.
     fn keep_awake(&self, pool: &rayon::ThreadPool) {
-        let Shared { needed, awake, .. } = &*self.shared;
-        if awake.load(SeqCst) < needed.load(SeqCst) {
-            let shared = Arc::clone(&self.shared);
-            pool.spawn_broadcast(move |_| shared.help());
+        let Shared { calls, needed, awake, asked } = &*self.shared;
+        let is_free = calls.load(SeqCst) == 0 && asked.load(SeqCst) == 0;
+        if is_free && awake.load(SeqCst) < needed.load(SeqCst) {
+            asked.store(self.threads() - 1, SeqCst);
+            let (caller, shared) = (rayon::current_thread_index(), Arc::clone(&self.shared));
+            pool.spawn_broadcast(move |thread| {
+                if Some(thread.index()) != caller {
+                    shared.help();
+                }
+            });
         }
     }
 
@@ -134,7 +144,6 @@ impl Team {
                     items.par_iter_mut().enumerate().for_each(|(index, item)| task(index, item));
                 });
                 drop(call);
-                // Threads that were working could not be kept awake before.
                 self.keep_awake(pool);
             }
             _ => items.iter_mut().enumerate().for_each(|(index, item)| task(index, item)),
