@@ -141,6 +141,7 @@ RULES = {
             of(None, "x", NAN, INF, 1.5, True): "must be .*, got",
             of(-1, 0): "must be .*, got",
         },
+        "n_networks": ints(1) | {of(-1, 0): "must be from 1 to 1024, got"},
         "activation": one_of("relu", "leaky_relu", "tanh", "selu"),
         "input_scaling": {of(*VALUES[1:]): "must be one of 'robust', 'standard', 'none', got"},
         "optimizer": one_of("sgd", "adam"),

@@ -5,6 +5,7 @@ use crate::errors::{detached, to_python};
 use crate::monitor::PythonMonitor;
 use crate::platform::instruction_set;
 use moodcore::kernels::{Aligned, ScoreKind};
+use moodcore::memory::or_error;
 use moodcore::mlp::{
     Activation, Config, Fit, History, Layer, Network, Outcome, Rows, State, fit, predict,
 };
@@ -33,7 +34,8 @@ impl MlpModel {
             let weights = PyArray1::from_vec(py, layer.weights).reshape([inputs, outputs])?;
             Ok((fixed(weights), fixed(PyArray1::from_vec(py, layer.biases))))
         };
-        self.state.network.unpack(values).into_iter().map(write).collect()
+        let layers = or_error(|| Ok(self.state.network.unpack(values))).map_err(to_python)?;
+        layers.into_iter().map(write).collect()
     }
 }
 
@@ -81,18 +83,18 @@ impl MlpModel {
         };
         let network = Network::new(n_features, &hidden, n_classes, activation, n_networks)
             .map_err(to_python)?;
-        let pack = |layers: &Layers<'_>| -> PyResult<Aligned> {
-            network.pack(&read(layers)?).map_err(to_python)
-        };
-        let weights = pack(&layers)?;
-        let velocity = match &velocities {
-            Some(velocities) => pack(velocities)?,
-            None => Aligned::zeros(weights.len()),
-        };
-        let square = match &squares {
-            Some(squares) => pack(squares)?,
-            None => Aligned::zeros(0),
-        };
+        let layers = read(&layers)?;
+        let velocities = velocities.as_ref().map(read).transpose()?;
+        let squares = squares.as_ref().map(read).transpose()?;
+        let packed = or_error(|| {
+            let weights = network.pack(&layers)?;
+            let pack = |layers: &Vec<Layer>| network.pack(layers);
+            let velocity = velocities.as_ref().map(pack).transpose()?;
+            let velocity = velocity.unwrap_or_else(|| Aligned::zeros(weights.len()));
+            let square = squares.as_ref().map(pack).transpose()?;
+            Ok((weights, velocity, square.unwrap_or_else(|| Aligned::zeros(0))))
+        });
+        let (weights, velocity, square) = packed.map_err(to_python)?;
         if square.iter().any(|&value| value < 0.0) {
             return Err(PyValueError::new_err("squares must be at least 0"));
         }
@@ -232,15 +234,15 @@ pub(crate) fn mlp_fit<'py>(
     let train = samples(&train, n_classes)?;
     check_memory((train.n_rows(), train.n_features()), 32, 0, threads)?;
     let eval = evaluate.as_ref().map(|arrays| samples(arrays, n_classes)).transpose()?;
-    let state = match start {
-        None => State::initial(&config, train.n_features(), n_classes, seed).map_err(to_python)?,
-        Some(model) => model.state.clone(),
-    };
     let isa = instruction_set(instructions)?;
     let mut monitor = PythonMonitor { on_epoch, on_poll };
     let fitted = detached(py, || {
         let team = Team::new(threads)?;
         let compute = Compute { isa, team: &team };
+        let state = match start {
+            None => State::initial(&config, train.n_features(), n_classes, seed)?,
+            Some(model) => model.state.clone(),
+        };
         let rows = Rows { train, total_weight, eval };
         fit(&config, rows, state, seed, compute, &mut monitor)
     })
