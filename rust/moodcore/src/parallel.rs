@@ -35,8 +35,8 @@ struct Shared {
     needed: AtomicUsize,
     /// Threads that are kept awake.
     awake: AtomicUsize,
-    /// Threads that are asked to stay awake and have not answered.
-    asked: AtomicUsize,
+    /// Threads that have not run [`Shared::help`] yet since [`Team::keep_awake`] sent it to them.
+    pending: AtomicUsize,
 }
 
 impl Shared {
@@ -45,7 +45,7 @@ impl Shared {
     /// A thread starts this only while no call of `for_each` is under way: in a call it may be
     /// waiting for a part of its own work, which others wait for in turn.
     fn help(&self) {
-        self.asked.fetch_sub(1, SeqCst);
+        self.pending.fetch_sub(1, SeqCst);
         if self.calls.load(SeqCst) > 0 {
             return;
         }
@@ -118,13 +118,13 @@ impl Team {
         })
     }
 
-    /// Keeps threads awake, as far as [`Team::install`] needs more than there are. Threads that are
-    /// working cannot be: they are asked again after the call of `for_each`.
+    /// Keeps threads awake, as far as [`Team::install`] needs more than are awake. Threads that work
+    /// on a call of `for_each` are kept awake after it.
     fn keep_awake(&self, pool: &rayon::ThreadPool) {
-        let Shared { calls, needed, awake, asked } = &*self.shared;
-        let is_free = calls.load(SeqCst) == 0 && asked.load(SeqCst) == 0;
+        let Shared { calls, needed, awake, pending } = &*self.shared;
+        let is_free = calls.load(SeqCst) == 0 && pending.load(SeqCst) == 0;
         if is_free && awake.load(SeqCst) < needed.load(SeqCst) {
-            asked.store(self.threads() - 1, SeqCst);
+            pending.store(self.threads() - 1, SeqCst);
             let (caller, shared) = (rayon::current_thread_index(), Arc::clone(&self.shared));
             pool.spawn_broadcast(move |thread| {
                 if Some(thread.index()) != caller {

@@ -216,7 +216,7 @@ mod tests {
             let start: Margins =
                 (0..width).map(|at| (0..n_rows).map(|row| before(at, row)).collect()).collect();
             let mut expected = start.clone();
-            // Every so many rows are left out; with steps of one, all.
+            // With a step of one, all rows are left out.
             let except: Vec<u32> = (0..n_rows as u32).step_by(left_out).collect();
             for (row, &bin) in column.iter().enumerate().filter(|(row, _)| row % left_out > 0) {
                 let leaf = tree.leaf(|_| bin);
