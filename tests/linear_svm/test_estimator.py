@@ -90,7 +90,7 @@ def test_predicts_the_first_class_of_the_largest_score(isa, n_classes, dtype, cl
     model = LinearSVM(random_state=0, n_jobs=2).fit(X[: len(y)], names[y % n_classes])
     # Ties, and scores that are equal to zero.
     model.core_model_ = _core.LinearSvmModel(model.coef_, np.zeros_like(model.intercept_))
-    for rows in (X, X[:1], X[:13]):
+    for rows in (X, X[:1], X[:13], X[::2], np.asfortranarray(X)):
         scores = model.decision_function(rows)
         codes = (scores > 0).astype(int) if n_classes == 2 else scores.argmax(axis=1)
         assert model.predict(rows).tolist() == model.classes_[codes].tolist()

@@ -186,13 +186,17 @@ def _is_ready(X: Any, estimator: Any, dtypes: Any) -> bool:
     """
     if not (isinstance(dtypes, list) and is_plain_matrix(X, estimator) and X.dtype in dtypes):
         return False
+    if not X.flags.c_contiguous:
+        return False
     # The sum of finite values may overflow; then the other checks decide.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(X.sum()))
 
 
 def is_plain_matrix(X: Any, estimator: Any = None) -> bool:
-    """Return whether all checks of rows would return this array if its values are finite.
+    """Return whether all checks of rows would accept this array if its values are finite.
+
+    Its rows may be in any order in memory.
 
     Parameters
     ----------
@@ -201,7 +205,7 @@ def is_plain_matrix(X: Any, estimator: Any = None) -> bool:
     estimator : estimator, optional
         The rows must have the columns that it knows; by default any number of columns.
     """
-    if type(X) is not np.ndarray or X.ndim != 2 or not X.flags.c_contiguous or not X.size:
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.size:
         return False
     if X.dtype not in (np.float32, np.float64):
         return False
