@@ -36,5 +36,5 @@ def test_broken_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         read_toml(path)
     path.write_text("epochs = = 3")
-    with pytest.raises(ConfigError, match=r"grid\.toml: .*line 1"):
+    with pytest.raises(ConfigError, match=r"grid\.toml: must be a TOML file: .*line 1"):
         read_toml(path)

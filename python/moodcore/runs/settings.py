@@ -234,7 +234,9 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ConfigError(str(no_such_file(Path(path)))) from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a folder; a TOML file is needed") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: must be a TOML file: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
     for name in _PATHS:
         if str(values.get(name)).startswith(_FILE_URI):

@@ -16,8 +16,8 @@ from sklearn.utils.validation import _check_sample_weight, _check_y
 
 from moodcore import _core
 from moodcore.estimators.batches import BatchRange, BatchSource
+from moodcore.estimators.gbt.labels import Labels
 from moodcore.estimators.gbt.rows import read_margin
-from moodcore.estimators.gbt.streamed import Labels
 from moodcore.estimators.table_columns import Categories
 from moodcore.estimators.table_schema import Table, TableSchema, take_rows
 from moodcore.estimators.tables import RawTable, read_table

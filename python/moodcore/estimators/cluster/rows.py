@@ -27,9 +27,10 @@ from moodcore.estimators.cluster.parts import (
     table_of,
 )
 from moodcore.estimators.gbt.estimator import GBT
+from moodcore.estimators.gbt.labels import Labels
 from moodcore.estimators.gbt.options import categorical_mask, check_missing, validation_share
 from moodcore.estimators.gbt.rows import BoostingRows, code_rows, sampled
-from moodcore.estimators.gbt.streamed import BinnedRows, Labels
+from moodcore.estimators.gbt.streamed import BinnedRows
 from moodcore.estimators.rows import hold_out, readable
 from moodcore.estimators.table_columns import Categories
 from moodcore.estimators.table_schema import TableSchema

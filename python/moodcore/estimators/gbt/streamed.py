@@ -7,11 +7,10 @@ take one byte per cell, plus the class and the weight of each row.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from moodcore import _core
 from moodcore.errors import TableError
 from moodcore.estimators.batches import Batch, BatchSource, batch_source
 from moodcore.estimators.evaluation import EvaluationSet
+from moodcore.estimators.gbt.labels import Labels
 from moodcore.estimators.gbt.options import categorical_mask, check_missing, validation_share
 from moodcore.estimators.gbt.rows import BoostingRows, code_rows, sampled
 from moodcore.estimators.rows import hold_out
@@ -65,40 +65,6 @@ class BinnedRows:
     ) -> tuple[Any, NDArray[np.uint32], NDArray[np.float64] | None, NDArray[np.float64] | None]:
         """Return the four arguments of the core."""
         return self.bins, self.y, self.weight, self.margin
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The labels and weights of all rows of a table, including rows with zero weight."""
-
-    # The distinct labels, and the index of each row's label among them.
-    values: NDArray[Any]
-    codes: NDArray[np.unsignedinteger[Any]]
-    weight: NDArray[np.float64] | None
-
-    @property
-    def n_rows(self) -> int:
-        """The number of rows."""
-        return len(self.codes)
-
-    @classmethod
-    def read(cls, batches: Iterable[Batch], y: str, weight: str | None) -> Self:
-        """Read the label column, and the weight column if there is one."""
-        places: dict[Any, int] = {}
-        codes, weights, dtype = [np.empty(0, dtype=np.uint32)], [np.empty(0)], None
-        for batch in batches:
-            values, batch_codes = _distinct_labels(batch, y)
-            dtype = values.dtype
-            numbers = [places.setdefault(value, len(places)) for value in values.tolist()]
-            codes.append(np.array(numbers, dtype=np.uint32)[batch_codes])
-            if weight is not None:
-                weights.append(_read_weights(batch, weight))
-        # Assigning a list keeps the array one-dimensional, even if the labels are sequences.
-        distinct = np.empty(len(places), dtype=dtype)
-        distinct[:] = list(places)
-        return cls(
-            distinct, np.concatenate(codes), None if weight is None else np.concatenate(weights)
-        )
 
 
 def training_bins(
@@ -472,42 +438,3 @@ def _inside(rows: NDArray[Any], batch: Batch) -> slice:
     last = batch.first + batch.table.num_rows
     first, after = np.searchsorted(rows, [batch.first, last])
     return slice(int(first), int(after))
-
-
-def _distinct_labels(batch: Batch, name: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Return the distinct labels of a batch, and the index of each row's label among them."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = batch.table.column(name)
-    is_missing = column.is_null(nan_is_null=True)
-    if pc.any(is_missing).as_py():
-        row = pc.index(is_missing, pa.scalar(True)).as_py()
-        raise TableError(
-            f"{batch.where}: the label column {name!r} must not have missing values, got one in "
-            f"row {batch.first + row} of the table"
-        )
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    values = column.dictionary.to_numpy(zero_copy_only=False)
-    return values, column.indices.to_numpy(zero_copy_only=False).astype(np.intp, copy=False)
-
-
-def _read_weights(batch: Batch, name: str) -> NDArray[np.float64]:
-    import pyarrow as pa
-
-    column = batch.table.column(name)
-    try:
-        weight = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    except (pa.ArrowException, TypeError) as error:
-        raise TableError(
-            f"{batch.where}: the weight column {name!r} must hold numbers, got {column.type}"
-        ) from error
-    allowed = (weight >= 0) & (weight < math.inf)
-    if not allowed.all():
-        row = int(np.argmin(allowed))
-        raise TableError(
-            f"{batch.where}: the weight column {name!r} must be finite and at least 0, got "
-            f"{weight[row]} in row {batch.first + row} of the table"
-        )
-    return np.array(weight, dtype=np.float64)
