@@ -8,7 +8,7 @@
 use super::simd::{LANES, array_of};
 
 /// Whether `mul_add` is one instruction in code without runtime detection.
-const NATIVE: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+pub(super) const NATIVE: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 
 /// `a * b + c` of sixteen lanes, rounded once.
 #[inline(always)]

@@ -11,6 +11,9 @@
 //! inner index. The tile's shape, which differs between instruction sets, decides only which
 //! chains run side by side; it cannot change a bit.
 
+#[cfg(target_arch = "x86_64")]
+mod emulated;
+
 use super::Task;
 use super::simd::{LANES, Simd, array_of, extent};
 
@@ -258,6 +261,13 @@ unsafe fn tiles<S: Simd, E: Epilogue>(shape: Shape, at: Pointers, epilogue: E) {
     let mut vector = 0;
     // SAFETY: tiles stay inside the shape.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if S::EMULATES && emulated::tiles::<S, E>(shape, at, epilogue) {
+            if E::SUMS {
+                column_sums::<S>(shape, at);
+            }
+            return;
+        }
         if E::SUMS && shape.vectors == 1 {
             return column_of_tiles::<S, E, 1, true>(shape, at, 0, S::NARROW_ROWS, epilogue);
         }

@@ -2,7 +2,7 @@
 //! vectorizes it. Where the CPU has no fused multiply-add, `fused` emulates it with the same bits.
 
 use super::Task;
-use super::fused::mul_add_singles;
+use super::fused::{NATIVE, mul_add_singles};
 #[cfg(not(target_arch = "x86_64"))]
 use super::portable_bits::PortableBits;
 use super::portable_doubles::PortableDoubles;
@@ -40,6 +40,7 @@ impl Simd for Portable {
     const NARROW_ROWS: usize = 4;
     const WIDE_VECTORS: usize = 1;
     const WIDE_ROWS: usize = 4;
+    const EMULATES: bool = !NATIVE;
 
     #[inline(never)]
     fn outline<T: Task>(task: T) -> T::Output {
@@ -68,7 +69,25 @@ impl Simd for Portable {
     unsafe fn load_first(from: *const f32, count: usize) -> Self {
         // SAFETY: the caller vouches for `count` readable values.
         let first = unsafe { std::slice::from_raw_parts(from, count) };
-        Portable(array_of(|lane| if lane < count { first[lane] } else { 0.0 }))
+        let mut lanes = [0.0; LANES];
+        // Each four in one store: loading them waits for stores of single lanes.
+        for (four, lanes) in first.chunks(4).zip(lanes.as_chunks_mut().0) {
+            *lanes = match *four {
+                [a, b, c, d] => [a, b, c, d],
+                [a, b, c] => [a, b, c, 0.0],
+                [a, b] => [a, b, 0.0, 0.0],
+                _ => [four[0], 0.0, 0.0, 0.0],
+            };
+        }
+        Portable(lanes)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn prefetch<T>(address: *const T) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]
@@ -137,18 +156,32 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let mut columns = [Portable([0.0; LANES]); LANES];
+        // SAFETY: both arrays are of sixteen times sixteen values without gaps.
+        unsafe {
+            let (from, to) = (rows.as_ptr().cast(), columns.as_mut_ptr().cast());
+            Self::transpose_block(from, LANES, to, LANES);
+        }
+        columns
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_block(from: *const f32, row: usize, to: *mut f32, to_row: usize) {
         // Four by four, which the compiler does in registers; single lanes would pass through
         // memory, where loading sixteen lanes waits for all stores of one.
-        let mut columns = [Portable([0.0; LANES]); LANES];
         for top in (0..LANES).step_by(4) {
             for left in (0..LANES).step_by(4) {
-                for (offset, column) in columns[left..left + 4].iter_mut().enumerate() {
-                    let four: [f32; 4] = array_of(|row| rows[top + row].0[left + offset]);
-                    column.0[top..top + 4].copy_from_slice(&four);
+                // SAFETY: vouched for by the caller.
+                unsafe {
+                    let four: [[f32; 4]; 4] =
+                        array_of(|r| from.add((top + r) * row + left).cast::<[f32; 4]>().read());
+                    let columns: [[f32; 4]; 4] = array_of(|column| array_of(|r| four[r][column]));
+                    for (column, values) in columns.into_iter().enumerate() {
+                        to.add((left + column) * to_row + top).cast::<[f32; 4]>().write(values);
+                    }
                 }
             }
         }
-        columns
     }
 
     #[inline(always)]

@@ -52,6 +52,8 @@ pub trait Simd: Copy {
     const WIDE_VECTORS: usize;
     /// See [`Simd::WIDE_VECTORS`]. At most eight.
     const WIDE_ROWS: usize;
+    /// Whether [`Simd::mul_add`] is emulated.
+    const EMULATES: bool = false;
     /// Whether [`Simd::store_selected`] is one instruction.
     const COMPRESSES: bool = false;
 
@@ -162,6 +164,21 @@ pub trait Simd: Copy {
     fn split_exponent(self) -> (Self, Self);
     /// Turns sixteen rows of sixteen lanes into columns.
     fn transpose(rows: [Self; LANES]) -> [Self; LANES];
+    /// Writes the columns of sixteen rows of sixteen values, `row` apart, `to_row` apart.
+    ///
+    /// # Safety
+    /// `from` must be readable for sixteen `f32` at sixteen multiples of `row`, and `to` writable at
+    /// as many multiples of `to_row`.
+    #[inline(always)]
+    unsafe fn transpose_block(from: *const f32, row: usize, to: *mut f32, to_row: usize) {
+        // SAFETY: vouched for by the caller.
+        unsafe {
+            let rows = array_of(|r| Self::load(from.add(r * row)));
+            for (column, values) in Self::transpose(rows).into_iter().enumerate() {
+                values.store(to.add(column * to_row));
+            }
+        }
+    }
     /// The lanes in double precision.
     fn widen(self) -> Self::Doubles;
     /// Double precision rounded to single.

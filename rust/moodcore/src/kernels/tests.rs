@@ -97,6 +97,53 @@ proptest! {
     }
 }
 
+/// Numbers whose products and sums are often ties or zero and, by `kind`, subnormal, infinite or NaN.
+fn awkward(kind: usize, len: usize) -> BoxedStrategy<Vec<f32>> {
+    let plain = prop_oneof![
+        4 => -4.0_f32..4.0,
+        3 => Just(0.0),
+        1 => Just(-0.0),
+        2 => (-12..12_i32).prop_map(|exponent| libm::exp2f(exponent as f32)),
+        1 => (-9..9_i8).prop_map(f32::from),
+    ];
+    let tiny = prop_oneof![1 => -2e-25_f32..2e-25, 1 => -1e-19_f32..1e-19, 4 => plain.clone()];
+    let subnormal = prop_oneof![1 => -1e-38_f32..1e-38, 1 => Just(1e-45_f32), 2 => tiny.clone()];
+    let large = prop_oneof![1 => -4e19_f32..4e19, 4 => plain.clone()];
+    let huge = prop_oneof![1 => -3e38_f32..3e38, 4 => plain.clone()];
+    let any = prop_oneof![1 => any::<f32>(), 2 => plain.clone()];
+    let kinds =
+        [plain.boxed(), tiny.boxed(), subnormal.boxed(), large.boxed(), huge.boxed(), any.boxed()];
+    prop::collection::vec(kinds[kind].clone(), len).boxed()
+}
+
+/// The bits of numbers; a NaN can be any.
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|&value| if value.is_nan() { f32::NAN } else { value }.to_bits()).collect()
+}
+
+proptest! {
+    #[test]
+    fn matmul_of_awkward_numbers_is_the_naive_product_to_the_bit(
+        (rows, inner, vectors, by_column, by_row, left, right, start) in (0_usize..6)
+            .prop_flat_map(|kind| {
+                let shape = (1_usize..11, 1_usize..71, 1_usize..4, any::<bool>(), any::<bool>());
+                (Just(kind), shape)
+            })
+            .prop_flat_map(|(kind, (m, k, v, c, r))| (
+                Just(m), Just(k), Just(v), Just(c), Just(r), awkward(kind, m * k),
+                awkward(kind, k * v * LANES), awkward(kind, if r { m } else { v * LANES }),
+            ))
+    ) {
+        let strides = if by_column { (1, rows) } else { (inner, 1) };
+        let shape = (rows, inner, vectors);
+        let product =
+            Product { shape, left, strides, right, start: Some(start), start_by_row: by_row };
+        for result in on_every_isa(&product) {
+            prop_assert_eq!(bits(&result), bits(&naive(&product)));
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Functions(Vec<f32>);
 

@@ -1,6 +1,6 @@
 //! Copies, transposes and updates of whole vectors.
 
-use super::simd::{LANES, Simd, array_of, extent};
+use super::simd::{LANES, Simd, extent};
 
 /// Copies the chosen rows of a matrix of `columns` columns to rows of whole vectors, filled up
 /// with zeros.
@@ -85,11 +85,8 @@ pub fn transpose_rows<S: Simd>(
             // SAFETY: the assertions cover every row and column of both blocks.
             unsafe {
                 let source = from.as_ptr().add(row * from_row + column);
-                let block = array_of(|r| S::load(source.add(r * from_row)));
                 let target = to.as_mut_ptr().add(column * to_row + row);
-                for (c, values) in S::transpose(block).into_iter().enumerate() {
-                    values.store(target.add(c * to_row));
-                }
+                S::transpose_block(source, from_row, target, to_row);
             }
         }
     }
