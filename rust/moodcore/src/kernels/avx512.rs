@@ -33,7 +33,7 @@ impl Simd for Avx512 {
     type Bits = Avx512Bits;
     type Doubles = Avx512Doubles;
 
-    const NARROW_ROWS: usize = 8;
+    const NARROW_ROWS: usize = 16;
     const WIDE_VECTORS: usize = 4;
     const WIDE_ROWS: usize = 6;
     const COMPRESSES: bool = true;

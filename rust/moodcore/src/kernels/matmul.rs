@@ -308,10 +308,14 @@ unsafe fn column_of_tiles<S: Simd, E: Epilogue, const NV: usize, const SUMS: boo
 ) {
     let mut row = 0;
     while row < shape.rows {
-        let rows = step.min(shape.rows - row);
+        let left = shape.rows - row;
+        let rows = if left >= step { step } else { left.min(8) };
         // SAFETY: rows row..row + rows are inside the shape.
         unsafe {
             match rows {
+                16 if NV == 1 && S::NARROW_ROWS == 16 => {
+                    tile::<S, E, 16, NV, SUMS>(shape.inner, at, row, vector, epilogue);
+                }
                 1 => tile::<S, E, 1, NV, SUMS>(shape.inner, at, row, vector, epilogue),
                 2 => tile::<S, E, 2, NV, SUMS>(shape.inner, at, row, vector, epilogue),
                 3 => tile::<S, E, 3, NV, SUMS>(shape.inner, at, row, vector, epilogue),
@@ -364,11 +368,13 @@ unsafe fn tile<S: Simd, E: Epilogue, const MR: usize, const NV: usize, const SUM
                 }
             }
         }
-        for (r, sum) in sum.into_iter().enumerate() {
+        let mut offset = row * at.out_row + column;
+        for sum in sum {
             for (v, sum) in sum.into_iter().enumerate() {
-                let offset = (row + r) * at.out_row + column + v * LANES;
+                let offset = offset + v * LANES;
                 epilogue.apply(sum, offset).store(at.out.add(offset));
             }
+            offset += at.out_row;
         }
         if SUMS && row == 0 {
             for (v, sum) in column_sums.into_iter().enumerate() {

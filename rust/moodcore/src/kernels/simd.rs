@@ -46,7 +46,8 @@ pub trait Simd: Copy {
     /// The same lanes in double precision.
     type Doubles: Doubles;
     /// Rows of a register tile one vector wide: as many accumulators as hide the latency of
-    /// multiply-add and still fit the registers. At most eight.
+    /// multiply-add and still fit the registers. Sixteen, or at most eight. Each value of the inner
+    /// index loads one value per row and one vector, which more rows share.
     const NARROW_ROWS: usize;
     /// Vectors and rows of a register tile of a wide matrix.
     const WIDE_VECTORS: usize;
