@@ -62,3 +62,38 @@ def test_too_little_memory_can_be_caught(name, part, spare):
     assert done.returncode == 0, done.stderr
     assert "MemoryError" in done.stdout or (name, part, spare) in ENOUGH_OR_NOT
     assert "rows are predicted after it" in done.stdout
+
+
+CALLS = """
+import re, resource, sys
+from pathlib import Path
+import numpy as np
+from moodcore._core import SvmModel, gbt_sampled_rows
+
+n_classes, n_pairs = 2000, 1999000
+kernel = ("precomputed", 1.0, 3, 0.0)
+parts = np.zeros(n_classes, np.uint32), np.zeros((0, 0), np.float32), np.zeros((n_classes - 1, 0))
+ones = np.ones(n_pairs)
+model = SvmModel(kernel, *parts, ones, (-ones, ones))
+calls = {
+    "couple": (24, lambda: model.probabilities(ones[None])),
+    "sample": (1, lambda: gbt_sampled_rows(10_000_000)),
+}
+spare, call = calls[sys.argv[1]]
+used = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + (spare << 20), resource.RLIM_INFINITY))
+try:
+    call()
+except MemoryError as error:
+    print("MemoryError:", error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
+@pytest.mark.parametrize("name", ["couple", "sample"])
+def test_too_little_memory_in_a_call_of_the_core_can_be_caught(name):
+    done = subprocess.run(
+        [sys.executable, "-c", CALLS, name], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "MemoryError" in done.stdout

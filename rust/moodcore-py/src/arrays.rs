@@ -74,7 +74,10 @@ pub(crate) fn owned<T: Element + Copy, D: Dimension>(
 ) -> PyResult<Vec<T>> {
     let copied = array.as_any().call_method0("copy")?;
     let copied = copied.extract::<PyReadonlyArray<'_, T, D>>()?;
-    Ok(copied.as_slice()?.to_vec())
+    let values = copied.as_slice()?;
+    let mut owned = room(values.len())?;
+    owned.extend_from_slice(values);
+    Ok(owned)
 }
 
 /// A vector of zeros of a length that depends on the input.

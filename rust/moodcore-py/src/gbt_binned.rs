@@ -1,6 +1,6 @@
 //! Rows of boosting that are binned chunk by chunk, and what their bins are learned from.
 
-use crate::arrays::vector;
+use crate::arrays::{room, vector};
 use crate::errors::{detached, to_python};
 use crate::gbt_model::GbtModel;
 use crate::gbt_tables::{TableArrays, read_table};
@@ -61,9 +61,9 @@ impl GbtBinnedRows {
 
     /// Memory for rows in the bins of a model.
     #[staticmethod]
-    fn of_model(model: &GbtModel, n_rows: usize) -> PyResult<Self> {
-        let binner = Arc::new(model.ensemble().binner.clone());
-        let rows = BinnedRows::new(binner, n_rows).map_err(to_python)?;
+    fn of_model(py: Python<'_>, model: &GbtModel, n_rows: usize) -> PyResult<Self> {
+        let binner = || Arc::new(model.ensemble().binner.clone());
+        let rows = detached(py, || BinnedRows::new(binner(), n_rows)).map_err(to_python)?;
         Ok(GbtBinnedRows { rows })
     }
 
@@ -75,24 +75,27 @@ impl GbtBinnedRows {
     }
 
     /// Memory for other rows in the same bins.
-    fn like(&self, n_rows: usize) -> PyResult<Self> {
-        let rows = BinnedRows::new(self.rows.binner().clone(), n_rows).map_err(to_python)?;
+    fn like(&self, py: Python<'_>, n_rows: usize) -> PyResult<Self> {
+        let rows = detached(py, || BinnedRows::new(self.rows.binner().clone(), n_rows));
+        let rows = rows.map_err(to_python)?;
         Ok(GbtBinnedRows { rows })
     }
 
     /// The bins so far, of shape (n_features, n_rows).
     fn bins<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u8>>> {
         let columns = self.rows.bins();
-        PyArray1::from_vec(py, columns.concat()).reshape([columns.len(), self.rows.n_rows()])
+        let mut bins = room(columns.len().saturating_mul(self.rows.n_rows()))?;
+        columns.iter().for_each(|column| bins.extend_from_slice(column));
+        PyArray1::from_vec(py, bins).reshape([columns.len(), self.rows.n_rows()])
     }
 
     /// Adds rows that are binned already, of shape (n_features, n_rows), behind the others.
-    fn append_bins(&mut self, bins: PyReadonlyArray2<'_, u8>) -> PyResult<()> {
+    fn append_bins(&mut self, py: Python<'_>, bins: PyReadonlyArray2<'_, u8>) -> PyResult<()> {
         let n_rows = bins.as_array().ncols();
         let flat = bins.as_slice().map_err(|_| PyValueError::new_err("bins have gaps"))?;
         let empty = vec![&flat[..0]; bins.as_array().nrows()];
         let features = if n_rows == 0 { empty } else { flat.chunks(n_rows).collect() };
-        self.rows.append_bins(&features).map_err(to_python)
+        detached(py, || self.rows.append_bins(&features)).map_err(to_python)
     }
 
     /// The number of rows so far.
@@ -133,7 +136,10 @@ pub(crate) fn gbt_repetitions<'py>(
 
 /// The rows of a table from which cut points are learned, ascending; None for all.
 #[pyfunction]
-pub(crate) fn gbt_sampled_rows(py: Python<'_>, n_rows: u32) -> Option<Bound<'_, PyArray1<u32>>> {
-    let rows = py.detach(|| sampled_rows(n_rows as usize));
-    rows.map(|rows| PyArray1::from_vec(py, rows))
+pub(crate) fn gbt_sampled_rows(
+    py: Python<'_>,
+    n_rows: u32,
+) -> PyResult<Option<Bound<'_, PyArray1<u32>>>> {
+    let rows = detached(py, || Ok(sampled_rows(n_rows as usize))).map_err(to_python)?;
+    Ok(rows.map(|rows| PyArray1::from_vec(py, rows)))
 }

@@ -10,6 +10,7 @@ use moodcore::Result;
 use moodcore::gbt::{
     Ensemble, NewRows, Predictor, check_classes, contributions, probabilities, useful_threads,
 };
+use moodcore::memory::or_error;
 use moodcore::parallel::{Compute, Team};
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -129,7 +130,7 @@ impl GbtModel {
     /// Checks the arrays that `arrays` gives, and makes a model of them.
     #[new]
     fn new(arrays: &Bound<'_, PyDict>) -> PyResult<Self> {
-        read_ensemble(arrays).map(Self::of)
+        or_error(|| Ok(read_ensemble(arrays))).map_err(to_python)?.map(Self::of)
     }
 
     /// The model as plain arrays.
@@ -258,7 +259,8 @@ impl GbtModel {
     #[pyo3(signature = (values, *, last=None))]
     fn row(&self, values: Vec<f64>, last: Option<usize>) -> PyResult<Vec<f64>> {
         let rounds = self.range(0, last)?;
-        self.predictor().row(&self.ensemble, &values, rounds).map_err(to_python)
+        // So short that the interpreter stays held.
+        or_error(|| self.predictor().row(&self.ensemble, &values, rounds)).map_err(to_python)
     }
 
     /// Probabilities of one row.
@@ -270,7 +272,7 @@ impl GbtModel {
         last: Option<usize>,
     ) -> PyResult<Vec<f64>> {
         let margins = self.row(values, last)?;
-        let mut out = vec![0.0; n_classes];
+        let mut out = zeros(n_classes)?;
         probabilities(&margins, &mut out);
         Ok(out)
     }

@@ -329,15 +329,17 @@ impl SvmModel {
         let n_classes = self.model.n_classes();
         let n_rows = values.len() / n_pairs;
         let mut out = zeros(n_rows.saturating_mul(n_classes))?;
-        py.detach(|| {
-            let mut pairwise = vec![0.0; n_pairs];
+        let mut pairwise = zeros(n_pairs)?;
+        detached(py, || {
             for (row, out) in values.chunks_exact(n_pairs).zip(out.chunks_exact_mut(n_classes)) {
                 for ((p, sigmoid), &decision) in pairwise.iter_mut().zip(&self.sigmoids).zip(row) {
                     *p = sigmoid.probability(decision);
                 }
                 couple(n_classes, &pairwise, out);
             }
-        });
+            Ok(())
+        })
+        .map_err(to_python)?;
         PyArray1::from_vec(py, out).reshape([n_rows, n_classes])
     }
 }
