@@ -64,9 +64,16 @@ impl Counting<'_> {
         }
     }
 
-    /// Fills the histograms of some blocks, a few rows at a time: what one block's bins fetch into
-    /// the cache holds the next block's too.
+    /// Fills the histograms of some blocks.
     pub(super) fn add_rows<C: Packed>(self, node: NodeRows<'_>, blocks: &mut [BlockCells<'_, C>]) {
+        for blocks in blocks.chunk_by_mut(|(a, _), (b, _)| a.group == b.group) {
+            self.add_rows_of_group(node, blocks);
+        }
+    }
+
+    /// Fills the histograms of blocks with common rows of bins, a few rows at a time: what one
+    /// block's bins fetch into the cache holds the next block's too.
+    fn add_rows_of_group<C: Packed>(self, node: NodeRows<'_>, blocks: &mut [BlockCells<'_, C>]) {
         const TOGETHER: usize = 1024;
         for (block, cells) in blocks.iter_mut() {
             for (at, cells) in cells.iter_mut().enumerate() {

@@ -15,9 +15,23 @@ pub(super) const BINS: usize = 256;
 /// size of a first-level cache, and the cost of fetching a row is shared by many.
 const WIDEST: usize = 16;
 
+/// Bytes of a cache line.
+const CACHE_LINE: usize = 64;
+
 /// The bins of all features, row by row: what a row adds to the histograms is fetched at once.
+///
+/// Rows of more bytes than a cache line are cut: each block of features has rows of its own, so that what a line
+/// holds besides a row belongs to the next rows of the block, not to other features.
 #[derive(Clone, Debug)]
 pub(super) struct RowBins {
+    groups: Vec<GroupBins>,
+}
+
+/// The bins of neighboring features, row by row.
+#[derive(Clone, Debug)]
+struct GroupBins {
+    /// The first feature.
+    first: usize,
     /// Distance of rows in bytes.
     stride: usize,
     /// Where the first row begins.
@@ -26,8 +40,27 @@ pub(super) struct RowBins {
 }
 
 impl RowBins {
+    /// Turns columns into rows.
+    pub(super) fn of(columns: &[Vec<u8>], blocks: &[Block], team: &Team) -> Self {
+        let groups = blocks.chunk_by(|a, b| a.group == b.group).map(|blocks| {
+            let n_features: usize = blocks.iter().map(|block| block.count).sum();
+            let first = blocks[0].first;
+            GroupBins::of(&columns[first..first + n_features], first, team)
+        });
+        RowBins { groups: groups.collect() }
+    }
+
+    /// The rows that a block's bins are in, their distance, and where in a row these bins are.
+    #[inline(always)]
+    fn rows(&self, block: Block) -> (&[u8], usize, usize) {
+        let group = &self.groups[block.group];
+        (&group.bins[group.start..], group.stride, block.first - group.first)
+    }
+}
+
+impl GroupBins {
     /// Turns columns into rows, some rows at a time.
-    pub(super) fn of(columns: &[Vec<u8>], team: &Team) -> Self {
+    fn of(columns: &[Vec<u8>], first: usize, team: &Team) -> Self {
         const TOGETHER: usize = 4096;
         let stride = stride(columns.len());
         let mut bins = filled(0, columns[0].len() * stride + CACHE_LINE);
@@ -42,18 +75,9 @@ impl RowBins {
                 }
             }
         });
-        RowBins { stride, start, bins }
-    }
-
-    /// The rows, and their distance.
-    #[inline(always)]
-    fn rows(&self) -> (&[u8], usize) {
-        (&self.bins[self.start..], self.stride)
+        GroupBins { first, stride, start, bins }
     }
 }
-
-/// Bytes of a cache line.
-const CACHE_LINE: usize = 64;
 
 /// The distance of rows of this many features: a power of two if that adds at most a fifth. Then a
 /// row that is read alone, as most are, takes one cache line instead of two.
@@ -69,6 +93,8 @@ pub(super) struct Block {
     pub(super) first: usize,
     /// How many features.
     pub(super) count: usize,
+    /// Which blocks have their bins in the same rows of [`RowBins`]: all, or no others.
+    pub(super) group: usize,
 }
 
 impl Block {
@@ -76,7 +102,10 @@ impl Block {
     pub(super) fn cut(n_features: usize, least: usize) -> Vec<Block> {
         let n_blocks = n_features.div_ceil(WIDEST).max(least.min(n_features));
         let edge = |block: usize| block * n_features / n_blocks;
-        (0..n_blocks).map(|at| Block { first: edge(at), count: edge(at + 1) - edge(at) }).collect()
+        let group = |block: usize| if n_features <= CACHE_LINE { 0 } else { block };
+        let block =
+            |at| Block { first: edge(at), count: edge(at + 1) - edge(at), group: group(at) };
+        (0..n_blocks).map(block).collect()
     }
 }
 
@@ -279,8 +308,7 @@ impl<C: Packed> Accumulate<'_, C> {
     fn accumulate<S: Simd, const WEIGHTED: bool, const F: usize>(self) {
         let Some(cells) = self.cells.first_chunk_mut::<F>() else { return };
         let node = self.node;
-        let (bins, stride) = self.bins.rows();
-        let bins = (bins, stride, self.block.first);
+        let bins = self.bins.rows(self.block);
         let rows = (node.rows, self.next);
         add_to_histograms::<S, C, F>(cells, bins, rows, |at| node.words::<C, WEIGHTED>(at));
     }

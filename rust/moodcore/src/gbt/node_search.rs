@@ -322,6 +322,18 @@ impl<'a> NodeSearch<'a> {
         workspace: &Workspace,
         work: Work,
     ) {
+        for parts in parts.chunk_by_mut(|a, b| a.block.group == b.block.group) {
+            self.run_group(parts, workspace, work);
+        }
+    }
+
+    /// Counts, subtracts and searches blocks with common rows of bins.
+    fn run_group<C: Packed>(
+        &self,
+        parts: &mut [BlockPart<'_, C>],
+        workspace: &Workspace,
+        work: Work,
+    ) {
         let features = &self.context.binner.features;
         let n_nodes = parts.first().map_or(0, |part| part.nodes.len());
         for at in 0..n_nodes {

@@ -130,7 +130,7 @@ fn bins_of(columns: Arc<Vec<Vec<u8>>>, trees_per_round: usize, compute: Compute<
     let least = if one_tree_at_a_time || trees_per_round == 1 { threads } else { 1 };
     let missing = columns.iter().map(|column| column.contains(&MISSING)).collect_vec();
     let blocks = Block::cut(columns.len(), least);
-    let rows = RowBins::of(&columns, compute.team);
+    let rows = RowBins::of(&columns, &blocks, compute.team);
     Bins { columns, rows, blocks, missing, one_tree_at_a_time }
 }
 
