@@ -80,7 +80,8 @@ struct Histograms<'a, C> {
     bins: &'a [u8],
     rows: RowList<'a>,
     cells: &'a mut [FeatureCells<C>; FEATURES],
-    words: [C; 2],
+    /// What each row of the table adds.
+    words: &'a [C],
 }
 
 impl<C: Cell> Task for Histograms<'_, C> {
@@ -89,12 +90,14 @@ impl<C: Cell> Task for Histograms<'_, C> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let bins = (self.bins, FEATURES, 0);
-        let words = self.words;
-        add_to_histograms::<S, C, FEATURES>(self.cells, bins, (self.rows, &[]), |at| words[at % 2]);
+        let rows = (self.rows, &[][..]);
+        add_to_histograms::<S, C, C, FEATURES>(self.cells, bins, rows, self.words, |_, word| word);
     }
 }
 
 fn count<C: Cell>(bench: &mut Bencher, isa: Isa, bins: &[u8], rows: RowList<'_>, words: [C; 2]) {
+    let words: Vec<C> = words.into_iter().cycle().take(ROWS).collect();
+    let words = &words[..];
     let mut cells: [FeatureCells<C>; FEATURES] = [FeatureCells::filled_with(C::EMPTY); FEATURES];
     bench.iter(|| isa.run(Histograms { bins, rows, cells: &mut cells, words }));
 }

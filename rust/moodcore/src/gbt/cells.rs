@@ -30,6 +30,8 @@ pub(super) struct Units {
     pub(super) count_bits: u32,
     /// The largest second derivative of a row of weight one.
     pub(super) largest_hessian: f64,
+    /// What narrow cells leave out of derivatives.
+    pub(super) dropped: Dropped,
 }
 
 /// Sums of the derivatives of the rows of a bin, packed.
@@ -88,7 +90,8 @@ impl Packed for NarrowCell {
     const COUNTED: bool = false;
 
     #[inline(always)]
-    fn of(pair: Pair, times: u32, _: u32, _: &Units) -> Self {
+    fn of(pair: Pair, times: u32, _: u32, units: &Units) -> Self {
+        let pair = units.dropped.from(pair);
         let word = (u64::from(pair.g as u32) << 32) | u64::from(pair.h);
         // The product of the lower half stays in it.
         word.wrapping_mul(u64::from(times))
@@ -115,7 +118,7 @@ impl Packed for NarrowCell {
 }
 
 /// The number of low bits that narrow cells drop.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dropped {
     gradient: u32,
     hessian: u32,
@@ -140,12 +143,13 @@ impl Units {
             hessian: 1.0 / scales.hessian,
             count_bits: weights.count_bits,
             largest_hessian: f64::INFINITY,
+            dropped: Dropped::default(),
         }
     }
 
     /// The same for narrow cells with room for rows that are that large together; none where they
     /// do not pay, or derivatives would lose too much.
-    pub(super) fn narrowed(self, sizes: Sizes) -> Option<(Self, Dropped)> {
+    pub(super) fn narrowed(self, sizes: Sizes) -> Option<Self> {
         if !(FEWEST..=MOST).contains(&sizes.count) {
             return None;
         }
@@ -158,13 +162,13 @@ impl Units {
         let largest = dropped.from(Pair { g: 0, h: sizes.largest_hessian });
         let times = |unit: f64, bits: u32| unit * (1_u64 << bits) as f64;
         let hessian = times(self.hessian, dropped.hessian);
-        let units = Units {
+        Some(Units {
             gradient: times(self.gradient, dropped.gradient),
             hessian,
             largest_hessian: f64::from(largest.h) * hessian,
+            dropped,
             ..self
-        };
-        Some((units, dropped))
+        })
     }
 
     /// Sums and weight of a cell. Below 2^53 the conversion is exact, so that differences of sums
@@ -231,10 +235,11 @@ mod tests {
                 sizes.count += u64::from(times);
             }
             let wide = units();
-            let Some((narrow, dropped)) = wide.narrowed(sizes) else {
+            let Some(narrow) = wide.narrowed(sizes) else {
                 prop_assert!(!(FEWEST..=MOST).contains(&sizes.count));
                 return Ok(());
             };
+            let dropped = narrow.dropped;
             let (mut sums, mut cell) = ((0_i128, 0_i128), NarrowCell::EMPTY);
             for &(pair, times) in &rows {
                 let short = dropped.from(pair);
@@ -245,7 +250,7 @@ mod tests {
                 prop_assert!(f64::from(short.h) * narrow.hessian <= narrow.largest_hessian);
                 sums.0 += i128::from(short.g) * i128::from(times);
                 sums.1 += i128::from(short.h) * i128::from(times);
-                cell = cell.plus(NarrowCell::of(short, times, times, &narrow));
+                cell = cell.plus(NarrowCell::of(pair, times, times, &narrow));
                 let (g, h, _) = cell.unpack(&narrow);
                 prop_assert_eq!((i128::from(g), i128::from(h)), sums);
             }

@@ -74,11 +74,11 @@ pub(super) fn grow(
 ) -> GrownTree {
     workspace.reset(&context, &spec);
     if let Some(root) = root
-        && let Some(search) = NodeSearch::of_root(context, spec, root, workspace)
+        && let Some(search) = NodeSearch::new(context, spec).narrowed_to(root.sizes)
     {
         return Growth::new(search, workspace).grow_from(root);
     }
-    let wide = NodeSearch::new(context, spec, workspace);
+    let wide = NodeSearch::new(context, spec);
     match wide.narrowed(workspace) {
         Some(narrow) => Growth::<NarrowCell>::new(narrow, workspace).grow(),
         None => Growth::<WideCell>::new(wide, workspace).grow(),
@@ -398,10 +398,7 @@ impl<'a, C: Packed> Growth<'a, C> {
             None => right.1.rows.len() < left.1.rows.len(),
         };
         let left_over = histogram.is_some();
-        let all = left.1.rows.start..right.1.rows.end;
         let mut nodes = if right_first { vec![right, left] } else { vec![left, right] };
-        let counted = if left_over { nodes[0].1.rows.clone() } else { all };
-        self.search.gather(counted, self.workspace);
         nodes[1].1.bin_weights = parent.bin_weights;
         let first = self.histogram();
         let second = histogram.unwrap_or_else(|| self.histogram());

@@ -109,13 +109,13 @@ impl Block {
     }
 }
 
-/// The rows of a node in the order in which the histogram reads them.
+/// The rows of a node, and what they add to its histograms.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NodeRows<'a> {
     pub(super) rows: RowList<'a>,
-    /// The pair of each of these rows.
+    /// The pair of each row of the table.
     pub(super) pairs: &'a [Pair],
-    /// The count of each of these rows; none for ones.
+    /// The count of each row of the table; none for ones.
     pub(super) counts: Option<&'a [u32]>,
     /// Whether counts multiply the pairs.
     pub(super) repeated: bool,
@@ -126,21 +126,19 @@ pub(super) struct NodeRows<'a> {
 impl<'a> NodeRows<'a> {
     /// How many rows.
     pub(super) fn len(&self) -> usize {
-        self.pairs.len()
+        match self.rows {
+            RowList::Range(from, to) => to - from,
+            RowList::Some(rows) => rows.len(),
+        }
     }
 
     /// The rows at some places of the list.
     pub(super) fn part(&self, places: std::ops::Range<usize>) -> NodeRows<'a> {
         let rows = match self.rows {
-            RowList::Range(start, _) => RowList::Range(start + places.start, start + places.end),
-            RowList::Some(rows) => RowList::Some(&rows[places.clone()]),
+            RowList::Range(from, _) => RowList::Range(from + places.start, from + places.end),
+            RowList::Some(rows) => RowList::Some(&rows[places]),
         };
-        NodeRows {
-            rows,
-            pairs: &self.pairs[places.clone()],
-            counts: self.counts.map(|counts| &counts[places]),
-            ..*self
-        }
+        NodeRows { rows, ..*self }
     }
 
     /// One of equal shares of the row numbers.
@@ -156,37 +154,46 @@ impl<'a> NodeRows<'a> {
     /// The sum over all rows.
     #[inline(always)]
     pub(super) fn total<C: Packed>(&self) -> C {
-        let places = 0..self.pairs.len();
+        let mut sum = C::EMPTY;
         if self.counts.is_some() {
-            places.fold(C::EMPTY, |sum, at| sum.plus(self.words::<C, true>(at)))
+            self.each(|row| sum = sum.plus(self.words::<C, true>(row, self.pairs[row])));
         } else {
-            places.fold(C::EMPTY, |sum, at| sum.plus(self.words::<C, false>(at)))
+            self.each(|row| sum = sum.plus(self.words::<C, false>(row, self.pairs[row])));
         }
+        sum
     }
 
     /// How large derivatives are over all rows.
     #[inline(always)]
     pub(super) fn sizes(&self) -> Sizes {
         let mut sizes = Sizes::default();
-        for (at, pair) in self.pairs.iter().enumerate() {
-            let (times, count) = self.multiplicity(at);
-            sizes.add(*pair, times, count);
-        }
+        self.each(|row| {
+            let (times, count) = self.multiplicity(row);
+            sizes.add(self.pairs[row], times, count);
+        });
         sizes
     }
 
-    /// How often the pair at a place counts, and its weight.
     #[inline(always)]
-    fn multiplicity(&self, at: usize) -> (u32, u32) {
-        let count = self.counts.map_or(1, |counts| counts[at]);
+    fn each(&self, mut work: impl FnMut(usize)) {
+        match self.rows {
+            RowList::Range(from, to) => (from..to).for_each(work),
+            RowList::Some(rows) => rows.iter().for_each(|&row| work(row as usize)),
+        }
+    }
+
+    /// How often the pair of a row counts, and its weight.
+    #[inline(always)]
+    fn multiplicity(&self, row: usize) -> (u32, u32) {
+        let count = self.counts.map_or(1, |counts| counts[row]);
         (if self.repeated { count } else { 1 }, count)
     }
 
-    /// What the row at a place adds to a bin.
+    /// What a row with this pair adds to a bin.
     #[inline(always)]
-    fn words<C: Packed, const WEIGHTED: bool>(&self, at: usize) -> C {
-        let (times, count) = if WEIGHTED { self.multiplicity(at) } else { (1, 1) };
-        C::of(self.pairs[at], times, count, self.units)
+    fn words<C: Packed, const WEIGHTED: bool>(&self, row: usize, pair: Pair) -> C {
+        let (times, count) = if WEIGHTED { self.multiplicity(row) } else { (1, 1) };
+        C::of(pair, times, count, self.units)
     }
 }
 
@@ -310,7 +317,9 @@ impl<C: Packed> Accumulate<'_, C> {
         let node = self.node;
         let bins = self.bins.rows(self.block);
         let rows = (node.rows, self.next);
-        add_to_histograms::<S, C, F>(cells, bins, rows, |at| node.words::<C, WEIGHTED>(at));
+        add_to_histograms::<S, C, Pair, F>(cells, bins, rows, node.pairs, |row, pair| {
+            node.words::<C, WEIGHTED>(row, pair)
+        });
     }
 }
 

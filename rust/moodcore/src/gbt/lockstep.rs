@@ -108,7 +108,7 @@ impl<'a> Begun<'a> {
     fn measure(&mut self, shard: Shard<'_>) {
         let Some(workspace) = &mut self.workspace else { return };
         workspace.reset(&self.context, &self.spec);
-        let search = NodeSearch::new(self.context, self.spec, workspace);
+        let search = NodeSearch::new(self.context, self.spec);
         let sizes = search.sizes(workspace);
         self.words = vec![sizes.count, sizes.gradient, sizes.hessian];
         self.words.resize(WORDS_OF_SIZES + shard.size, 0);
@@ -131,7 +131,7 @@ impl<'a> Begun<'a> {
             largest_hessian: largest.map_or(0, |&most| most as u32),
         };
         let weight = sizes.count as f64;
-        self.steps = Some(match wide.narrowed_to(sizes, workspace) {
+        self.steps = Some(match wide.narrowed_to(sizes) {
             Some(narrow) => Box::new(SharedGrowth::<NarrowCell>::new(narrow, workspace, weight)),
             None => Box::new(SharedGrowth::<WideCell>::new(wide, workspace, weight)),
         });

@@ -3,17 +3,16 @@
 //! cache, and blocks are independent of each other.
 
 use super::candidates::Lanes;
-use super::cells::{Dropped, Packed, Sizes, Units};
+use super::cells::{Packed, Sizes, Units};
 use super::context::{TrainingContext, TreeSpec};
 use super::counting::{BlockCells, Counting};
-use super::gradients::Pair;
 use super::histogram::{Block, Measure, NodeRows, Total, subtract};
-use super::roots::{Root, may_be_narrow};
+use super::roots::may_be_narrow;
 use super::rows::{BinWeights, WeightCounts};
 use super::score::Sums;
 use super::split::{FeatureRules, Parent, Search, Split, SplitQuery};
 use super::workspace::Workspace;
-use crate::kernels::{FeatureCells, RowList, Simd, Task, gather_values};
+use crate::kernels::{FeatureCells, RowList};
 use crate::memory::filled;
 use crate::parallel::Team;
 use std::ops::Range;
@@ -92,55 +91,13 @@ pub(super) struct NodeSearch<'a> {
     pub(super) context: TrainingContext<'a>,
     pub(super) spec: TreeSpec<'a>,
     units: Units,
-    /// Whether pairs are shortened.
-    short: bool,
 }
 
 impl<'a> NodeSearch<'a> {
-    /// A search on wide cells among rows that are laid out.
-    pub(super) fn new(
-        context: TrainingContext<'a>,
-        spec: TreeSpec<'a>,
-        workspace: &mut Workspace,
-    ) -> Self {
-        let search = NodeSearch::wide(context, spec);
-        search.gather_sample(workspace);
-        search
-    }
-
-    fn wide(context: TrainingContext<'a>, spec: TreeSpec<'a>) -> Self {
+    /// A search on wide cells.
+    pub(super) fn new(context: TrainingContext<'a>, spec: TreeSpec<'a>) -> Self {
         let units = Units::wide(spec.gradients.scales, context.weights);
-        NodeSearch { context, spec, units, short: false }
-    }
-
-    /// A search on narrow cells of a tree whose root is counted.
-    pub(super) fn of_root(
-        context: TrainingContext<'a>,
-        spec: TreeSpec<'a>,
-        root: Root<'_>,
-        workspace: &mut Workspace,
-    ) -> Option<Self> {
-        NodeSearch::wide(context, spec).narrowed_to(root.sizes, workspace)
-    }
-
-    /// Copies the pairs and counts of some of the rows to where `run` reads them.
-    pub(super) fn gather(&self, rows: Range<usize>, workspace: &mut Workspace) {
-        let Workspace { rows: all, pairs, counts, short, .. } = workspace;
-        let first = self.spec.outputs.first;
-        let outputs = &self.spec.gradients.outputs[first..];
-        let rows_of = &all[rows.clone()];
-        for (from, pairs) in outputs.iter().zip(pairs) {
-            let from = if self.short { &*short } else { from };
-            self.gather_of(rows_of, from, &mut pairs[rows.clone()]);
-        }
-        if let Some(from) = &self.context.weights.counts {
-            self.gather_of(rows_of, from, &mut counts[rows]);
-        }
-    }
-
-    fn gather_of<T: Copy + Send + Sync>(&self, rows: &[u32], from: &[T], to: &mut [T]) {
-        let isa = self.context.isa;
-        self.spec.each_part(rows, to, |rows, to| isa.run(Gather { rows, from, to }));
+        NodeSearch { context, spec, units }
     }
 
     /// Sums over the root's rows.
@@ -168,10 +125,10 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// The same search on narrow cells, which hold one output; none where they cannot serve.
-    pub(super) fn narrowed(&self, workspace: &mut Workspace) -> Option<Self> {
+    pub(super) fn narrowed(&self, workspace: &Workspace) -> Option<Self> {
         self.may_be_narrow()
             .then(|| self.sizes(workspace))
-            .and_then(|sizes| self.narrowed_to(sizes, workspace))
+            .and_then(|sizes| self.narrowed_to(sizes))
     }
 
     fn may_be_narrow(&self) -> bool {
@@ -185,25 +142,9 @@ impl<'a> NodeSearch<'a> {
     }
 
     /// [`NodeSearch::narrowed`] where the derivatives of all rows are that large.
-    pub(super) fn narrowed_to(&self, sizes: Sizes, workspace: &mut Workspace) -> Option<Self> {
-        let context = self.context;
-        let (units, dropped) =
-            self.may_be_narrow().then(|| self.units.narrowed(sizes)).flatten()?;
-        let from = &self.spec.gradients.outputs[self.spec.outputs.first];
-        workspace.short.resize(from.len(), Pair::default());
-        let shorten =
-            |from: &[Pair], to: &mut [Pair]| context.isa.run(Shorten { from, to, dropped });
-        self.spec.each_part(from, &mut workspace.short, shorten);
-        let narrow = NodeSearch { units, short: true, ..*self };
-        narrow.gather_sample(workspace);
-        Some(narrow)
-    }
-
-    /// Copies what belongs to the rows of a root that does not have all rows.
-    fn gather_sample(&self, workspace: &mut Workspace) {
-        if self.spec.sample.is_some() {
-            self.gather(0..workspace.rows.len(), workspace);
-        }
+    pub(super) fn narrowed_to(&self, sizes: Sizes) -> Option<Self> {
+        let units = self.may_be_narrow().then(|| self.units.narrowed(sizes)).flatten()?;
+        Some(NodeSearch { units, ..*self })
     }
 
     /// The rows of a node as the histogram reads them.
@@ -216,22 +157,14 @@ impl<'a> NodeSearch<'a> {
         let weights = self.context.weights;
         // The root of a tree that uses all rows reads them where they are.
         let whole = self.spec.sample.is_none() && rows.len() == workspace.rows.len();
-        let (pairs, counts): (&[Pair], _) = if whole {
-            let output = self.spec.outputs.first + output;
-            let all = &self.spec.gradients.outputs[output];
-            (if self.short { &workspace.short } else { all }, weights.counts.as_deref())
-        } else {
-            let counts = weights.counts.as_ref().map(|_| &workspace.counts[rows.clone()]);
-            (&workspace.pairs[output][rows.clone()], counts)
-        };
         NodeRows {
             rows: if whole {
                 RowList::Range(0, rows.len())
             } else {
                 RowList::Some(&workspace.rows[rows.clone()])
             },
-            pairs,
-            counts,
+            pairs: &self.spec.gradients.outputs[self.spec.outputs.first + output],
+            counts: weights.counts.as_deref(),
             repeated: weights.factors.is_none(),
             units: &self.units,
         }
@@ -440,58 +373,5 @@ impl<'a> NodeSearch<'a> {
                 SplitQuery { rules, units, parent, parent_score, feature, cells, weight_counts };
             context.isa.run(Search { query, lanes: &mut lanes, best: &mut node.split });
         }
-    }
-}
-
-impl TreeSpec<'_> {
-    /// Calls a function with each part of two lists of equal length, on any thread when they are long.
-    fn each_part<A: Sync, B: Send>(
-        &self,
-        from: &[A],
-        to: &mut [B],
-        work: impl Fn(&[A], &mut [B]) + Sync,
-    ) {
-        const TOGETHER: usize = 1 << 14;
-        match self.team {
-            Some(team) if from.len() > 2 * TOGETHER => {
-                let mut parts: Vec<_> =
-                    from.chunks(TOGETHER).zip(to.chunks_mut(TOGETHER)).collect();
-                team.for_each(&mut parts, |_, (from, to)| work(from, to));
-            }
-            _ => work(from, to),
-        }
-    }
-}
-
-/// Shortens pairs for narrow cells.
-struct Shorten<'a> {
-    from: &'a [Pair],
-    to: &'a mut [Pair],
-    dropped: Dropped,
-}
-
-impl Task for Shorten<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        for (to, &pair) in self.to.iter_mut().zip(self.from) {
-            *to = self.dropped.from(pair);
-        }
-    }
-}
-
-struct Gather<'a, T> {
-    rows: &'a [u32],
-    from: &'a [T],
-    to: &'a mut [T],
-}
-
-impl<T: Copy> Task for Gather<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        gather_values::<S, _>(self.from, self.rows, self.to);
     }
 }

@@ -118,9 +118,9 @@ fn learned(plan: &Plan<'_>, table: &Table<'_>, weights: &Weights, team: &Team) -
 
 /// Bytes of the workspaces of trees that grow at the same time, above which one tree grows at a
 /// time. Tests meet it early.
-const MOST_BYTES: usize = if cfg!(test) { 1 << 14 } else { 1 << 30 };
-/// Bytes of a workspace per row: its number twice, and a pair of derivatives.
-const BYTES_PER_ROW: usize = 16;
+const MOST_BYTES: usize = if cfg!(test) { 1 << 13 } else { 1 << 30 };
+/// Bytes of a workspace per row: its number twice.
+const BYTES_PER_ROW: usize = 8;
 
 fn bins_of(columns: Arc<Vec<Vec<u8>>>, trees_per_round: usize, compute: Compute<'_>) -> Bins {
     let threads = compute.team.threads();

@@ -3,7 +3,7 @@
 //! that a tree counts.
 
 use super::binning::FeatureBins;
-use super::cells::{Dropped, FEWEST, Packed, Sizes, Units};
+use super::cells::{FEWEST, Packed, Sizes, Units};
 use super::context::{TrainingContext, TreeSpec};
 use super::gradients::Pair;
 use super::node_search::Histogram;
@@ -64,16 +64,14 @@ impl Roots {
             *sizes = context.isa.run(Measure { rows, output });
         });
         let units = Units::wide(spec.gradients.scales, context.weights);
-        let dropped: Vec<Dropped> = sizes
-            .iter()
-            .map(|&sizes| units.narrowed(sizes).map(|(_, dropped)| dropped))
-            .collect::<Option<_>>()?;
-        let groups = dropped.chunks(TREES).enumerate().map(|(group, dropped)| {
+        let units: Vec<Units> =
+            sizes.iter().map(|&sizes| units.narrowed(sizes)).collect::<Option<_>>()?;
+        let groups = units.chunks(TREES).enumerate().map(|(group, units)| {
             let first = group * TREES;
-            if dropped.len() > 4 {
-                Group::Eight(rows.count(first, dropped, team))
+            if units.len() > 4 {
+                Group::Eight(rows.count(first, units, team))
             } else {
-                Group::Four(rows.count(first, dropped, team))
+                Group::Four(rows.count(first, units, team))
             }
         });
         Some(Roots { groups: groups.collect(), sizes })
@@ -152,12 +150,12 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The cells of all features for the trees from `first` on, of whose derivatives these bits are
-    /// dropped. Each thread has a share of the rows.
+    /// The cells of all features for the trees from `first` on, whose derivatives are packed in
+    /// these units. Each thread has a share of the rows.
     fn count<const N: usize>(
         self,
         first: usize,
-        dropped: &[Dropped],
+        units: &[Units],
         team: &Team,
     ) -> Vec<FeatureCells<[NarrowCell; N]>>
     where
@@ -168,7 +166,7 @@ impl<'a> Rows<'a> {
         let mut all = vec![empty; shares];
         team.for_each(&mut all, |share, cells| {
             let places = share * self.len() / shares..(share + 1) * self.len() / shares;
-            self.context.isa.run(Count { rows: self, places, first, dropped, cells });
+            self.context.isa.run(Count { rows: self, places, first, units, cells });
         });
         let mut sum = all.swap_remove(0);
         for other in all {
@@ -203,7 +201,8 @@ struct Count<'a, const N: usize> {
     rows: Rows<'a>,
     places: Range<usize>,
     first: usize,
-    dropped: &'a [Dropped],
+    /// One entry per tree.
+    units: &'a [Units],
     cells: &'a mut [FeatureCells<[NarrowCell; N]>],
 }
 
@@ -219,8 +218,7 @@ where
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Count { rows, places, first, dropped, cells } = self;
-        let units = Units::wide(rows.spec.gradients.scales, rows.context.weights);
+        let Count { rows, places, first, units, cells } = self;
         let columns = &rows.context.bins.columns[..];
         let mut words = vec![[0; N]; TOGETHER.min(places.len())];
         for start in places.clone().step_by(TOGETHER) {
@@ -228,9 +226,9 @@ where
                 return;
             }
             let part = start..places.end.min(start + TOGETHER);
-            for (tree, dropped) in dropped.iter().enumerate() {
+            for (tree, units) in units.iter().enumerate() {
                 rows.each(part.clone(), first + tree, |at, pair, count| {
-                    words[at][tree] = NarrowCell::of(dropped.from(pair), count, count, &units);
+                    words[at][tree] = NarrowCell::of(pair, count, count, units);
                 });
             }
             let words = &words[..part.len()];

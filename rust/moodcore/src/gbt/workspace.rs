@@ -1,7 +1,6 @@
 //! Memory in which trees grow.
 
 use super::context::{TrainingContext, TreeSpec};
-use super::gradients::Pair;
 use super::node_search::Histogram;
 use crate::kernels::{NarrowCell, WideCell};
 use crate::memory::{reserve, resize};
@@ -12,18 +11,13 @@ pub(super) struct Workspace {
     /// The rows, node by node.
     pub(super) rows: Vec<u32>,
     pub(super) spare: Vec<u32>,
-    /// The pairs of `rows` in their order, for each output.
-    pub(super) pairs: Vec<Vec<Pair>>,
-    pub(super) counts: Vec<u32>,
-    /// The pairs of all rows of the table, shortened for narrow cells.
-    pub(super) short: Vec<Pair>,
     /// Histograms that trees no longer need, by the width of their cells.
     pub(super) wide: Vec<Histogram<WideCell>>,
     pub(super) narrow: Vec<Histogram<NarrowCell>>,
 }
 
 impl Workspace {
-    /// Lists the rows of a root, with memory for their derivatives and counts.
+    /// Lists the rows of a root.
     pub(super) fn reset(&mut self, context: &TrainingContext<'_>, spec: &TreeSpec<'_>) {
         let n_rows = context.bins.columns.first().map_or(0, Vec::len);
         self.rows.clear();
@@ -35,15 +29,6 @@ impl Workspace {
         let n_rows = self.rows.len();
         let length = self.spare.len().max(n_rows);
         resize(&mut self.spare, length, 0);
-        if context.weights.counts.is_some() {
-            let length = self.counts.len().max(n_rows);
-            resize(&mut self.counts, length, 0);
-        }
-        self.pairs.resize(spec.outputs.count, Vec::new());
-        for pairs in &mut self.pairs {
-            let length = pairs.len().max(n_rows);
-            resize(pairs, length, Pair::default());
-        }
     }
 
     /// Two lists with room for this many rows, whose contents are not needed any more.

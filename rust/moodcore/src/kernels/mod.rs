@@ -68,7 +68,7 @@ pub use real::Real;
 pub use row_trees::{RowSplit, RowTrees, SLICE_LEAVES};
 pub use rows::{
     Cell, EMPTY_PLACES, FeatureCells, NarrowCell, PlaceList, RowList, WideCell, add_at_rows,
-    add_to_histograms, filled_ends, filled_places, gather_values, part_rows,
+    add_to_histograms, filled_ends, filled_places, part_rows,
 };
 pub use simd::{LANES, Simd};
 pub use softmax::{BatchLoss, ScoreKind, Targets, class_scores, softmax_loss};

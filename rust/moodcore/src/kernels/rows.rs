@@ -28,9 +28,10 @@ pub type NarrowCell = u64;
 /// Features are a cache line or two more than a power of two apart. Otherwise the same bin of all
 /// features would be in the same set of the first-level cache, and an update of one would look to
 /// the processor like one of another (equal low twelve bits of the address). Where the features
-/// have few bins, or most rows are in one, all updates would wait for each other.
+/// have few bins, or most rows are in one, all updates would wait for each other. No cell is on two
+/// cache lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct FeatureCells<C> {
     bins: [C; 256],
     apart: [C; 8],
@@ -148,16 +149,17 @@ fn end_of(rows: &[u32]) -> usize {
 
 /// Adds rows to the histograms of `F` neighboring features. `bins` holds `stride` bins a row of
 /// the table, those of the features from `first` on; `rows` are the rows to add, and `words` gives
-/// what the row at a place of that list adds. The rows of `next` are fetched meanwhile.
+/// what a row with its value adds. The rows of `next` are fetched meanwhile.
 ///
 /// # Panics
-/// When a row is not in the table, or a row of it has no such features.
+/// When a row is not in the table or has no value, or a row of it has no such features.
 #[inline(always)]
-pub fn add_to_histograms<S: Simd, C: Cell, const F: usize>(
+pub fn add_to_histograms<S: Simd, C: Cell, T: Copy, const F: usize>(
     cells: &mut [FeatureCells<C>; F],
     (bins, stride, first): (&[u8], usize, usize),
     (rows, next): (RowList<'_>, &[u32]),
-    words: impl Fn(usize) -> C,
+    values: &[T],
+    words: impl Fn(usize, T) -> C,
 ) {
     // Rows that far ahead are prefetched: about as many as one memory access takes.
     const AHEAD: usize = 32;
@@ -166,13 +168,16 @@ pub fn add_to_histograms<S: Simd, C: Cell, const F: usize>(
         RowList::Some(rows) => end_of(rows),
     };
     assert!(first.saturating_add(F) <= stride && extent(end, stride, stride) <= bins.len());
+    assert!(end <= values.len());
     let start = bins.as_ptr().wrapping_add(first);
     match rows {
         RowList::Range(from, to) => {
-            for at in 0..to.saturating_sub(from) {
-                // SAFETY: the row is in the table and has features from `first` on, as asserted.
-                let bins = unsafe { &*start.add((from + at) * stride).cast::<[u8; F]>() };
-                add_row(cells, bins, words(at));
+            for row in from..to {
+                // SAFETY: the row is in the table, has features from `first` on, and a value, as asserted.
+                let (bins, value) = unsafe {
+                    (&*start.add(row * stride).cast::<[u8; F]>(), *values.get_unchecked(row))
+                };
+                add_row(cells, bins, words(row, value));
             }
         }
         RowList::Some(rows) => {
@@ -181,19 +186,24 @@ pub fn add_to_histograms<S: Simd, C: Cell, const F: usize>(
             for (at, &row) in rows.iter().enumerate() {
                 let ahead = rows[if at + AHEAD < rows.len() { at + AHEAD } else { at }];
                 S::prefetch(start.wrapping_add(ahead as usize * stride));
+                S::prefetch(values.as_ptr().wrapping_add(ahead as usize));
                 fetch -= 1;
                 if fetch == 0 {
                     fetch = pause;
                     if let Some(&row) = next.next() {
+                        S::prefetch(values.as_ptr().wrapping_add(row as usize));
                         // A row may lie on two cache lines.
                         let row = bins.as_ptr().wrapping_add(row as usize * stride);
                         S::prefetch(row);
                         S::prefetch(row.wrapping_add(stride - 1));
                     }
                 }
+                let row = row as usize;
                 // SAFETY: as above.
-                let bins = unsafe { &*start.add(row as usize * stride).cast::<[u8; F]>() };
-                add_row(cells, bins, words(at));
+                let (bins, value) = unsafe {
+                    (&*start.add(row * stride).cast::<[u8; F]>(), *values.get_unchecked(row))
+                };
+                add_row(cells, bins, words(row, value));
             }
         }
     }
@@ -328,27 +338,15 @@ pub fn part_rows<S: Simd>(
 /// When a row has no number.
 #[inline(always)]
 pub fn add_at_rows(numbers: &mut [f64], start: u32, rows: &[u32], value: f64) {
-    assert!(rows.iter().all(|&row| row >= start));
-    assert!(end_of(rows).saturating_sub(start as usize) <= numbers.len());
+    let (mut low, mut high) = (u32::MAX, 0);
+    for &row in rows {
+        low = if row < low { row } else { low };
+        high = if row > high { row } else { high };
+    }
+    assert!(rows.is_empty() || (low >= start && ((high - start) as usize) < numbers.len()));
     for &row in rows {
         // SAFETY: the row has a number, as asserted.
         unsafe { *numbers.get_unchecked_mut((row - start) as usize) += value };
-    }
-}
-
-/// Copies the values of some rows.
-///
-/// # Panics
-/// When a row has no value or `to` is shorter than `rows`.
-#[inline(always)]
-pub fn gather_values<S: Simd, T: Copy>(from: &[T], rows: &[u32], to: &mut [T]) {
-    const AHEAD: usize = 32;
-    assert!(end_of(rows) <= from.len() && to.len() >= rows.len());
-    for (at, (&row, to)) in rows.iter().zip(to).enumerate() {
-        let ahead = rows[if at + AHEAD < rows.len() { at + AHEAD } else { at }];
-        S::prefetch(from.as_ptr().wrapping_add(ahead as usize));
-        // SAFETY: the row has a value, as asserted.
-        *to = unsafe { *from.get_unchecked(row as usize) };
     }
 }
 

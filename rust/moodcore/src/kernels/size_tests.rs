@@ -110,7 +110,13 @@ fn lists_of_rows_refuse_sizes_that_wrap() {
         let rows = [row; 4];
         assert_refused("bins of a row", || {
             let rows = (RowList::Some(&rows), &[][..]);
-            add_to_histograms::<Portable, _, 1>(&mut cells, (&[0], stride, first), rows, |_| 1);
+            add_to_histograms::<Portable, _, _, 1>(
+                &mut cells,
+                (&[0], stride, first),
+                rows,
+                &[0; 9],
+                |_, _| 1,
+            );
         });
     }
     assert_refused("a row before the first", || add_at_rows(&mut [0.0; 4], 3, &[2], 1.0));

@@ -51,20 +51,10 @@ fn bin_in(bins: &RowBins, row: usize, feature: usize) -> u8 {
     bins[start + row * stride + feature - first]
 }
 
-/// Rows with what goes with each, in the order of the list.
-struct Node {
-    rows: Vec<u32>,
-    pairs: Vec<Pair>,
-    counts: Option<Vec<u32>>,
-}
-
 impl Sample {
-    fn node(&self, keep: impl Fn(bool) -> bool) -> Node {
-        let rows: Vec<u32> =
-            self.rows.iter().filter(|&&(_, left)| keep(left)).map(|&(row, _)| row).collect();
-        let pairs = rows.iter().map(|&row| self.pairs[row as usize]).collect();
-        let of_rows = |from: &Vec<u32>| rows.iter().map(|&row| from[row as usize]).collect();
-        Node { counts: self.counts.as_ref().map(of_rows), pairs, rows }
+    /// The rows of the parent that are on these sides.
+    fn node(&self, keep: impl Fn(bool) -> bool) -> Vec<u32> {
+        self.rows.iter().filter(|&&(_, left)| keep(left)).map(|&(row, _)| row).collect()
     }
 
     fn units(&self) -> Units {
@@ -83,14 +73,9 @@ impl Sample {
         self
     }
 
-    fn node_rows<'a>(&self, rows: RowList<'a>, node: &'a Node, units: &'a Units) -> NodeRows<'a> {
-        NodeRows {
-            rows,
-            pairs: &node.pairs,
-            counts: node.counts.as_deref(),
-            repeated: self.repeated,
-            units,
-        }
+    fn node_rows<'a>(&'a self, rows: RowList<'a>, units: &'a Units) -> NodeRows<'a> {
+        let (pairs, counts) = (&self.pairs[..], self.counts.as_deref());
+        NodeRows { rows, pairs, counts, repeated: self.repeated, units }
     }
 
     fn add<C: Packed>(&self, node: NodeRows<'_>, isa: Isa, cells: &mut [FeatureCells<C>]) {
@@ -100,19 +85,20 @@ impl Sample {
         }
     }
 
-    fn histogram<C: Packed>(&self, node: &Node, isa: Isa) -> Vec<FeatureCells<C>> {
+    fn histogram<C: Packed>(&self, rows: &[u32], isa: Isa) -> Vec<FeatureCells<C>> {
         let mut cells = vec![FeatureCells::filled_with(C::EMPTY); self.n_features];
         let units = self.units();
-        self.add(self.node_rows(RowList::Some(&node.rows), node, &units), isa, &mut cells);
+        self.add(self.node_rows(RowList::Some(rows), &units), isa, &mut cells);
         cells
     }
 
     /// Sums of gradients, second derivatives and weights of the rows of a bin.
-    fn sums(&self, node: &Node, feature: usize, bin: usize) -> (i64, u64, u64) {
+    fn sums(&self, rows: &[u32], feature: usize, bin: usize) -> (i64, u64, u64) {
         let mut sums = (0, 0, 0);
-        for (at, (&row, pair)) in node.rows.iter().zip(&node.pairs).enumerate() {
-            if usize::from(bin_in(&self.bins, row as usize, feature)) == bin {
-                let count = node.counts.as_ref().map_or(1, |counts| counts[at]);
+        for row in rows.iter().map(|&row| row as usize) {
+            if usize::from(bin_in(&self.bins, row, feature)) == bin {
+                let pair = self.pairs[row];
+                let count = self.counts.as_ref().map_or(1, |counts| counts[row]);
                 let times = if self.repeated { count } else { 1 };
                 sums.0 += i64::from(pair.g) * i64::from(times);
                 sums.1 += u64::from(pair.h) * u64::from(times);
@@ -151,11 +137,11 @@ fn check_siblings<C: Packed>(sample: &Sample) -> Result<(), TestCaseError> {
 fn check_parts<C: Packed>(sample: &Sample, cut: prop::sample::Index) -> Result<(), TestCaseError> {
     let isa = Isa::detect();
     let (node, units) = (sample.node(|_| true), sample.units());
-    let all = sample.node_rows(RowList::Some(&node.rows), &node, &units);
+    let all = sample.node_rows(RowList::Some(&node), &units);
     let whole = sample.histogram::<C>(&node, isa);
-    let cut = cut.index(node.rows.len() + 1);
+    let cut = cut.index(node.len() + 1);
     let mut parts = vec![FeatureCells::filled_with(C::EMPTY); sample.n_features];
-    for places in [0..cut, cut..node.rows.len()] {
+    for places in [0..cut, cut..node.len()] {
         sample.add(all.part(places), isa, &mut parts);
     }
     prop_assert!(parts == whole);
@@ -172,8 +158,8 @@ fn check_range<C: Packed>(sample: Sample) -> Result<(), TestCaseError> {
     let every = Sample { rows, ..sample };
     let (node, units) = (every.node(|_| true), every.units());
     let mut cells = vec![FeatureCells::filled_with(C::EMPTY); every.n_features];
-    let n_rows = node.rows.len();
-    let range = every.node_rows(RowList::Range(0, n_rows), &node, &units);
+    let n_rows = node.len();
+    let range = every.node_rows(RowList::Range(0, n_rows), &units);
     // In two parts, as long nodes are read.
     every.add(range.part(0..n_rows / 3), isa, &mut cells);
     every.add(range.part(n_rows / 3..n_rows), isa, &mut cells);

@@ -62,8 +62,10 @@ impl<C: Cell, const F: usize> Task for Count<'_, C, F> {
         let table = self.0;
         let cells = self.1.first_chunk_mut::<F>().expect("a histogram a feature");
         let bins = (&table.bins[..], table.stride, table.first);
-        add_to_histograms::<S, C, F>(cells, bins, (table.list(), &table.next), |at| {
-            table.words[at]
+        let rows = (table.list(), &table.next[..]);
+        add_to_histograms::<S, C, C, F>(cells, bins, rows, &table.words, |row, word| {
+            assert_eq!(table.words[row], word);
+            word
         });
         self.1
     }
@@ -74,11 +76,11 @@ fn check_count<C: Cell, const F: usize>(table: &Table<C>, before: C) -> Result<(
     // What was there before stays.
     let before = vec![FeatureCells::filled_with(before); F];
     let mut expected = before.clone();
-    for (at, row) in table.row_numbers().into_iter().enumerate() {
+    for row in table.row_numbers() {
         for (feature, cells) in expected.iter_mut().enumerate() {
             let bin = table.bins[row * table.stride + table.first + feature];
             let cell = &mut cells[usize::from(bin)];
-            *cell = cell.plus(table.words[at]);
+            *cell = cell.plus(table.words[row]);
         }
     }
     for isa in Isa::available() {
@@ -162,19 +164,6 @@ impl Task for Add<'_> {
     }
 }
 
-struct Gather<'a>(&'a [u64], &'a [u32]);
-
-impl Task for Gather<'_> {
-    type Output = Vec<u64>;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> Vec<u64> {
-        let mut out = vec![0; self.1.len()];
-        gather_values::<S, _>(self.0, self.1, &mut out);
-        out
-    }
-}
-
 proptest! {
     #[test]
     fn parts_are_those_of_a_plain_loop(
@@ -228,18 +217,6 @@ proptest! {
             prop_assert_eq!(&found, &expected, "{}", isa.name());
         }
     }
-
-    #[test]
-    fn values_of_rows_are_gathered(
-        from in prop::collection::vec(any::<u64>(), 1..80),
-        chosen in prop::collection::vec(any::<prop::sample::Index>(), 0..80),
-    ) {
-        let rows: Vec<u32> = chosen.iter().map(|at| at.index(from.len()) as u32).collect();
-        let expected: Vec<u64> = rows.iter().map(|&row| from[row as usize]).collect();
-        for isa in Isa::available() {
-            prop_assert_eq!(&isa.run(Gather(&from, &rows)), &expected, "{}", isa.name());
-        }
-    }
 }
 
 /// The checks on which the unsafe accesses rest: the row after the last is refused.
@@ -277,9 +254,6 @@ fn rows_that_do_not_exist_are_refused() {
     });
     panics(&|isa| {
         isa.run(Add(vec![0.0; 4], 3, &[2], 1.0));
-    });
-    panics(&|isa| {
-        isa.run(Gather(&[0; 4], &[4]));
     });
 }
 
