@@ -7,7 +7,7 @@ use super::cells::{FEWEST, Packed, Sizes, Units};
 use super::context::{TrainingContext, TreeSpec};
 use super::gradients::Pair;
 use super::node_search::Histogram;
-use crate::kernels::{Cell, FeatureCells, NarrowCell, RowList, Simd, Task};
+use crate::kernels::{Cell, FeatureCells, NarrowCell, RowList, Simd, Task, array_of};
 use crate::parallel::{Team, is_set};
 use std::ops::Range;
 
@@ -69,9 +69,9 @@ impl Roots {
         let groups = units.chunks(TREES).enumerate().map(|(group, units)| {
             let first = group * TREES;
             if units.len() > 4 {
-                Group::Eight(rows.count(first, units, team))
+                Group::Eight(rows.add_up(first, units, team))
             } else {
-                Group::Four(rows.count(first, units, team))
+                Group::Four(rows.add_up(first, units, team))
             }
         });
         Some(Roots { groups: groups.collect(), sizes })
@@ -131,20 +131,38 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Calls a function with the place, derivatives and weight of each row at some places.
+    /// The weight of a row.
     #[inline(always)]
-    fn each(self, places: Range<usize>, output: usize, mut work: impl FnMut(usize, Pair, u32)) {
-        let pairs = &self.spec.gradients.outputs[output];
-        let counts = self.context.weights.counts.as_deref();
-        let count = |row: usize| counts.map_or(1, |counts| counts[row]);
+    fn count(self, row: usize) -> u32 {
+        self.context.weights.counts.as_deref().map_or(1, |counts| counts[row])
+    }
+
+    /// Packs what the rows at some places add to the cells of trees whose outputs and units these
+    /// are.
+    #[inline(always)]
+    fn pack<const N: usize>(
+        self,
+        places: Range<usize>,
+        trees: &[(usize, Units); N],
+        words: &mut [[NarrowCell; N]],
+    ) {
+        let all = |tree: usize| &self.spec.gradients.outputs[trees[tree].0][..];
+        let word = |tree: usize, pair: Pair, count: u32| {
+            NarrowCell::of(pair, count, count, &trees[tree].1)
+        };
         match self.list(places) {
             RowList::Range(from, to) => {
-                let pairs = pairs[from..to].iter().enumerate();
-                pairs.for_each(|(at, &pair)| work(at, pair, count(from + at)));
+                let words = &mut words[..to - from];
+                let pairs: [&[Pair]; N] = array_of(|tree| &all(tree)[from..from + words.len()]);
+                for (at, words) in words.iter_mut().enumerate() {
+                    let count = self.count(from + at);
+                    *words = array_of(|tree| word(tree, pairs[tree][at], count));
+                }
             }
             RowList::Some(rows) => {
-                for (at, &row) in rows.iter().enumerate() {
-                    work(at, pairs[row as usize], count(row as usize));
+                for (words, &row) in words.iter_mut().zip(rows) {
+                    let (row, count) = (row as usize, self.count(row as usize));
+                    *words = array_of(|tree| word(tree, all(tree)[row], count));
                 }
             }
         }
@@ -152,7 +170,7 @@ impl<'a> Rows<'a> {
 
     /// The cells of all features for the trees from `first` on, whose derivatives are packed in
     /// these units. Each thread has a share of the rows.
-    fn count<const N: usize>(
+    fn add_up<const N: usize>(
         self,
         first: usize,
         units: &[Units],
@@ -164,9 +182,12 @@ impl<'a> Rows<'a> {
         let (n_features, shares) = (self.context.bins.columns.len(), team.threads());
         let empty = vec![FeatureCells::filled_with(<[NarrowCell; N]>::EMPTY); n_features];
         let mut all = vec![empty; shares];
+        // Places beyond the last tree repeat it, and are not read.
+        let last = units.len() - 1;
+        let trees = array_of(|tree: usize| (first + tree.min(last), units[tree.min(last)]));
         team.for_each(&mut all, |share, cells| {
             let places = share * self.len() / shares..(share + 1) * self.len() / shares;
-            self.context.isa.run(Count { rows: self, places, first, units, cells });
+            self.context.isa.run(Count { rows: self, places, trees: &trees, cells });
         });
         let mut sum = all.swap_remove(0);
         for other in all {
@@ -190,8 +211,19 @@ impl Task for Measure<'_> {
     #[inline(always)]
     fn run<S: Simd>(self) -> Sizes {
         let mut sizes = Sizes::default();
-        let add = |_: usize, pair: Pair, count: u32| sizes.add(pair, count, count);
-        self.rows.each(0..self.rows.len(), self.output, add);
+        let pairs = &self.rows.spec.gradients.outputs[self.output];
+        let mut add = |row: usize, pair: Pair| {
+            let count = self.rows.count(row);
+            sizes.add(pair, count, count);
+        };
+        match self.rows.list(0..self.rows.len()) {
+            RowList::Range(from, to) => {
+                pairs[from..to].iter().enumerate().for_each(|(at, &pair)| add(from + at, pair));
+            }
+            RowList::Some(rows) => {
+                rows.iter().for_each(|&row| add(row as usize, pairs[row as usize]));
+            }
+        }
         sizes
     }
 }
@@ -200,14 +232,13 @@ impl Task for Measure<'_> {
 struct Count<'a, const N: usize> {
     rows: Rows<'a>,
     places: Range<usize>,
-    first: usize,
-    /// One entry per tree.
-    units: &'a [Units],
+    /// The output and the units of each tree.
+    trees: &'a [(usize, Units); N],
     cells: &'a mut [FeatureCells<[NarrowCell; N]>],
 }
 
-/// Rows whose words are made before they are added, feature by feature. They and the bins of a
-/// feature stay in the second-level cache, the cells of a feature in the first.
+/// Rows whose words are made before they are added, a few features at a time. They and the bins of
+/// these features stay in the second-level cache, the cells in the first.
 const TOGETHER: usize = 4096;
 
 impl<const N: usize> Task for Count<'_, N>
@@ -218,26 +249,25 @@ where
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Count { rows, places, first, units, cells } = self;
+        let Count { rows, places, trees, cells } = self;
         let columns = &rows.context.bins.columns[..];
         let mut words = vec![[0; N]; TOGETHER.min(places.len())];
+        // Features whose cells are 32 KB.
+        let width = 16 / N;
         for start in places.clone().step_by(TOGETHER) {
             if is_set(rows.spec.stop) {
                 return;
             }
             let part = start..places.end.min(start + TOGETHER);
-            for (tree, units) in units.iter().enumerate() {
-                rows.each(part.clone(), first + tree, |at, pair, count| {
-                    words[at][tree] = NarrowCell::of(pair, count, count, units);
-                });
-            }
+            rows.pack(part.clone(), trees, &mut words);
             let words = &words[..part.len()];
             let list = rows.list(part);
-            // Two features at a time: words come from the second-level cache.
-            for (cells, columns) in cells.chunks_mut(2).zip(columns.chunks(2)) {
+            for (cells, columns) in cells.chunks_mut(width).zip(columns.chunks(width)) {
                 match (cells, columns) {
-                    ([a, b], [of_a, of_b]) => add([a, b], [of_a, of_b], list, words),
-                    ([a], [of_a]) => add([a], [of_a], list, words),
+                    ([a, b, c, d], [p, q, r, s]) => add([a, b, c, d], [p, q, r, s], list, words),
+                    ([a, b, c], [p, q, r]) => add([a, b, c], [p, q, r], list, words),
+                    ([a, b], [p, q]) => add([a, b], [p, q], list, words),
+                    ([a], [p]) => add([a], [p], list, words),
                     _ => {}
                 }
             }
@@ -253,18 +283,23 @@ fn add<C: Cell, const F: usize>(
     rows: RowList<'_>,
     words: &[C],
 ) {
-    let mut add = |row: usize, words: C| {
-        for (cells, column) in cells.iter_mut().zip(columns) {
-            let cell = &mut cells[usize::from(column[row])];
-            *cell = cell.plus(words);
-        }
-    };
     match rows {
         RowList::Range(from, to) => {
-            (from..to).zip(words).for_each(|(row, &words)| add(row, words));
+            let columns: [&[u8]; F] = array_of(|at| &columns[at][from..to][..words.len()]);
+            for (at, &words) in words.iter().enumerate() {
+                for (cells, column) in cells.iter_mut().zip(columns) {
+                    let cell = &mut cells[usize::from(column[at])];
+                    *cell = cell.plus(words);
+                }
+            }
         }
         RowList::Some(rows) => {
-            rows.iter().zip(words).for_each(|(&row, &words)| add(row as usize, words));
+            for (&row, &words) in rows.iter().zip(words) {
+                for (cells, column) in cells.iter_mut().zip(columns) {
+                    let cell = &mut cells[usize::from(column[row as usize])];
+                    *cell = cell.plus(words);
+                }
+            }
         }
     }
 }

@@ -70,6 +70,7 @@ pub use rows::{
     Cell, EMPTY_PLACES, FeatureCells, NarrowCell, PlaceList, RowList, WideCell, add_at_rows,
     add_to_histograms, filled_ends, filled_places, part_rows,
 };
+pub(crate) use simd::array_of;
 pub use simd::{LANES, Simd};
 pub use softmax::{BatchLoss, ScoreKind, Targets, class_scores, softmax_loss};
 pub use sparse_gram::{Entries, Grain, SparseList, SparseTile, SparseWeighted};

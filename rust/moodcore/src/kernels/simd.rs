@@ -28,7 +28,7 @@ pub(super) fn extent(count: usize, stride: usize, width: usize) -> usize {
 /// not, the call leaves the function that has the instructions of the set, and each operation
 /// becomes a call.
 #[inline(always)]
-pub(super) fn array_of<T: Copy, const N: usize>(make: impl Fn(usize) -> T) -> [T; N] {
+pub(crate) fn array_of<T: Copy, const N: usize>(make: impl Fn(usize) -> T) -> [T; N] {
     let mut values = [make(0); N];
     for (at, value) in values.iter_mut().enumerate().skip(1) {
         *value = make(at);
