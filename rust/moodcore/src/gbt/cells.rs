@@ -122,16 +122,23 @@ impl Packed for NarrowCell {
 pub(super) struct Dropped {
     gradient: u32,
     hessian: u32,
+    /// Half of the last place that is kept.
+    half: Pair,
 }
 
 impl Dropped {
-    /// Derivatives without these bits, rounded.
+    fn new(gradient: u32, hessian: u32) -> Self {
+        let half = |bits: u32| (1_u32 << bits) >> 1;
+        Dropped { gradient, hessian, half: Pair { g: half(gradient) as i32, h: half(hessian) } }
+    }
+
+    /// Derivatives without these bits, rounded. The halves are at most 2^20 ([`MOST`]), so that no
+    /// sum wraps.
     #[inline(always)]
     pub(super) fn from(self, pair: Pair) -> Pair {
-        let half = |bits: u32| (1_u64 << bits) >> 1;
-        let g = (i64::from(pair.g) + half(self.gradient) as i64) >> self.gradient;
-        let h = (u64::from(pair.h) + half(self.hessian)) >> self.hessian;
-        Pair { g: g as i32, h: h as u32 }
+        let g = pair.g.wrapping_add(self.half.g) >> self.gradient;
+        let h = pair.h.wrapping_add(self.half.h) >> self.hessian;
+        Pair { g, h }
     }
 }
 
@@ -154,11 +161,13 @@ impl Units {
             return None;
         }
         // Rounding adds at most half a unit per row.
-        let bits = |sum: u64, most: u64| (0..32).find(|&bits| (sum >> bits) + sizes.count <= most);
-        let dropped = Dropped {
-            gradient: bits(sizes.gradient, i32::MAX as u64)?,
-            hessian: bits(sizes.hessian, u64::from(u32::MAX))?,
+        let bits = |sum: u64, most: u64| {
+            (0..=MOST.ilog2()).find(|&bits| (sum >> bits) + sizes.count <= most)
         };
+        let dropped = Dropped::new(
+            bits(sizes.gradient, i32::MAX as u64)?,
+            bits(sizes.hessian, u64::from(u32::MAX))?,
+        );
         let largest = dropped.from(Pair { g: 0, h: sizes.largest_hessian });
         let times = |unit: f64, bits: u32| unit * (1_u64 << bits) as f64;
         let hessian = times(self.hessian, dropped.hessian);

@@ -4,7 +4,7 @@ use super::context::Outputs;
 use super::rows::{partition, sides};
 use super::tree::Tree;
 use super::workspace::Workspace;
-use crate::kernels::{Isa, Simd, Task, add_at_rows};
+use crate::kernels::Isa;
 use crate::memory::{CollectVec, with_room};
 use crate::parallel::Team;
 use std::ops::Range;
@@ -39,23 +39,28 @@ pub(super) fn add_leaves(
     leaves: &[(u32, Range<usize>)],
     margins: &mut [Vec<f64>],
     rows: &[u32],
-    (isa, team): (Isa, Option<&Team>),
+    team: Option<&Team>,
 ) {
     let n_outputs = margins.len();
-    // Few chunks, since the rows of each are looked for in every leaf.
     let shares = 4 * team.map_or(1, Team::threads);
-    let together = (margins[0].len() / shares).clamp(TOGETHER, 8 * TOGETHER);
+    let share = (margins[0].len() / shares).max(TOGETHER);
     for (output, margins) in margins.iter_mut().enumerate() {
-        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(together).collect_vec();
+        let value = |node: u32| tree.values[node as usize * n_outputs + output];
+        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(share).collect_vec();
         let add = |at: usize, numbers: &mut &mut [f64]| {
-            let start = (at * together) as u32;
-            let end = start + numbers.len() as u32;
-            for (node, range) in leaves {
+            let mut start = (at * share) as u32;
+            let rest = |(node, range): &(u32, Range<usize>)| {
                 let rows = &rows[range.clone()];
-                let from = rows.partition_point(|&row| row < start);
-                let to = rows.partition_point(|&row| row < end);
-                let value = tree.values[*node as usize * n_outputs + output];
-                isa.run(AddAtRows { numbers, start, rows: &rows[from..to], value });
+                (value(*node), &rows[rows.partition_point(|&row| row < start)..])
+            };
+            let mut rest: Vec<(f64, &[u32])> = leaves.iter().map(rest).collect();
+            // A few numbers at a time, so that they stay in the cache for all leaves.
+            for numbers in numbers.chunks_mut(TOGETHER) {
+                for (value, rows) in &mut rest {
+                    let n_added = add_at_rows(numbers, start, rows, *value);
+                    *rows = &rows[n_added..];
+                }
+                start += numbers.len() as u32;
             }
         };
         match team {
@@ -141,7 +146,7 @@ impl Chunk<'_> {
             if node.is_leaf() {
                 for (output, numbers) in self.margins.iter_mut().enumerate() {
                     let value = tree.values[at as usize * n_outputs + output] * factor;
-                    isa.run(AddAtRows { numbers, start: start as u32, rows, value });
+                    add_at_rows(numbers, start as u32, rows, value);
                 }
                 continue;
             }
@@ -155,21 +160,14 @@ impl Chunk<'_> {
     }
 }
 
-struct AddAtRows<'a> {
-    numbers: &'a mut [f64],
-    /// The row of the first number.
-    start: u32,
-    rows: &'a [u32],
-    value: f64,
-}
-
-impl Task for AddAtRows<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        add_at_rows(self.numbers, self.start, self.rows, self.value);
+/// Adds a value to the numbers of rows, of which the first is that of row `start`. Ends at a row
+/// without a number; returns how many rows came before it.
+fn add_at_rows(numbers: &mut [f64], start: u32, rows: &[u32], value: f64) -> usize {
+    for (at, &row) in rows.iter().enumerate() {
+        let Some(number) = numbers.get_mut(row.wrapping_sub(start) as usize) else { return at };
+        *number += value;
     }
+    rows.len()
 }
 
 #[cfg(test)]
@@ -237,6 +235,38 @@ mod tests {
             let outputs = outputs_of(&tree, 4);
             let expected = if joint { (0, 4) } else { (1, 1) };
             prop_assert_eq!((outputs.first, outputs.count), expected);
+        }
+
+        #[test]
+        fn the_rows_of_each_leaf_get_its_value(
+            // Around the sizes at which rows are taken in parts, and by threads.
+            n_rows in prop_oneof![1..100_usize, 2_040..2_060_usize, 65_530..70_000_usize],
+            joint: bool,
+            step in 1..9_u32,
+            left_out in 2..20_u32,
+        ) {
+            let width = if joint { 2 } else { 1 };
+            let values: Vec<f64> = (0..5 * width).map(|at| 0.3 + at as f64).collect();
+            let tree = tree(values, (!joint).then_some(1));
+            let leaf = |row: u32| [1, 3, 4][(row / step % 3) as usize];
+            let start: Margins =
+                (0..width).map(|at| (0..n_rows).map(|row| (row % 17 + at) as f64).collect()).collect();
+            let (mut expected, mut rows, mut leaves) = (start.clone(), Vec::new(), Vec::new());
+            for node in [3, 1, 4] {
+                let first = rows.len();
+                let in_leaf = |row: &u32| row % left_out > 0 && leaf(*row) == node;
+                rows.extend((0..n_rows as u32).filter(in_leaf));
+                leaves.push((node, first..rows.len()));
+                for (output, margins) in expected.iter_mut().enumerate() {
+                    let value = tree.values[node as usize * width + output];
+                    rows[first..].iter().for_each(|&row| margins[row as usize] += value);
+                }
+            }
+            for team in [None, Some(Team::new(2)?), Some(Team::new(3)?)] {
+                let mut margins = start.clone();
+                add_leaves(&tree, &leaves, &mut margins, &rows, team.as_ref());
+                prop_assert!(margins == expected, "{team:?}");
+            }
         }
 
         #[test]

@@ -147,16 +147,26 @@ impl<'a> Rows<'a> {
         words: &mut [[NarrowCell; N]],
     ) {
         let all = |tree: usize| &self.spec.gradients.outputs[trees[tree].0][..];
-        let word = |tree: usize, pair: Pair, count: u32| {
-            NarrowCell::of(pair, count, count, &trees[tree].1)
-        };
+        // Copies on the stack, which no write to `words` can change.
+        let units: [Units; N] = array_of(|tree| trees[tree].1);
+        let word =
+            |tree: usize, pair: Pair, count: u32| NarrowCell::of(pair, count, count, &units[tree]);
         match self.list(places) {
             RowList::Range(from, to) => {
                 let words = &mut words[..to - from];
                 let pairs: [&[Pair]; N] = array_of(|tree| &all(tree)[from..from + words.len()]);
-                for (at, words) in words.iter_mut().enumerate() {
-                    let count = self.count(from + at);
-                    *words = array_of(|tree| word(tree, pairs[tree][at], count));
+                let counts = self.context.weights.counts.as_deref().map(|c| &c[from..to]);
+                match counts {
+                    None => {
+                        for (at, words) in words.iter_mut().enumerate() {
+                            *words = array_of(|tree| word(tree, pairs[tree][at], 1));
+                        }
+                    }
+                    Some(counts) => {
+                        for ((at, words), &count) in words.iter_mut().enumerate().zip(counts) {
+                            *words = array_of(|tree| word(tree, pairs[tree][at], count));
+                        }
+                    }
                 }
             }
             RowList::Some(rows) => {

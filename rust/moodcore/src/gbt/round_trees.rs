@@ -200,7 +200,7 @@ impl Boosting<'_> {
         }
         let mut sets = job.margins.iter_mut();
         if let Some(margins) = sets.next() {
-            add_leaves(&tree, &leaves, margins, &workspace.rows, (isa, team));
+            add_leaves(&tree, &leaves, margins, &workspace.rows, team);
             if let Some(sample) = sample {
                 let rows = RoutedRows { columns: &self.bins.columns, except: sample };
                 add_routed(&tree, 1.0, rows, margins, workspace, (isa, team));

@@ -67,8 +67,8 @@ pub use probabilities::{logistic_columns, softmax_columns};
 pub use real::Real;
 pub use row_trees::{RowSplit, RowTrees, SLICE_LEAVES};
 pub use rows::{
-    Cell, EMPTY_PLACES, FeatureCells, NarrowCell, PlaceList, RowList, WideCell, add_at_rows,
-    add_to_histograms, filled_ends, filled_places, part_rows,
+    Cell, EMPTY_PLACES, FeatureCells, NarrowCell, PlaceList, RowList, WideCell, add_to_histograms,
+    filled_ends, filled_places, part_rows,
 };
 pub(crate) use simd::array_of;
 pub use simd::{LANES, Simd};

@@ -331,24 +331,5 @@ pub fn part_rows<S: Simd>(
     n_left
 }
 
-/// Adds a value to the numbers of some rows, which ascend; the first number is that of row
-/// `start`.
-///
-/// # Panics
-/// When a row has no number.
-#[inline(always)]
-pub fn add_at_rows(numbers: &mut [f64], start: u32, rows: &[u32], value: f64) {
-    let (mut low, mut high) = (u32::MAX, 0);
-    for &row in rows {
-        low = if row < low { row } else { low };
-        high = if row > high { row } else { high };
-    }
-    assert!(rows.is_empty() || (low >= start && ((high - start) as usize) < numbers.len()));
-    for &row in rows {
-        // SAFETY: the row has a number, as asserted.
-        unsafe { *numbers.get_unchecked_mut((row - start) as usize) += value };
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -152,18 +152,6 @@ impl<C: Cell> Task for Filled<'_, C> {
     }
 }
 
-struct Add<'a>(Vec<f64>, u32, &'a [u32], f64);
-
-impl Task for Add<'_> {
-    type Output = Vec<f64>;
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self) -> Vec<f64> {
-        add_at_rows(&mut self.0, self.1, self.2, self.3);
-        self.0
-    }
-}
-
 proptest! {
     #[test]
     fn parts_are_those_of_a_plain_loop(
@@ -200,23 +188,6 @@ proptest! {
             prop_assert_eq!(isa.run(Filled(&narrow, end)), expected.clone(), "{}", isa.name());
         }
     }
-
-    #[test]
-    fn values_are_added_where_rows_are(
-        numbers in prop::collection::vec(-4.0..4.0_f64, 1..80),
-        chosen in prop::collection::vec(any::<bool>(), 80),
-        start in 0..1000_u32,
-        value in -4.0..4.0_f64,
-    ) {
-        let at: Vec<usize> = (0..numbers.len()).filter(|&at| chosen[at]).collect();
-        let rows: Vec<u32> = at.iter().map(|&at| start + at as u32).collect();
-        let mut expected = numbers.clone();
-        at.iter().for_each(|&at| expected[at] += value);
-        for isa in Isa::available() {
-            let found = isa.run(Add(numbers.clone(), start, &rows, value));
-            prop_assert_eq!(&found, &expected, "{}", isa.name());
-        }
-    }
 }
 
 /// The checks on which the unsafe accesses rest: the row after the last is refused.
@@ -248,12 +219,6 @@ fn rows_that_do_not_exist_are_refused() {
     panics(&|isa| count(&table(None, &[0], 1), isa));
     panics(&|isa| {
         isa.run(Part { rows: vec![0, 4], column: &[0; 4], sides: &[true; 256] });
-    });
-    panics(&|isa| {
-        isa.run(Add(vec![0.0; 4], 3, &[3, 7], 1.0));
-    });
-    panics(&|isa| {
-        isa.run(Add(vec![0.0; 4], 3, &[2], 1.0));
     });
 }
 
