@@ -254,7 +254,7 @@ mod tests {
             let (mut expected, mut rows, mut leaves) = (start.clone(), Vec::new(), Vec::new());
             for node in [3, 1, 4] {
                 let first = rows.len();
-                let in_leaf = |row: &u32| row % left_out > 0 && leaf(*row) == node;
+                let in_leaf = |row: &u32| !row.is_multiple_of(left_out) && leaf(*row) == node;
                 rows.extend((0..n_rows as u32).filter(in_leaf));
                 leaves.push((node, first..rows.len()));
                 for (output, margins) in expected.iter_mut().enumerate() {

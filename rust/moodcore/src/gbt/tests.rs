@@ -335,6 +335,8 @@ proptest! {
         }
     }
 
+    /// At small steps. The classes' Newton steps are taken apart from each other, so that larger ones can
+    /// overshoot: with ten classes and leaves of single rows, the loss rises at a learning rate of 0.34.
     #[test]
     fn the_training_loss_never_rises(
         config in plain_configs(),
@@ -343,7 +345,8 @@ proptest! {
     ) {
         let kind = if extra { BoostingKind::ExtraTrees } else { BoostingKind::Gbdt };
         let boosting = Boosting { kind, ..Boosting::default() };
-        let config = Config { boosting, n_estimators: 12, ..config };
+        let learning_rate = config.learning_rate / 5.0;
+        let config = Config { boosting, learning_rate, n_estimators: 12, ..config };
         let songs = Songs::new(shape);
         let history = &train(&config, &songs, Isa::detect(), 1).history[0][0];
         prop_assert_eq!(history.len(), 12);
