@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from moodcore import GBT, LinearSVM, MLP, SVM
 
-X = np.random.default_rng(0).normal(size=(60, 3))
-y = (X[:, 0] > 0).astype(int)
+# Enough work for several threads.
+X = np.random.default_rng(0).normal(size=(3_000, 3))
+y = np.digitize(X[:, 0], [-0.5, 0.5])
 for kind in (GBT, LinearSVM, MLP, SVM):
     model = kind(random_state=0).fit(X, y)
     used = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024

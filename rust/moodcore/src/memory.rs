@@ -2,8 +2,8 @@
 //!
 //! Rust ends the process if an allocation fails, which a caller from Python cannot catch. Vectors with a
 //! value for each row, cell, class or tree are therefore allocated by the functions of this module. If
-//! there is too little memory they unwind with [`OutOfMemory`], which [`or_error`] around a whole fit or
-//! prediction turns into [`Error::Memory`].
+//! there is too little memory they unwind with [`Error::Memory`], which [`or_error`] around a whole fit or
+//! prediction returns.
 //!
 //! Unwinding, not a `Result`: allocations are deep inside of vector kernels and of closures on worker
 //! threads, where every function up to the caller would have to pass the error on; Rayon and
@@ -13,9 +13,10 @@
 use crate::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What the functions of this module unwind with.
-struct OutOfMemory {
-    bytes: usize,
+/// Unwinds up to [`or_error`], which returns the error.
+pub(crate) fn stop_with(error: Error) -> ! {
+    // The panic hook, which prints a message, is not called.
+    resume_unwind(Box::new(error))
 }
 
 /// A vector with room for `n` values.
@@ -29,8 +30,7 @@ pub(crate) fn with_room<T>(n: usize) -> Vec<T> {
 pub(crate) fn reserve<T>(values: &mut Vec<T>, n: usize) {
     if values.try_reserve(n).is_err() {
         let bytes = values.len().saturating_add(n).saturating_mul(size_of::<T>());
-        // The panic hook, which prints a message, is not called.
-        resume_unwind(Box::new(OutOfMemory { bytes }));
+        stop_with(Error::Memory { bytes });
     }
 }
 
@@ -73,15 +73,15 @@ pub(crate) trait CollectVec: Iterator + Sized {
 
 impl<I: Iterator> CollectVec for I {}
 
-/// Does the work; if there is too little memory, stops it and returns the error.
+/// Does the work; if there is too little memory or threads cannot start, stops it and returns the error.
 ///
 /// # Errors
-/// [`Error::Memory`], and those of the work.
+/// [`Error::Memory`], [`Error::Threads`], and those of the work.
 pub fn or_error<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result,
-        Err(panic) => match panic.downcast::<OutOfMemory>() {
-            Ok(out) => Err(Error::Memory { bytes: out.bytes }),
+        Err(panic) => match panic.downcast::<Error>() {
+            Ok(error) => Err(*error),
             Err(panic) => resume_unwind(panic),
         },
     }

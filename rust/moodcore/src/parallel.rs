@@ -2,12 +2,13 @@
 //! its size alone, so that results do not depend on the number of threads.
 
 use crate::kernels::Isa;
+use crate::memory::stop_with;
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Instruction set and threads of a computation; they change its speed, not its results.
@@ -19,10 +20,12 @@ pub struct Compute<'a> {
     pub team: &'a Team,
 }
 
-/// A thread pool of fixed size; with one thread, the caller's thread does the work.
+/// A thread pool of fixed size; with one thread, the caller's thread does the work. The others start
+/// when there is work for them: to start two takes longer than to train on a few hundred rows.
 #[derive(Debug)]
 pub struct Team {
-    pool: Option<rayon::ThreadPool>,
+    threads: usize,
+    pool: OnceLock<rayon::ThreadPool>,
     shared: Arc<Shared>,
 }
 
@@ -80,36 +83,43 @@ impl Drop for Clear<'_> {
 }
 
 impl Team {
-    /// Starts the workers.
+    /// Returns a pool whose threads have not started. If the system cannot start them later, the work
+    /// unwinds with [`Error::Threads`], which [`crate::memory::or_error`] returns.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for zero threads, [`Error::Threads`] if the system cannot start them.
+    /// [`Error::Parameter`] for zero threads.
     pub fn new(threads: usize) -> Result<Self> {
         if threads == 0 {
             return Err(Error::parameter("threads", "at least 1", threads));
         }
-        let shared = Arc::default();
-        if threads == 1 {
-            return Ok(Team { pool: None, shared });
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("moodcore-{index}"))
-            .build()
-            .map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
-        Ok(Team { pool: Some(pool), shared })
+        Ok(Team { threads, pool: OnceLock::new(), shared: Arc::default() })
     }
 
     /// Returns the number of threads.
     pub fn threads(&self) -> usize {
-        self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+        self.threads
+    }
+
+    /// Returns the threads, if there are others than the caller's; starts them in the first call.
+    fn pool(&self) -> Option<&rayon::ThreadPool> {
+        let threads = self.threads;
+        let start = || {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(|index| format!("moodcore-{index}"))
+                .build()
+                .unwrap_or_else(|error| {
+                    stop_with(Error::Threads { threads, reason: error.to_string() })
+                })
+        };
+        (threads > 1).then(|| self.pool.get_or_init(start))
     }
 
     /// Runs work that calls the other methods many times, a moment after each other. As many
     /// threads as it needs at most, this one included, stay awake until its end: to wake a thread
     /// takes as long as to add a thousand rows to a histogram.
     pub(crate) fn install<T: Send>(&self, needed: usize, work: impl FnOnce() -> T + Send) -> T {
-        let Some(pool) = &self.pool else { return work() };
+        let Some(pool) = self.pool() else { return work() };
         pool.install(|| {
             let _end = Clear(&self.shared.needed);
             self.shared.needed.store(needed.clamp(1, self.threads()) - 1, SeqCst);
@@ -136,8 +146,8 @@ impl Team {
 
     /// Calls `task` once for each item, on any thread, in no particular order.
     pub(crate) fn for_each<T: Send>(&self, items: &mut [T], task: impl Fn(usize, &mut T) + Sync) {
-        match &self.pool {
-            Some(pool) if items.len() > 1 => {
+        match if items.len() > 1 { self.pool() } else { None } {
+            Some(pool) => {
                 self.shared.calls.fetch_add(1, SeqCst);
                 let call = Decrease(&self.shared.calls);
                 pool.install(|| {
@@ -146,7 +156,7 @@ impl Team {
                 drop(call);
                 self.keep_awake(pool);
             }
-            _ => items.iter_mut().enumerate().for_each(|(index, item)| task(index, item)),
+            None => items.iter_mut().enumerate().for_each(|(index, item)| task(index, item)),
         }
     }
 
