@@ -187,6 +187,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| avx2!(_mm256_min_ps(a, b)))
+    }
+
+    #[inline(always)]
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
         let half =
             |a, b, yes, no| avx2!(_mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)));
@@ -207,6 +212,16 @@ impl Simd for Avx2 {
         self.zip(n, |x, n| {
             avx2!({
                 let exponent = _mm256_slli_epi32::<23>(_mm256_cvttps_epi32(n));
+                _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent))
+            })
+        })
+    }
+
+    #[inline(always)]
+    fn scale_by_rounded(self, rounded: Self) -> Self {
+        self.zip(rounded, |x, rounded| {
+            avx2!({
+                let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(rounded));
                 _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent))
             })
         })

@@ -114,4 +114,17 @@ impl Doubles for Avx2Doubles {
             })
         })
     }
+
+    #[inline(always)]
+    fn less(self, other: Self) -> u16 {
+        let mut mask = 0;
+        for quarter in 0..4 {
+            let less = avx2!({
+                let less = _mm256_cmp_pd::<_CMP_LT_OQ>(self.0[quarter], other.0[quarter]);
+                _mm256_movemask_pd(less)
+            });
+            mask |= (less as u16) << (4 * quarter);
+        }
+        mask
+    }
 }

@@ -186,6 +186,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        Avx512(avx512!(_mm512_min_ps(self.0, other.0)))
+    }
+
+    #[inline(always)]
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
         Avx512(avx512!({
             let greater = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, other.0);
@@ -205,6 +210,14 @@ impl Simd for Avx512 {
     fn scale_by_power_of_two(self, n: Self) -> Self {
         Avx512(avx512!({
             let exponent = _mm512_slli_epi32::<23>(_mm512_cvttps_epi32(n.0));
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(self.0), exponent))
+        }))
+    }
+
+    #[inline(always)]
+    fn scale_by_rounded(self, rounded: Self) -> Self {
+        Avx512(avx512!({
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(rounded.0));
             _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(self.0), exponent))
         }))
     }

@@ -118,4 +118,13 @@ impl Doubles for Avx512Doubles {
             })
         })
     }
+
+    #[inline(always)]
+    fn less(self, other: Self) -> u16 {
+        avx512!({
+            let low = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, other.0);
+            let high = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.1, other.1);
+            u16::from(low) | u16::from(high) << 8
+        })
+    }
 }

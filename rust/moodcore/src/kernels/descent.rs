@@ -5,6 +5,7 @@ use super::doubles::Doubles;
 use super::forms::Lanes;
 use super::real::{FromMemory, Real, ToMemory};
 use super::simd::{LANES, Simd};
+use crate::memory::reserve;
 
 /// A place and its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -231,6 +232,39 @@ pub fn extremes<S: Simd>(gradient: &[f64], directions: Directions<'_>) -> Extrem
         at = at.add(sixteen);
     }
     Extremes::of(up, low)
+}
+
+/// Appends the places where the gradient plus its offset, both times `sign`, is below the limit, with
+/// the gradient times `sign`.
+///
+/// # Panics
+/// When the slices differ in length or do not have the length of whole vectors.
+#[inline(always)]
+pub fn collect_below<S: Simd>(
+    gradient: &[f64],
+    offsets: &[f64],
+    (sign, limit): (f64, f64),
+    out: &mut Vec<(f64, u32)>,
+) {
+    let n = gradient.len();
+    assert!(n.is_multiple_of(LANES) && offsets.len() == n);
+    let (signs, limits) = (S::Doubles::splat(sign), S::Doubles::splat(limit));
+    for start in (0..n).step_by(LANES) {
+        // SAFETY: both slices have a whole vector at `start`, as asserted.
+        let sum = unsafe {
+            let offset = S::Doubles::load(offsets.as_ptr().add(start));
+            S::Doubles::load(gradient.as_ptr().add(start)).add(offset)
+        };
+        let mut below = sum.mul(signs).less(limits);
+        if below != 0 {
+            reserve(out, LANES);
+        }
+        while below != 0 {
+            let at = start + below.trailing_zeros() as usize;
+            out.push((sign * gradient[at], at as u32));
+            below &= below - 1;
+        }
+    }
 }
 
 /// The partner of `first` with the largest fall of the objective along their pair, a square of

@@ -35,6 +35,8 @@ pub trait Doubles: Copy {
     fn select_less(self, other: Self, if_less: Self, otherwise: Self) -> Self;
     /// `self * 2^n` for whole-numbered `n` where neither is out of the normal range.
     fn scale_by_power_of_two(self, n: Self) -> Self;
+    /// The lanes where `self < other`, a bit each.
+    fn less(self, other: Self) -> u16;
 
     /// The lanes as an array.
     #[inline(always)]

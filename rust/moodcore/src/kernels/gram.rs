@@ -211,29 +211,36 @@ impl<T: Real> Weighted<T> {
     }
 }
 
-/// Kernel values of a tile with a group of rows.
+/// Kernel values of `T` tiles with `G` groups of rows each.
 ///
 /// # Safety
-/// `tile` must be readable for `n_features` vectors, `group` for as many groups.
+/// `tiles` must be readable for `T` times `n_features` vectors, `groups` for `G` times as many groups
+/// of values.
 #[inline(always)]
-unsafe fn values<T: Real, L: FromMemory<T>, F: Form>(
+unsafe fn values<R: Real, L: FromMemory<R>, F: Form, const T: usize, const G: usize>(
     form: F,
-    tile: *const T,
-    group: *const T,
+    tiles: *const R,
+    groups: *const R,
     n_features: usize,
-) -> [L; GROUP] {
-    let mut sums = [L::splat(0.0); GROUP];
+) -> [[[L; GROUP]; G]; T] {
+    let mut sums = [[[L::splat(0.0); GROUP]; G]; T];
     for feature in 0..n_features {
-        // SAFETY: `feature` is below `n_features`, for which the caller vouches.
-        unsafe {
-            let x = L::load(tile.add(feature * LANES));
-            for (lane, sum) in sums.iter_mut().enumerate() {
-                *sum = F::step(*sum, x, L::of(*group.add(feature * GROUP + lane)));
+        let mut x = [L::splat(0.0); T];
+        for (tile, x) in x.iter_mut().enumerate() {
+            // SAFETY: `feature` is below `n_features`, for which the caller vouches.
+            *x = unsafe { L::load(tiles.add((tile * n_features + feature) * LANES)) };
+        }
+        for at in 0..G * GROUP {
+            let (group, lane) = (at / GROUP, at % GROUP);
+            // SAFETY: as above.
+            let z = L::of(unsafe { *groups.add((group * n_features + feature) * GROUP + lane) });
+            for (x, sums) in x.iter().zip(&mut sums) {
+                sums[group][lane] = F::step(sums[group][lane], *x, z);
             }
         }
     }
     // `array::map` would be a function of its own, without the vector instructions.
-    for sum in &mut sums {
+    for sum in sums.as_flattened_mut().as_flattened_mut() {
         *sum = form.finish(*sum);
     }
     sums
@@ -249,6 +256,33 @@ struct AddProducts<'a, T, L> {
 impl<T: Real, L: FromMemory<T>> WithForm for AddProducts<'_, T, L> {
     #[inline(always)]
     fn run<F: Form>(self, form: F) {
+        match (self.weighted.n_outputs, L::SIXTEEN_FIT) {
+            (1, true) => self.add_one_output::<F, 2, 2>(form),
+            (1, false) => self.add_one_output::<F, 1, 1>(form),
+            _ => self.add_outputs(form),
+        }
+    }
+}
+
+impl<R: Real, L: FromMemory<R>> AddProducts<'_, R, L> {
+    /// Adds to the only output of each row, whose sum stays in registers: for `T` tiles and `G` groups
+    /// at once, and what is left one by one.
+    #[inline(always)]
+    fn add_one_output<F: Form, const T: usize, const G: usize>(self, form: F) {
+        let size = (self.weighted.n_features * LANES).max(1);
+        let mut tiles = self.rows.chunks_exact(T * size);
+        let mut outs = self.out.chunks_exact_mut(T * LANES);
+        for (tiles, out) in tiles.by_ref().zip(outs.by_ref()) {
+            self.weighted.add_tiles::<L, F, T, G>(form, tiles, out);
+        }
+        let outs = outs.into_remainder().chunks_exact_mut(LANES);
+        for (tile, out) in tiles.remainder().chunks_exact(size).zip(outs) {
+            self.weighted.add_tiles::<L, F, 1, G>(form, tile, out);
+        }
+    }
+
+    #[inline(always)]
+    fn add_outputs<F: Form>(self, form: F) {
         let Weighted { rows: groups, factors, n_features, n_outputs, .. } = self.weighted;
         let (group_size, factors_size) = (n_features * GROUP, n_outputs * GROUP);
         let tiles = self.rows.chunks_exact((n_features * LANES).max(1));
@@ -256,8 +290,9 @@ impl<T: Real, L: FromMemory<T>> WithForm for AddProducts<'_, T, L> {
             let groups = groups.chunks_exact(group_size.max(1));
             for (group, factors) in groups.zip(factors.chunks_exact(factors_size.max(1))) {
                 // SAFETY: a tile and a group have a vector and a group for each feature.
-                let k: [L; GROUP] =
-                    unsafe { values(form, tile.as_ptr(), group.as_ptr(), *n_features) };
+                let [[k]] = unsafe {
+                    values::<R, L, F, 1, 1>(form, tile.as_ptr(), group.as_ptr(), *n_features)
+                };
                 for output in 0..*n_outputs {
                     // SAFETY: there are sixteen sums and four factors for each output.
                     unsafe {
@@ -273,6 +308,57 @@ impl<T: Real, L: FromMemory<T>> WithForm for AddProducts<'_, T, L> {
             }
         }
     }
+}
+
+impl<R: Real> Weighted<R> {
+    /// Adds the products with all groups to the sums of `T` tiles, in the order of the groups.
+    #[inline(always)]
+    fn add_tiles<L: FromMemory<R>, F: Form, const T: usize, const G: usize>(
+        &self,
+        form: F,
+        tiles: &[R],
+        out: &mut [f64],
+    ) {
+        let size = self.n_features * GROUP;
+        assert!(tiles.len() == T * self.n_features * LANES && out.len() == T * LANES);
+        let mut sums = [L::Doubles::splat(0.0); T];
+        for (tile, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: there are sixteen sums for each tile.
+            *sum = unsafe { L::Doubles::load(out.as_ptr().add(tile * LANES)) };
+        }
+        let mut groups = self.rows.chunks_exact((G * size).max(1));
+        let mut factors = self.factors.chunks_exact(G * GROUP);
+        for (groups, factors) in groups.by_ref().zip(factors.by_ref()) {
+            sums = add_groups::<R, L, F, T, G>(form, (tiles, groups, factors), sums);
+        }
+        let groups = groups.remainder().chunks_exact(size.max(1));
+        for (group, factors) in groups.zip(factors.remainder().chunks_exact(GROUP)) {
+            sums = add_groups::<R, L, F, T, 1>(form, (tiles, group, factors), sums);
+        }
+        for (tile, sum) in sums.into_iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { sum.store(out.as_mut_ptr().add(tile * LANES)) };
+        }
+    }
+}
+
+/// Adds the products of `T` tiles with `G` groups of rows to the sums of the tiles.
+#[inline(always)]
+fn add_groups<R: Real, L: FromMemory<R>, F: Form, const T: usize, const G: usize>(
+    form: F,
+    (tiles, groups, factors): (&[R], &[R], &[f64]),
+    mut sums: [L::Doubles; T],
+) -> [L::Doubles; T] {
+    let n_features = tiles.len() / (T * LANES);
+    assert!(groups.len() == G * n_features * GROUP && factors.len() == G * GROUP);
+    // SAFETY: tiles and groups have a vector and a group of values for each feature.
+    let k = unsafe { values::<R, L, F, T, G>(form, tiles.as_ptr(), groups.as_ptr(), n_features) };
+    for (k, sum) in k.iter().zip(&mut sums) {
+        for (k, factor) in k.as_flattened().iter().zip(factors) {
+            *sum = k.doubles().mul_add(L::Doubles::splat(*factor), *sum);
+        }
+    }
+    sums
 }
 
 struct StoreSquare<'a, S, T> {
@@ -293,8 +379,10 @@ impl<S: Simd, T: Real> WithForm for StoreSquare<'_, S, T> {
             // Up to the columns of the tile's own rows.
             for (g, group) in groups.take((t + 1) * (LANES / GROUP)).enumerate() {
                 // SAFETY: a tile and a group have a vector and a group for each feature.
-                let k: [T::Lanes<S>; GROUP] =
-                    unsafe { values(form, tile.as_ptr(), group.as_ptr(), n_features) };
+                let [[k]] = unsafe {
+                    let (tile, group) = (tile.as_ptr(), group.as_ptr());
+                    values::<T, T::Lanes<S>, F, 1, 1>(form, tile, group, n_features)
+                };
                 for (lane, k) in k.into_iter().enumerate() {
                     let column = g * GROUP + lane;
                     // SAFETY: `store_square` has checked that `out` has sixteen places of every

@@ -55,7 +55,9 @@ pub use bin_bits::{BinNibbles, RowBins};
 pub use bits::Bits;
 pub use bitslices::{RowBits, RowLeaves, SLICE_CHUNK, SLICE_ROWS};
 pub use cuts::Cuts;
-pub use descent::{Directions, Extreme, Extremes, FLAT, best_partner, extremes, step_and_extremes};
+pub use descent::{
+    Directions, Extreme, Extremes, FLAT, best_partner, collect_below, extremes, step_and_extremes,
+};
 pub use doubles::Doubles;
 pub use forms::KernelFunction;
 pub use gram::{Precision, Tiles, Weighted};

@@ -131,6 +131,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(always)]
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
         Portable(array_of(|lane| {
             choose(self.0[lane] > other.0[lane], if_greater.0[lane], otherwise.0[lane])
@@ -145,6 +150,13 @@ impl Simd for Portable {
     #[inline(always)]
     fn scale_by_power_of_two(self, n: Self) -> Self {
         self.zip(n, |x, n| f32::from_bits(x.to_bits().wrapping_add(((n as i32) << 23) as u32)))
+    }
+
+    #[inline(always)]
+    fn scale_by_rounded(self, rounded: Self) -> Self {
+        self.zip(rounded, |x, rounded| {
+            f32::from_bits(x.to_bits().wrapping_add(rounded.to_bits() << 23))
+        })
     }
 
     #[inline(always)]

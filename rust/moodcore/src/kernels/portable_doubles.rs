@@ -75,4 +75,13 @@ impl Doubles for PortableDoubles {
     fn scale_by_power_of_two(self, n: Self) -> Self {
         self.zip(n, |x, n| f64::from_bits(x.to_bits().wrapping_add(((n as i64) << 52) as u64)))
     }
+
+    #[inline(always)]
+    fn less(self, other: Self) -> u16 {
+        let mut mask = 0;
+        for lane in 0..LANES {
+            mask |= u16::from(self.0[lane] < other.0[lane]) << lane;
+        }
+        mask
+    }
 }

@@ -155,12 +155,17 @@ pub trait Simd: Copy {
     fn zero_subnormal(self) -> Self;
     /// `self` where it is greater than `other`, else `other`; so `NaN.max(x) = x`.
     fn max(self, other: Self) -> Self;
+    /// `self` where it is less than `other`, else `other`; so `NaN.min(x) = x`.
+    fn min(self, other: Self) -> Self;
     /// `if_greater` in the lanes where `self > other`, `otherwise` in the rest.
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self;
     /// `if_equal` in the lanes where `self == other`, zero in the rest.
     fn keep_equal(self, other: Self, if_equal: Self) -> Self;
     /// `self * 2^n` for whole-numbered `n` where neither is out of the normal range.
     fn scale_by_power_of_two(self, n: Self) -> Self;
+    /// `self * 2^n` for the whole number n of `rounded`, which is 1.5 * 2^23 + n, where neither is out
+    /// of the normal range: n is in the last bits of that sum.
+    fn scale_by_rounded(self, rounded: Self) -> Self;
     /// Mantissa in [1, 2) and exponent of positive normal values.
     fn split_exponent(self) -> (Self, Self);
     /// Turns sixteen rows of sixteen lanes into columns.

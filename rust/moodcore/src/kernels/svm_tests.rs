@@ -53,6 +53,15 @@ impl Task for Values<'_> {
         let rows = || (self.tiles, 0..n_tiles);
         weighted.add_products::<S>(self.kernel, Precision::Single, rows(), &mut single);
         weighted.add_products::<S>(self.kernel, Precision::Double, rows(), &mut double);
+        // Sums for one output stay in registers, for several tiles and groups at once.
+        let second = Weighted::new(self.tiles, self.chosen, 1, |at, _| factor(at, 1));
+        for (precision, sums) in [(Precision::Single, &single), (Precision::Double, &double)] {
+            let mut one = vec![0.0; n_tiles * LANES];
+            second.add_products::<S>(self.kernel, precision, rows(), &mut one);
+            for (one, both) in one.chunks(LANES).zip(sums.chunks(2 * LANES)) {
+                assert!(one.iter().zip(&both[LANES..]).all(|(a, b)| a.to_bits() == b.to_bits()));
+            }
+        }
         let stride = n_tiles * LANES;
         let mut columns = vec![0.0; stride * stride];
         let all: Vec<u32> = (0..self.tiles.n_rows() as u32).collect();
@@ -102,6 +111,7 @@ struct Found {
     greatest_low: Extreme,
     looked: (Extreme, Extreme),
     partner: Option<usize>,
+    below: Vec<(f64, u32)>,
 }
 
 struct Run<'a>(&'a Step);
@@ -121,6 +131,9 @@ impl Task for Run<'_> {
     fn run<S: Simd>(self) -> Found {
         let Step { gradient, up, low, rows } = self.0;
         let directions = Directions { up, low };
+        let mut below = Vec::new();
+        collect_below::<S>(gradient, up, (1.0, LENGTH), &mut below);
+        collect_below::<S>(gradient, low, (-1.0, LENGTH), &mut below);
         let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
         let (mut inside, mut up_inside, low_inside) = (single(gradient), single(up), single(low));
         up_inside.iter_mut().for_each(|up| *up = -*up);
@@ -136,6 +149,7 @@ impl Task for Run<'_> {
             least_up: found.least_up,
             greatest_low: found.greatest_low,
             looked: (again.least_up, again.greatest_low),
+            below,
         }
     }
 }
@@ -149,6 +163,17 @@ fn first_least(values: impl Iterator<Item = f64>) -> Extreme {
             if value < best.value { Extreme { at, value } } else { best }
         },
     )
+}
+
+fn plain_below<'a>(
+    gradient: &'a [f64],
+    offsets: &'a [f64],
+    sign: f64,
+) -> impl Iterator<Item = (f64, u32)> + 'a {
+    let places = gradient.iter().zip(offsets).zip(0..);
+    places
+        .filter(move |((gradient, offset), _)| sign * (*gradient + *offset) < LENGTH)
+        .map(move |((gradient, _), at)| (sign * gradient, at))
 }
 
 fn plain_step(step: &Step) -> Found {
@@ -176,6 +201,7 @@ fn plain_step(step: &Step) -> Found {
         greatest_low,
         looked: (least_up, greatest_low),
         partner: partner.map(|(_, at)| at),
+        below: plain_below(gradient, up, 1.0).chain(plain_below(gradient, low, -1.0)).collect(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::gram::Gram;
 use super::working_set::{low_offset, up_offset};
-use crate::kernels::{Directions, Extremes, Isa, LANES, Precision, Real, Simd, Task, extremes};
+use crate::kernels::{
+    Directions, Extremes, Isa, LANES, Precision, Real, Simd, Task, collect_below, extremes,
+};
 use crate::memory::{CollectVec, copied, filled, resize};
 use crate::parallel::Compute;
 use std::borrow::Cow;
@@ -58,18 +60,20 @@ impl<'g, 'm, T: Real> Active<'g, 'm, T> {
         isa.run(Look { gradient: &self.gradient, directions })
     }
 
-    /// Places that would gain by growing together with `extremes`' greatest, with their gradients.
-    pub(super) fn may_grow(&self, extremes: &Extremes, out: &mut Vec<(f64, u32)>) {
-        let limit = extremes.greatest_low.value;
-        collect(&self.gradient, &self.up, out, |gradient, up| (gradient, gradient + up < limit));
-    }
-
-    /// Places that would gain by shrinking together with `extremes`' least, with their gradients
-    /// turned round.
-    pub(super) fn may_shrink(&self, extremes: &Extremes, out: &mut Vec<(f64, u32)>) {
-        let limit = extremes.least_up.value;
-        collect(&self.gradient, &self.low, out, |gradient, low| {
-            (-gradient, gradient + low > limit)
+    /// Collects the places that may move in a direction and whose gradient along it is below the
+    /// limit, with that gradient.
+    pub(super) fn collect(
+        &self,
+        direction: Direction,
+        limit: f64,
+        isa: Isa,
+        out: &mut Vec<(f64, u32)>,
+    ) {
+        let gradient = &self.gradient;
+        out.clear();
+        isa.run(match direction {
+            Direction::Up => Collect { gradient, offsets: &self.up, sign: 1.0, limit, out },
+            Direction::Down => Collect { gradient, offsets: &self.low, sign: -1.0, limit, out },
         });
     }
 
@@ -129,22 +133,31 @@ impl<T: Real> Shrunk<'_, T> {
     }
 }
 
-/// Keeps the places, with their keys, whose gradient and offset are wanted.
-fn collect(
-    gradient: &[f64],
-    offsets: &[f64],
-    out: &mut Vec<(f64, u32)>,
-    look: impl Fn(f64, f64) -> (f64, bool),
-) {
-    resize(out, gradient.len() + 1, (0.0, 0));
-    let mut count = 0;
-    for (at, (&gradient, &offset)) in gradient.iter().zip(offsets).enumerate() {
-        // Written always, counted only when it is wanted: no branch to predict wrongly.
-        let (key, wanted) = look(gradient, offset);
-        out[count] = (key, at as u32);
-        count += usize::from(wanted);
+/// Where a coefficient moves: up when it grows, down when it shrinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Up,
+    Down,
+}
+
+/// Collects places, with the gradient times `sign`, where the sum of gradient and offset times `sign`
+/// is below the limit.
+struct Collect<'a> {
+    gradient: &'a [f64],
+    offsets: &'a [f64],
+    sign: f64,
+    limit: f64,
+    out: &'a mut Vec<(f64, u32)>,
+}
+
+impl Task for Collect<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Collect { gradient, offsets, sign, limit, out } = self;
+        collect_below::<S>(gradient, offsets, (sign, limit), out);
     }
-    out.truncate(count);
 }
 
 /// The chosen values, filled up to whole vectors.

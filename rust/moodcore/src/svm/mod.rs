@@ -9,6 +9,7 @@
 //! | `fit` | a problem for each pair of classes; the fitted model |
 //! | `solver` | the dual problem of a pair: working sets, shrinking, corrections in double precision |
 //! | `active` | the active rows of the solver, and those that are shrunk |
+//! | `selection` | the choice of a working set |
 //! | `working_set` | sequential minimal optimization on a block of kernel values |
 //! | `kernel_rows` | those kernel values, all at once or when they are needed |
 //! | `newton` | Newton steps on the free coefficients of a working set |
@@ -21,7 +22,7 @@
 //! coefficients are zero, at a bound, or sums of steps, and no value decays by a factor. They and
 //! the gradients have double precision, where the largest subnormal number is 2.2e-308. RBF values,
 //! which have single precision, are never below the smallest normal number
-//! (`Lanes::exp2_negative`). The smallest coefficient that was not zero, in 80 trainings on sixteen
+//! (`Lanes::exp2_of_product`). The smallest coefficient that was not zero, in 80 trainings on sixteen
 //! tables with `C` from 0.01 to 1000, was 1e-6.
 
 mod active;
@@ -35,6 +36,7 @@ mod newton;
 mod precision;
 mod predict;
 mod rows;
+mod selection;
 mod solver;
 mod working_set;
 

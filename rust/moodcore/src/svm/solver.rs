@@ -10,13 +10,14 @@
 //! worst violators, among them always the worst pair, which makes it converge (Lin 2001), is solved
 //! by sequential minimal optimization on its kernel values; then the gradient of all rows is
 //! updated. Sums and coefficients have double precision, kernel values that of `T`. Where single
-//! precision could hide a violation, the gradient is recomputed in double precision, and what is
-//! left is corrected. A problem that single precision cannot solve ends with
+//! precision could hide a violation, the gradient of the rows that decide is recomputed in double
+//! precision, and what is left is corrected. A problem that single precision cannot solve ends with
 //! [`End::Precision`], and the caller continues it in double precision.
 
-use super::active::{Active, Shrunk};
+use super::active::{Active, Direction, Shrunk};
 use super::gram::Gram;
 use super::newton::solve_faces;
+use super::selection::Selection;
 use super::working_set::{AddRows, Descend, Limit, WorkingSet};
 use crate::kernels::{Extremes, LANES, Precision, Real};
 use crate::memory::{CollectVec, copied, filled, resize};
@@ -77,10 +78,6 @@ pub(super) struct Solution {
     pub(super) end: End,
 }
 
-/// Coefficients in the first working sets: their kernel values fill half of a second-level cache.
-const FIRST: usize = 512;
-/// The part of a working set, one in this many, that may stay for the next.
-const KEPT: usize = 2;
 /// How much of the violation a working set may leave.
 const INNER: f64 = 0.2;
 /// The part of the violation that the gradient inside a working set resolves in single precision.
@@ -94,6 +91,11 @@ const SHRINK_EVERY: usize = 8;
 /// The part of the violation at the last attempt, below which it is time for another.
 const SHRINK_FALL: f64 = 0.25;
 
+/// How far gradients must be from deciding whether a solution is optimal to be left in single
+/// precision, as a multiple of their estimated error.
+const MARGIN: f64 = 4.0;
+/// How wrong the objective may be, as a part of it.
+const OBJECTIVE: f64 = 1e-5;
 /// Maximum number of corrections; a problem that needs more is beyond the precision of its numbers.
 const CORRECTIONS: usize = 30;
 /// Maximum number of corrections that start because nothing was gained.
@@ -114,10 +116,9 @@ struct Solver<'p, 'm, T: Real> {
     set: &'p mut WorkingSet<T>,
     /// Whether all rows are one working set.
     whole: bool,
-    /// Rows of the last working set that are between their bounds.
-    free: Vec<u32>,
-    /// Coefficients in the next working set.
-    size: usize,
+    selection: Selection,
+    /// Whether less than half of the coefficients of the last working set moved.
+    few_move: bool,
     steps: usize,
     /// The steps after which single precision is compared with double.
     next_look: usize,
@@ -178,8 +179,8 @@ pub(super) fn solve<T: Real>(
         shrunk: Vec::new(),
         set,
         whole: n <= options.working_set,
-        free: Vec::new(),
-        size: options.working_set.min(FIRST),
+        selection: Selection::first::<T>(options.working_set),
+        few_move: true,
         steps: 0,
         next_look: if T::IS_SINGLE { STEPS_TO_LOOK * n } else { usize::MAX },
         rounds: 0,
@@ -239,7 +240,7 @@ impl<T: Real> Solver<'_, '_, T> {
                     return End::Converged;
                 }
             }
-            self.look_again(Precision::Double);
+            self.check_decisive();
             if self.extremes().violation() <= self.options.tol {
                 return End::Converged;
             }
@@ -279,15 +280,69 @@ impl<T: Real> Solver<'_, '_, T> {
 
     /// Computes the gradient of all rows from the coefficients.
     fn look_again(&mut self, precision: Precision) {
+        let all: Vec<u32> = (0..self.beta.len() as u32).collect_vec();
+        self.active.gradient = self.computed(&self.problem.gram, &all, precision);
+    }
+
+    /// Computes the gradient of some of the rows from the coefficients, in whole vectors; `gram` has the
+    /// kernel values of these rows.
+    fn computed(&self, gram: &Gram<'_, T>, rows: &[u32], precision: Precision) -> Vec<f64> {
         let chosen: Vec<u32> =
             (0..self.beta.len() as u32).filter(|&j| self.beta[j as usize] != 0.0).collect_vec();
         let factors: Vec<f64> = chosen.iter().map(|&j| self.beta[j as usize]).collect_vec();
-        let mut gradient: Vec<f64> = self.problem.y.iter().map(|y| -y).collect_vec();
+        let mut gradient: Vec<f64> =
+            rows.iter().map(|&row| -self.problem.y[row as usize]).collect_vec();
         let padded = gradient.len().next_multiple_of(LANES);
         resize(&mut gradient, padded, 0.0);
-        let gram = &self.problem.gram;
-        gram.add_products(gram, (&chosen, &factors), precision, &mut gradient, self.compute);
-        self.active.gradient = gradient;
+        let of = &self.problem.gram;
+        gram.add_products(of, (&chosen, &factors), precision, &mut gradient, self.compute);
+        gradient
+    }
+
+    /// Computes in double precision the gradient of the rows that decide whether the solution is
+    /// optimal: those that may move and whose gradient is not far from that of others that may move the
+    /// other way. Of the songs these are 1 to 5 %. The others count only if single precision is wrong
+    /// by half of the margin. All rows are computed if it is wrong by a quarter of it in any of these, and in
+    /// small problems, where they cost little.
+    fn check_decisive(&mut self) {
+        if self.whole || !T::IS_SINGLE {
+            return self.look_again(Precision::Double);
+        }
+        let margin = MARGIN * self.error();
+        let extremes = self.extremes();
+        let n = self.beta.len();
+        let (mut near, mut candidates) = (filled(false, n), Vec::new());
+        for (direction, limit) in [
+            (Direction::Up, extremes.greatest_low.value),
+            (Direction::Down, -extremes.least_up.value),
+        ] {
+            self.active.collect(direction, limit + margin, self.compute.isa, &mut candidates);
+            candidates.iter().for_each(|&(_, at)| near[at as usize] = true);
+        }
+        let near: Vec<u32> = (0..n as u32).filter(|&row| near[row as usize]).collect_vec();
+        if 2 * near.len() > n {
+            return self.look_again(Precision::Double);
+        }
+        let mut gradient =
+            self.computed(&self.problem.gram.select(&near), &near, Precision::Double);
+        gradient.truncate(near.len());
+        let (mut error, mut squares) = (0.0_f64, 0.0);
+        for (&row, &exact) in near.iter().zip(&gradient) {
+            let value = &mut self.active.gradient[row as usize];
+            error = error.max((exact - *value).abs());
+            squares += (exact - *value).powi(2);
+            *value = exact;
+        }
+        // Errors of the others only change the objective, by about half of their product with the
+        // coefficients.
+        let norm = self.beta.iter().map(|beta| beta * beta).sum::<f64>().sqrt();
+        let rows = self.beta.iter().zip(&self.active.gradient).zip(&self.problem.y);
+        let objective = 0.5 * rows.map(|((beta, g), y)| beta * (g - y)).sum::<f64>();
+        let of_objective = 0.5 * norm * (squares / near.len().max(1) as f64).sqrt();
+        let is_small = error <= 0.25 * margin && of_objective <= OBJECTIVE * objective.abs();
+        if !is_small {
+            self.look_again(Precision::Double);
+        }
     }
 
     /// Notes which coefficients may move.
@@ -338,7 +393,7 @@ impl<T: Real> Solver<'_, '_, T> {
                 self.shrunk.extend(self.active.shrink(&extremes, &self.beta));
                 self.looked = extremes.violation();
             }
-            let gain = self.improve(limit);
+            let gain = self.improve(&extremes, limit);
             if gain.is_nan() || gain <= 0.0 {
                 return Descent::Stalled;
             }
@@ -346,31 +401,39 @@ impl<T: Real> Solver<'_, '_, T> {
     }
 
     /// Solves one working set; how far the objective fell.
-    fn improve(&mut self, most: usize) -> f64 {
-        let extremes = self.extremes();
+    fn improve(&mut self, extremes: &Extremes, most: usize) -> f64 {
         let n = self.active.ids.len();
-        let chosen = if self.whole { (0..n as u32).collect_vec() } else { self.choose(&extremes) };
+        let chosen = if self.whole {
+            (0..n as u32).collect_vec()
+        } else {
+            self.selection.choose(&self.active, extremes, self.compute.isa)
+        };
         let offset = 0.5 * (extremes.least_up.value + extremes.greatest_low.value);
-        self.load(&chosen, offset);
+        // Newton's method, in double precision, reads rows of coefficients that do not move. Where most
+        // move, computing each pair of them once is faster.
+        let on_demand = T::IS_SINGLE && self.few_move && self.active.gram.source().is_some();
+        let own = (on_demand && !self.whole).then(|| self.active.gram.select(&chosen));
+        self.load(&chosen, (offset, own.as_ref()), on_demand);
         let part = (INNER * extremes.violation()).max(0.5 * self.goal);
         // Less would be lost in the single precision inside.
         let seen = if T::IS_SINGLE { RESOLVED * extremes.violation() } else { 0.0 };
         let tol = if self.whole { self.goal.max(seen) } else { part };
         let limit = Limit { tol, steps: most.min(100 * chosen.len()) };
-        let (set, source) = (&mut *self.set, self.active.gram.source());
+        let source = own.as_ref().unwrap_or(&self.active.gram).source();
+        let set = &mut *self.set;
         let steps = self.compute.isa.run(Descend { set, source, limit });
         self.steps += steps;
         if !T::IS_SINGLE && steps == limit.steps {
             solve_faces(self.set, chosen.len());
         }
         let (mut moved, mut by) = (Vec::new(), Vec::new());
-        self.free.clear();
+        self.selection.free.clear();
         for (at, &place) in chosen.iter().enumerate() {
             let row = self.active.ids[place as usize];
             let (old, new) = (&mut self.beta[row as usize], self.set.beta[at]);
             let (lower, upper) = self.problem.bounds(row as usize);
             if new > lower && new < upper {
-                self.free.push(row);
+                self.selection.free.push(row);
             }
             if new != *old {
                 moved.push(place);
@@ -379,10 +442,8 @@ impl<T: Real> Solver<'_, '_, T> {
                 self.active.mark(place as usize, new, (lower, upper));
             }
         }
-        // Working sets that cannot hold what is between its bounds would undo each other's work.
-        if self.free.len() * KEPT > self.size {
-            self.size = (2 * self.size).min(self.options.working_set);
-        }
+        self.few_move = self.whole || 2 * moved.len() < chosen.len();
+        self.selection.grow(self.options.working_set);
         let along = |gradient: &[f64]| -> f64 {
             moved.iter().zip(&by).map(|(&at, by)| by * gradient[at as usize]).sum()
         };
@@ -399,59 +460,20 @@ impl<T: Real> Solver<'_, '_, T> {
         -0.5 * (before + along(gradient))
     }
 
-    /// Returns the places of the next working set, ascending: the free ones of the last, and the worst
-    /// violators in both directions.
-    fn choose(&self, extremes: &Extremes) -> Vec<u32> {
-        let size = self.size;
-        let mut taken = filled(false, self.active.ids.len());
-        let mut chosen = Vec::with_capacity(size);
-        let kept = self.free.len().min(size / KEPT);
-        let mut candidates = Vec::new();
-        for up in [true, false] {
-            if up {
-                self.active.may_grow(extremes, &mut candidates);
-            } else {
-                self.active.may_shrink(extremes, &mut candidates);
-            }
-            candidates.retain(|&(_, at)| !taken[at as usize]);
-            let half = (size - kept) / 2;
-            if candidates.len() > half {
-                candidates
-                    .select_nth_unstable_by(half, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-                candidates.truncate(half);
-            }
-            for &(_, at) in &candidates {
-                taken[at as usize] = true;
-                chosen.push(at);
-            }
-        }
-        for row in &self.free {
-            if chosen.len() == size {
-                break;
-            }
-            // Rows may have been shrunk since.
-            if let Ok(at) = self.active.ids.binary_search(row)
-                && !taken[at]
-            {
-                taken[at] = true;
-                chosen.push(at as u32);
-            }
-        }
-        chosen.sort_unstable();
-        chosen
-    }
-
-    /// Copies the chosen places into the working set, the gradient less `offset`.
-    fn load(&mut self, chosen: &[u32], offset: f64) {
+    /// Copies the chosen places into the working set, the gradient less `offset`. If kernel rows are
+    /// computed on demand, their source is `own`, or all active rows if these are the working set.
+    fn load(
+        &mut self,
+        chosen: &[u32],
+        (offset, own): (f64, Option<&Gram<'_, T>>),
+        on_demand: bool,
+    ) {
         let set = &mut *self.set;
         set.resize(chosen.len());
         if !set.holds_all {
             let (gram, isa) = (&self.active.gram, self.compute.isa);
-            match gram.source() {
-                // Newton's method, in double precision, reads rows of coefficients that do not move.
-                Some(source) if self.whole && T::IS_SINGLE => {
-                    set.kernel.compute_on_demand(source, isa);
-                }
+            match own.unwrap_or(gram).source() {
+                Some(source) if on_demand => set.kernel.compute_on_demand(source, isa),
                 _ => set.kernel.compute_all(gram, chosen, isa),
             }
             set.holds_all = self.whole;
