@@ -18,30 +18,28 @@ struct Sample {
 }
 
 fn samples() -> impl Strategy<Value = Sample> {
-    (1..200_usize, prop_oneof![6 => 1..14_usize, 1 => 65..67_usize]).prop_flat_map(
-        |(n_rows, n_features)| {
-            let pair = (-(1 << 30)..=1_i32 << 30, 0..=1_u32 << 31);
-            let pair = pair.prop_map(|(g, h)| Pair { g, h });
-            let bin = prop_oneof![0..4_u8, any::<u8>()];
-            (
-                prop::collection::vec(bin, n_rows * n_features),
-                prop::collection::vec(pair, n_rows),
-                prop::option::of(prop::collection::vec(1..70_u32, n_rows)),
-                any::<bool>(),
-                prop::collection::vec((any::<bool>(), any::<bool>()), n_rows),
-            )
-                .prop_map(move |(bins, pairs, counts, repeated, sides)| {
-                    let column =
-                        |at: usize| bins[at..].iter().step_by(n_features).copied().collect();
-                    let columns: Vec<Vec<u8>> = (0..n_features).map(column).collect();
-                    let team = Team::new(1).expect("one thread");
-                    let bins = RowBins::of(&columns, &Block::cut(n_features, 1), &team);
-                    let rows = sides.into_iter().enumerate().filter(|(_, (kept, _))| *kept);
-                    let rows = rows.map(|(row, (_, left))| (row as u32, left)).collect();
-                    Sample { n_features, bins, pairs, counts, repeated, rows }
-                })
-        },
-    )
+    let n_features = prop_oneof![6 => 1..14_usize, 1 => 17..20_usize, 1 => 65..67_usize];
+    (1..200_usize, n_features).prop_flat_map(|(n_rows, n_features)| {
+        let pair = (-(1 << 30)..=1_i32 << 30, 0..=1_u32 << 31);
+        let pair = pair.prop_map(|(g, h)| Pair { g, h });
+        let bin = prop_oneof![0..4_u8, any::<u8>()];
+        (
+            prop::collection::vec(bin, n_rows * n_features),
+            prop::collection::vec(pair, n_rows),
+            prop::option::of(prop::collection::vec(1..70_u32, n_rows)),
+            any::<bool>(),
+            prop::collection::vec((any::<bool>(), any::<bool>()), n_rows),
+        )
+            .prop_map(move |(bins, pairs, counts, repeated, sides)| {
+                let column = |at: usize| bins[at..].iter().step_by(n_features).copied().collect();
+                let columns: Vec<Vec<u8>> = (0..n_features).map(column).collect();
+                let team = Team::new(1).expect("one thread");
+                let bins = RowBins::of(&columns, &Block::cut(n_features, 1), &team);
+                let rows = sides.into_iter().enumerate().filter(|(_, (kept, _))| *kept);
+                let rows = rows.map(|(row, (_, left))| (row as u32, left)).collect();
+                Sample { n_features, bins, pairs, counts, repeated, rows }
+            })
+    })
 }
 
 /// The bin of a feature in a row.
