@@ -30,9 +30,9 @@ def table():
 
 @pytest.fixture(scope="module")
 def noise():
-    """Return rows with nothing to learn, and enough columns to try for long."""
+    """Return rows with nothing to learn, enough columns to try for long, and classes to share."""
     rng = np.random.default_rng(0)
-    return rng.normal(size=(1500, 150)).astype(np.float32), rng.integers(0, 2, size=1500)
+    return rng.normal(size=(1500, 150)).astype(np.float32), rng.integers(0, 3, size=1500)
 
 
 def models(n_jobs=None):
@@ -47,8 +47,10 @@ def models(n_jobs=None):
 
 def endless(n_jobs=None):
     """Return models whose training takes minutes unless it is interrupted."""
+    # Threads of a network share its batches, if these are large.
+    mlp = MLP((64, 64), epochs=1_000_000, batch_size="full", early_stopping=False, random_state=0)
     return [
-        MLP((64, 64), epochs=1_000_000, early_stopping=False, random_state=0, n_jobs=n_jobs),
+        mlp.set_params(n_jobs=n_jobs),
         GBT(n_estimators=1_000_000, learning_rate=1e-6, n_jobs=n_jobs),
         SVM(C=1e7, gamma=1e-4, tol=1e-12, max_iter=-1, n_jobs=n_jobs),
         LinearSVM(C=1e7, loss="hinge", tol=1e-15, max_iter=10**9, n_jobs=n_jobs),
