@@ -10,7 +10,7 @@ use super::training::{Listener, Plan, Rows};
 use super::tree::{Ensemble, MISSING};
 use super::weights::Weights;
 use crate::memory::{CollectVec, filled};
-use crate::parallel::{Compute, Team, attended};
+use crate::parallel::{Compute, Team, attended_if};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -32,6 +32,10 @@ pub(super) struct Prepared<'a> {
     pub(super) ensemble: Ensemble,
 }
 
+/// If there are more cells than this, another thread polls while they are binned: as many take about ten
+/// milliseconds.
+const LONG_CELLS: usize = 1 << 17;
+
 impl<'a> Prepared<'a> {
     pub(super) fn new(
         plan: &Plan<'a>,
@@ -52,7 +56,9 @@ impl<'a> Prepared<'a> {
             .map(|rows| Weights::new(rows.y.len(), rows.weight))
             .collect::<Result<_>>()?;
         let trees_per_round = if plan.config.is_vector_leaf() { 1 } else { plan.n_outputs() };
-        let (binner, mut bins, eval_columns) = attended(&mut || listener.poll(), |_| {
+        let n_cells = |rows: &Rows<'_>| rows.features.n_rows() * rows.features.n_features();
+        let long = n_cells(train) + eval.iter().map(n_cells).sum::<usize>() > LONG_CELLS;
+        let (binner, mut bins, eval_columns) = attended_if(long, &mut || listener.poll(), |_| {
             let binner = binner_of(plan, &train.features, &weights, compute.team);
             let bins = bins_of(train.features.columns(&binner, compute)?, trees_per_round, compute);
             let eval: Vec<_> = eval
