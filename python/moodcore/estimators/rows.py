@@ -18,6 +18,8 @@ _PLAIN_SQUARES = (1e-40, 1e60)
 # The smallest part of the mean square that the variance of such a column is. Rounding to float32
 # then changes a value by at most 2e-6 standard deviations.
 _PLAIN_VARIANCE = 1e-3
+# Rows that are converted to double precision at a time: their copies stay in the cache.
+_ROWS_TOGETHER = 4096
 
 
 def readable(values: Any, dtype: Any = None) -> NDArray[Any]:
@@ -74,10 +76,15 @@ def plain_spreads(X: Any) -> NDArray[np.float64] | None:
     """
     if issparse(X):
         return None
+    sums, squares = np.zeros((2, X.shape[1]))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        # Sums over rows are four times as fast by `einsum` as by `sum`.
-        squares = np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X)
-        variances = squares - np.square(np.einsum("ij->j", X, dtype=np.float64) / len(X))
+        for start in range(0, len(X), _ROWS_TOGETHER):
+            values = X[start : start + _ROWS_TOGETHER].astype(np.float64)
+            # Sums over rows are four times as fast by `einsum` as by `sum`.
+            sums += np.einsum("ij->j", values)
+            squares += np.einsum("ij,ij->j", values, values)
+        squares /= len(X)
+        variances = squares - np.square(sums / len(X))
     smallest, largest = _PLAIN_SQUARES
     in_range = (squares > smallest) & (squares < largest)
     # Squares of tiny values are zero, too.
