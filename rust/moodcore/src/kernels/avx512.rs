@@ -186,11 +186,6 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        Avx512(avx512!(_mm512_min_ps(self.0, other.0)))
-    }
-
-    #[inline(always)]
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
         Avx512(avx512!({
             let greater = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, other.0);

@@ -37,9 +37,8 @@ pub enum KernelFunction {
 pub trait Lanes: Copy {
     /// Whether the registers have room for sixteen vectors and what is needed to compute with them.
     const SIXTEEN_FIT: bool;
-    /// 2^x for `x = self * factor <= 0`; exactly one at zero, and never below the smallest normal
-    /// number. The factor is below zero.
-    fn exp2_of_product(self, factor: f64) -> Self;
+    /// 2^x for `x <= 0`; exactly one at zero, and never below the smallest normal number.
+    fn exp2_negative(self) -> Self;
     fn splat(value: f64) -> Self;
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
@@ -73,19 +72,16 @@ impl<S: Simd> Lanes for Single<S> {
     const SIXTEEN_FIT: bool = S::WIDE_VECTORS > 1;
 
     /// x = n + r with |r| <= 1/2, and 2^r = 1 + r q(r), q fitted for the least relative error:
-    /// 2e-9, less than the rounding of single precision. The product is not rounded: r is what is
-    /// left of it.
+    /// 2e-9, less than the rounding of single precision.
     #[inline(always)]
-    fn exp2_of_product(self, factor: f64) -> Self {
+    fn exp2_negative(self) -> Self {
         const Q: [f32; 6] =
             [1.535_336_2e-4, 1.339_887_4e-3, 9.618_437e-3, 5.550_332_5e-2, 0.240_226_48, LN_2];
         // Adding and subtracting 1.5 * 2^23 rounds to the nearest whole number.
         const ROUND: f32 = 12_582_912.0;
-        // A little below 126, so that rounding of this quotient does not lead below 2^-126.
-        let x = self.0.min(S::splat((-125.99 / factor) as f32));
-        let factor = S::splat(factor as f32);
-        let rounded = x.mul_add(factor, S::splat(ROUND));
-        let r = x.mul_add(factor, S::splat(ROUND).sub(rounded));
+        let x = self.0.max(S::splat(-126.0));
+        let rounded = x.add(S::splat(ROUND));
+        let r = x.sub(rounded.sub(S::splat(ROUND)));
         let mut sum = S::splat(Q[0]);
         for coefficient in &Q[1..] {
             sum = sum.mul_add(r, S::splat(*coefficient));
@@ -112,9 +108,9 @@ impl<S: Simd> Lanes for Double<S> {
     /// x = n + r with |r| <= 1/2, and the Taylor series of exp(r ln 2) up to the twelfth power,
     /// whose remainder is below 2e-16.
     #[inline(always)]
-    fn exp2_of_product(self, factor: f64) -> Self {
+    fn exp2_negative(self) -> Self {
         const ROUND: f64 = 6_755_399_441_055_744.0;
-        let x = self.0.mul(S::Doubles::splat(factor)).max(S::Doubles::splat(-1022.0));
+        let x = self.0.max(S::Doubles::splat(-1022.0));
         let n = x.add(S::Doubles::splat(ROUND)).sub(S::Doubles::splat(ROUND));
         let r = x.sub(n).mul(S::Doubles::splat(std::f64::consts::LN_2));
         let mut sum = S::Doubles::splat(1.0 / 479_001_600.0);
@@ -261,7 +257,7 @@ impl Form for Rbf {
 
     #[inline(always)]
     fn finish<L: Lanes>(self, sum: L) -> L {
-        sum.exp2_of_product(-self.gamma * LOG2_E)
+        sum.mul(L::splat(-self.gamma * LOG2_E)).exp2_negative()
     }
 }
 
@@ -283,7 +279,7 @@ impl Form for Sigmoid {
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
         let t = sum.mul_add(L::splat(self.gamma), L::splat(self.coef0));
         let negative = zero.sub(t);
-        let e = t.max(negative).exp2_of_product(-2.0 * LOG2_E);
+        let e = t.max(negative).mul(L::splat(-2.0 * LOG2_E)).exp2_negative();
         let size = one.sub(e).div(one.add(e));
         t.select_less(zero, zero.sub(size), size)
     }

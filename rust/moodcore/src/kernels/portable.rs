@@ -131,11 +131,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        self.zip(other, |a, b| if a < b { a } else { b })
-    }
-
-    #[inline(always)]
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self {
         Portable(array_of(|lane| {
             choose(self.0[lane] > other.0[lane], if_greater.0[lane], otherwise.0[lane])

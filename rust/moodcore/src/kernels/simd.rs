@@ -155,8 +155,6 @@ pub trait Simd: Copy {
     fn zero_subnormal(self) -> Self;
     /// `self` where it is greater than `other`, else `other`; so `NaN.max(x) = x`.
     fn max(self, other: Self) -> Self;
-    /// `self` where it is less than `other`, else `other`; so `NaN.min(x) = x`.
-    fn min(self, other: Self) -> Self;
     /// `if_greater` in the lanes where `self > other`, `otherwise` in the rest.
     fn select_greater(self, other: Self, if_greater: Self, otherwise: Self) -> Self;
     /// `if_equal` in the lanes where `self == other`, zero in the rest.

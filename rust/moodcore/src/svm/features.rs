@@ -161,22 +161,31 @@ impl<'a, T: Real> Features<'a, T> {
     /// sparse rows.
     pub(super) fn variance(&self) -> f64 {
         let n = self.n_rows() as f64 * self.n_features() as f64;
-        let mut sum = 0.0;
+        let mean = self.sum_of(|value| value) / n;
+        let square = |value: f64| if value == 0.0 { 0.0 } else { (value - mean) * (value - mean) };
+        let count = self.sum_of(|value| if value == 0.0 { 0.0 } else { 1.0 });
+        (self.sum_of(square) + (n - count) * (mean * mean)) / n
+    }
+
+    /// The sum of a function of all values that is zero for zeros. Columns have eight sums in turn, which a
+    /// processor adds to at the same time.
+    fn sum_of(&self, function: impl Fn(f64) -> f64) -> f64 {
+        let mut sums = [0.0; 8];
         for row in 0..self.n_rows() {
-            self.for_each(row, |_, value| sum += value.to_f64());
-        }
-        let mean = sum / n;
-        let (mut sum, mut count) = (0.0, 0.0);
-        for row in 0..self.n_rows() {
-            self.for_each(row, |_, value| {
-                let value = value.to_f64();
-                if value != 0.0 {
-                    sum += (value - mean) * (value - mean);
-                    count += 1.0;
+            match *self {
+                Features::Dense { x, n_features } => {
+                    for values in x[row * n_features..][..n_features].chunks(sums.len()) {
+                        for (sum, value) in sums.iter_mut().zip(values) {
+                            *sum += function(value.to_f64());
+                        }
+                    }
                 }
-            });
+                Features::Sparse(_) => self.for_each(row, |feature, value| {
+                    sums[feature % sums.len()] += function(value.to_f64());
+                }),
+            }
         }
-        (sum + (n - count) * (mean * mean)) / n
+        sums.iter().sum()
     }
 
     /// The entries other than zero of some rows.
