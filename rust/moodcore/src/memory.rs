@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn too_large_a_vector_is_an_error() {
-        let found = or_error(|| Ok(filled(0_u64, TOO_MANY).len()));
+        // Compilers leave out an allocation of which only the length is used.
+        let found = or_error(|| Ok(std::hint::black_box(filled(0_u64, TOO_MANY)).len()));
         assert!(matches!(found, Err(Error::Memory { bytes }) if bytes >= TOO_MANY));
         assert!(or_error(|| Ok(copied(&[1, 2]))).is_ok_and(|copy| copy == [1, 2]));
         let many = (0..100).filter(|at| at % 3 == 0);
