@@ -133,6 +133,8 @@ def parameters(values: Mapping[str, Any]) -> str:
     --------
     >>> parameters({"hidden_sizes": [16, 16], "learning_rate": 0.02439466250969677})
     'hidden_sizes 16-16, learning_rate 0.02439'
+    >>> parameters({"hidden_sizes": "16-16"})
+    'hidden_sizes 16-16'
     >>> parameters({"boosting": '{"extra_rate": 0.5, "kind": "extra_trees"}'})
     'boosting extra_trees (extra_rate 0.5)'
     """

@@ -103,13 +103,20 @@ class Space:
 def encode(name: str, value: Any) -> Any:
     """Return a value as one cell of a table: layers as `"16-16"`, tables as JSON.
 
+    A value that is encoded already stays as it is.
+
     Examples
     --------
     >>> encode("hidden_sizes", [16, 8]), encode("hidden_sizes", []), encode("momentum", 0.9)
     ('16-8', 'none', 0.9)
+    >>> encode("hidden_sizes", 100), encode("hidden_sizes", "16-8")
+    ('100', '16-8')
     """
+    if isinstance(value, str):
+        return value
     if name == "hidden_sizes":
-        return "-".join(str(size) for size in value) or "none"
+        sizes = [value] if isinstance(value, int) else value
+        return "-".join(str(size) for size in sizes) or "none"
     if isinstance(value, Mapping):
         return json.dumps(value, sort_keys=True)
     return value
